@@ -1,0 +1,32 @@
+// How benchmark results are printed: one JSON object a line, or a table like llama-bench's.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/cli/timing_statistics.hpp"
+#include "engine/api/model_summary.hpp"
+#include "engine/session/engine.hpp"
+
+namespace fovea::cli {
+
+struct BenchResult {
+  BenchTest test;
+  TimingStatistics tps;        // tokens per second
+  double bytes_per_token = 0;  // counted, not measured; 0 = unknown
+  std::vector<KernelTime> kernels;  // with --profile
+
+  [[nodiscard]] bool prefill() const { return test.prompt > 0; }
+};
+
+[[nodiscard]] std::string test_name(const BenchTest& test);  // "pp512", "tg128"
+[[nodiscard]] std::string bench_json_line(const BenchResult& result, const ModelSummary& model,
+                                          std::optional<double> peak_gbs);
+[[nodiscard]] std::string bench_table_head();
+[[nodiscard]] std::string bench_table_row(const BenchResult& result, const ModelSummary& model,
+                                          std::optional<double> peak_gbs);
+// GPU time per kernel, the longest first.
+[[nodiscard]] std::string kernel_table(const BenchResult& result);
+
+}  // namespace fovea::cli

@@ -1,0 +1,25 @@
+#include "app/cli/load.hpp"
+
+#include "engine/session/embedded_model.hpp"
+
+namespace fovea::cli {
+
+Result<std::filesystem::path> model_path(const CommonOptions& options) {
+  if (options.model.empty()) return embedded_model();
+  return std::filesystem::path(options.model);
+}
+
+Result<std::unique_ptr<Engine>> load_engine(const CommonOptions& options, std::uint32_t context, std::stop_token stop) {
+  FOVEA_ASSIGN(const Policy policy, resolve_policy(options.policy));
+  FOVEA_ASSIGN(const std::filesystem::path path, model_path(options));
+  if (policy.moe.find("k") != nullptr) {
+    FOVEA_ASSIGN(const ModelSummary summary, inspect(path));
+    FOVEA_TRY(check_policy(policy, summary));
+  }
+  EngineOptions engine_options;
+  engine_options.device = options.device;
+  engine_options.context = options.context != 0 ? options.context : context;
+  return Engine::load(path, engine_options, {}, std::move(stop));
+}
+
+}  // namespace fovea::cli

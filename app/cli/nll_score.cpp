@@ -1,0 +1,29 @@
+#include "app/cli/nll_score.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fovea::cli {
+
+void NllScore::add(std::span<const float> logits, std::size_t target) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
+  const double loss = std::log(sum) + largest - static_cast<double>(logits[target]);
+  ++count_;
+  const double before = loss - mean_;
+  mean_ += before / static_cast<double>(count_);
+  squares_ += before * (loss - mean_);
+}
+
+double NllScore::mean() const { return mean_; }
+
+double NllScore::perplexity() const { return std::exp(mean_); }
+
+double NllScore::standard_error() const {
+  if (count_ < 2) return 0;
+  const double variance = squares_ / static_cast<double>(count_);
+  return perplexity() * std::sqrt(variance / static_cast<double>(count_ - 1));
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,29 @@
+// Negative log-likelihood of a text and the perplexity that follows, as llama-perplexity defines both.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace fovea::cli {
+
+class NllScore {
+ public:
+  // The loss of `target` under one position's logits: log sum exp(logits) - logits[target], in double.
+  // `target` must be an index into `logits`.
+  void add(std::span<const float> logits, std::size_t target);
+
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+  [[nodiscard]] double mean() const;        // nats per token
+  [[nodiscard]] double perplexity() const;  // exp(mean)
+  // Of the perplexity: perplexity * sqrt(variance of the losses / (count - 1)), the variance taken over count; 0 below
+  // two tokens.
+  [[nodiscard]] double standard_error() const;
+
+ private:
+  // Mean and squared deviations, updated one by one (Welford 1962), so that nothing cancels.
+  double mean_ = 0, squares_ = 0;
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace fovea::cli

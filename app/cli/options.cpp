@@ -1,0 +1,53 @@
+#include "app/cli/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <limits>
+
+namespace fovea::cli {
+namespace {
+
+void add_spec_option(CLI::App& parser, const std::string& which, std::string& written, const std::string& description) {
+  parser.add_option("--" + which, written, description)->type_name("SPEC")->check([which](const std::string& text) {
+    return spec_problem(which, text);
+  });
+}
+
+}  // namespace
+
+void add_json_option(CLI::App& parser, CommonOptions& options) {
+  parser.add_flag("--json", options.json, "Print JSON instead of text");
+}
+
+void add_model_option(CLI::App& parser, CommonOptions& options) {
+  parser.add_option("-m,--model", options.model, "The model, a GGUF file (default: the embedded one)")
+      ->type_name("MODEL")
+      ->check([](const std::string& name) { return std::string(name.empty() ? "the file name is empty" : ""); });
+}
+
+void add_device_option(CLI::App& parser, CommonOptions& options) {
+  parser.add_option("--device", options.device, "The Vulkan device, as `devices` counts them (default: choose)")
+      ->type_name("N")
+      ->check(CLI::Range(-1, std::numeric_limits<std::int32_t>::max()));
+}
+
+void add_context_option(CLI::App& parser, CommonOptions& options) {
+  parser.add_option("-c,--ctx-size", options.context, "Positions to make room for (default: what is needed)")
+      ->type_name("CTX");
+}
+
+void add_common_options(CLI::App& parser, CommonOptions& options) {
+  add_model_option(parser, options);
+  add_device_option(parser, options);
+  add_context_option(parser, options);
+  parser.add_option("-s,--seed", options.seed, "Seed of the random numbers, -1 = another one each time (default: -1)")
+      ->type_name("S")
+      ->check(CLI::Range(std::int64_t{-1}, std::numeric_limits<std::int64_t>::max()));
+  add_spec_option(parser, "attention", options.policy.attention, "How attention is computed (default: dense)");
+  add_spec_option(parser, "moe", options.policy.moe, "How experts are chosen (default: static)");
+  add_spec_option(parser, "kv", options.policy.kv, "How keys and values are kept (default: f16)");
+  parser.add_option("--policy", options.policy.file, "Read --attention, --moe and --kv from a JSON file")
+      ->type_name("FILE.json");
+  add_json_option(parser, options);
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,165 @@
+// `perplexity`: how well the model predicts a text, in windows that are evaluated and scored as llama-perplexity does.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <nlohmann/json.hpp>
+
+#include "app/cli/command.hpp"
+#include "app/cli/load.hpp"
+#include "app/cli/moe_figures.hpp"
+#include "app/cli/nll_score.hpp"
+#include "app/cli/options.hpp"
+#include "app/cli/text_source.hpp"
+#include "engine/io/shown_name.hpp"
+
+namespace fovea::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::uint32_t default_window = 512;  // llama-perplexity's
+
+struct PerplexityOptions {
+  CommonOptions common;
+  std::string file;
+  std::uint32_t windows = 0;             // 0: as many as the text fills
+  std::uint32_t last = 0;                // 0: the second half
+  std::optional<std::size_t> first_bytes;
+  std::string against;
+};
+
+// What was scored.
+struct Evaluation {
+  NllScore score;
+  std::uint32_t window = 0, windows = 0;
+  std::size_t text_tokens = 0;
+  double seconds = 0;
+};
+
+// Position i predicts token i + 1, so the last position of a window predicts nothing inside it: by default positions
+// window/2 .. window-2 are scored, with --last M the M positions before the last.
+std::uint32_t first_scored_position(std::uint32_t window, std::uint32_t last) {
+  return last == 0 ? window / 2 : window - 1 - last;
+}
+
+void show_progress(const Evaluation& done) {
+  if (isatty(STDERR_FILENO) == 0) return;
+  fmt::print(stderr, "\r{} of windows, perplexity {:.4f} ", done.windows, done.score.perplexity());
+}
+
+Result<void> score_window(Engine& engine, std::span<const TokenId> tokens, std::uint32_t first, NllScore& score,
+                          std::stop_token stop) {
+  std::vector<TokenId> window(tokens.begin(), tokens.end());
+  const Tokenizer& tokenizer = engine.tokenizer();
+  if (tokenizer.adds_bos() && tokenizer.bos() >= 0) window.front() = tokenizer.bos();
+  std::uint32_t delivered = 0;
+  FOVEA_TRY(engine.logits(
+      window, first,
+      [&](std::uint32_t position, std::span<const float> logits) {
+        ++delivered;
+        if (position + 1 < window.size()) score.add(logits, static_cast<std::size_t>(window[position + 1]));
+      },
+      stop));
+  if (delivered != window.size() - first)
+    return fail(ErrorCode::cancelled, "perplexity", "it was stopped before the text was scored", "run it again");
+  return {};
+}
+
+Result<Evaluation> evaluate(Engine& engine, const PerplexityOptions& options, std::span<const TokenId> tokens,
+                            std::uint32_t window, std::stop_token stop) {
+  const std::size_t fit = tokens.size() / window;
+  const std::size_t windows = options.windows == 0 ? fit : std::min<std::size_t>(options.windows, fit);
+  if (windows == 0)
+    return fail(ErrorCode::usage, "text file " + shown_name(options.file),
+                fmt::format("its {} tokens do not fill one window of {}", tokens.size(), window),
+                "use a longer text or a smaller -c");
+  Evaluation done;
+  done.window = window;
+  done.text_tokens = tokens.size();
+  const auto start = std::chrono::steady_clock::now();
+  const std::uint32_t first = first_scored_position(window, options.last);
+  for (std::size_t i = 0; i < windows; ++i) {
+    FOVEA_TRY(score_window(engine, tokens.subspan(i * window, window), first, done.score, stop));
+    ++done.windows;
+    show_progress(done);
+  }
+  if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, "\n");
+  done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return done;
+}
+
+Json to_json(const Evaluation& done, const Engine& engine) {
+  const std::uint64_t kv = engine.memory().kv;  // the cache is F16, so both figures are the allocator's
+  Json value{{"tokens", done.score.count()},
+             {"nll", done.score.mean()},
+             {"perplexity", done.score.perplexity()},
+             {"stderr", done.score.standard_error()},
+             {"seconds", done.seconds},
+             {"context", done.window},
+             {"windows", done.windows},
+             {"text_tokens", done.text_tokens},
+             {"attention",
+              {{"policy", "dense"},
+               {"density", 1.0},
+               {"flops_ratio", 1.0},
+               {"kv_bytes", kv},
+               {"kv_bytes_f16", kv},
+               {"mass_recall", {{"mean", nullptr}, {"p5", nullptr}}}}}};
+  value["moe"] = moe_json(engine.summary());
+  value["against"] = nullptr;
+  return value;
+}
+
+Result<void> run_perplexity(const PerplexityOptions& options, Process& process) {
+  if (!options.against.empty())
+    return fail(ErrorCode::unsupported, "--against " + options.against,
+                "comparing two policies is not available in this version", "leave it out");
+  const std::uint32_t window = options.common.context == 0 ? default_window : options.common.context;
+  if (window < 2 || options.last > window - 1)
+    return fail(ErrorCode::usage, "perplexity",
+                fmt::format("a window of {} tokens has no {} positions that predict another", window,
+                            std::max(options.last, 1u)),
+                "use a larger -c or a smaller --last");
+  FOVEA_ASSIGN(const std::string text, read_file(options.file, "text file " + shown_name(options.file), kLongestText,
+                                                 options.first_bytes));
+  FOVEA_ASSIGN(const auto engine, load_engine(options.common, window, process.stop.get_token()));
+  const std::vector<TokenId> tokens = engine->tokenizer().encode(text);
+  FOVEA_ASSIGN(const Evaluation done, evaluate(*engine, options, tokens, window, process.stop.get_token()));
+  if (options.common.json)
+    process.out.write_json(to_json(done, *engine));
+  else
+    process.out.write(fmt::format("PPL = {:.4f} +/- {:.5f}, nll {:.6f}, {} tokens of {} windows of {}, {:.1f} s\n",
+                                  done.score.perplexity(), done.score.standard_error(), done.score.mean(),
+                                  done.score.count(), done.windows, done.window, done.seconds));
+  return {};
+}
+
+}  // namespace
+
+void add_perplexity(CLI::App& program, Commands& commands) {
+  CLI::App* const parser = program.add_subcommand("perplexity", "Measure how well the model predicts a text");
+  const auto options = std::make_shared<PerplexityOptions>();
+  add_common_options(*parser, options->common);
+  parser->get_option("-c")->description("Tokens of a window (default: 512)");
+  parser->add_option("-f,--file", options->file, "The text")->required()->type_name("FILE");
+  parser->add_option("--windows,--chunks", options->windows, "Score at most this many windows (default: all)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  parser->add_option("--last", options->last, "Score the last M predictions of a window (default: the second half)")
+      ->type_name("M")
+      ->check(CLI::PositiveNumber);
+  parser->add_option("--bytes", options->first_bytes, "Use only the first N bytes of the text")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  parser->add_option("--against", options->against, "Compare with another attention policy")
+      ->type_name("SPEC")
+      ->check([](const std::string& text) { return spec_problem("attention", text); });
+  commands.push_back({parser, [options](Process& process) { return run_perplexity(*options, process); }});
+}
+
+}  // namespace fovea::cli

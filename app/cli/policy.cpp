@@ -1,0 +1,124 @@
+#include "app/cli/policy.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "app/cli/text_source.hpp"
+#include "engine/io/shown_name.hpp"
+
+namespace fovea::cli {
+namespace {
+
+constexpr std::size_t longest_policy_file = 64 * 1024;
+
+// The one mode of each that this version runs, and those that are named but not built yet.
+struct Modes {
+  std::string_view which, runs;
+  std::array<std::string_view, 2> later;
+};
+constexpr std::array<Modes, 3> known_modes{{
+    {"attention", "dense", {"sparse", ""}},
+    {"moe", "static", {"dynamic", ""}},
+    {"kv", "f16", {"q8_0", "tiered"}},
+}};
+
+Result<void> check_mode(std::string_view which, const Spec& spec) {
+  const auto& modes = *std::find_if(known_modes.begin(), known_modes.end(),
+                                    [&](const Modes& candidate) { return candidate.which == which; });
+  const std::string what = fmt::format("--{} {}", which, to_string(spec));
+  const std::string advice = fmt::format("use --{} {}", which, modes.runs);
+  if (spec.mode != modes.runs) {
+    const bool later = std::find(modes.later.begin(), modes.later.end(), spec.mode) != modes.later.end();
+    return fail(ErrorCode::unsupported, what,
+                later ? "not available in this version" : fmt::format("there is no mode {}", shown_name(spec.mode)),
+                advice);
+  }
+  for (const auto& [key, value] : spec.parameters)
+    if (!(which == "moe" && key == "k"))
+      return fail(ErrorCode::unsupported, what, fmt::format("{} takes no parameter {}", spec.mode, shown_name(key)),
+                  advice);
+  return {};
+}
+
+Result<Policy> checked(Policy policy) {
+  FOVEA_TRY(check_mode("attention", policy.attention));
+  FOVEA_TRY(check_mode("moe", policy.moe));
+  FOVEA_TRY(check_mode("kv", policy.kv));
+  return policy;
+}
+
+Spec* part_of(Policy& policy, std::string_view which) {
+  if (which == "attention") return &policy.attention;
+  if (which == "moe") return &policy.moe;
+  return which == "kv" ? &policy.kv : nullptr;
+}
+
+}  // namespace
+
+std::string spec_problem(std::string_view which, std::string_view text) {
+  const auto spec = parse_spec(text);
+  if (!spec) return spec.error();
+  if (which == "moe" && spec->mode == "static")
+    if (const std::string* k = spec->find("k"); k != nullptr && parse_count(*k).value_or(0) == 0)
+      return fmt::format("{}: k is not a whole number of at least 1", shown_name(text));
+  return "";
+}
+
+Result<Policy> read_policy_file(const std::filesystem::path& path) {
+  const std::string what = "policy file " + shown_name(path.string());
+  const std::string form = R"(write an object such as {"attention":"dense","moe":"static","kv":"f16"})";
+  FOVEA_ASSIGN(const std::string text, read_file(path, what, longest_policy_file));
+  const auto value = nlohmann::json::parse(text, nullptr, false);
+  if (value.is_discarded()) return fail(ErrorCode::format, what, "it is not JSON", form);
+  if (!value.is_object()) return fail(ErrorCode::format, what, "it is not a JSON object", form);
+
+  Policy policy;
+  for (const auto& [key, entry] : value.items()) {
+    Spec* const part = part_of(policy, key);
+    if (part == nullptr) return fail(ErrorCode::format, what, "it has an unknown key " + shown_name(key), form);
+    const auto* const written = entry.get_ptr<const std::string*>();
+    if (written == nullptr) return fail(ErrorCode::format, what, fmt::format("\"{}\" is not a string", key), form);
+    if (const std::string problem = spec_problem(key, *written); !problem.empty())
+      return fail(ErrorCode::format, what, fmt::format("\"{}\": {}", key, problem), form);
+    *part = parse_spec(*written).value();
+  }
+  return policy;
+}
+
+Result<Policy> resolve_policy(const PolicyOptions& options) {
+  Policy policy;
+  if (!options.file.empty()) {
+    FOVEA_ASSIGN(policy, read_policy_file(options.file));
+  }
+  for (const auto& [which, written] : {std::pair<std::string_view, const std::string&>{"attention", options.attention},
+                                       {"moe", options.moe},
+                                       {"kv", options.kv}}) {
+    if (written.empty()) continue;
+    auto spec = parse_spec(written);
+    if (!spec) return fail(ErrorCode::usage, fmt::format("--{}", which), spec.error(), "correct it");
+    *part_of(policy, which) = std::move(*spec);
+  }
+  return checked(std::move(policy));
+}
+
+Result<void> check_policy(const Policy& policy, const ModelSummary& model) {
+  const std::string* const k = policy.moe.find("k");
+  if (k == nullptr || parse_count(*k) == model.experts_used) return {};
+  const std::string what = "--moe " + to_string(policy.moe);
+  if (model.experts_used == 0)
+    return fail(ErrorCode::unsupported, what, "this model is dense, it has no experts to choose", "leave --moe out");
+  return fail(ErrorCode::unsupported, what,
+              fmt::format("another number of experts than the model's own {} is not available in this version",
+                          model.experts_used),
+              fmt::format("use --moe static:k={}", model.experts_used));
+}
+
+std::string shown_moe(const ModelSummary& model) {
+  return model.experts_used == 0 ? "not applicable" : fmt::format("static:k={}", model.experts_used);
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,40 @@
+// Which attention, experts and KV cache a run uses: from options and policy files, held against what this version runs.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "app/cli/spec.hpp"
+#include "engine/api/model_summary.hpp"
+#include "engine/base/result.hpp"
+
+namespace fovea::cli {
+
+struct Policy {
+  Spec attention{"dense", {}}, moe{"static", {}}, kv{"f16", {}};
+};
+
+// As given on the command line; malformed ones were refused by the parser.
+struct PolicyOptions {
+  std::string attention, moe, kv;  // empty = not given
+  std::string file;                // a JSON object {"attention":SPEC,"moe":SPEC,"kv":SPEC}, every key optional
+};
+
+// Grammar and the form of known values; "" when well-formed, else what is wrong. `which` is attention, moe or kv.
+[[nodiscard]] std::string spec_problem(std::string_view which, std::string_view text);
+
+// The command line stands over the file, the file over the defaults.
+// Errors: a file that is no policy; well-formed policies that this version does not run.
+[[nodiscard]] Result<Policy> resolve_policy(const PolicyOptions& options);
+[[nodiscard]] Result<Policy> read_policy_file(const std::filesystem::path& path);
+
+// What only the model can tell: static:k must be the model's own number of experts.
+[[nodiscard]] Result<void> check_policy(const Policy& policy, const ModelSummary& model);
+
+// "static:k=4" with the model's own number; "not applicable" for a dense model.
+[[nodiscard]] std::string shown_moe(const ModelSummary& model);
+
+}  // namespace fovea::cli

@@ -1,0 +1,36 @@
+// Everything the window can ask of the engine: plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "engine/api/sampling.hpp"
+#include "engine/api/trace.hpp"
+
+namespace fovea {
+
+using RequestId = std::uint64_t;
+
+struct LoadModel {
+  std::string path;
+  std::int32_t device = -1;   // -1: choose
+  std::uint32_t context = 0;  // 0: the trained context, or what a sensible default allows
+};
+
+struct Generate {
+  RequestId id = 0;
+  std::string prompt;
+  bool chat = false;  // wrap in the model's chat format
+  std::string system; // chat only; may be empty
+  std::uint32_t max_tokens = 256;
+  SamplingOptions sampling;
+  TracePlan trace;
+};
+
+// Stops a running Generate or a LoadModel in progress; what was produced so far stays.
+struct Cancel {};
+
+using Command = std::variant<LoadModel, Generate, Cancel>;
+
+}  // namespace fovea

@@ -1,0 +1,56 @@
+// What a person is told about a loaded model and the device it runs on: immutable values.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fovea {
+
+struct TensorSummary {
+  std::string name;
+  std::string type;  // "Q4_K"
+  std::array<std::uint64_t, 4> shape{1, 1, 1, 1};
+  std::uint32_t dimensions = 1;
+  std::uint64_t bytes = 0;
+};
+
+struct MetadataEntry {
+  std::string key;
+  std::string value;  // as text; long arrays are shortened and say so
+};
+
+struct MemoryBytes {
+  std::uint64_t weights = 0, kv = 0, compute = 0, other = 0;
+  [[nodiscard]] std::uint64_t total() const { return weights + kv + compute + other; }
+};
+
+struct DeviceSummary {
+  std::uint32_t index = 0;
+  std::string name, type, driver, api;  // "llvmpipe (LLVM 19...)", "cpu" | "discrete" | "integrated" | "virtual", ...
+  std::uint64_t memory_bytes = 0;
+  std::uint32_t subgroup = 0;
+  bool cooperative_matrix = false, integer_dot = false, chosen = false;
+  std::string why;  // why it was chosen, or why not, as a sentence
+};
+
+struct ModelSummary {
+  std::string path, name, architecture, quantization;  // quantization: the type most bytes are in
+  std::uint64_t file_bytes = 0, parameters = 0, active_parameters = 0;
+  std::uint32_t layers = 0, width = 0, query_heads = 0, kv_heads = 0, head_width = 0;
+  std::uint32_t experts = 0, experts_used = 0;  // 0 = dense model
+  std::uint32_t vocabulary = 0;
+  std::uint32_t trained_context = 0;  // what the file says
+  std::uint32_t context = 0;          // positions this load has room for
+  bool chat = false;                  // a chat format was recognised
+  std::string chat_format;
+  MemoryBytes estimate;  // derived before loading
+  MemoryBytes measured;  // from the allocator, after loading
+  DeviceSummary device;
+  double load_ms = 0;
+  std::vector<MetadataEntry> metadata;
+  std::vector<TensorSummary> tensors;
+};
+
+}  // namespace fovea

@@ -1,0 +1,73 @@
+#include "engine/decoder/activations.hpp"
+
+#include <algorithm>
+
+#include "engine/kernels/attention.hpp"
+#include "engine/kernels/experts.hpp"
+
+namespace fovea {
+namespace {
+
+std::uint32_t padded(std::uint32_t floats) { return (floats + 3) / 4 * 4; }
+
+constexpr std::uint64_t kDispatchBytes = 2 * 3 * sizeof(std::uint32_t);
+
+}  // namespace
+
+std::uint64_t Activations::lay_out(const gpu::DeviceFacts& facts, const ModelConfig& config, std::uint64_t base) {
+  const bool mixture = config.mixture();
+  const std::uint64_t slots = mixture ? config.experts_used : 1;
+  strides.width = padded(config.width);
+  strides.query = config.query_heads * config.head_width;
+  strides.attended = padded(strides.query);
+  strides.qkv = padded((config.query_heads + 2 * config.kv_heads) * config.head_width);
+  strides.router = padded(config.experts);
+  strides.hidden = padded(mixture ? config.expert_feed_forward : config.feed_forward);
+
+  std::uint64_t at = base;
+  const auto take = [&at](std::uint64_t& address, std::uint64_t elements) {
+    address = at;
+    at += (elements * sizeof(float) + 255) / 256 * 256;
+  };
+  const std::uint64_t tokens = batch, splits = attention_splits(facts, config.kv_heads);
+  take(x, tokens * strides.width);
+  take(normed, tokens * strides.width);
+  take(qkv, tokens * strides.qkv);
+  take(query, tokens * strides.query);
+  take(attended, tokens * strides.attended);
+  take(split_values, config.query_heads * splits * config.head_width);
+  take(split_partial, config.query_heads * splits * 2);
+  if (mixture) {
+    take(router, tokens * strides.router);
+    take(experts, config.layers * tokens * slots);
+    take(expert_weights, config.layers * tokens * slots);
+    take(counts, 2 * config.experts);
+    take(sorted, tokens * slots);
+    take(tiles, std::uint64_t{most_tiles(batch, config.experts_used, config.experts)} * 3);
+    take(partial, tokens * slots * strides.width);
+  }
+  take(hidden, tokens * slots * strides.hidden);
+  take(logits, std::uint64_t{logit_rows} * config.vocabulary);
+  return at - base;
+}
+
+std::uint64_t Activations::bytes(const gpu::DeviceFacts& facts, const ModelConfig& config, std::uint32_t batch,
+                                 std::uint32_t logit_rows) {
+  Activations plan;
+  plan.batch = batch;
+  plan.logit_rows = logit_rows;
+  return plan.lay_out(facts, config, 0) + kDispatchBytes;
+}
+
+Result<Activations> Activations::create(gpu::Device& device, const ModelConfig& config, std::uint32_t batch,
+                                        std::uint32_t logit_rows) {
+  Activations result;
+  result.batch = batch;
+  result.logit_rows = logit_rows;
+  FOVEA_ASSIGN(result.buffer_, device.create_buffer(bytes(device.facts(), config, batch, logit_rows), gpu::MemoryUse::compute));
+  FOVEA_ASSIGN(result.dispatch_, device.create_buffer(kDispatchBytes, gpu::MemoryUse::compute));
+  result.lay_out(device.facts(), config, result.buffer_.address());
+  return result;
+}
+
+}  // namespace fovea

@@ -1,0 +1,272 @@
+#include "engine/decoder/decoder.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "engine/kernels/sample.hpp"
+#include "shaders/interface/step_state.h"
+
+namespace fovea {
+namespace {
+
+constexpr std::array<std::uint32_t, 4> kBuckets{8, 32, 128, 512};  // tokens that prompt plans have room for
+constexpr std::uint64_t kRowBufferBytes = 64ull << 20;             // attention rows of one prompt batch
+constexpr std::uint64_t kLogitBufferBytes = 64ull << 20;           // logits of one batch
+
+template <class T>
+std::span<const T> view(const gpu::Buffer& buffer, std::size_t count) {
+  return {reinterpret_cast<const T*>(buffer.mapped().data()), count};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Decoder>> Decoder::create(gpu::Device& device, const ModelConfig& config, DeviceWeights weights,
+                                                 const DecoderOptions& options) {
+  std::unique_ptr<Decoder> decoder(new Decoder(device, config, std::move(weights), options));
+  if (decoder->options_.batch == 0) decoder->options_.batch = device.facts().cpu ? 128 : 512;
+  FOVEA_TRY(decoder->create_buffers());
+  return decoder;
+}
+
+Result<void> Decoder::create_buffers() {
+  FOVEA_ASSIGN(cache_, KvCache::create(device_, config_, options_.context));
+  FOVEA_ASSIGN(activations_, Activations::create(device_, config_, options_.batch, 1));
+  using gpu::MemoryUse;
+  FOVEA_ASSIGN(state_, device_.create_buffer(sizeof(shader::StepState), MemoryUse::upload));
+  FOVEA_ASSIGN(parameters_, device_.create_buffer(sizeof(shader::SampleParameters), MemoryUse::upload));
+  // Drawing writes one entry past the last position.
+  FOVEA_ASSIGN(history_, device_.create_buffer((std::uint64_t{options_.context} + 1) * sizeof(std::uint32_t), MemoryUse::upload));
+  FOVEA_ASSIGN(ring_, device_.create_buffer(shader::kTokenRing * sizeof(std::uint32_t), MemoryUse::readback));
+  FOVEA_ASSIGN(sample_scratch_, device_.create_buffer(sample_scratch_bytes(config_.vocabulary), MemoryUse::compute));
+  if (config_.mixture()) {
+    const auto make = [&](Readback& target, std::uint64_t tokens) -> Result<void> {
+      const std::uint64_t bytes = std::uint64_t{config_.layers} * tokens * config_.experts_used * sizeof(std::uint32_t);
+      FOVEA_ASSIGN(target.experts, device_.create_buffer(bytes, MemoryUse::readback));
+      FOVEA_ASSIGN(target.expert_weights, device_.create_buffer(bytes, MemoryUse::readback));
+      return {};
+    };
+    for (Readback& slot : decode_readback_) FOVEA_TRY(make(slot, 1));
+    FOVEA_TRY(make(prompt_readback_, options_.batch));
+  }
+  return {};
+}
+
+Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const SamplingOptions& sampling, const DecoderTrace& trace) {
+  if (prompt.empty()) return fail(ErrorCode::usage, "the prompt", "it has no tokens", "write at least one word");
+  if (prompt.size() > options_.context)
+    return fail(ErrorCode::usage, "the prompt",
+                "it has " + std::to_string(prompt.size()) + " tokens and the context has room for " + std::to_string(options_.context),
+                "shorten it or load the model with a larger context (-c)");
+  prompt_tokens_ = static_cast<std::uint32_t>(prompt.size());
+  position_ = 0;
+  drawn_ = 0;
+  seed_ = static_cast<std::uint64_t>(sampling.seed);
+  cache_->shrink();
+  FOVEA_TRY(device_.upload(history_, 0, std::as_bytes(prompt)));
+  const shader::SampleParameters parameters{
+      .temperature = sampling.temperature, .top_k = sampling.top_k, .top_p = sampling.top_p, .min_p = sampling.min_p,
+      .repeat_penalty = sampling.repeat_penalty,
+      .repeat_last_n = sampling.repeat_last_n < 0 ? static_cast<std::int32_t>(options_.context) : sampling.repeat_last_n,
+      .vocabulary = config_.vocabulary};
+  FOVEA_TRY(device_.upload(parameters_, 0, std::as_bytes(std::span(&parameters, 1))));
+
+  const bool same_rows = trace.heads == trace_.heads && trace.row_positions == trace_.row_positions;
+  trace_ = trace;
+  if (!same_rows) FOVEA_TRY(prepare_rows());
+  return {};
+}
+
+Result<void> Decoder::prepare_rows() {
+  std::erase_if(plans_, [](const auto& entry) { return entry.first.rows; });
+  for (Readback& slot : decode_readback_) slot.rows = {};
+  prompt_readback_.rows = {};
+  row_heads_ = {};
+  row_order_ = trace_.heads;
+  std::erase_if(row_order_, [this](HeadId id) { return id.layer >= config_.layers || id.head >= config_.query_heads; });
+  std::sort(row_order_.begin(), row_order_.end(),
+            [](HeadId a, HeadId b) { return std::pair(a.layer, a.head) < std::pair(b.layer, b.head); });
+  row_order_.erase(std::unique(row_order_.begin(), row_order_.end()), row_order_.end());
+  if (row_order_.empty()) return {};
+
+  row_stride_ = (std::min(trace_.row_positions, options_.context) + 63) / 64 * 64;
+  const std::uint64_t row_bytes = row_order_.size() * std::uint64_t{row_stride_} * sizeof(std::uint16_t);
+  std::vector<std::uint32_t> heads;
+  for (const HeadId id : row_order_) heads.push_back(id.head);
+  FOVEA_ASSIGN(row_heads_, device_.create_buffer(heads.size() * sizeof(std::uint32_t), gpu::MemoryUse::upload));
+  FOVEA_TRY(device_.upload(row_heads_, 0, std::as_bytes(std::span(heads))));
+  for (Readback& slot : decode_readback_) {
+    slot.rows_capacity = 1;
+    FOVEA_ASSIGN(slot.rows, device_.create_buffer(row_bytes, gpu::MemoryUse::readback));
+  }
+  prompt_readback_.rows_capacity = kBuckets[0];
+  for (const std::uint32_t tokens : kBuckets)
+    if (tokens <= options_.batch && tokens * row_bytes <= kRowBufferBytes) prompt_readback_.rows_capacity = tokens;
+  FOVEA_ASSIGN(prompt_readback_.rows, device_.create_buffer(prompt_readback_.rows_capacity * row_bytes, gpu::MemoryUse::readback));
+  return {};
+}
+
+Result<void> Decoder::prepare_logits() {
+  if (all_logits_) return {};
+  logit_rows_ = batch_limit(StepKind::logits);
+  const std::uint64_t bytes = std::uint64_t{logit_rows_} * config_.vocabulary * sizeof(float);
+  FOVEA_ASSIGN(all_logits_, device_.create_buffer(bytes, gpu::MemoryUse::compute));
+  FOVEA_ASSIGN(logits_readback_, device_.create_buffer(bytes, gpu::MemoryUse::readback));
+  return {};
+}
+
+std::uint32_t Decoder::batch_limit(StepKind kind) const {
+  std::uint32_t limit = kBuckets[0];
+  const std::uint64_t logit_bytes = std::uint64_t{config_.vocabulary} * sizeof(float);
+  for (const std::uint32_t tokens : kBuckets) {
+    if (tokens > options_.batch) break;
+    if (kind == StepKind::logits && tokens * logit_bytes > kLogitBufferBytes) break;
+    if (!row_order_.empty() && tokens > prompt_readback_.rows_capacity) break;
+    limit = tokens;
+  }
+  return limit;
+}
+
+std::uint32_t Decoder::bucket(std::uint32_t tokens, StepKind kind) const {
+  for (const std::uint32_t room : kBuckets)
+    if (tokens <= room) return std::min(room, batch_limit(kind));
+  return batch_limit(kind);
+}
+
+CaptureLayout Decoder::capture_layout(const Readback& readback) const {
+  CaptureLayout layout{.rows = readback.rows.address(), .row_stride = row_stride_, .tokens_capacity = readback.rows_capacity};
+  layout.layers.resize(config_.layers);
+  for (std::uint32_t i = 0; i < row_order_.size(); ++i) {
+    CaptureLayout::Layer& layer = layout.layers[row_order_[i].layer];
+    if (layer.slots++ == 0) {
+      layer.first_slot = i;
+      layer.heads = row_heads_.address() + i * sizeof(std::uint32_t);
+    }
+  }
+  return layout;
+}
+
+Result<const gpu::CommandPlan*> Decoder::plan(const PlanKey& key) {
+  if (const auto found = plans_.find(key); found != plans_.end()) return &found->second;
+  FOVEA_ASSIGN(gpu::CommandPlan recorded, record(key, false));
+  return &plans_.emplace(key, std::move(recorded)).first->second;
+}
+
+Result<gpu::CommandPlan> Decoder::record(const PlanKey& key, bool timed) {
+  if (key.kind == StepKind::logits) FOVEA_TRY(prepare_logits());
+  FOVEA_ASSIGN(gpu::CommandRecorder recorder, device_.record());
+  if (timed) recorder.time_tags();
+  if (options_.barrier_everywhere) recorder.barrier_everywhere();
+  KernelRecorder kernels(device_, recorder);
+  const Readback& target = readback(key.decode, key.slot);
+  const ForwardPass pass{.config = config_, .weights = weights_, .activations = activations_, .cache = *cache_,
+                         .state = state_.address(), .history = history_.address(),
+                         .logits = key.kind == StepKind::logits ? all_logits_.address() : activations_.logits};
+  const Head head = key.kind == StepKind::fill ? Head::none : key.kind == StepKind::draw ? Head::last_logits : Head::all_logits;
+  const CaptureLayout layout = key.rows ? capture_layout(target) : CaptureLayout{};
+  FOVEA_TRY(pass.record(kernels, key.tokens, head, key.rows ? &layout : nullptr));
+
+  if (key.kind == StepKind::draw) {
+    recorder.tag("sample");
+    FOVEA_TRY(record_sample(kernels, {.state = state_.address(), .parameters = parameters_.address(), .history = history_.address(),
+                                      .logits = activations_.logits, .ring = ring_.address(), .scratch = sample_scratch_.address(),
+                                      .vocabulary = config_.vocabulary}));
+  }
+  if (key.routing) {
+    recorder.tag("trace");
+    const std::uint64_t bytes = std::uint64_t{config_.layers} * key.tokens * config_.experts_used * sizeof(std::uint32_t);
+    recorder.copy(activations_.buffer(), activations_.offset_of(activations_.experts), target.experts, 0, bytes);
+    recorder.copy(activations_.buffer(), activations_.offset_of(activations_.expert_weights), target.expert_weights, 0, bytes);
+  }
+  if (key.kind == StepKind::logits)
+    recorder.copy(all_logits_, 0, logits_readback_, 0, std::uint64_t{key.tokens} * config_.vocabulary * sizeof(float));
+  return recorder.finish();
+}
+
+Result<void> Decoder::write_state(std::uint32_t tokens) {
+  const shader::StepState state{.position = position_, .tokens = tokens, .drawn = static_cast<std::uint32_t>(drawn_),
+                                .seed_low = static_cast<std::uint32_t>(seed_), .seed_high = static_cast<std::uint32_t>(seed_ >> 32)};
+  return device_.upload(state_, 0, std::as_bytes(std::span(&state, 1)));
+}
+
+Result<Step> Decoder::submit_prompt(std::uint32_t tokens, StepKind kind) {
+  tokens = std::min({tokens, prompt_tokens_ - position_, batch_limit(kind)});
+  if (tokens == 0) return fail(ErrorCode::internal, "the prompt", "all its tokens were submitted", "report this");
+  FOVEA_TRY(cache_->reserve(position_ + tokens));
+  const PlanKey key{.decode = false, .slot = 0, .tokens = bucket(tokens, kind), .kind = kind,
+                    .routing = trace_.routing && config_.mixture(), .rows = !row_order_.empty()};
+  FOVEA_ASSIGN(const gpu::CommandPlan* recorded, plan(key));
+  FOVEA_TRY(write_state(tokens));
+  Step step{.kind = kind, .decode = false, .slot = 0, .first_position = position_, .tokens = tokens, .plan_tokens = key.tokens,
+            .draw_index = drawn_};
+  FOVEA_ASSIGN(step.ticket, device_.submit(*recorded));
+  position_ += tokens;
+  if (kind == StepKind::draw) ++drawn_;
+  return step;
+}
+
+Result<Step> Decoder::submit_decode() {
+  FOVEA_TRY(cache_->reserve(position_ + 1));
+  const std::uint32_t slot = static_cast<std::uint32_t>(drawn_ % kStepsInFlight);
+  const PlanKey key{.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw,
+                    .routing = trace_.routing && config_.mixture(), .rows = !row_order_.empty()};
+  FOVEA_ASSIGN(const gpu::CommandPlan* recorded, plan(key));
+  Step step{.kind = StepKind::draw, .decode = true, .slot = slot, .first_position = position_, .tokens = 1, .plan_tokens = 1,
+            .draw_index = drawn_};
+  FOVEA_ASSIGN(step.ticket, device_.submit(*recorded));
+  ++position_;
+  ++drawn_;
+  return step;
+}
+
+Result<StepRecord> Decoder::finish(const Step& step) {
+  FOVEA_TRY(device_.wait(step.ticket));
+  const Readback& from = readback(step.decode, step.slot);
+  StepRecord record{.first_position = step.first_position, .tokens = step.tokens, .plan_tokens = step.plan_tokens};
+  if (step.kind == StepKind::draw) {
+    const std::uint32_t id = view<std::uint32_t>(ring_, shader::kTokenRing)[step.draw_index % shader::kTokenRing];
+    record.drawn = static_cast<std::int32_t>(id);
+  }
+  if (trace_.routing && config_.mixture()) {
+    const std::size_t count = std::size_t{config_.layers} * step.plan_tokens * config_.experts_used;
+    record.experts = view<std::uint32_t>(from.experts, count);
+    record.expert_weights = view<float>(from.expert_weights, count);
+  }
+  if (!row_order_.empty()) {
+    record.rows_capacity = from.rows_capacity;
+    record.row_stride = row_stride_;
+    record.rows = view<std::uint16_t>(from.rows, row_order_.size() * std::size_t{from.rows_capacity} * row_stride_);
+  }
+  if (step.kind == StepKind::logits)
+    record.logits = view<float>(logits_readback_, std::size_t{step.tokens} * config_.vocabulary);
+  return record;
+}
+
+Result<void> Decoder::warm_up() {
+  for (std::uint32_t slot = 0; slot < kStepsInFlight; ++slot) {
+    FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw,
+                    .routing = trace_.routing && config_.mixture(), .rows = !row_order_.empty()}));
+  }
+  FOVEA_TRY(plan({.decode = false, .slot = 0, .tokens = bucket(1, StepKind::draw), .kind = StepKind::draw,
+                  .routing = trace_.routing && config_.mixture(), .rows = !row_order_.empty()}));
+  return {};
+}
+
+Result<std::vector<gpu::TagTime>> Decoder::profile(std::uint32_t tokens) {
+  const bool decode = tokens == 1;
+  tokens = std::min(tokens, batch_limit(StepKind::fill));
+  FOVEA_TRY(cache_->reserve(std::min(position_ + tokens, options_.context)));
+  // A recording of its own, so that timestamps never slow down the plans that runs replay.
+  const StepKind kind = StepKind::draw;
+  FOVEA_ASSIGN(const gpu::CommandPlan timed,
+               record({.decode = decode, .slot = 0, .tokens = decode ? 1 : bucket(tokens, kind), .kind = kind}, true));
+  const std::uint32_t before = position_;
+  position_ = std::min(position_, options_.context - tokens);
+  FOVEA_TRY(write_state(tokens));
+  position_ = before;
+  FOVEA_ASSIGN(const std::uint64_t ticket, device_.submit(timed));
+  FOVEA_TRY(device_.wait(ticket));
+  return timed.times();
+}
+
+}  // namespace fovea

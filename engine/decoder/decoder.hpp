@@ -1,0 +1,151 @@
+// A model on a device, one sequence at a time: prompts in batches, then token after token from plans recorded once.
+// Engine thread only.
+//
+// What changes per token lives in a small device buffer (StepState): a plan is recorded the first time its shape is
+// needed and replayed ever after. Drawing a token, its embedding and the routing stay on the device; the host reads a
+// ring of tokens and may stop between submissions.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/api/sampling.hpp"
+#include "engine/api/trace.hpp"
+#include "engine/base/result.hpp"
+#include "engine/decoder/activations.hpp"
+#include "engine/decoder/device_weights.hpp"
+#include "engine/decoder/forward_pass.hpp"
+#include "engine/decoder/kv_cache.hpp"
+#include "engine/gpu/device.hpp"
+#include "engine/model/model_config.hpp"
+
+namespace fovea {
+
+struct DecoderOptions {
+  std::uint32_t context = 0;        // positions
+  std::uint32_t batch = 0;          // most prompt tokens of one submission; 0: what suits the device
+  bool barrier_everywhere = false;  // debug: a barrier before every dispatch must not change a bit
+};
+
+// What a run records beside its tokens.
+struct DecoderTrace {
+  bool routing = false;            // experts and weights of every layer and token (mixtures)
+  std::vector<HeadId> heads;       // exact attention rows
+  std::uint32_t row_positions = 0; // rows longer than this are not recorded
+};
+
+// What a batch is for.
+enum class StepKind {
+  fill,    // keys and values only: an inner batch of a prompt
+  draw,    // draws the next token from the last position
+  logits,  // logits of every position to the host
+};
+
+// A submitted step, to be finished in order. At most kStepsInFlight decode steps may be unfinished.
+struct Step {
+  StepKind kind = StepKind::draw;
+  bool decode = false;
+  std::uint32_t slot = 0;
+  std::uint32_t first_position = 0, tokens = 0, plan_tokens = 0;
+  std::uint64_t ticket = 0, draw_index = 0;
+};
+inline constexpr std::uint32_t kStepsInFlight = 2;
+
+// What a finished step left for the host; views stay valid until the next step of the same kind is submitted.
+struct StepRecord {
+  std::uint32_t first_position = 0, tokens = 0;
+  std::optional<std::int32_t> drawn;
+  // Routing of layer l, token t, slot s at (l * plan_tokens + t) * experts_used + s; empty when not recorded.
+  std::span<const std::uint32_t> experts;
+  std::span<const float> expert_weights;
+  std::uint32_t plan_tokens = 0;
+  // Attention row of recorded head i, token t: halves from (i * rows_capacity + t) * row_stride; empty when not recorded.
+  std::span<const std::uint16_t> rows;
+  std::uint32_t rows_capacity = 0, row_stride = 0;
+  std::span<const float> logits;  // (tokens, vocabulary) for StepKind::logits
+};
+
+class Decoder {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Decoder>> create(gpu::Device& device, const ModelConfig& config, DeviceWeights weights,
+                                                               const DecoderOptions& options);
+
+  // Starts a sequence: empties the cache, sets sampling and seed, takes the prompt's ids. Nothing may be in flight.
+  // `sampling.seed` must be resolved (not negative).
+  [[nodiscard]] Result<void> begin(std::span<const std::int32_t> prompt, const SamplingOptions& sampling, const DecoderTrace& trace);
+  // Most tokens that a prompt batch of this kind may have now.
+  [[nodiscard]] std::uint32_t batch_limit(StepKind kind) const;
+  // The next `tokens` of the prompt. The step before must be finished.
+  [[nodiscard]] Result<Step> submit_prompt(std::uint32_t tokens, StepKind kind);
+  // The token drawn last, at the next position; after a step that draws.
+  [[nodiscard]] Result<Step> submit_decode();
+  [[nodiscard]] Result<StepRecord> finish(const Step& step);
+
+  [[nodiscard]] std::uint32_t position() const { return position_; }  // of the next token to be submitted
+  [[nodiscard]] const ModelConfig& config() const { return config_; }
+  [[nodiscard]] std::uint32_t context() const { return options_.context; }
+  [[nodiscard]] const DecoderTrace& trace() const { return trace_; }
+
+  // Device time per tag of one step at the present position; for measuring, does not advance anything.
+  [[nodiscard]] Result<std::vector<gpu::TagTime>> profile(std::uint32_t tokens);
+  // Records every plan a run of this trace will use, so that the first token does not pay for it.
+  [[nodiscard]] Result<void> warm_up();
+
+ private:
+  struct PlanKey {
+    bool decode = false;
+    std::uint32_t slot = 0, tokens = 1;
+    StepKind kind = StepKind::draw;
+    bool routing = false, rows = false;
+    auto operator<=>(const PlanKey&) const = default;
+  };
+  // Host-readable results of one step in flight.
+  struct Readback {
+    gpu::Buffer experts, expert_weights;  // uint, float (layers, tokens, slots)
+    gpu::Buffer rows;                     // half (heads, capacity, stride)
+    std::uint32_t rows_capacity = 0;
+  };
+
+  Decoder(gpu::Device& device, const ModelConfig& config, DeviceWeights weights, const DecoderOptions& options)
+      : device_(device), config_(config), options_(options), weights_(std::move(weights)) {}
+  [[nodiscard]] Result<void> create_buffers();
+  [[nodiscard]] Result<void> prepare_rows();
+  [[nodiscard]] Result<void> prepare_logits();
+  [[nodiscard]] Result<const gpu::CommandPlan*> plan(const PlanKey& key);
+  [[nodiscard]] Result<gpu::CommandPlan> record(const PlanKey& key, bool timed);
+  [[nodiscard]] std::uint32_t bucket(std::uint32_t tokens, StepKind kind) const;
+  [[nodiscard]] CaptureLayout capture_layout(const Readback& readback) const;
+  [[nodiscard]] Readback& readback(bool decode, std::uint32_t slot) { return decode ? decode_readback_[slot] : prompt_readback_; }
+  [[nodiscard]] Result<void> write_state(std::uint32_t tokens);
+
+  gpu::Device& device_;
+  ModelConfig config_;
+  DecoderOptions options_;
+  DeviceWeights weights_;
+  std::optional<KvCache> cache_;
+  Activations activations_;
+  gpu::Buffer state_, parameters_, history_, ring_, sample_scratch_, row_heads_;
+  gpu::Buffer all_logits_, logits_readback_;
+  std::uint32_t logit_rows_ = 0;
+  std::array<Readback, kStepsInFlight> decode_readback_;
+  Readback prompt_readback_;
+  std::map<PlanKey, gpu::CommandPlan> plans_;
+
+  DecoderTrace trace_;
+  std::vector<HeadId> row_order_;  // recorded heads by layer, as the row buffers hold them
+  std::uint32_t row_stride_ = 0;
+  std::uint32_t prompt_tokens_ = 0, position_ = 0;
+  std::uint64_t seed_ = 0, drawn_ = 0;
+
+ public:
+  // The heads in the order in which StepRecord::rows holds them.
+  [[nodiscard]] const std::vector<HeadId>& row_order() const { return row_order_; }
+};
+
+}  // namespace fovea

@@ -1,0 +1,120 @@
+#include "engine/decoder/device_weights.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <utility>
+
+namespace fovea {
+namespace {
+
+constexpr std::uint64_t kAlignment = 256;
+constexpr std::uint64_t kBlockBytes = 256ull << 20;  // tensors share buffers of about this size
+constexpr std::uint64_t kPadding = 64;               // kernels may read a few bytes past the last block of a row
+
+// One tensor on its way: where its bytes come from and who is told the address.
+struct Placement {
+  std::span<const std::byte> bytes;
+  std::uint64_t* address = nullptr;
+};
+
+DeviceMatrix describe(const WeightView& view) {
+  DeviceMatrix matrix;
+  matrix.type = view.type;
+  matrix.columns = view.columns;
+  matrix.rows = view.rows;
+  matrix.matrices = view.matrices;
+  matrix.row_bytes = static_cast<std::uint32_t>(row_bytes(view.type, view.columns));
+  return matrix;
+}
+
+// Collects what must be placed; addresses are filled in once the buffers exist.
+class Placements {
+ public:
+  void matrix(DeviceMatrix& target, const WeightView& view) {
+    target = describe(view);
+    all_.push_back({view.bytes, &target.address});
+  }
+  void vector(std::uint64_t& target, const WeightView& view) { all_.push_back({view.bytes, &target}); }
+  void bytes(std::uint64_t& target, std::span<const std::byte> bytes) { all_.push_back({bytes, &target}); }
+
+  [[nodiscard]] Result<std::vector<gpu::Buffer>> place(gpu::Device& device, const std::function<void(double)>& progress,
+                                                       const std::stop_token& stop) const {
+    std::uint64_t total = 0, done = 0;
+    for (const Placement& placement : all_) total += placement.bytes.size();
+    std::vector<gpu::Buffer> buffers;
+    for (std::size_t first = 0; first < all_.size();) {
+      std::size_t end = first;
+      std::uint64_t size = 0;
+      do size += (all_[end++].bytes.size() + kPadding + kAlignment - 1) / kAlignment * kAlignment;
+      while (end < all_.size() && size + all_[end].bytes.size() <= kBlockBytes);
+      FOVEA_ASSIGN(gpu::Buffer buffer, device.create_buffer(size, gpu::MemoryUse::weights));
+      std::uint64_t offset = 0;
+      for (; first < end; ++first) {
+        if (stop.stop_requested()) return fail(ErrorCode::cancelled, "loading the model", "it was stopped", "open it again when wanted");
+        FOVEA_TRY(device.upload(buffer, offset, all_[first].bytes));
+        *all_[first].address = buffer.address() + offset;
+        offset += (all_[first].bytes.size() + kPadding + kAlignment - 1) / kAlignment * kAlignment;
+        done += all_[first].bytes.size();
+        if (progress) progress(static_cast<double>(done) / static_cast<double>(total));
+      }
+      buffers.push_back(std::move(buffer));
+    }
+    return buffers;
+  }
+
+ private:
+  std::vector<Placement> all_;
+};
+
+}  // namespace
+
+std::vector<std::uint64_t> rope_turns(const ModelConfig& config) {
+  const std::uint32_t pairs = config.rope_width / 2;
+  std::vector<std::uint64_t> turns(pairs);
+  for (std::uint32_t i = 0; i < pairs; ++i) {
+    const double factor = config.rope_factors.empty() ? 1.0 : static_cast<double>(config.rope_factors[i]);
+    const double frequency = std::pow(static_cast<double>(config.rope_base), -2.0 * i / config.rope_width) /
+                             (static_cast<double>(config.rope_scale) * factor);
+    const double turn = frequency / (2.0 * std::numbers::pi);
+    turns[i] = static_cast<std::uint64_t>(std::ldexp(turn - std::floor(turn), 64));
+  }
+  return turns;
+}
+
+Result<DeviceWeights> DeviceWeights::upload(gpu::Device& device, const ModelConfig& config, const ModelWeights& weights,
+                                            const std::function<void(double)>& progress, std::stop_token stop) {
+  DeviceWeights result;
+  Placements placements;
+  placements.matrix(result.token_embedding, weights.token_embedding);
+  placements.vector(result.output_norm, weights.output_norm);
+  if (!config.tied_output) placements.matrix(result.output, weights.output);
+  const std::vector<std::uint64_t> turns = rope_turns(config);
+  placements.bytes(result.turns, std::as_bytes(std::span(turns)));
+  result.layers.resize(weights.layers.size());
+  for (std::size_t i = 0; i < weights.layers.size(); ++i) {
+    const LayerWeights& from = weights.layers[i];
+    DeviceLayer& to = result.layers[i];
+    placements.vector(to.attention_norm, from.attention_norm);
+    placements.vector(to.feed_forward_norm, from.feed_forward_norm);
+    if (from.query_norm) placements.vector(to.query_norm, *from.query_norm);
+    if (from.key_norm) placements.vector(to.key_norm, *from.key_norm);
+    placements.matrix(to.query, from.query);
+    placements.matrix(to.key, from.key);
+    placements.matrix(to.value, from.value);
+    placements.matrix(to.attention_output, from.attention_output);
+    if (from.router) placements.matrix(to.router, *from.router);
+    placements.matrix(to.gate, from.gate);
+    placements.matrix(to.up, from.up);
+    placements.matrix(to.down, from.down);
+    if (from.gate.type != from.up.type)
+      return fail(ErrorCode::unsupported, "layer " + std::to_string(i),
+                  "its gate weights are " + std::string(name(from.gate.type)) + " and its up weights " + std::string(name(from.up.type)),
+                  "use a file in which both have one type");
+  }
+  FOVEA_ASSIGN(result.blocks_, placements.place(device, progress, stop));
+  if (config.tied_output) result.output = result.token_embedding;
+  return result;
+}
+
+}  // namespace fovea

@@ -1,0 +1,43 @@
+// A model's weights on the device, in their stored form. Engine thread only.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+#include "engine/base/result.hpp"
+#include "engine/gpu/device.hpp"
+#include "engine/kernels/device_matrix.hpp"
+#include "engine/model/model_config.hpp"
+#include "engine/model/model_weights.hpp"
+
+namespace fovea {
+
+struct DeviceLayer {
+  std::uint64_t attention_norm = 0, feed_forward_norm = 0;  // float (width)
+  std::uint64_t query_norm = 0, key_norm = 0;               // float, or 0
+  DeviceMatrix query, key, value, attention_output;
+  DeviceMatrix router;                                      // mixtures only
+  DeviceMatrix gate, up, down;
+};
+
+class DeviceWeights {
+ public:
+  // Copies every tensor of `weights` once. `progress` gets the fraction done; a stop ends between tensors.
+  [[nodiscard]] static Result<DeviceWeights> upload(gpu::Device& device, const ModelConfig& config, const ModelWeights& weights,
+                                                    const std::function<void(double)>& progress, std::stop_token stop);
+
+  DeviceMatrix token_embedding, output;
+  std::uint64_t output_norm = 0;  // float (width)
+  std::uint64_t turns = 0;        // uint64 (rope_width / 2): rotation per position in units of 2^-64 turn
+  std::vector<DeviceLayer> layers;
+
+ private:
+  std::vector<gpu::Buffer> blocks_;
+};
+
+// Rotation per position of each pair, in units of 2^-64 of a turn: base^(-2i/rope_width) / (2 pi scale factor_i).
+[[nodiscard]] std::vector<std::uint64_t> rope_turns(const ModelConfig& config);
+
+}  // namespace fovea

@@ -1,0 +1,136 @@
+#include "engine/decoder/forward_pass.hpp"
+
+#include "engine/kernels/attention.hpp"
+#include "engine/kernels/linear.hpp"
+
+namespace fovea {
+
+Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, Head head, const CaptureLayout* capture) const {
+  kernels.plan().tag("embed");
+  FOVEA_TRY(record_embed(kernels, {.table = weights.token_embedding, .history = history, .x = activations.x, .state = state,
+                                   .stride = activations.strides.width, .tokens = tokens}));
+  kernels.plan().barrier();
+  for (std::uint32_t layer = 0; layer < config.layers; ++layer) {
+    FOVEA_TRY(record_attention(kernels, layer, tokens, capture));
+    FOVEA_TRY(record_feed_forward(kernels, layer, tokens));
+  }
+  return record_head(kernels, tokens, head);
+}
+
+Result<void> ForwardPass::record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens, bool last_only) const {
+  kernels.plan().tag("norm");
+  FOVEA_TRY(record_rms_norm(kernels, {.weight = weight, .x = activations.x, .y = activations.normed, .state = state,
+                                      .width = config.width, .stride = activations.strides.width, .tokens = tokens,
+                                      .epsilon = config.norm_epsilon, .last_only = last_only}));
+  kernels.plan().barrier();
+  return {};
+}
+
+Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens,
+                                           const CaptureLayout* capture) const {
+  const DeviceLayer& w = weights.layers[layer];
+  const Activations& a = activations;
+  const AttentionShape shape{.query_heads = config.query_heads, .kv_heads = config.kv_heads, .head_width = config.head_width,
+                             .tokens = tokens, .layer_offset = cache.layer_offset(layer), .pages = cache.page_table(), .state = state};
+  FOVEA_TRY(record_norm(kernels, w.attention_norm, tokens, false));
+
+  kernels.plan().tag("qkv");
+  std::uint32_t column = 0;  // of this projection in a qkv row
+  for (const DeviceMatrix* projection : {&w.query, &w.key, &w.value}) {
+    FOVEA_TRY(record_matmul(kernels, {.weights = *projection, .x = a.normed, .y = a.qkv + column * sizeof(float), .state = state,
+                                      .x_stride = a.strides.width, .y_stride = a.strides.qkv, .tokens = tokens}));
+    column += projection->rows;
+  }
+  kernels.plan().barrier();
+
+  kernels.plan().tag("rope+kv");
+  FOVEA_TRY(record_rope_store(kernels, {.shape = shape, .qkv = a.qkv, .query = a.query, .query_norm = w.query_norm,
+                                        .key_norm = w.key_norm, .turns = weights.turns, .qkv_stride = a.strides.qkv,
+                                        .rope_width = config.rope_width, .halves = config.rope_layout == RopeLayout::halves,
+                                        .norm = static_cast<std::uint32_t>(config.qk_norm), .epsilon = config.norm_epsilon}));
+  kernels.plan().barrier();
+
+  kernels.plan().tag("attention");
+  const AttentionArgs attention{.shape = shape, .query = a.query, .y = a.attended, .y_stride = a.strides.attended,
+                                .values = a.split_values, .partial = a.split_partial};
+  FOVEA_TRY(tokens == 1 ? record_attention_decode(kernels, attention) : record_attention_prefill(kernels, attention));
+  if (capture != nullptr && capture->layers[layer].slots > 0) {
+    // Reads what attention read and writes elsewhere, so it needs no barrier of its own.
+    const CaptureLayout::Layer& rows = capture->layers[layer];
+    kernels.plan().tag("attention rows");
+    const std::uint64_t slot_bytes = std::uint64_t{capture->tokens_capacity} * capture->row_stride * 2;
+    FOVEA_TRY(record_attention_rows(kernels, {.shape = shape, .query = a.query, .heads = rows.heads,
+                                              .rows = capture->rows + rows.first_slot * slot_bytes, .slots = rows.slots,
+                                              .row_stride = capture->row_stride, .tokens_capacity = capture->tokens_capacity}));
+  }
+  kernels.plan().barrier();
+
+  kernels.plan().tag("attention output");
+  FOVEA_TRY(record_matmul(kernels, {.weights = w.attention_output, .x = a.attended, .y = a.x, .state = state,
+                                    .x_stride = a.strides.attended, .y_stride = a.strides.width, .tokens = tokens,
+                                    .accumulate = true}));
+  kernels.plan().barrier();
+  return {};
+}
+
+Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens) const {
+  const DeviceLayer& w = weights.layers[layer];
+  const Activations& a = activations;
+  FOVEA_TRY(record_norm(kernels, w.feed_forward_norm, tokens, false));
+
+  ExpertBatch batch{.tokens = tokens, .state = state};
+  if (config.mixture()) {
+    const std::uint64_t routing_offset = std::uint64_t{layer} * tokens * config.experts_used * sizeof(std::uint32_t);
+    batch.mode = tokens == 1 ? ExpertMode::direct : ExpertMode::grouped;
+    batch.slots = config.experts_used;
+    batch.experts = a.experts + routing_offset;
+    batch.weights = a.expert_weights + routing_offset;
+    batch.counts = a.counts;
+    batch.sorted = a.sorted;
+    batch.tiles = a.tiles;
+    batch.dispatch = &a.dispatch();
+
+    kernels.plan().tag("router");
+    FOVEA_TRY(record_matmul(kernels, {.weights = w.router, .x = a.normed, .y = a.router, .state = state,
+                                      .x_stride = a.strides.width, .y_stride = a.strides.router, .tokens = tokens}));
+    kernels.plan().barrier();
+    FOVEA_TRY(record_router_topk(kernels, {.logits = a.router, .experts = batch.experts, .weights = batch.weights, .state = state,
+                                           .stride = a.strides.router, .expert_count = config.experts, .slots = config.experts_used,
+                                           .tokens = tokens, .normalize = config.normalize_expert_weights}));
+    kernels.plan().barrier();
+    if (batch.mode == ExpertMode::grouped) {
+      FOVEA_TRY(record_expert_group(kernels, batch, w.gate, w.down));
+      kernels.plan().barrier();
+    }
+  }
+
+  kernels.plan().tag("gate+up");
+  FOVEA_TRY(record_gate_up(kernels, batch, {.gate = w.gate, .up = w.up, .x = a.normed, .act = a.hidden,
+                                            .x_stride = a.strides.width, .act_stride = a.strides.hidden}));
+  kernels.plan().barrier();
+  kernels.plan().tag("down");
+  if (config.mixture()) {
+    FOVEA_TRY(record_expert_down(kernels, batch, {.down = w.down, .act = a.hidden, .partial = a.partial, .x = a.x,
+                                                  .act_stride = a.strides.hidden, .partial_stride = a.strides.width,
+                                                  .x_stride = a.strides.width}));
+  } else {
+    FOVEA_TRY(record_matmul(kernels, {.weights = w.down, .x = a.hidden, .y = a.x, .state = state, .x_stride = a.strides.hidden,
+                                      .y_stride = a.strides.width, .tokens = tokens, .accumulate = true}));
+  }
+  kernels.plan().barrier();
+  return {};
+}
+
+Result<void> ForwardPass::record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head) const {
+  if (head == Head::none) return {};
+  const bool last = head == Head::last_logits;
+  FOVEA_TRY(record_norm(kernels, weights.output_norm, tokens, last));
+  kernels.plan().tag("output");
+  FOVEA_TRY(record_matmul(kernels, {.weights = weights.output, .x = activations.normed, .y = logits, .state = state,
+                                    .x_stride = activations.strides.width, .y_stride = config.vocabulary, .tokens = tokens,
+                                    .one_row = last}));
+  kernels.plan().barrier();
+  return {};
+}
+
+}  // namespace fovea

@@ -1,0 +1,52 @@
+#include "engine/decoder/kv_cache.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "shaders/interface/attention.h"
+
+namespace fovea {
+namespace {
+
+constexpr std::uint64_t kSlabBytes = 32ull << 20;  // pages are allocated in slabs of about this size
+
+}  // namespace
+
+Result<KvCache> KvCache::create(gpu::Device& device, const ModelConfig& config, std::uint32_t context) {
+  KvCache cache(device, context);
+  const std::uint64_t layer_bytes = std::uint64_t{2} * config.kv_heads * shader::kPageKeys * config.head_width * 2;
+  cache.page_bytes_ = layer_bytes * config.layers;
+  if (cache.page_bytes_ > 0xFFFFFFFFull)
+    return fail(ErrorCode::unsupported, "the KV cache", "one page of 32 positions would take more than 4 GiB", "use a model with fewer layers or heads");
+  cache.layer_bytes_ = static_cast<std::uint32_t>(layer_bytes);
+  const std::uint32_t pages = (context + shader::kPageKeys - 1) / shader::kPageKeys;
+  cache.pages_per_slab_ = static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(kSlabBytes / cache.page_bytes_, 1, std::min<std::uint32_t>(pages, 32)));
+  FOVEA_ASSIGN(cache.table_, device.create_buffer(std::uint64_t{pages} * sizeof(std::uint64_t), gpu::MemoryUse::upload));
+  FOVEA_TRY(cache.reserve(1));
+  return cache;
+}
+
+Result<void> KvCache::reserve(std::uint32_t positions) {
+  if (positions > context_)
+    return fail(ErrorCode::usage, "the context", "it has room for " + std::to_string(context_) + " tokens",
+                "load the model with a larger context or shorten the prompt");
+  const std::uint32_t pages = (positions + shader::kPageKeys - 1) / shader::kPageKeys;
+  const std::uint32_t table_pages = (context_ + shader::kPageKeys - 1) / shader::kPageKeys;
+  while (slabs_.size() * pages_per_slab_ < pages) {
+    FOVEA_ASSIGN(gpu::Buffer slab, device_->create_buffer(page_bytes_ * pages_per_slab_, gpu::MemoryUse::kv));
+    const std::uint32_t first = static_cast<std::uint32_t>(slabs_.size()) * pages_per_slab_;
+    const std::uint32_t count = std::min(pages_per_slab_, table_pages - first);
+    std::vector<std::uint64_t> addresses(count);
+    for (std::uint32_t i = 0; i < count; ++i) addresses[i] = slab.address() + i * page_bytes_;
+    FOVEA_TRY(device_->upload(table_, first * sizeof(std::uint64_t), std::as_bytes(std::span(addresses))));
+    slabs_.push_back(std::move(slab));
+  }
+  return {};
+}
+
+void KvCache::shrink() {
+  while (slabs_.size() > 1) slabs_.pop_back();
+}
+
+}  // namespace fovea

@@ -1,0 +1,39 @@
+// Keys and values of every layer in pages of 32 positions; memory grows with the context. Engine thread only.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/base/result.hpp"
+#include "engine/gpu/device.hpp"
+#include "engine/model/model_config.hpp"
+
+namespace fovea {
+
+class KvCache {
+ public:
+  // Room for `context` positions in the page table; pages themselves come with reserve().
+  [[nodiscard]] static Result<KvCache> create(gpu::Device& device, const ModelConfig& config, std::uint32_t context);
+
+  // Makes sure that positions [0, positions) have pages. No submission that reads the page table may be in flight
+  // unless it only touches pages that were there before.
+  [[nodiscard]] Result<void> reserve(std::uint32_t positions);
+  // Gives back all but the first slab; nothing may be in flight.
+  void shrink();
+
+  [[nodiscard]] std::uint64_t page_table() const { return table_.address(); }
+  [[nodiscard]] std::uint32_t layer_offset(std::uint32_t layer) const { return layer * layer_bytes_; }
+  [[nodiscard]] std::uint32_t context() const { return context_; }
+
+ private:
+  KvCache(gpu::Device& device, std::uint32_t context) : device_(&device), context_(context) {}
+  gpu::Device* device_;
+  std::uint32_t context_ = 0;
+  std::uint32_t layer_bytes_ = 0;     // keys and values of one layer in a page
+  std::uint64_t page_bytes_ = 0;      // all layers
+  std::uint32_t pages_per_slab_ = 1;
+  gpu::Buffer table_;                 // uint64 (pages): addresses
+  std::vector<gpu::Buffer> slabs_;
+};
+
+}  // namespace fovea

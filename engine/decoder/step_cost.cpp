@@ -1,0 +1,20 @@
+#include "engine/decoder/step_cost.hpp"
+
+namespace fovea {
+
+StepBytes decode_step_bytes(const ModelConfig& config, const DeviceWeights& weights, std::uint32_t depth) {
+  const std::uint64_t norm = std::uint64_t{config.width} * sizeof(float);
+  StepBytes bytes;
+  bytes.weights = weights.token_embedding.row_bytes + weights.output.matrix_bytes() + norm;
+  for (const DeviceLayer& layer : weights.layers) {
+    bytes.weights += layer.query.matrix_bytes() + layer.key.matrix_bytes() + layer.value.matrix_bytes() +
+                     layer.attention_output.matrix_bytes() + 2 * norm;
+    const std::uint64_t feed_forward = layer.gate.matrix_bytes() + layer.up.matrix_bytes() + layer.down.matrix_bytes();
+    bytes.weights += config.mixture() ? layer.router.matrix_bytes() + feed_forward * config.experts_used : feed_forward;
+  }
+  const std::uint64_t position = std::uint64_t{2} * config.layers * config.kv_heads * config.head_width * 2;
+  bytes.kv = position * (std::uint64_t{depth} + 1);
+  return bytes;
+}
+
+}  // namespace fovea

@@ -1,0 +1,91 @@
+#include "engine/gpu/device.hpp"
+
+#include "engine/gpu/arena.hpp"
+#include "engine/gpu/context.hpp"
+#include "engine/gpu/pipeline_store.hpp"
+#include "engine/gpu/recorder_state.hpp"
+#include "engine/gpu/timeline.hpp"
+#include "engine/gpu/transfer.hpp"
+
+namespace fovea::gpu {
+
+// Destroyed from the last member to the first, after the timeline has been drained.
+struct Device::State {
+  std::shared_ptr<Context> context;
+  std::shared_ptr<Arena> arena;
+  std::shared_ptr<Timeline> timeline;
+  std::unique_ptr<Transfer> transfer;
+  std::unique_ptr<PipelineStore> pipelines;
+};
+
+Device::Device(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Device::~Device() { state_->timeline->drain(); }
+
+Result<std::unique_ptr<Device>> Device::create(const DeviceOptions& options) {
+  auto state = std::make_unique<State>();
+  FOVEA_ASSIGN(state->context, Context::create(options));
+  FOVEA_ASSIGN(state->arena, Arena::create(state->context));
+  FOVEA_ASSIGN(state->timeline, Timeline::create(state->context, options.lose_after_submissions));
+  FOVEA_ASSIGN(state->transfer, Transfer::create(state->context, state->arena, state->timeline));
+  FOVEA_ASSIGN(state->pipelines, PipelineStore::create(state->context, options.pipeline_cache_folder));
+  return std::unique_ptr<Device>(new Device(std::move(state)));
+}
+
+const DeviceFacts& Device::facts() const { return state_->context->physical.facts; }
+MemoryUsage Device::memory() const { return state_->arena->usage(); }
+std::uint64_t Device::memory_peak() const { return state_->arena->peak(); }
+
+Result<Buffer> Device::create_buffer(std::uint64_t bytes, MemoryUse use) {
+  FOVEA_ASSIGN(auto buffer, state_->arena->allocate(bytes, use));
+  FOVEA_TRY(state_->transfer->zero(*buffer));
+  return Buffer(std::move(buffer));
+}
+
+Result<void> Device::upload(const Buffer& to, std::uint64_t offset, std::span<const std::byte> bytes) {
+  if (!to)
+    return fail(ErrorCode::internal, "Uploading to the device", "the buffer is empty",
+                "report this as a fault of the program");
+  return state_->transfer->upload(*to.state(), offset, bytes);
+}
+
+Result<void> Device::download(const Buffer& from, std::uint64_t offset, std::span<std::byte> out) {
+  if (!from)
+    return fail(ErrorCode::internal, "Reading back from the device", "the buffer is empty",
+                "report this as a fault of the program");
+  return state_->transfer->download(*from.state(), offset, out);
+}
+
+Result<const Pipeline*> Device::pipeline(const PipelineKey& key) { return state_->pipelines->get(key); }
+Result<void> Device::save_pipeline_cache() { return state_->pipelines->save(); }
+
+Result<CommandRecorder> Device::record() {
+  return CommandRecorder::State::begin(state_->context, state_->arena, state_->timeline, state_->pipelines->layout());
+}
+
+Result<std::uint64_t> Device::submit(std::span<const CommandPlan* const> plans) {
+  FOVEA_TRY(state_->context->check());
+  std::vector<VkCommandBuffer> commands;
+  for (const CommandPlan* plan : plans) {
+    if (plan == nullptr || !*plan)
+      return fail(ErrorCode::internal, "Submitting work to the device", "a plan is empty",
+                  "report this as a fault of the program");
+    commands.push_back(plan->state()->commands);
+  }
+  if (commands.empty())
+    return fail(ErrorCode::internal, "Submitting work to the device", "there is no plan",
+                "report this as a fault of the program");
+  // A lost device is reported against the first plan of the batch: the one that was sure to have begun.
+  const auto where = [](const void* plan) { return static_cast<const CommandPlan::State*>(plan)->where(); };
+  FOVEA_ASSIGN(const std::uint64_t value, state_->timeline->submit(commands, plans.front()->state(), where));
+  for (const CommandPlan* plan : plans) plan->state()->last_submission = value;
+  return value;
+}
+
+Result<void> Device::wait(std::uint64_t value, std::uint64_t timeout_ms) {
+  return state_->timeline->wait(value, timeout_ms);
+}
+Result<std::uint64_t> Device::completed() { return state_->timeline->completed(); }
+std::uint64_t Device::validation_messages() const { return state_->context->instance->validation_messages(); }
+
+}  // namespace fovea::gpu

@@ -1,0 +1,68 @@
+#include "engine/kernels/attention.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fovea {
+namespace {
+
+float score_scale(std::uint32_t head_width) { return 1.0f / std::sqrt(static_cast<float>(head_width)); }
+
+shader::AttentionPush attention_push(const AttentionArgs& args) {
+  return {.query = args.query, .pages = args.shape.pages, .y = args.y, .partial = args.partial, .state = args.shape.state,
+          .layer_offset = args.shape.layer_offset, .query_heads = args.shape.query_heads, .kv_heads = args.shape.kv_heads,
+          .y_stride = args.y_stride, .scale = score_scale(args.shape.head_width)};
+}
+
+}  // namespace
+
+Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& args) {
+  const shader::RopeStorePush push{.qkv = args.qkv, .query = args.query, .pages = args.shape.pages,
+                                   .query_norm = args.query_norm, .key_norm = args.key_norm, .turns = args.turns,
+                                   .state = args.shape.state, .qkv_stride = args.qkv_stride,
+                                   .layer_offset = args.shape.layer_offset, .query_heads = args.shape.query_heads,
+                                   .kv_heads = args.shape.kv_heads, .epsilon = args.epsilon};
+  return kernels.dispatch(ShaderId::rope_store,
+                          {kernels.subgroup(), args.shape.head_width, args.rope_width, args.halves ? 1u : 0u, args.norm}, push,
+                          args.shape.query_heads + 2 * args.shape.kv_heads, args.shape.tokens);
+}
+
+Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args) {
+  const std::uint32_t local = kernels.subgroup();
+  return kernels.dispatch(ShaderId::attention_prefill, {local, args.shape.head_width}, attention_push(args),
+                          (args.shape.tokens + local - 1) / local, args.shape.query_heads);
+}
+
+std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_heads) {
+  // A CPU driver needs a few workgroups for its cores; a GPU about two per multiprocessor, of which 264 covers the
+  // largest. Powers of two, so that the key range divides into whole pages evenly more often than not.
+  const std::uint32_t wanted = facts.cpu ? 8 : 256;
+  std::uint32_t splits = 1;
+  while (splits * kv_heads < wanted && splits < 64) splits *= 2;
+  return splits;
+}
+
+Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArgs& args) {
+  const AttentionShape& shape = args.shape;
+  const std::uint32_t lanes = kernels.subgroup(), splits = attention_splits(kernels.facts(), shape.kv_heads);
+  shader::AttentionPush push = attention_push(args);
+  push.y = args.values;
+  FOVEA_TRY(kernels.dispatch(ShaderId::attention_decode, {lanes, shape.head_width, shape.query_heads / shape.kv_heads, lanes},
+                             push, shape.kv_heads, splits));
+  kernels.plan().barrier();
+  const shader::CombinePush combine{.values = args.values, .partial = args.partial, .y = args.y, .query_heads = shape.query_heads};
+  return kernels.dispatch(ShaderId::attention_combine, {lanes, shape.head_width, splits}, combine,
+                          (shape.head_width + lanes - 1) / lanes, shape.query_heads);
+}
+
+Result<void> record_attention_rows(KernelRecorder& kernels, const AttentionRowsArgs& args) {
+  const shader::AttentionRowsPush push{.query = args.query, .pages = args.shape.pages, .heads = args.heads, .rows = args.rows,
+                                       .state = args.shape.state, .layer_offset = args.shape.layer_offset,
+                                       .query_heads = args.shape.query_heads, .kv_heads = args.shape.kv_heads,
+                                       .row_stride = args.row_stride, .tokens_capacity = args.tokens_capacity,
+                                       .scale = score_scale(args.shape.head_width)};
+  return kernels.dispatch(ShaderId::attention_rows, {kernels.subgroup(), args.shape.head_width}, push, args.shape.tokens,
+                          args.slots);
+}
+
+}  // namespace fovea

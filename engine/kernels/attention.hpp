@@ -1,0 +1,51 @@
+// Attention kernels: rotary positions and the KV write, prefill and decode attention, exact rows for the trace.
+#pragma once
+
+#include "engine/kernels/kernel_recorder.hpp"
+#include "shaders/interface/attention.h"
+
+namespace fovea {
+
+// Shape of a layer's attention and where its operands are.
+struct AttentionShape {
+  std::uint32_t query_heads = 0, kv_heads = 0, head_width = 0;
+  std::uint32_t tokens = 1;        // room of the plan
+  std::uint32_t layer_offset = 0;  // bytes in a page
+  std::uint64_t pages = 0;         // page table
+  std::uint64_t state = 0;
+};
+
+struct RopeStoreArgs {
+  AttentionShape shape;
+  std::uint64_t qkv = 0, query = 0, query_norm = 0, key_norm = 0, turns = 0;
+  std::uint32_t qkv_stride = 0, rope_width = 0;
+  bool halves = true;
+  std::uint32_t norm = 0;  // 0 none, 1 per head, 2 over all heads
+  float epsilon = 0;
+};
+[[nodiscard]] Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& args);
+
+struct AttentionArgs {
+  AttentionShape shape;
+  std::uint64_t query = 0;    // float (tokens, query_heads * head_width)
+  std::uint64_t y = 0;        // float (tokens, y_stride)
+  std::uint32_t y_stride = 0;
+  std::uint64_t values = 0;   // decode scratch: float (query_heads, splits, head_width)
+  std::uint64_t partial = 0;  // decode scratch: float (query_heads, splits, 2)
+};
+[[nodiscard]] Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args);
+// Two steps with a barrier between: splits of the key range, then their combination.
+[[nodiscard]] Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArgs& args);
+// How many splits decode uses on this device; the scratch above is sized by it.
+[[nodiscard]] std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_heads);
+
+struct AttentionRowsArgs {
+  AttentionShape shape;
+  std::uint64_t query = 0;
+  std::uint64_t heads = 0;   // uint (slots)
+  std::uint64_t rows = 0;    // half (slots, tokens_capacity, row_stride)
+  std::uint32_t slots = 0, row_stride = 0, tokens_capacity = 0;
+};
+[[nodiscard]] Result<void> record_attention_rows(KernelRecorder& kernels, const AttentionRowsArgs& args);
+
+}  // namespace fovea

@@ -1,0 +1,95 @@
+#include "engine/kernels/experts.hpp"
+
+#include <algorithm>
+
+namespace fovea {
+namespace {
+
+// Tokens a product tile takes; the same for both products of a batch, since they share the tile list.
+std::uint32_t tile_tokens(const KernelRecorder& kernels, const ExpertBatch& batch, std::uint32_t rows) {
+  return batch.mode == ExpertMode::direct ? 1 : kernels.product_shape(rows, batch.tokens, 2).tokens;
+}
+
+std::vector<std::uint32_t> product_constants(const ProductShape& shape, std::uint32_t columns, const ExpertBatch& batch) {
+  return {shape.local_size, columns, shape.rows, shape.tokens, shape.subgroup_form ? 1u : 0u,
+          static_cast<std::uint32_t>(batch.mode), batch.slots};
+}
+
+std::uint32_t low(std::uint64_t bytes) { return static_cast<std::uint32_t>(bytes); }
+std::uint32_t high(std::uint64_t bytes) { return static_cast<std::uint32_t>(bytes >> 32); }
+
+ProductShape gate_shape(const KernelRecorder& kernels, const ExpertBatch& batch, std::uint32_t rows) {
+  ProductShape shape = kernels.product_shape(rows, batch.mode == ExpertMode::direct ? 1 : batch.tokens, 2);
+  return shape;
+}
+
+ProductShape down_shape(const KernelRecorder& kernels, const ExpertBatch& batch, std::uint32_t rows) {
+  ProductShape shape = kernels.product_shape(rows, batch.mode == ExpertMode::direct ? 1 : batch.tokens);
+  shape.tokens = tile_tokens(kernels, batch, rows);
+  return shape;
+}
+
+}  // namespace
+
+std::uint32_t most_tiles(std::uint32_t tokens, std::uint32_t slots, std::uint32_t experts) {
+  // Every expert may end in a partial tile; tiles of one token are the other extreme.
+  return std::min(tokens * slots, tokens * slots / 8 + experts) + 1;
+}
+
+Result<void> record_router_topk(KernelRecorder& kernels, const RouterArgs& args) {
+  const shader::RouterPush push{.logits = args.logits, .experts = args.experts, .weights = args.weights, .state = args.state,
+                                .stride = args.stride};
+  const std::uint32_t lanes = kernels.subgroup();
+  return kernels.dispatch(ShaderId::router_topk, {lanes, args.expert_count, args.slots, args.normalize ? 1u : 0u, lanes}, push,
+                          args.tokens);
+}
+
+Result<void> record_expert_group(KernelRecorder& kernels, const ExpertBatch& batch, const DeviceMatrix& gate,
+                                 const DeviceMatrix& down) {
+  const shader::GroupPush push{.experts = batch.experts, .counts = batch.counts, .sorted = batch.sorted, .tiles = batch.tiles,
+                               .dispatch = batch.dispatch->address(), .state = batch.state,
+                               .gate_groups = gate_shape(kernels, batch, gate.rows).groups(gate.rows),
+                               .down_groups = down_shape(kernels, batch, down.rows).groups(down.rows)};
+  const std::uint32_t experts = gate.matrices, lanes = kernels.subgroup();
+  const std::uint32_t local = std::min<std::uint32_t>((experts + lanes - 1) / lanes * lanes, std::max<std::uint32_t>(128, lanes));
+  return kernels.dispatch(ShaderId::expert_group, {local, experts, batch.slots, tile_tokens(kernels, batch, gate.rows)}, push, 1);
+}
+
+Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpArgs& args) {
+  const ProductShape shape = gate_shape(kernels, batch, args.gate.rows);
+  const shader::GateUpPush push{.gate = args.gate.address, .up = args.up.address, .x = args.x, .act = args.act,
+                                .experts = batch.experts, .tiles = batch.tiles, .sorted = batch.sorted, .state = batch.state,
+                                .rows = args.gate.rows, .row_bytes = args.gate.row_bytes,
+                                .expert_bytes_low = low(args.gate.matrix_bytes()),
+                                .expert_bytes_high = high(args.gate.matrix_bytes()),
+                                .x_stride = args.x_stride, .y_stride = args.act_stride};
+  const ShaderId shader = shader_for(ShaderId::gate_up_F32, args.gate.type);
+  auto constants = product_constants(shape, args.gate.columns, batch);
+  if (batch.mode == ExpertMode::grouped) return kernels.dispatch_indirect(shader, std::move(constants), push, *batch.dispatch, 0);
+  const std::uint32_t y = batch.mode == ExpertMode::direct ? batch.tokens * batch.slots
+                                                           : (batch.tokens + shape.tokens - 1) / shape.tokens;
+  return kernels.dispatch(shader, std::move(constants), push, shape.groups(args.gate.rows), y);
+}
+
+Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batch, const ExpertDownArgs& args) {
+  const ProductShape shape = down_shape(kernels, batch, args.down.rows);
+  const bool grouped = batch.mode == ExpertMode::grouped;
+  const shader::DownPush push{.down = args.down.address, .act = args.act, .y = grouped ? args.partial : args.x,
+                              .experts = batch.experts, .weights = batch.weights, .tiles = batch.tiles, .sorted = batch.sorted,
+                              .state = batch.state, .rows = args.down.rows, .row_bytes = args.down.row_bytes,
+                              .expert_bytes_low = low(args.down.matrix_bytes()),
+                              .expert_bytes_high = high(args.down.matrix_bytes()),
+                              .x_stride = args.act_stride, .y_stride = grouped ? args.partial_stride : args.x_stride};
+  const ShaderId shader = shader_for(ShaderId::expert_down_F32, args.down.type);
+  auto constants = product_constants(shape, args.down.columns, batch);
+  if (!grouped) return kernels.dispatch(shader, std::move(constants), push, shape.groups(args.down.rows), batch.tokens);
+  FOVEA_TRY(kernels.dispatch_indirect(shader, std::move(constants), push, *batch.dispatch, 3 * sizeof(std::uint32_t)));
+  kernels.plan().barrier();
+  const shader::ExpertCombinePush combine{.partial = args.partial, .weights = batch.weights, .x = args.x, .state = batch.state,
+                                          .width = args.down.rows, .partial_stride = args.partial_stride,
+                                          .x_stride = args.x_stride, .slots = batch.slots};
+  const std::uint32_t local = kernels.subgroup() * 2;
+  return kernels.dispatch(ShaderId::expert_combine, {local}, combine, (args.down.rows + local - 1) / local, batch.tokens);
+}
+
+}  // namespace fovea

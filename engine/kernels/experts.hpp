@@ -1,0 +1,64 @@
+// Mixture-of-experts kernels: router choice, grouping of a batch by expert, gate/up/SwiGLU and down products; the dense
+// feed-forward uses the same products without experts.
+#pragma once
+
+#include "engine/gpu/buffer.hpp"
+#include "engine/kernels/device_matrix.hpp"
+#include "engine/kernels/kernel_recorder.hpp"
+#include "shaders/interface/moe.h"
+
+namespace fovea {
+
+struct RouterArgs {
+  std::uint64_t logits = 0;   // float (tokens, stride)
+  std::uint64_t experts = 0;  // uint (tokens, slots)
+  std::uint64_t weights = 0;  // float (tokens, slots)
+  std::uint64_t state = 0;
+  std::uint32_t stride = 0, expert_count = 0, slots = 0, tokens = 1;
+  bool normalize = true;
+};
+[[nodiscard]] Result<void> record_router_topk(KernelRecorder& kernels, const RouterArgs& args);
+
+// How the assignments of a batch reach the products.
+enum class ExpertMode : std::uint32_t {
+  dense = 0,    // no experts
+  direct = 1,   // one workgroup row per assignment: batches too small to share weights
+  grouped = 2,  // sorted token lists, exact tile list, indirect dispatch
+};
+
+struct ExpertBatch {
+  ExpertMode mode = ExpertMode::dense;
+  std::uint32_t tokens = 1;  // room of the plan
+  std::uint32_t slots = 1;   // experts per token
+  std::uint64_t experts = 0, weights = 0;              // routing: (tokens, slots)
+  std::uint64_t counts = 0, sorted = 0, tiles = 0;     // grouped
+  const gpu::Buffer* dispatch = nullptr;               // grouped: uint (2, 3)
+  std::uint64_t state = 0;
+};
+
+// Grouped mode: sorts by expert and lists the tiles for the two products.
+[[nodiscard]] Result<void> record_expert_group(KernelRecorder& kernels, const ExpertBatch& batch, const DeviceMatrix& gate,
+                                               const DeviceMatrix& down);
+
+struct GateUpArgs {
+  DeviceMatrix gate, up;     // of one type
+  std::uint64_t x = 0;       // float (tokens, x_stride)
+  std::uint64_t act = 0;     // float (tokens * slots, act_stride)
+  std::uint32_t x_stride = 0, act_stride = 0;
+};
+[[nodiscard]] Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpArgs& args);
+
+struct ExpertDownArgs {
+  DeviceMatrix down;
+  std::uint64_t act = 0;      // float (tokens * slots, act_stride)
+  std::uint64_t partial = 0;  // grouped: float (tokens * slots, partial_stride)
+  std::uint64_t x = 0;        // float (tokens, x_stride): the residual that is added to
+  std::uint32_t act_stride = 0, partial_stride = 0, x_stride = 0;
+};
+// Direct: one step. Grouped: two steps with a barrier between.
+[[nodiscard]] Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batch, const ExpertDownArgs& args);
+
+// Upper bound of tiles that a batch can need, to size the tile list.
+[[nodiscard]] std::uint32_t most_tiles(std::uint32_t tokens, std::uint32_t slots, std::uint32_t experts);
+
+}  // namespace fovea

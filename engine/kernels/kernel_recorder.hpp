@@ -1,0 +1,60 @@
+// What every kernel is recorded with: the device for its pipelines, the plan under construction, and the shapes that
+// suit the device. Engine thread only.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/base/result.hpp"
+#include "engine/gpu/device.hpp"
+#include "engine/tensor/dtype.hpp"
+
+namespace fovea {
+
+// Shape of a product kernel: which lanes share a row, and how many outputs one unit computes.
+struct ProductShape {
+  bool subgroup_form = false;  // lanes of a subgroup split k; else one invocation per row
+  std::uint32_t local_size = 0;
+  std::uint32_t rows = 1;      // per unit
+  std::uint32_t tokens = 1;    // per unit
+  std::uint32_t subgroup = 0;
+
+  // Workgroups along the rows.
+  [[nodiscard]] std::uint32_t groups(std::uint32_t row_count) const;
+};
+
+class KernelRecorder {
+ public:
+  KernelRecorder(gpu::Device& device, gpu::CommandRecorder& recorder) : device_(device), recorder_(recorder) {}
+
+  [[nodiscard]] gpu::CommandRecorder& plan() { return recorder_; }
+  [[nodiscard]] const gpu::DeviceFacts& facts() const { return device_.facts(); }
+  [[nodiscard]] std::uint32_t subgroup() const { return device_.facts().subgroup; }
+  // A product of `rows` outputs for `tokens` activation rows that share the weights; `streams` matrices are read at once.
+  [[nodiscard]] ProductShape product_shape(std::uint32_t rows, std::uint32_t tokens, std::uint32_t streams = 1) const;
+
+  template <class Push>
+  [[nodiscard]] Result<void> dispatch(ShaderId shader, std::vector<std::uint32_t> constants, const Push& push,
+                                      std::uint32_t x, std::uint32_t y = 1) {
+    FOVEA_ASSIGN(const gpu::Pipeline* pipeline, pipeline_for(shader, std::move(constants)));
+    recorder_.dispatch(*pipeline, push, x, y);
+    return {};
+  }
+  template <class Push>
+  [[nodiscard]] Result<void> dispatch_indirect(ShaderId shader, std::vector<std::uint32_t> constants, const Push& push,
+                                               const gpu::Buffer& counts, std::uint64_t offset) {
+    FOVEA_ASSIGN(const gpu::Pipeline* pipeline, pipeline_for(shader, std::move(constants)));
+    recorder_.dispatch_indirect(*pipeline, push, counts, offset);
+    return {};
+  }
+
+ private:
+  [[nodiscard]] Result<const gpu::Pipeline*> pipeline_for(ShaderId shader, std::vector<std::uint32_t> constants);
+  gpu::Device& device_;
+  gpu::CommandRecorder& recorder_;
+};
+
+// The variant of a shader with a FORMAT axis: `first` is its F32 variant, the others follow in the axis' order.
+[[nodiscard]] ShaderId shader_for(ShaderId first, DType type);
+
+}  // namespace fovea

@@ -1,0 +1,36 @@
+#include "engine/kernels/linear.hpp"
+
+#include "shaders/interface/embed.h"
+#include "shaders/interface/matmul.h"
+#include "shaders/interface/norm.h"
+
+namespace fovea {
+
+Result<void> record_embed(KernelRecorder& kernels, const EmbedArgs& args) {
+  const shader::EmbedPush push{.table = args.table.address, .history = args.history, .x = args.x, .state = args.state,
+                               .width = args.table.columns, .row_bytes = args.table.row_bytes, .stride = args.stride,
+                               .vocabulary = args.table.rows};
+  const std::uint32_t local = kernels.subgroup(), pieces = (args.table.columns + 31) / 32;
+  return kernels.dispatch(shader_for(ShaderId::embed_F32, args.table.type), {local}, push, (pieces + local - 1) / local,
+                          args.tokens);
+}
+
+Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
+  const std::uint32_t tokens = args.one_row ? 1 : args.tokens;
+  const ProductShape shape = kernels.product_shape(args.weights.rows, tokens);
+  const shader::MatmulPush push{.weights = args.weights.address, .x = args.x, .y = args.y, .state = args.state,
+                                .rows = args.weights.rows, .row_bytes = args.weights.row_bytes, .x_stride = args.x_stride,
+                                .y_stride = args.y_stride, .accumulate = args.accumulate ? 1u : 0u,
+                                .one_row = args.one_row ? 1u : 0u};
+  return kernels.dispatch(shader_for(ShaderId::matmul_F32, args.weights.type),
+                          {shape.local_size, args.weights.columns, shape.rows, shape.tokens, shape.subgroup_form ? 1u : 0u},
+                          push, shape.groups(args.weights.rows), (tokens + shape.tokens - 1) / shape.tokens);
+}
+
+Result<void> record_rms_norm(KernelRecorder& kernels, const RmsNormArgs& args) {
+  const shader::RmsNormPush push{.weight = args.weight, .x = args.x, .y = args.y, .state = args.state, .width = args.width,
+                                 .stride = args.stride, .epsilon = args.epsilon, .last_only = args.last_only ? 1u : 0u};
+  return kernels.dispatch(ShaderId::rms_norm, {kernels.subgroup()}, push, args.last_only ? 1 : args.tokens);
+}
+
+}  // namespace fovea

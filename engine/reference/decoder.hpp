@@ -1,0 +1,62 @@
+// The whole model on the CPU, plainly: the judge of the device decoder.
+// Weights are decoded exactly, every sum, softmax and SwiGLU is in double, and what passes from one operation to the
+// next is kept as float. Results do not depend on the number of threads.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/base/result.hpp"
+#include "engine/io/gguf.hpp"
+#include "engine/model/model_config.hpp"
+#include "engine/model/model_weights.hpp"
+#include "engine/reference/router.hpp"
+
+namespace fovea::reference {
+
+struct ReferenceOptions {
+  std::uint32_t context = 0;  // positions; 0 = as many as the model was trained for
+  bool kv_f16 = false;        // keys and values rounded to binary16, as the device's cache keeps them
+};
+
+// What a run was asked to keep. `tokens` counts those of this run, `first` the positions that were there before it.
+struct ReferenceCapture {
+  bool attention = true, routing = true;
+  std::size_t tokens = 0, first = 0;
+  std::vector<std::vector<float>> attention_rows;  // [layer][query head][token], each of first + token + 1 weights
+  std::vector<Routing> routings;                   // [layer][token]; empty for dense models
+};
+
+class ReferenceDecoder {
+ public:
+  // `file` must outlive the decoder.
+  [[nodiscard]] static Result<ReferenceDecoder> create(const GgufFile& file, ReferenceOptions options = {});
+
+  [[nodiscard]] const ModelConfig& config() const { return config_; }
+  [[nodiscard]] std::size_t position() const { return position_; }
+
+  // [tokens][vocabulary], every position, from an empty cache.
+  [[nodiscard]] Result<std::vector<float>> logits(std::span<const std::int32_t> tokens,
+                                                  ReferenceCapture* capture = nullptr);
+  // The same, going on from where the last call ended. Errors leave the cache as it was.
+  [[nodiscard]] Result<std::vector<float>> extend(std::span<const std::int32_t> tokens,
+                                                  ReferenceCapture* capture = nullptr);
+  void reset();
+
+ private:
+  struct LayerCache {
+    std::vector<float> keys, values;  // [positions][kv heads][head width]
+  };
+  ReferenceDecoder(ModelConfig config, ModelWeights weights, ReferenceOptions options);
+  void attend(std::size_t layer, std::span<float> x, ReferenceCapture* capture);
+  void feed_forward(std::size_t layer, std::span<float> x, ReferenceCapture* capture);
+
+  ModelConfig config_;
+  ModelWeights weights_;
+  ReferenceOptions options_;
+  std::vector<LayerCache> cache_;
+  std::size_t position_ = 0;
+};
+
+}  // namespace fovea::reference

@@ -1,0 +1,195 @@
+#include "engine/session/engine.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <random>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/decoder/decoder.hpp"
+#include "engine/decoder/step_cost.hpp"
+#include "engine/session/generator.hpp"
+#include "engine/session/model_facts.hpp"
+#include "engine/text/chat_template.hpp"
+
+namespace fovea {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+Error stopped() { return {ErrorCode::cancelled, "the run", "it was stopped", "start it again when wanted"}; }
+
+}  // namespace
+
+struct Engine::State {
+  ModelSummary summary;
+  ModelConfig config;
+  Tokenizer tokenizer;
+  ChatFormat chat = ChatFormat::none;
+  std::unique_ptr<gpu::Device> device;
+  std::unique_ptr<Decoder> decoder;  // after the device, so that it goes first
+  StepBytes step_bytes;              // of a token at depth 0
+};
+
+Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model, const EngineOptions& options,
+                                             const ProgressSink& progress, std::stop_token stop) {
+  const Clock::time_point start = Clock::now();
+  const auto tell = [&](const char* doing, double fraction) {
+    if (progress) progress({doing, fraction});
+  };
+  tell("Reading the file", 0);
+  FOVEA_ASSIGN(const GgufFile file, GgufFile::open(model));
+  FOVEA_ASSIGN(ModelConfig config, read_model_config(file));
+  FOVEA_ASSIGN(const ModelWeights weights, read_model_weights(file, config));
+  FOVEA_ASSIGN(Tokenizer tokenizer, Tokenizer::create(file.gguf()));
+  FOVEA_ASSIGN(const std::uint32_t context, choose_context(config, options.context));
+
+  tell("Opening the device", 0.02);
+  FOVEA_ASSIGN(std::unique_ptr<gpu::Device> device, gpu::Device::create({.index = options.device}));
+  ModelSummary summary = summarize(file, config, context, device->facts());
+  summary.device = summarize(device->facts());
+
+  FOVEA_ASSIGN(DeviceWeights uploaded,
+               DeviceWeights::upload(*device, config, weights,
+                                     [&](double done) { tell("Uploading weights", 0.05 + 0.75 * done); }, stop));
+  const StepBytes step_bytes = decode_step_bytes(config, uploaded, 0);
+  tell("Building pipelines", 0.8);
+  FOVEA_ASSIGN(std::unique_ptr<Decoder> decoder,
+               Decoder::create(*device, config, std::move(uploaded),
+                               {.context = context, .barrier_everywhere = options.barrier_everywhere}));
+  FOVEA_TRY(decoder->warm_up());
+  if (stop.stop_requested()) return tl::unexpected(stopped());
+  (void)device->save_pipeline_cache();  // a cache that cannot be written costs time at the next start, nothing else
+  tell("Ready", 1);
+
+  auto state = std::unique_ptr<State>(new State{.summary = std::move(summary), .config = std::move(config),
+                                                .tokenizer = std::move(tokenizer), .device = std::move(device),
+                                                .decoder = std::move(decoder), .step_bytes = step_bytes});
+  state->chat = recognise_chat_format(file.gguf().string_value("tokenizer.chat_template").value_or(""));
+  std::unique_ptr<Engine> engine(new Engine(std::move(state)));
+  engine->state_->summary.measured = engine->memory();
+  engine->state_->summary.load_ms = milliseconds_since(start);
+  return engine;
+}
+
+const ModelSummary& Engine::summary() const { return state_->summary; }
+const Tokenizer& Engine::tokenizer() const { return state_->tokenizer; }
+std::uint64_t Engine::validation_messages() const { return state_->device->validation_messages(); }
+
+MemoryBytes Engine::memory() const {
+  const gpu::MemoryUsage usage = state_->device->memory();
+  return {usage.weights, usage.kv, usage.compute, usage.other};
+}
+
+Result<RunResult> Engine::generate(const Generate& request, const RunObserver& observer, std::stop_token stop) {
+  std::string prompt = request.prompt;
+  if (request.chat) {
+    std::vector<ChatMessage> messages;
+    if (!request.system.empty()) messages.push_back({"system", request.system});
+    messages.push_back({"user", request.prompt});
+    FOVEA_ASSIGN(prompt, format_chat(state_->chat, messages));
+  }
+  Generator generator(*state_->decoder, *state_->device, state_->tokenizer, request, observer, std::move(stop));
+  return generator.run(state_->tokenizer.encode(prompt));
+}
+
+Result<void> Engine::logits(std::span<const TokenId> tokens, std::uint32_t first_scored,
+                            const std::function<void(std::uint32_t, std::span<const float>)>& sink, std::stop_token stop) {
+  for (const TokenId token : tokens)
+    if (token < 0 || static_cast<std::uint32_t>(token) >= state_->config.vocabulary)
+      return fail(ErrorCode::usage, fmt::format("the token {}", token),
+                  fmt::format("the model knows the ids 0 to {}", state_->config.vocabulary - 1), "use ids of this model's vocabulary");
+  Decoder& decoder = *state_->decoder;
+  FOVEA_TRY(decoder.begin(tokens, {.temperature = 0, .seed = 0}, {}));
+  while (decoder.position() < tokens.size()) {
+    if (stop.stop_requested()) return tl::unexpected(stopped());
+    const std::uint32_t at = decoder.position();
+    const bool scored = at >= first_scored;
+    const auto end = scored ? static_cast<std::uint32_t>(tokens.size()) : std::min(first_scored, static_cast<std::uint32_t>(tokens.size()));
+    FOVEA_ASSIGN(const Step step, decoder.submit_prompt(end - at, scored ? StepKind::logits : StepKind::fill));
+    FOVEA_ASSIGN(const StepRecord record, decoder.finish(step));
+    if (!scored) continue;
+    for (std::uint32_t t = 0; t < record.tokens; ++t)
+      sink(at + t, record.logits.subspan(std::size_t{t} * state_->config.vocabulary, state_->config.vocabulary));
+  }
+  return {};
+}
+
+Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
+  Decoder& decoder = *state_->decoder;
+  const std::uint32_t prompt = test.generate > 0 ? std::max(test.depth, 1u) : test.depth + test.prompt;
+  if (std::uint64_t{prompt} + test.generate > state_->summary.context)
+    return fail(ErrorCode::usage, "the benchmark",
+                fmt::format("it needs {} positions and the context has {}", std::uint64_t{prompt} + test.generate, state_->summary.context),
+                "load the model with a larger context (-c) or test less");
+  std::mt19937 random(42);
+  std::vector<TokenId> tokens(prompt);
+  for (TokenId& token : tokens) token = static_cast<TokenId>(random() % state_->config.vocabulary);
+  FOVEA_TRY(decoder.begin(tokens, {.temperature = 0, .seed = 0}, {}));
+
+  const auto fill_until = [&](std::uint32_t end, bool draw_last) -> Result<void> {
+    while (decoder.position() < end) {
+      if (stop.stop_requested()) return tl::unexpected(stopped());
+      const std::uint32_t left = end - decoder.position();
+      const StepKind kind = draw_last && left <= decoder.batch_limit(StepKind::draw) ? StepKind::draw : StepKind::fill;
+      FOVEA_ASSIGN(const Step step, decoder.submit_prompt(left, kind));
+      FOVEA_TRY(decoder.finish(step));
+    }
+    return {};
+  };
+  BenchSample sample;
+  sample.bytes_per_token = static_cast<double>(state_->step_bytes.total());
+  if (test.generate == 0) {
+    FOVEA_TRY(fill_until(test.depth, false));
+    const Clock::time_point start = Clock::now();
+    FOVEA_TRY(fill_until(prompt, true));
+    sample.milliseconds = milliseconds_since(start);
+    return sample;
+  }
+  FOVEA_TRY(fill_until(prompt, true));
+  const Clock::time_point start = Clock::now();
+  std::optional<Step> before;
+  for (std::uint32_t i = 0; i < test.generate; ++i) {
+    if (stop.stop_requested()) return tl::unexpected(stopped());
+    FOVEA_ASSIGN(const Step step, decoder.submit_decode());
+    if (before) FOVEA_TRY(decoder.finish(*before));
+    before = step;
+  }
+  FOVEA_TRY(decoder.finish(*before));
+  sample.milliseconds = milliseconds_since(start);
+  const double position_bytes = static_cast<double>(state_->step_bytes.kv);
+  sample.bytes_per_token += position_bytes * (prompt + (test.generate - 1) / 2.0);
+  return sample;
+}
+
+namespace {
+
+std::vector<KernelTime> kernel_times(const std::vector<gpu::TagTime>& tags) {
+  std::vector<KernelTime> times;
+  for (const gpu::TagTime& tag : tags) times.push_back({tag.tag, tag.microseconds, tag.count});
+  return times;
+}
+
+}  // namespace
+
+Result<std::vector<KernelTime>> Engine::profile_decode(std::uint32_t depth) {
+  FOVEA_TRY(bench({.generate = 1, .depth = depth}));
+  FOVEA_ASSIGN(const std::vector<gpu::TagTime> tags, state_->decoder->profile(1));
+  return kernel_times(tags);
+}
+
+Result<std::vector<KernelTime>> Engine::profile_prefill(std::uint32_t prompt) {
+  FOVEA_TRY(bench({.prompt = prompt}));
+  FOVEA_ASSIGN(const std::vector<gpu::TagTime> tags, state_->decoder->profile(std::max(prompt, 2u)));
+  return kernel_times(tags);
+}
+
+}  // namespace fovea

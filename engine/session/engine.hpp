@@ -1,0 +1,109 @@
+// A loaded model on a device, and the runs it can do; synchronous, for one thread. The headless twin calls it directly,
+// the workbench through EngineThread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "engine/api/command.hpp"
+#include "engine/api/event.hpp"
+#include "engine/api/model_summary.hpp"
+#include "engine/base/result.hpp"
+#include "engine/text/tokenizer.hpp"
+
+namespace fovea {
+
+struct EngineOptions {
+  std::int32_t device = -1;    // -1: choose
+  std::uint32_t context = 0;   // 0: the trained context, at most kDefaultContext
+  bool barrier_everywhere = false;  // debug: must give identical output
+};
+inline constexpr std::uint32_t kDefaultContext = 16384;
+
+using ProgressSink = std::function<void(const LoadProgress&)>;
+
+// What a run tells while it goes on; called on the calling thread between submissions, so keep it short.
+struct RunObserver {
+  std::function<void(const PromptTokenized&)> tokenized;
+  std::function<void(const PrefillProgress&)> prefill;
+  std::function<void(const TokensGenerated&)> tokens;
+  std::function<void(const TraceAdvanced&)> trace;
+};
+
+struct RunResult {
+  std::vector<TokenText> tokens;  // prompt first
+  std::uint32_t prompt_tokens = 0;
+  std::string text;               // generated text, whole code points
+  std::uint64_t seed = 0;
+  StopReason reason = StopReason::length;
+  RunTimings timings;
+  MemoryBytes memory;             // from the allocator at the end of the run
+  std::uint64_t memory_peak = 0;
+  std::shared_ptr<const TraceSnapshot> trace;
+};
+
+// One timed test as llama-bench names it.
+struct BenchTest {
+  std::uint32_t prompt = 0;    // ppN, or
+  std::uint32_t generate = 0;  // tgN
+  std::uint32_t depth = 0;     // tokens in the KV cache before
+};
+struct BenchSample {
+  double milliseconds = 0;
+  double bytes_per_token = 0;  // that a token must touch, counted: weights of active experts + KV read and written
+};
+
+struct KernelTime {
+  std::string kernel;
+  double microseconds = 0;
+  std::uint32_t count = 0;
+};
+
+class Engine {
+ public:
+  // Errors: every kind of bad file, no device, not enough memory, a context beyond the model's. Stops between tensors.
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> load(const std::filesystem::path& model, const EngineOptions& options,
+                                                            const ProgressSink& progress = {}, std::stop_token stop = {});
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  [[nodiscard]] const ModelSummary& summary() const;
+  [[nodiscard]] const Tokenizer& tokenizer() const;
+  [[nodiscard]] MemoryBytes memory() const;
+
+  // One run from an empty KV cache; cancellation through `stop` is an ordinary end (StopReason::cancelled).
+  // Errors: empty or too long prompt, chat without a chat format, lost device.
+  [[nodiscard]] Result<RunResult> generate(const Generate& request, const RunObserver& observer = {}, std::stop_token stop = {});
+
+  // Logits of every position of `tokens` from an empty cache: sink(position, vocabulary floats), ascending positions;
+  // only positions >= first_scored are delivered (others are computed without the output matrix).
+  [[nodiscard]] Result<void> logits(std::span<const TokenId> tokens, std::uint32_t first_scored,
+                                    const std::function<void(std::uint32_t position, std::span<const float>)>& sink,
+                                    std::stop_token stop = {});
+
+  // One timed repetition; random tokens, no sampling parameters beyond greedy, as llama-bench does.
+  [[nodiscard]] Result<BenchSample> bench(const BenchTest& test, std::stop_token stop = {});
+  // GPU time per kernel of one decode step at `depth` and of one prefill batch of `prompt` tokens.
+  [[nodiscard]] Result<std::vector<KernelTime>> profile_decode(std::uint32_t depth);
+  [[nodiscard]] Result<std::vector<KernelTime>> profile_prefill(std::uint32_t prompt);
+
+  // Validation-layer messages so far, when the layer is on.
+  [[nodiscard]] std::uint64_t validation_messages() const;
+
+ private:
+  struct State;
+  explicit Engine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// What a file is, without reading a weight or touching a device; for `inspect` and the load dialog.
+[[nodiscard]] Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context = 0);
+
+}  // namespace fovea

@@ -1,0 +1,146 @@
+#include "engine/session/engine_thread.hpp"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include "engine/session/engine.hpp"
+
+namespace fovea {
+
+struct EngineThread::State {
+  explicit State(std::function<void()> wake_owner) : wake(std::move(wake_owner)) {}
+
+  // Both queues are held for a few pointer moves at a time, so neither side ever waits for work of the other.
+  std::mutex mutex;
+  std::condition_variable_any arrived;
+  std::deque<Command> commands;
+  std::vector<Event> events;
+  bool woken = false;            // wake() was called and drain() has not been since
+  std::stop_source current;      // of the command in progress
+
+  std::function<void()> wake;
+  std::unique_ptr<Engine> engine;  // engine thread only
+  std::jthread thread;             // last: joined before anything above goes
+
+  void send(Event event);
+  void run(const std::stop_token& stop);
+  void load(const LoadModel& command, const std::stop_token& stop);
+  void generate(const Generate& command, const std::stop_token& stop);
+};
+
+void EngineThread::State::send(Event event) {
+  bool call = false;
+  {
+    const std::lock_guard lock(mutex);
+    // A snapshot or a progress mark that nobody has seen yet is replaced by the newer one.
+    if (!events.empty() && events.back().index() == event.index() &&
+        (std::holds_alternative<TraceAdvanced>(event) || std::holds_alternative<LoadProgress>(event))) {
+      events.back() = std::move(event);
+    } else {
+      if (std::holds_alternative<TraceAdvanced>(event))
+        std::erase_if(events, [](const Event& old) { return std::holds_alternative<TraceAdvanced>(old); });
+      events.push_back(std::move(event));
+    }
+    call = !std::exchange(woken, true);
+  }
+  if (call && wake) wake();
+}
+
+void EngineThread::State::run(const std::stop_token& stop) {
+  for (;;) {
+    std::optional<Command> command;
+    std::stop_token stop_current;
+    {
+      std::unique_lock lock(mutex);
+      if (!arrived.wait(lock, stop, [this] { return !commands.empty(); })) return;
+      command = std::move(commands.front());
+      commands.pop_front();
+      current = std::stop_source();
+      stop_current = current.get_token();
+      if (stop.stop_requested()) return;
+    }
+    if (const auto* load_model = std::get_if<LoadModel>(&*command)) load(*load_model, stop_current);
+    if (const auto* request = std::get_if<Generate>(&*command)) generate(*request, stop_current);
+  }
+}
+
+void EngineThread::State::load(const LoadModel& command, const std::stop_token& stop) {
+  // The model in use stays until its successor is ready, unless both do not fit: then it goes and the load is tried again.
+  const auto attempt = [&] {
+    return Engine::load(command.path, {.device = command.device, .context = command.context},
+                        [this](const LoadProgress& progress) { send(progress); }, stop);
+  };
+  auto loaded = attempt();
+  if (!loaded && loaded.error().code == ErrorCode::memory && engine) {
+    engine.reset();
+    loaded = attempt();
+  }
+  if (!loaded) {
+    send(LoadFailed{command.path, std::move(loaded).error(), engine != nullptr});
+    return;
+  }
+  engine = std::move(*loaded);
+  send(ModelLoaded{std::make_shared<const ModelSummary>(engine->summary())});
+}
+
+void EngineThread::State::generate(const Generate& command, const std::stop_token& stop) {
+  if (!engine) {
+    send(RunFailed{command.id, Error{ErrorCode::usage, "the run", "no model is open", "open a model first"}});
+    return;
+  }
+  const RunObserver observer{.tokenized = [this](const PromptTokenized& event) { send(event); },
+                             .prefill = [this](const PrefillProgress& event) { send(event); },
+                             .tokens = [this](const TokensGenerated& event) { send(event); },
+                             .trace = [this](const TraceAdvanced& event) { send(event); }};
+  auto result = engine->generate(command, observer, stop);
+  if (!result) {
+    const bool lost = result.error().code == ErrorCode::device;
+    send(RunFailed{command.id, std::move(result).error()});
+    if (lost) {
+      // Nothing on a lost device can be used again; the window stays and a model can be opened anew.
+      const std::string path = engine->summary().path;
+      engine.reset();
+      send(LoadFailed{path, Error{ErrorCode::device, "the model", "its device was lost", "open the model again"}, false});
+    }
+    return;
+  }
+  send(RunFinished{command.id, result->reason, result->timings, result->trace});
+}
+
+EngineThread::EngineThread(std::function<void()> wake) : state_(std::make_unique<State>(std::move(wake))) {
+  state_->thread = std::jthread([state = state_.get()](const std::stop_token& stop) { state->run(stop); });
+}
+
+EngineThread::~EngineThread() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->commands.clear();
+    state_->wake = nullptr;
+    state_->thread.request_stop();
+    state_->current.request_stop();
+  }
+  state_->thread.join();
+}
+
+void EngineThread::post(Command command) {
+  const std::lock_guard lock(state_->mutex);
+  if (std::holds_alternative<Cancel>(command)) {
+    state_->current.request_stop();
+    return;
+  }
+  state_->commands.push_back(std::move(command));
+  state_->arrived.notify_one();
+}
+
+std::vector<Event> EngineThread::drain() {
+  const std::lock_guard lock(state_->mutex);
+  state_->woken = false;
+  return std::exchange(state_->events, {});
+}
+
+}  // namespace fovea

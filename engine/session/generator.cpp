@@ -1,0 +1,175 @@
+#include "engine/session/generator.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace fovea {
+namespace {
+
+constexpr std::chrono::milliseconds kPublishEvery{50};  // snapshots are for eyes
+
+double milliseconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
+  return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+std::uint64_t resolve_seed(std::int64_t wanted) {
+  if (wanted >= 0) return static_cast<std::uint64_t>(wanted);
+  std::random_device device;
+  return device();  // 32 bits, so that a person can type it again
+}
+
+}  // namespace
+
+Generator::Generator(Decoder& decoder, gpu::Device& device, const Tokenizer& tokenizer, const Generate& request,
+                     const RunObserver& observer, std::stop_token stop)
+    : decoder_(decoder), device_(device), tokenizer_(tokenizer), request_(request), observer_(observer), stop_(std::move(stop)) {}
+
+TokenText Generator::text_of(TokenId token, bool prompt) {
+  return {.id = token, .text = stream_.push(tokenizer_.bytes(token, prompt)), .piece = std::string(tokenizer_.piece(token)),
+          .prompt = prompt};
+}
+
+DecoderTrace Generator::decoder_trace(std::size_t prompt_tokens) const {
+  const ModelConfig& config = decoder_.config();
+  DecoderTrace trace{.routing = request_.trace.routing && config.mixture(), .heads = request_.trace.heads};
+  if (request_.trace.all_heads) {
+    trace.heads.clear();
+    for (std::uint32_t layer = 0; layer < config.layers; ++layer)
+      for (std::uint32_t head = 0; head < config.query_heads; ++head) trace.heads.push_back({layer, head});
+  }
+  if (trace.heads.empty()) return trace;
+  // A run of n tokens keeps heads * n^2 / 2 halves: no row longer than the budget can pay for is computed.
+  const double affordable = std::sqrt(static_cast<double>(request_.trace.attention_budget_bytes) / static_cast<double>(trace.heads.size()));
+  const double wanted = static_cast<double>(prompt_tokens) + request_.max_tokens;
+  trace.row_positions = static_cast<std::uint32_t>(std::max(1.0, std::min(affordable, wanted)));
+  return trace;
+}
+
+Result<RunResult> Generator::run(std::vector<TokenId> prompt) {
+  if (prompt.empty() && tokenizer_.bos() >= 0) prompt.push_back(tokenizer_.bos());
+  result_.seed = resolve_seed(request_.sampling.seed);
+  SamplingOptions sampling = request_.sampling;
+  sampling.seed = static_cast<std::int64_t>(result_.seed);
+  FOVEA_TRY(decoder_.begin(prompt, sampling, decoder_trace(prompt.size())));
+
+  for (const TokenId token : prompt) result_.tokens.push_back(text_of(token, true));
+  (void)stream_.finish();  // a prompt cut inside a character must not leak into the answer
+  result_.prompt_tokens = static_cast<std::uint32_t>(prompt.size());
+  const auto prompt_texts = std::make_shared<const std::vector<TokenText>>(result_.tokens);
+  const ModelConfig& config = decoder_.config();
+  trace_ = std::make_unique<TraceBuilder>(TraceBuilder::Shape{
+      .run = request_.id, .layers = config.layers, .query_heads = config.query_heads, .experts = config.experts,
+      .experts_used = config.experts_used, .heads = decoder_.row_order(),
+      .attention_budget_bytes = request_.trace.attention_budget_bytes});
+  trace_->set_prompt(prompt_texts);
+  result_.timings.recording = !decoder_.row_order().empty();
+  result_.timings.prompt_tokens = result_.prompt_tokens;
+  if (observer_.tokenized) observer_.tokenized({request_.id, prompt_texts, result_.seed});
+
+  FOVEA_TRY(prefill());
+  if (result_.reason == StopReason::length && result_.timings.generated_tokens > 0) FOVEA_TRY(decode());
+  result_.trace = trace_->snapshot();
+  const gpu::MemoryUsage usage = device_.memory();
+  result_.memory = {usage.weights, usage.kv, usage.compute, usage.other};
+  result_.memory_peak = device_.memory_peak();
+  return std::move(result_);
+}
+
+Result<void> Generator::prefill() {
+  const Clock::time_point start = Clock::now();
+  Clock::time_point before = start;
+  while (decoder_.position() < result_.prompt_tokens) {
+    if (stop_.stop_requested()) {
+      result_.reason = StopReason::cancelled;
+      return {};
+    }
+    const std::uint32_t left = result_.prompt_tokens - decoder_.position();
+    const StepKind kind = left <= decoder_.batch_limit(StepKind::draw) && request_.max_tokens > 0 ? StepKind::draw : StepKind::fill;
+    FOVEA_ASSIGN(const Step step, decoder_.submit_prompt(left, kind));
+    FOVEA_ASSIGN(const StepRecord record, decoder_.finish(step));
+    const Clock::time_point now = Clock::now();
+    result_.timings.prompt_ms = milliseconds_between(start, now);
+    if (record.drawn) result_.timings.first_token_ms = result_.timings.prompt_ms;
+    (void)take(record, true, milliseconds_between(before, now));
+    before = now;
+    if (observer_.prefill) observer_.prefill({request_.id, decoder_.position(), result_.prompt_tokens});
+    publish(false);
+  }
+  return {};
+}
+
+Result<void> Generator::decode() {
+  // One step is always submitted ahead, so that the device never waits for the host to read a token. What a stop makes
+  // superfluous is finished and thrown away.
+  const Clock::time_point start = Clock::now();
+  Clock::time_point before = start;
+  const std::uint32_t context = decoder_.context();
+  const auto more_wanted = [&](std::uint32_t in_flight) { return result_.timings.generated_tokens + in_flight < request_.max_tokens; };
+  std::optional<Step> current;
+  if (more_wanted(0)) {
+    if (decoder_.position() >= context) {
+      result_.reason = StopReason::context_full;
+      return {};
+    }
+    FOVEA_ASSIGN(current, decoder_.submit_decode());
+  }
+  while (current) {
+    std::optional<Step> next;
+    if (more_wanted(1) && decoder_.position() < context && !stop_.stop_requested()) {
+      FOVEA_ASSIGN(next, decoder_.submit_decode());
+    }
+    FOVEA_ASSIGN(const StepRecord record, decoder_.finish(*current));
+    const Clock::time_point now = Clock::now();
+    result_.timings.decode_ms = milliseconds_between(start, now);
+    const bool go_on = take(record, false, milliseconds_between(before, now));
+    before = now;
+    publish(false);
+    if (!go_on || stop_.stop_requested()) {
+      if (go_on) result_.reason = StopReason::cancelled;
+      if (next) FOVEA_TRY(decoder_.finish(*next));
+      return {};
+    }
+    if (!next && more_wanted(0)) result_.reason = StopReason::context_full;
+    current = next;
+  }
+  return {};
+}
+
+bool Generator::take(const StepRecord& record, bool prefill, double milliseconds) {
+  const gpu::MemoryUsage usage = device_.memory();
+  trace_->add_step({.first_position = record.first_position, .tokens = record.tokens, .experts = record.experts,
+                    .expert_weights = record.expert_weights, .routing_stride = record.plan_tokens, .rows = record.rows,
+                    .rows_capacity = record.rows_capacity, .row_stride = record.row_stride,
+                    .milliseconds = static_cast<float>(milliseconds), .prefill = prefill,
+                    .memory = {usage.weights, usage.kv, usage.compute, usage.other}});
+  return !record.drawn || take_token(*record.drawn);
+}
+
+bool Generator::take_token(TokenId token) {
+  if (tokenizer_.ends_generation(token)) {
+    result_.reason = StopReason::end_of_text;
+    return false;
+  }
+  ++result_.timings.generated_tokens;
+  TokenText text = text_of(token, false);
+  result_.text += text.text;
+  trace_->add_token(text);
+  if (observer_.tokens) observer_.tokens({request_.id, {text}});
+  result_.tokens.push_back(std::move(text));
+  return true;
+}
+
+void Generator::publish(bool now) {
+  if (!observer_.trace) return;
+  const Clock::time_point time = Clock::now();
+  if (!now && time - published_ < kPublishEvery) return;
+  published_ = time;
+  observer_.trace({request_.id, trace_->snapshot()});
+}
+
+}  // namespace fovea

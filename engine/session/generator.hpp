@@ -1,0 +1,46 @@
+// One request from prompt to stop. Engine thread only.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "engine/decoder/decoder.hpp"
+#include "engine/session/engine.hpp"
+#include "engine/text/utf8_stream.hpp"
+#include "engine/trace/trace_builder.hpp"
+
+namespace fovea {
+
+class Generator {
+ public:
+  Generator(Decoder& decoder, gpu::Device& device, const Tokenizer& tokenizer, const Generate& request,
+            const RunObserver& observer, std::stop_token stop);
+  [[nodiscard]] Result<RunResult> run(std::vector<TokenId> prompt);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  [[nodiscard]] Result<void> prefill();
+  [[nodiscard]] Result<void> decode();
+  // Takes a finished step into the trace; true while the run goes on.
+  [[nodiscard]] bool take(const StepRecord& record, bool prefill, double milliseconds);
+  [[nodiscard]] bool take_token(TokenId token);
+  void publish(bool now);
+  [[nodiscard]] DecoderTrace decoder_trace(std::size_t prompt_tokens) const;
+  [[nodiscard]] TokenText text_of(TokenId token, bool prompt);
+
+  Decoder& decoder_;
+  gpu::Device& device_;
+  const Tokenizer& tokenizer_;
+  const Generate& request_;
+  const RunObserver& observer_;
+  std::stop_token stop_;
+
+  RunResult result_;
+  Utf8Stream stream_;
+  std::unique_ptr<TraceBuilder> trace_;
+  Clock::time_point published_{};
+};
+
+}  // namespace fovea

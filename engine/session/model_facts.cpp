@@ -1,0 +1,120 @@
+#include "engine/session/model_facts.hpp"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <type_traits>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "engine/decoder/activations.hpp"
+#include "engine/kernels/sample.hpp"
+#include "engine/model/model_weights.hpp"
+#include "engine/session/engine.hpp"
+#include "engine/text/chat_template.hpp"
+
+namespace fovea {
+namespace {
+
+constexpr std::size_t kShownElements = 8;       // of an array
+constexpr std::size_t kShownBytes = 4096;       // of a string
+
+template <class T>
+std::string shown(const T& value) {
+  if constexpr (std::is_same_v<T, std::string>) {
+    return value.size() <= kShownBytes ? value : value.substr(0, kShownBytes) + fmt::format(" … ({} bytes)", value.size());
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return value ? "true" : "false";
+  } else {
+    return fmt::format("{}", value);
+  }
+}
+
+template <class T>
+std::string shown(const std::vector<T>& values) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < std::min(values.size(), kShownElements); ++i) {
+    const T element = values[i];
+    text += (i > 0 ? ", " : "") + shown(element);
+  }
+  return text + (values.size() > kShownElements ? fmt::format(", … {} in all]", values.size()) : "]");
+}
+
+MemoryBytes estimate_run(const GgufFile& file, const ModelConfig& config, std::uint32_t context, const gpu::DeviceFacts& facts) {
+  const std::uint32_t batch = facts.cpu ? 128 : 512;
+  const MemoryEstimate base = estimate_memory(file, config, context, batch);
+  return {.weights = base.weights, .kv = base.kv,
+          .compute = Activations::bytes(facts, config, batch, 1) + sample_scratch_bytes(config.vocabulary),
+          .other = std::uint64_t{context} * 4};
+}
+
+}  // namespace
+
+DeviceSummary summarize(const gpu::DeviceFacts& facts) {
+  return {.index = facts.index, .name = facts.name, .type = facts.type, .driver = facts.driver, .api = facts.api,
+          .memory_bytes = facts.memory_bytes, .subgroup = facts.subgroup, .cooperative_matrix = facts.cooperative_matrix,
+          .integer_dot = facts.integer_dot, .chosen = facts.chosen, .why = facts.why};
+}
+
+ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, const gpu::DeviceFacts& facts) {
+  const Gguf& gguf = file.gguf();
+  ModelSummary summary;
+  summary.path = file.path().string();
+  summary.name = config.name;
+  summary.architecture = config.architecture;
+  summary.file_bytes = file.file_bytes();
+  const ParameterCount parameters = count_parameters(gguf, config);
+  summary.parameters = parameters.total;
+  summary.active_parameters = parameters.active;
+  summary.layers = config.layers;
+  summary.width = config.width;
+  summary.query_heads = config.query_heads;
+  summary.kv_heads = config.kv_heads;
+  summary.head_width = config.head_width;
+  summary.experts = config.experts;
+  summary.experts_used = config.experts_used;
+  summary.vocabulary = config.vocabulary;
+  summary.trained_context = config.context;
+  summary.context = context;
+  const ChatFormat chat = recognise_chat_format(gguf.string_value("tokenizer.chat_template").value_or(""));
+  summary.chat = chat != ChatFormat::none;
+  summary.chat_format = std::string(name(chat));
+  summary.estimate = estimate_run(file, config, context, facts);
+
+  std::map<std::string, std::uint64_t> bytes_of_type;
+  for (const GgufTensor& tensor : gguf.tensors()) {
+    bytes_of_type[std::string(name(tensor.type))] += tensor.bytes;
+    summary.tensors.push_back({tensor.name, std::string(name(tensor.type)), tensor.shape, tensor.dimensions, tensor.bytes});
+  }
+  const auto most = std::max_element(bytes_of_type.begin(), bytes_of_type.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (most != bytes_of_type.end()) summary.quantization = most->first;
+  for (const auto& [key, value] : gguf.metadata())
+    summary.metadata.push_back({key, std::visit([](const auto& v) { return shown(v); }, value)});
+  return summary;
+}
+
+Result<std::uint32_t> choose_context(const ModelConfig& config, std::uint32_t wanted) {
+  if (wanted == 0) return std::min(config.context, kDefaultContext);
+  if (wanted > config.context)
+    return fail(ErrorCode::usage, "the context", fmt::format("{} tokens were asked for and the model was trained for {}", wanted, config.context),
+                fmt::format("ask for at most {}", config.context));
+  return wanted;
+}
+
+Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context) {
+  FOVEA_ASSIGN(const GgufFile file, GgufFile::open(model));
+  FOVEA_ASSIGN(const ModelConfig config, read_model_config(file));
+  FOVEA_TRY(read_model_weights(file, config));
+  FOVEA_ASSIGN(const std::uint32_t positions, choose_context(config, context));
+  gpu::DeviceFacts facts;  // the estimate is for the device that would be chosen; without one, for a CPU driver
+  facts.cpu = true;
+  facts.subgroup = 8;
+  if (const auto devices = gpu::list_devices())
+    for (const gpu::DeviceFacts& device : *devices)
+      if (device.chosen) facts = device;
+  return summarize(file, config, positions, facts);
+}
+
+}  // namespace fovea

@@ -1,0 +1,17 @@
+// What is told about a model: the summary from its file, the estimate, the counted bytes.
+#pragma once
+
+#include "engine/api/model_summary.hpp"
+#include "engine/gpu/device.hpp"
+#include "engine/io/gguf.hpp"
+#include "engine/model/model_config.hpp"
+
+namespace fovea {
+
+[[nodiscard]] DeviceSummary summarize(const gpu::DeviceFacts& facts);
+// Everything that follows from the file alone; device and measured memory are left empty.
+[[nodiscard]] ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, const gpu::DeviceFacts& facts);
+// The context a load gets when `wanted` positions are asked for (0: a sensible default). Error: beyond the model's.
+[[nodiscard]] Result<std::uint32_t> choose_context(const ModelConfig& config, std::uint32_t wanted);
+
+}  // namespace fovea

@@ -1,0 +1,29 @@
+// Puts the splits of attention_decode together: softmax over the union of the key ranges. Splits in ascending order, so
+// the sum is the same every time. One invocation per output dimension; grid (head_width / local size, query_heads).
+#version 460
+#extension GL_GOOGLE_include_directive : require
+
+#include "shaders/include/addresses.glsl"
+#include "shaders/interface/attention.h"
+
+layout(local_size_x_id = 0) in;
+layout(constant_id = 1) const uint HEAD_WIDTH = 64;
+layout(constant_id = 2) const uint SPLITS = 4;
+
+layout(push_constant, scalar) uniform Push { CombinePush p; };
+
+void main() {
+  uint d = gl_GlobalInvocationID.x, head = gl_WorkGroupID.y;
+  if (d >= HEAD_WIDTH) return;
+  Floats partial = Floats(p.partial + uint64_t(head * SPLITS * 2u) * 4ul);
+  Floats values = Floats(p.values + uint64_t(head * SPLITS * HEAD_WIDTH) * 4ul);
+  float maximum = partial.v[0];
+  [[dont_unroll]] for (uint i = 1; i < SPLITS; i++) maximum = max(maximum, partial.v[2u * i]);
+  float sum = 0.0, y = 0.0;
+  [[dont_unroll]] for (uint i = 0; i < SPLITS; i++) {
+    float share = exp(partial.v[2u * i] - maximum);
+    sum += share * partial.v[2u * i + 1u];
+    y += share * values.v[i * HEAD_WIDTH + d];
+  }
+  Floats(p.y).v[head * HEAD_WIDTH + d] = y / sum;
+}

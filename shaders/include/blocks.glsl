@@ -1,0 +1,153 @@
+// Stored weights to floats, 32 consecutive weights of a row at a time, one format per compilation (FORMAT_*=1).
+// Layouts: ggml's block formats as described in engine/tensor/dequantize.cpp, the twin of this file.
+//
+// Blocks of 18, 22, 34 and 210 bytes leave rows aligned to 2 bytes only. They are read as aligned words, and the
+// half-word shift is undone by shifts: one load less per four weights than 16-bit loads, which is what decides on a CPU
+// driver. The last read may end 2 bytes behind the block: weight buffers are padded.
+#ifndef FOVEA_BLOCKS_GLSL
+#define FOVEA_BLOCKS_GLSL
+
+#include "addresses.glsl"
+
+vec4 signed_bytes(uint w) { return vec4(ivec4(int(w << 24), int(w << 16), int(w << 8), int(w)) >> 24); }
+vec4 unsigned_bytes(uint w) { return vec4((uvec4(w) >> uvec4(0, 8, 16, 24)) & 255u); }
+
+#if FORMAT_F32
+void load32(uint64_t row, uint sub, out vec4 w[8]) {
+  Floats f = Floats(row + uint64_t(sub * 128u));
+  [[unroll]] for (uint j = 0; j < 8; j++) w[j] = vec4(f.v[4 * j], f.v[4 * j + 1], f.v[4 * j + 2], f.v[4 * j + 3]);
+}
+float load1(uint64_t row, uint k) { return Floats(row).v[k]; }
+
+#elif FORMAT_F16
+void load32(uint64_t row, uint sub, out vec4 w[8]) {
+  Uints u = Uints(row + uint64_t(sub * 64u));
+  [[unroll]] for (uint j = 0; j < 8; j++) w[j] = vec4(unpackHalf2x16(u.v[2 * j]), unpackHalf2x16(u.v[2 * j + 1]));
+}
+float load1(uint64_t row, uint k) { return unpackHalf2x16(uint(Halves(row).v[k])).x; }
+
+#elif FORMAT_BF16
+vec2 bfloat_pair(uint u) { return vec2(uintBitsToFloat(u << 16), uintBitsToFloat(u & 0xFFFF0000u)); }
+void load32(uint64_t row, uint sub, out vec4 w[8]) {
+  Uints u = Uints(row + uint64_t(sub * 64u));
+  [[unroll]] for (uint j = 0; j < 8; j++) w[j] = vec4(bfloat_pair(u.v[2 * j]), bfloat_pair(u.v[2 * j + 1]));
+}
+float load1(uint64_t row, uint k) { return uintBitsToFloat(uint(Halves(row).v[k]) << 16); }
+
+#elif FORMAT_Q8_0
+// 34 bytes: half scale, 32 signed bytes.
+void load32(uint64_t row, uint sub, out vec4 w[8]) {
+  uint64_t at = row + uint64_t(sub * 34u);
+  bool odd = (uint(at) & 2u) != 0u;
+  Uints u = Uints(at & ~uint64_t(3));
+  uint first = u.v[0], previous = first;
+  float d = unpackHalf2x16(odd ? first >> 16 : first).x;
+  [[unroll]] for (uint j = 0; j < 8; j++) {
+    uint next = u.v[j + 1];
+    w[j] = d * signed_bytes(odd ? next : (previous >> 16) | (next << 16));
+    previous = next;
+  }
+}
+
+#elif FORMAT_Q4_0
+// 18 bytes: half scale, 16 bytes: low nibbles are weights 0..15, high nibbles 16..31; weight = d (q - 8).
+void load32(uint64_t row, uint sub, out vec4 w[8]) {
+  uint64_t at = row + uint64_t(sub * 18u);
+  bool odd = (uint(at) & 2u) != 0u;
+  Uints u = Uints(at & ~uint64_t(3));
+  uint first = u.v[0], previous = first;
+  float d = unpackHalf2x16(odd ? first >> 16 : first).x;
+  [[unroll]] for (uint j = 0; j < 4; j++) {
+    uint next = u.v[j + 1];
+    uint q = odd ? next : (previous >> 16) | (next << 16);
+    previous = next;
+    w[j] = d * (unsigned_bytes(q & 0x0F0F0F0Fu) - 8.0);
+    w[j + 4] = d * (unsigned_bytes((q >> 4) & 0x0F0F0F0Fu) - 8.0);
+  }
+}
+
+#elif FORMAT_Q5_0
+// 22 bytes: half scale, 32 fifth bits, 16 bytes of nibbles as in Q4_0; weight = d (q - 16).
+uint fifth_bits(uint bits) {  // bits 0..3 of `bits` to bit 4 of each byte
+  return ((bits & 1u) << 4) | ((bits & 2u) << 11) | ((bits & 4u) << 18) | ((bits & 8u) << 25);
+}
+void load32(uint64_t row, uint sub, out vec4 w[8]) {
+  uint64_t at = row + uint64_t(sub * 22u);
+  bool odd = (uint(at) & 2u) != 0u;
+  Uints u = Uints(at & ~uint64_t(3));
+  uint first = u.v[0], second = u.v[1], previous = second;
+  float d = unpackHalf2x16(odd ? first >> 16 : first).x;
+  uint high = odd ? second : (first >> 16) | (second << 16);
+  [[unroll]] for (uint j = 0; j < 4; j++) {
+    uint next = u.v[j + 2];
+    uint q = odd ? next : (previous >> 16) | (next << 16);
+    previous = next;
+    w[j] = d * (unsigned_bytes((q & 0x0F0F0F0Fu) | fifth_bits(high >> (4 * j))) - 16.0);
+    w[j + 4] = d * (unsigned_bytes(((q >> 4) & 0x0F0F0F0Fu) | fifth_bits(high >> (16 + 4 * j))) - 16.0);
+  }
+}
+
+#elif FORMAT_Q4_K || FORMAT_Q5_K
+// Superblock of 256: half d, half dmin, 12 bytes of 6-bit scales and minima for 8 sub-blocks of 32, then
+// (Q5_K: 32 bytes of fifth bits, bit s of byte i belongs to weight i of sub-block s,) 128 bytes of nibbles,
+// sub-blocks 2p and 2p+1 sharing bytes 32p..32p+31. weight = d scale q - dmin minimum.
+#if FORMAT_Q4_K
+const uint kSuperBytes = 144u, kNibbles = 4u;
+#else
+const uint kSuperBytes = 176u, kNibbles = 12u;
+#endif
+void load32(uint64_t row, uint sub, out vec4 w[8]) {
+  uint s = sub & 7u;
+  Uints u = Uints(row + uint64_t((sub >> 3) * kSuperBytes));
+  vec2 dm = unpackHalf2x16(u.v[0]);
+  uint byte_shift = 8u * (s & 3u);
+  uint low = (u.v[1] >> byte_shift) & 255u, minimum = (u.v[2] >> byte_shift) & 255u, high = (u.v[3] >> byte_shift) & 255u;
+  uint scale = s < 4u ? low & 63u : (high & 15u) | ((low >> 6) << 4);
+  minimum = s < 4u ? minimum & 63u : (high >> 4) | ((minimum >> 6) << 4);
+  float d = dm.x * float(scale), m = dm.y * float(minimum);
+  uint nibble_shift = 4u * (s & 1u), first = kNibbles + 8u * (s >> 1);
+  [[unroll]] for (uint j = 0; j < 8; j++) {
+    uint q = (u.v[first + j] >> nibble_shift) & 0x0F0F0F0Fu;
+#if FORMAT_Q5_K
+    q |= ((u.v[4 + j] >> s) & 0x01010101u) << 4;
+#endif
+    w[j] = d * unsigned_bytes(q) - m;
+  }
+}
+
+#elif FORMAT_Q6_K
+// Superblock of 256 in 210 bytes: 128 bytes of low nibbles, 64 bytes of two high bits, 16 signed scales (one per 16
+// weights), half d. Sub-block s of 32 sits in half h = s / 4 at place l = s % 4: nibbles 64h + 32 (l & 1) .. in the low
+// (l < 2) or high half of the byte, high bits 32h .. shifted by 2l. weight = d scale (q - 32).
+void load32(uint64_t row, uint sub, out vec4 w[8]) {
+  uint s = sub & 7u, h = s >> 2, l = s & 3u;
+  uint64_t super = row + uint64_t((sub >> 3) * 210u);
+  bool odd = (uint(super) & 2u) != 0u;
+  Halves half_words = Halves(super);
+  float d = unpackHalf2x16(uint(half_words.v[104])).x;
+  int scales = int(uint(half_words.v[96u + 4u * h + l]));
+  float low_scale = d * float((scales << 24) >> 24), high_scale = d * float((scales << 16) >> 24);
+  uint64_t aligned = super & ~uint64_t(3);
+  Uints low = Uints(aligned + uint64_t(64u * h + 32u * (l & 1u)));
+  Uints high = Uints(aligned + uint64_t(128u + 32u * h));
+  uint nibble_shift = 4u * (l >> 1), bit_shift = 2u * l;
+  uint low_previous = low.v[0], high_previous = high.v[0];
+  [[unroll]] for (uint j = 0; j < 8; j++) {
+    uint low_next = low.v[j + 1], high_next = high.v[j + 1];
+    uint nibbles = odd ? (low_previous >> 16) | (low_next << 16) : low_previous;
+    uint bits = odd ? (high_previous >> 16) | (high_next << 16) : high_previous;
+    low_previous = low_next;
+    high_previous = high_next;
+    uint q = ((nibbles >> nibble_shift) & 0x0F0F0F0Fu) | (((bits >> bit_shift) & 0x03030303u) << 4);
+    w[j] = (j < 4u ? low_scale : high_scale) * (unsigned_bytes(q) - 32.0);
+  }
+}
+#endif
+
+#if FORMAT_F32 || FORMAT_F16 || FORMAT_BF16
+#define FORMAT_HAS_TAIL 1  // rows need not be a multiple of 32 long
+#else
+#define FORMAT_HAS_TAIL 0
+#endif
+
+#endif

@@ -1,0 +1,64 @@
+// Push constants of the attention kernels and the layout of a KV page.
+#ifndef FOVEA_ATTENTION_H
+#define FOVEA_ATTENTION_H
+#include "shaders/interface/push.h"
+FOVEA_PUSH_BEGIN
+
+// A page holds kPageKeys consecutive positions of every layer. Page table entry: its address.
+// Inside: (layers, 2 = keys then values, kv_heads, kPageKeys, head_width) halves.
+const uint kPageKeys = 32;
+
+// Norm of queries and keys, rotary positions, and the write of keys and values into their pages.
+struct RopeStorePush {
+  address qkv;           // float (tokens, qkv_stride): query heads, then key heads, then value heads
+  address query;         // float (tokens, query_heads * head_width): normed and rotated queries
+  address pages;         // page table: uint64 addresses
+  address query_norm;    // float weights, or 0
+  address key_norm;
+  address turns;         // uint64 (rope_width / 2): turns per position in units of 2^-64
+  address state;
+  uint qkv_stride;
+  uint layer_offset;     // bytes from the page's start to this layer's keys
+  uint query_heads;
+  uint kv_heads;
+  float epsilon;
+};
+
+// Attention of one layer. Splits: parts of the key range handled by different workgroups in decode.
+struct AttentionPush {
+  address query;         // float (tokens, query_heads * head_width)
+  address pages;
+  address y;             // prefill: float (tokens, y_stride); decode: partial sums (query_heads, splits, head_width)
+  address partial;       // decode: (query_heads, splits, 2): maximum score and sum of exponentials
+  address state;
+  uint layer_offset;
+  uint query_heads;
+  uint kv_heads;
+  uint y_stride;
+  float scale;           // 1 / sqrt(head_width)
+};
+
+struct CombinePush {
+  address values;        // float (query_heads, splits, head_width)
+  address partial;       // float (query_heads, splits, 2)
+  address y;             // float (query_heads * head_width)
+  uint query_heads;
+};
+
+// Exact softmax rows of chosen heads of one layer, for the trace.
+struct AttentionRowsPush {
+  address query;
+  address pages;
+  address heads;         // uint (heads of this layer): query head of each recorded slot
+  address rows;          // half (slots, tokens_capacity, row_stride), this layer's first slot
+  address state;
+  uint layer_offset;
+  uint query_heads;
+  uint kv_heads;
+  uint row_stride;       // halves; rows longer than this are not recorded
+  uint tokens_capacity;
+  float scale;
+};
+
+FOVEA_PUSH_END
+#endif

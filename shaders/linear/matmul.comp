@@ -1,0 +1,73 @@
+// Matrix product of stored weights with a batch of activation rows; decode is a batch of one.
+//
+// y[t][row] = sum_k W[row][k] x[t][k], float accumulation in ascending k (row form) or per lane and then over the
+// subgroup (subgroup form). One invocation (or one subgroup) computes ROWS x TOKENS outputs, so that a weight is decoded
+// once for all tokens and an activation is loaded once for all rows. Twin: engine/reference/matvec.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+
+#include "shaders/include/blocks.glsl"
+#include "shaders/include/state.glsl"
+#include "shaders/interface/matmul.h"
+
+layout(local_size_x_id = 0) in;
+layout(constant_id = 1) const uint COLUMNS = 512;   // k
+layout(constant_id = 2) const uint ROWS = 1;        // per invocation or subgroup
+layout(constant_id = 3) const uint TOKENS = 1;      // per invocation or subgroup
+layout(constant_id = 4) const bool SUBGROUP = false;  // lanes of a subgroup share rows and split k
+
+layout(push_constant, scalar) uniform Push { MatmulPush p; };
+
+void main() {
+  uint tokens = p.one_row == 1u ? 1u : State(p.state).s.tokens;
+  uint first_token = gl_WorkGroupID.y * TOKENS;
+  if (first_token >= tokens) return;
+  uint unit = SUBGROUP ? gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID : gl_GlobalInvocationID.x;
+  uint units = SUBGROUP ? gl_NumWorkGroups.x * gl_NumSubgroups : gl_NumWorkGroups.x * gl_WorkGroupSize.x;
+
+  // Rows of one unit are `units` apart, so that neighbouring lanes hold neighbouring rows. Rows past the end repeat the
+  // last one and are not written.
+  uint64_t row[ROWS];
+  [[unroll]] for (uint r = 0; r < ROWS; r++)
+    row[r] = p.weights + uint64_t(min(unit + r * units, p.rows - 1u)) * uint64_t(p.row_bytes);
+  uint64_t x[TOKENS];
+  [[unroll]] for (uint t = 0; t < TOKENS; t++)
+    x[t] = p.x + uint64_t(min(first_token + t, tokens - 1u)) * uint64_t(p.x_stride * 4u);
+
+  float sum[ROWS * TOKENS];
+  [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) sum[i] = 0.0;
+
+  uint first = SUBGROUP ? gl_SubgroupInvocationID : 0u, step = SUBGROUP ? gl_SubgroupSize : 1u;
+  [[dont_unroll]] for (uint sub = first; sub < COLUMNS / 32u; sub += step) {
+    vec4 w[ROWS * 8];
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+      vec4 one[8];
+      load32(row[r], sub, one);
+      [[unroll]] for (uint j = 0; j < 8; j++) w[r * 8 + j] = one[j];
+    }
+    [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+      Float4s xt = Float4s(x[t] + uint64_t(sub * 128u));
+      [[unroll]] for (uint j = 0; j < 8; j++) {
+        vec4 v = xt.v[j];
+        [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r * TOKENS + t] += dot(w[r * 8 + j], v);
+      }
+    }
+  }
+#if FORMAT_HAS_TAIL
+  [[dont_unroll]] for (uint k = COLUMNS / 32u * 32u + first; k < COLUMNS; k += step)
+    [[unroll]] for (uint r = 0; r < ROWS; r++)
+      [[unroll]] for (uint t = 0; t < TOKENS; t++) sum[r * TOKENS + t] += load1(row[r], k) * Floats(x[t]).v[k];
+#endif
+
+  if (SUBGROUP) [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) sum[i] = subgroupAdd(sum[i]);
+  if (SUBGROUP && !subgroupElect()) return;
+  [[unroll]] for (uint r = 0; r < ROWS; r++)
+    [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+      uint out_row = unit + r * units, token = first_token + t;
+      if (out_row >= p.rows || token >= tokens) continue;
+      Floats y = Floats(p.y + uint64_t(token * p.y_stride) * 4ul);
+      y.v[out_row] = sum[r * TOKENS + t] + (p.accumulate == 1u ? y.v[out_row] : 0.0);
+    }
+}

@@ -1,0 +1,91 @@
+// Gate and up products with SwiGLU, dense or over experts; gate and up rows are read by the same invocation.
+// MODE 0: dense, y = token tile. MODE 1: direct, y = assignment, expert read from the routing buffer (decode).
+// MODE 2: grouped, y = tile of assignments that share an expert (prefill, indirect). Twin: engine/reference/expert_ffn.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+
+#include "shaders/include/blocks.glsl"
+#include "shaders/include/expert_units.glsl"
+
+layout(local_size_x_id = 0) in;
+layout(constant_id = 1) const uint COLUMNS = 512;
+layout(constant_id = 2) const uint ROWS = 1;
+layout(constant_id = 3) const uint TOKENS = 1;
+layout(constant_id = 4) const bool SUBGROUP = false;
+layout(constant_id = 5) const uint MODE = 0;
+layout(constant_id = 6) const uint SLOTS = 1;
+
+layout(push_constant, scalar) uniform Push { GateUpPush p; };
+
+void main() {
+  uint tokens = State(p.state).s.tokens, y = gl_WorkGroupID.y;
+  uint expert = 0, first = y * TOKENS, count = 1;
+  if (MODE == 0u) {
+    if (first >= tokens) return;
+    count = min(TOKENS, tokens - first);
+  } else if (MODE == 1u) {
+    if (y >= tokens * SLOTS) return;
+    first = y;
+    expert = Uints(p.experts).v[y];
+  } else {
+    ExpertTile tile = Tiles(p.tiles).v[y];
+    expert = tile.expert;
+    first = tile.first;
+    count = tile.count;
+  }
+  uint assignment[TOKENS];
+  uint64_t x[TOKENS];
+  [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+    uint i = first + min(t, count - 1u);
+    assignment[t] = MODE == 2u ? Uints(p.sorted).v[i] : i;
+    x[t] = p.x + uint64_t((assignment[t] / SLOTS) * p.x_stride) * 4ul;
+  }
+
+  uint unit = SUBGROUP ? gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID : gl_GlobalInvocationID.x;
+  uint units = SUBGROUP ? gl_NumWorkGroups.x * gl_NumSubgroups : gl_NumWorkGroups.x * gl_WorkGroupSize.x;
+  uint64_t offset = expert_offset(expert, p.expert_bytes_low, p.expert_bytes_high);
+  uint64_t row[ROWS];
+  [[unroll]] for (uint r = 0; r < ROWS; r++)
+    row[r] = offset + uint64_t(min(unit + r * units, p.rows - 1u)) * uint64_t(p.row_bytes);
+
+  float gate[ROWS * TOKENS], up[ROWS * TOKENS];
+  [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) { gate[i] = 0.0; up[i] = 0.0; }
+  uint start = SUBGROUP ? gl_SubgroupInvocationID : 0u, step = SUBGROUP ? gl_SubgroupSize : 1u;
+  [[dont_unroll]] for (uint sub = start; sub < COLUMNS / 32u; sub += step) {
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+      vec4 g[8], u[8];
+      load32(p.gate + row[r], sub, g);
+      load32(p.up + row[r], sub, u);
+      [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+        Float4s xt = Float4s(x[t] + uint64_t(sub * 128u));
+        [[unroll]] for (uint j = 0; j < 8; j++) {
+          vec4 v = xt.v[j];
+          gate[r * TOKENS + t] += dot(g[j], v);
+          up[r * TOKENS + t] += dot(u[j], v);
+        }
+      }
+    }
+  }
+#if FORMAT_HAS_TAIL
+  [[dont_unroll]] for (uint k = COLUMNS / 32u * 32u + start; k < COLUMNS; k += step)
+    [[unroll]] for (uint r = 0; r < ROWS; r++)
+      [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+        gate[r * TOKENS + t] += load1(p.gate + row[r], k) * Floats(x[t]).v[k];
+        up[r * TOKENS + t] += load1(p.up + row[r], k) * Floats(x[t]).v[k];
+      }
+#endif
+  if (SUBGROUP) [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) {
+    gate[i] = subgroupAdd(gate[i]);
+    up[i] = subgroupAdd(up[i]);
+  }
+  if (SUBGROUP && !subgroupElect()) return;
+  [[unroll]] for (uint r = 0; r < ROWS; r++)
+    [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+      uint out_row = unit + r * units;
+      if (out_row >= p.rows || t >= count) continue;
+      float g = gate[r * TOKENS + t];
+      Floats(p.act + uint64_t(assignment[t] * p.y_stride) * 4ul).v[out_row] = g / (1.0 + exp(-g)) * up[r * TOKENS + t];
+    }
+}

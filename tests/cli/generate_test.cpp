@@ -1,0 +1,160 @@
+// generate: the golden stories to the letter, repeatability across processes, JSON, interruption.
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "tests/cli/program.hpp"
+
+namespace fovea::test {
+namespace {
+
+// The golden files hold what llama2.c prints for 200 steps: every token after the start of text, those of the prompt
+// included, then a newline.
+constexpr std::size_t golden_steps = 200;
+
+std::string golden(const std::string& name) {
+  return read_whole(FOVEA_TEST_DATA "/stories260K/stories260K.golden.t0.n200." + name + ".txt");
+}
+
+Arguments at_zero(const std::string& prompt, std::size_t tokens) {
+  return {"generate", "-m", stories_model(), "-p", prompt, "-n", std::to_string(tokens), "--temp", "0"};
+}
+
+void expect_story(const std::string& prompt, const std::string& name) {
+  const auto cut = run_json({"tokenize", "-m", stories_model(), "-p", prompt});
+  const std::size_t length = golden_steps - (cut["tokens"].size() - 1);
+  const auto run_value = run_json(at_zero(prompt, length));
+  EXPECT_EQ(prompt + run_value["text"].get<std::string>() + "\n", golden(name));
+  EXPECT_EQ(run_value["tokens"].size(), length);
+  EXPECT_EQ(run_value["prompt_tokens"], cut["tokens"].size());
+  EXPECT_EQ(run_value["stop"], "length");
+
+  const Outcome streamed = run(at_zero(prompt, length));
+  EXPECT_EQ(streamed.status, 0);
+  EXPECT_EQ(prompt + streamed.out, golden(name));
+}
+
+TEST(Generate, GoldenOnceUponATime) { expect_story("Once upon a time", "Once_upon_a_time"); }
+TEST(Generate, GoldenTheLittleDog) { expect_story("The little dog", "The_little_dog"); }
+TEST(Generate, GoldenEmptyPrompt) { expect_story("", "empty"); }
+
+TEST(Generate, JsonHasEveryField) {
+  const auto value = run_json({"generate", "-m", stories_model(), "-p", "Once", "-n", "8", "--seed", "7"});
+  EXPECT_EQ(value["seed"], 7);
+  EXPECT_EQ(value["tokens"].size(), 8u);
+  EXPECT_EQ(value["prompt_token_ids"].size(), value["prompt_tokens"].get<std::size_t>());
+  for (const char* key : {"load_ms", "prompt_ms", "prompt_tps", "decode_ms", "decode_tps", "first_token_ms"})
+    EXPECT_GT(value["timings"][key].get<double>(), 0) << key;
+  for (const char* key : {"weights", "kv", "compute", "other", "estimate", "peak"})
+    EXPECT_TRUE(value["memory"][key].is_number_unsigned()) << key;
+  EXPECT_GE(value["memory"]["peak"], value["memory"]["weights"]);
+  EXPECT_EQ(value["attention"]["policy"], "dense");
+  // A dense model has no experts: not applicable, which is not zero.
+  EXPECT_EQ(value["moe"]["policy"], "not applicable");
+  for (const char* key : {"k_mean", "cv", "utilization", "entropy", "dead"}) EXPECT_TRUE(value["moe"][key].is_null());
+}
+
+TEST(Generate, SameSeedSameTokensInAnotherProcess) {
+  const Arguments arguments{"generate", "-m", stories_model(), "-p", "The cat", "-n", "40", "--seed", "42", "--temp", "1"};
+  const auto first = run_json(arguments), second = run_json(arguments);
+  EXPECT_EQ(first["tokens"], second["tokens"]);
+  Arguments other = arguments;
+  other[8] = "43";
+  EXPECT_NE(run_json(other)["tokens"], first["tokens"]);
+}
+
+TEST(Generate, RandomSeedIsReportedAndRepeats) {
+  const Arguments arguments{"generate", "-m", stories_model(), "-p", "The cat", "-n", "16"};
+  const auto first = run_json(arguments);
+  Arguments again = arguments;
+  again.insert(again.end(), {"--seed", std::to_string(first["seed"].get<std::uint64_t>())});
+  EXPECT_EQ(run_json(again)["tokens"], first["tokens"]);
+}
+
+TEST(Generate, RecordingChangesNoToken) {
+  const Arguments plain = at_zero("Once upon a time", 24);
+  Arguments one = plain, all = plain;
+  one.insert(one.end(), {"--record", "0,1", "--record", "4,7"});
+  all.insert(all.end(), {"--record", "all"});
+  const auto expected = run_json(plain)["tokens"];
+  const auto recorded = run_json(one);
+  EXPECT_EQ(recorded["tokens"], expected);
+  EXPECT_EQ(recorded["attention"]["recorded"]["heads"], 2);
+  EXPECT_GT(recorded["attention"]["recorded"]["rows"].get<int>(), 0);
+  EXPECT_EQ(recorded["timings"]["recording"], true);
+  EXPECT_EQ(run_json(all)["tokens"], expected);
+}
+
+TEST(Generate, PromptFileLosesOneFinalNewline) {
+  const TemporaryFolder folder;
+  const auto expected = run_json(at_zero("Once upon a time", 8));
+  const auto from_file = run_json({"generate", "-m", stories_model(), "-f", folder.write("p", "Once upon a time\n"), "-n",
+                                   "8", "--temp", "0"});
+  EXPECT_EQ(from_file["tokens"], expected["tokens"]);
+  Arguments piped = at_zero("-", 8);
+  EXPECT_EQ(run_json(piped, "Once upon a time")["tokens"], expected["tokens"]);
+}
+
+TEST(Generate, FullContextIsAnOrdinaryEnd) {
+  const auto value = run_json({"generate", "-m", stories_model(), "-p", "Once", "-n", "-1", "-c", "32", "--temp", "0"});
+  EXPECT_EQ(value["stop"], "context_full");
+  EXPECT_LE(value["tokens"].size() + value["prompt_tokens"].get<std::size_t>(), 33u);
+}
+
+TEST(Generate, PromptLongerThanTheContextFails) {
+  std::string prompt;
+  for (int i = 0; i < 200; ++i) prompt += "word ";
+  expect_failure(run({"generate", "-m", stories_model(), "-p", prompt, "-c", "32", "-n", "1"}));
+}
+
+TEST(Generate, ChatNeedsAChatFormat) {
+  expect_failure(run({"generate", "-m", stories_model(), "-p", "Hi", "--chat", "-n", "1"}), "chat");
+}
+
+TEST(Generate, InterruptKeepsWhatWasProduced) {
+  const std::string whole = run(at_zero("Once upon a time", 400)).out;
+  Program program(at_zero("Once upon a time", 400));
+  ASSERT_FALSE(program.read_some().empty());
+  program.send(SIGINT);
+  const Outcome outcome = program.finish();
+  ASSERT_FALSE(outcome.out.empty());
+  // The machine may be so quick that the run was over before the signal came.
+  if (outcome.out != whole) {
+    EXPECT_EQ(outcome.status, 130) << outcome.err;
+    EXPECT_NE(outcome.err.find("cancelled"), std::string::npos) << outcome.err;
+    EXPECT_EQ(whole.rfind(outcome.out.substr(0, outcome.out.size() - 1), 0), 0u);
+  }
+}
+
+TEST(Generate, ClosedPipeEndsQuietly) {
+  Program program(at_zero("Once upon a time", 400));
+  ASSERT_FALSE(program.read_some().empty());
+  program.stop_reading();
+  const Outcome outcome = program.finish();
+  EXPECT_EQ(outcome.status, 0) << "signal " << outcome.signal;
+  EXPECT_EQ(outcome.err.find("fovea: error"), std::string::npos) << outcome.err;
+}
+
+TEST(Generate, MixtureReportsItsExperts) {
+  const std::string model = FOVEA_SHARED "/fixtures/logits/mixtral-q5_k.gguf";
+  if (!std::filesystem::exists(model)) GTEST_SKIP() << "the mixtures of random weights are not here: " << model;
+  const auto inspected = run_json({"inspect", model});
+  const auto k = inspected["experts_used"].get<double>();
+  const std::string spec = "static:k=" + std::to_string(inspected["experts_used"].get<int>());
+  const auto value = run_json({"generate", "-m", model, "-p", "Hello there", "-n", "8", "--temp", "0", "--moe", spec});
+  const auto& moe = value["moe"];
+  EXPECT_EQ(moe["policy"], spec);
+  EXPECT_DOUBLE_EQ(moe["k_mean"].get<double>(), k);
+  EXPECT_GT(moe["utilization"].get<double>(), 0);
+  EXPECT_LE(moe["entropy"].get<double>(), 1);
+  EXPECT_EQ(moe["layers"].size(), inspected["layers"].get<std::size_t>());
+  EXPECT_EQ(moe["calls"].size(), inspected["experts"].get<std::size_t>());
+  EXPECT_EQ(moe["prefill"]["tokens"], value["prompt_tokens"]);
+  expect_failure(run({"generate", "-m", model, "-p", "x", "-n", "1", "--moe", "static:k=1"}), "static:k=1");
+  const auto silent = run_json({"generate", "-m", model, "-p", "Hello there", "-n", "8", "--temp", "0", "--no-routing"});
+  EXPECT_EQ(silent["tokens"], value["tokens"]);
+  EXPECT_TRUE(silent["moe"]["cv"].is_null());
+}
+
+}  // namespace
+}  // namespace fovea::test

@@ -1,0 +1,183 @@
+// logits, perplexity and bench: file layout, agreement with each other, what they print.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <sstream>
+
+#include "tests/cli/program.hpp"
+
+namespace fovea::test {
+namespace {
+
+struct Logits {
+  std::int32_t positions = 0, vocabulary = 0;
+  std::vector<float> values;
+  [[nodiscard]] std::span<const float> row(std::size_t position) const {
+    const auto width = static_cast<std::size_t>(vocabulary);
+    return std::span(values).subspan(position * width, width);
+  }
+};
+
+Logits read_logits(const std::string& path) {
+  const std::string bytes = read_whole(path);
+  Logits logits;
+  if (bytes.size() < 8) return logits;
+  std::memcpy(&logits.positions, bytes.data(), 4);
+  std::memcpy(&logits.vocabulary, bytes.data() + 4, 4);
+  logits.values.resize((bytes.size() - 8) / sizeof(float));
+  std::memcpy(logits.values.data(), bytes.data() + 8, logits.values.size() * sizeof(float));
+  return logits;
+}
+
+Logits logits_of(const std::vector<int>& tokens) {
+  const TemporaryFolder folder;
+  std::string text;
+  for (const int token : tokens) text += std::to_string(token) + " ";
+  const Outcome outcome = run({"logits", "-m", stories_model(), "--tokens", text, "-o", folder.file("out")});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  return read_logits(folder.file("out"));
+}
+
+TEST(Logits, FileHasHeaderAndEveryPosition) {
+  const Logits logits = logits_of({1, 403, 407, 261, 378});
+  EXPECT_EQ(logits.positions, 5);
+  EXPECT_EQ(logits.vocabulary, 512);
+  ASSERT_EQ(logits.values.size(), 5u * 512u);
+  for (const float value : logits.values) ASSERT_TRUE(std::isfinite(value));
+  EXPECT_NE(logits.values[0], logits.values[512]);
+}
+
+TEST(Logits, TextIsTheSameAsItsIds) {
+  const TemporaryFolder folder;
+  const auto value = run_json({"logits", "-m", stories_model(), "-p", "Once upon a time", "-o", folder.file("out")});
+  EXPECT_EQ(value["tokens"], 5);
+  EXPECT_EQ(value["vocab"], 512);
+  EXPECT_EQ(read_logits(folder.file("out")).values, logits_of({1, 403, 407, 261, 378}).values);
+}
+
+TEST(Logits, CommasSeparateToo) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(run({"logits", "-m", stories_model(), "--tokens", "1,403, 407", "-o", folder.file("out")}).status, 0);
+  EXPECT_EQ(read_logits(folder.file("out")).positions, 3);
+}
+
+std::vector<int> ids_of(const std::string& text) {
+  std::vector<int> ids;
+  const auto value = run_json({"tokenize", "-m", stories_model(), "-p", text});
+  for (const auto& token : value["tokens"]) ids.push_back(token["id"].get<int>());
+  return ids;
+}
+
+// The definition, written out: windows of consecutive tokens that begin with the start of text, each from an empty
+// cache; positions `first` to window - 2 predict their successors.
+struct Expected {
+  double nll = 0, perplexity = 0, standard_error = 0;
+  std::size_t tokens = 0;
+};
+Expected by_definition(const std::vector<int>& ids, std::size_t window, std::size_t windows, std::size_t first) {
+  std::vector<double> losses;
+  for (std::size_t i = 0; i < windows; ++i) {
+    std::vector<int> part(ids.begin() + static_cast<std::ptrdiff_t>(i * window),
+                          ids.begin() + static_cast<std::ptrdiff_t>((i + 1) * window));
+    part[0] = 1;
+    const Logits logits = logits_of(part);
+    for (std::size_t position = first; position + 1 < window; ++position) {
+      double sum = 0;
+      for (const float logit : logits.row(position)) sum += std::exp(static_cast<double>(logit));
+      losses.push_back(std::log(sum) - static_cast<double>(logits.row(position)[static_cast<std::size_t>(part[position + 1])]));
+    }
+  }
+  Expected expected;
+  double squares = 0;
+  for (const double loss : losses) {
+    expected.nll += loss;
+    squares += loss * loss;
+  }
+  const auto count = static_cast<double>(losses.size());
+  expected.tokens = losses.size();
+  expected.nll /= count;
+  expected.perplexity = std::exp(expected.nll);
+  expected.standard_error = expected.perplexity * std::sqrt((squares / count - expected.nll * expected.nll) / (count - 1));
+  return expected;
+}
+
+void expect_close(const nlohmann::json& value, const Expected& expected) {
+  EXPECT_EQ(value["tokens"], expected.tokens);
+  EXPECT_NEAR(value["nll"].get<double>(), expected.nll, 1e-5 * expected.nll);
+  EXPECT_NEAR(value["perplexity"].get<double>(), expected.perplexity, 1e-4 * expected.perplexity);
+  EXPECT_NEAR(value["stderr"].get<double>(), expected.standard_error, 1e-3 * expected.standard_error);
+}
+
+TEST(Perplexity, IsWhatItsDefinitionSays) {
+  const TemporaryFolder folder;
+  const std::string text = read_whole(FOVEA_TEST_DATA "/stories260K/stories260K.golden.t0.n200.The_little_dog.txt");
+  const std::string file = folder.write("text", text);
+  const std::vector<int> ids = ids_of(text);
+  ASSERT_GE(ids.size(), 128u);
+
+  const auto half = run_json({"perplexity", "-m", stories_model(), "-f", file, "-c", "64", "--windows", "2"});
+  expect_close(half, by_definition(ids, 64, 2, 32));
+  EXPECT_EQ(half["windows"], 2);
+  EXPECT_EQ(half["attention"]["density"], 1.0);
+  EXPECT_TRUE(half["attention"]["mass_recall"]["mean"].is_null());
+  EXPECT_TRUE(half["moe"]["k_mean"].is_null());
+
+  const auto last = run_json({"perplexity", "-m", stories_model(), "-f", file, "-c", "33", "--windows", "1", "--last", "5"});
+  expect_close(last, by_definition(ids, 33, 1, 27));
+
+  // The model wrote this text itself, so it is less surprised than by one that is turned round.
+  const std::string reversed = folder.write("reversed", std::string(text.rbegin(), text.rend()));
+  const auto surprised = run_json({"perplexity", "-m", stories_model(), "-f", reversed, "-c", "64", "--windows", "1"});
+  EXPECT_GT(surprised["perplexity"].get<double>(), half["perplexity"].get<double>());
+}
+
+TEST(Perplexity, BytesCutTheText) {
+  const TemporaryFolder folder;
+  const std::string text = read_whole(FOVEA_TEST_DATA "/stories260K/stories260K.golden.t0.n200.empty.txt");
+  const auto cut = run_json({"perplexity", "-m", stories_model(), "-f", folder.write("a", text), "-c", "32", "--bytes", "200"});
+  const auto whole = run_json({"perplexity", "-m", stories_model(), "-f", folder.write("b", text.substr(0, 200)), "-c", "32"});
+  EXPECT_EQ(cut["text_tokens"], whole["text_tokens"]);
+  EXPECT_EQ(cut["nll"], whole["nll"]);
+  const Outcome shown = run({"perplexity", "-m", stories_model(), "-f", folder.file("b"), "-c", "32"});
+  EXPECT_EQ(shown.out.rfind("PPL = ", 0), 0u) << shown.out;
+}
+
+TEST(Bench, OneJsonObjectALine) {
+  const Outcome outcome = run({"bench", "-m", stories_model(), "-p", "8,16", "-n", "4", "-d", "0,8", "-r", "2", "--json",
+                               "--peak-gbs", "50", "--profile"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  std::istringstream lines(outcome.out);
+  std::vector<std::string> names;
+  for (std::string line; std::getline(lines, line);) {
+    const auto value = nlohmann::json::parse(line, nullptr, false);
+    ASSERT_FALSE(value.is_discarded()) << line;
+    names.push_back(value["test"].get<std::string>() + "@" + std::to_string(value["depth"].get<int>()));
+    EXPECT_GT(value["tps"]["mean"].get<double>(), 0);
+    EXPECT_GT(value["tps"]["median"].get<double>(), 0);
+    EXPECT_GE(value["tps"]["stddev"].get<double>(), 0);
+    for (const char* key : {"bytes_per_token", "gb_per_s", "bound_tps", "of_bound", "device", "driver", "model",
+                            "attention", "moe", "kv"})
+      EXPECT_TRUE(value.contains(key)) << key;
+    EXPECT_FALSE(value["profile"].empty());
+    if (names.back().rfind("tg", 0) == 0) {
+      EXPECT_GT(value["bytes_per_token"].get<double>(), 400'000);
+      EXPECT_NEAR(value["of_bound"].get<double>(), value["gb_per_s"].get<double>() / 50, 1e-6);
+    } else {
+      EXPECT_TRUE(value["bound_tps"].is_null());
+    }
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"pp8@0", "pp16@0", "tg4@0", "pp8@8", "pp16@8", "tg4@8"}));
+}
+
+TEST(Bench, TableHasARowPerTest) {
+  const Outcome outcome = run({"bench", "-m", stories_model(), "-p", "8", "-n", "4", "-d", "8", "-r", "1"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("pp8 @ d8"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("tg4 @ d8"), std::string::npos) << outcome.out;
+}
+
+TEST(Bench, NothingToMeasureFails) { expect_failure(run({"bench", "-m", stories_model(), "-p", "0", "-n", "0"})); }
+
+}  // namespace
+}  // namespace fovea::test

@@ -1,0 +1,114 @@
+// devices, inspect and tokenize: what they print, as text and as JSON.
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "tests/cli/program.hpp"
+
+namespace fovea::test {
+namespace {
+
+TEST(Devices, JsonNamesOneChosenDevice) {
+  const auto devices = run_json({"devices"});
+  ASSERT_TRUE(devices.is_array());
+  ASSERT_FALSE(devices.empty());
+  int chosen = 0;
+  for (const auto& device : devices) {
+    for (const char* key : {"index", "name", "type", "driver", "api", "memory_bytes", "subgroup", "cooperative_matrix",
+                            "integer_dot", "chosen", "why"})
+      EXPECT_TRUE(device.contains(key)) << key;
+    EXPECT_FALSE(device["why"].get<std::string>().empty());
+    chosen += device["chosen"].get<bool>() ? 1 : 0;
+  }
+  EXPECT_EQ(chosen, 1);
+  EXPECT_NE(run({"devices"}).out.find(devices[0]["name"].get<std::string>()), std::string::npos);
+}
+
+TEST(Inspect, JsonDescribesTheModel) {
+  const auto model = run_json({"inspect", stories_model()});
+  EXPECT_EQ(model["architecture"], "llama");
+  EXPECT_EQ(model["layers"], 5);
+  EXPECT_EQ(model["experts"], 0);
+  EXPECT_EQ(model["experts_used"], 0);
+  EXPECT_EQ(model["parameters"], model["active_parameters"]);
+  EXPECT_GT(model["parameters"].get<std::uint64_t>(), 250'000u);
+  EXPECT_GT(model["context"].get<int>(), 0);
+  EXPECT_EQ(model["bytes"].get<std::uint64_t>(), std::filesystem::file_size(stories_model()));
+  int counted = 0;
+  for (const auto& [type, count] : model["types"].items()) counted += count.get<int>();
+  EXPECT_EQ(counted, static_cast<int>(model["tensors"].size()));
+  EXPECT_TRUE(model["types"].contains("F16"));
+  const auto& estimate = model["estimate"];
+  EXPECT_EQ(estimate["total"].get<std::uint64_t>(), estimate["weights"].get<std::uint64_t>() +
+                                                        estimate["kv"].get<std::uint64_t>() +
+                                                        estimate["compute"].get<std::uint64_t>());
+  EXPECT_EQ(model["metadata"]["general.architecture"], "llama");
+  EXPECT_EQ(model["metadata"]["llama.block_count"], 5);
+  for (const auto& tensor : model["tensors"]) {
+    EXPECT_TRUE(tensor["name"].is_string());
+    EXPECT_TRUE(tensor["type"].is_string());
+    EXPECT_GE(tensor["shape"].size(), 1u);
+    EXPECT_GT(tensor["bytes"].get<std::uint64_t>(), 0u);
+  }
+  EXPECT_EQ(run_json({"inspect", "-m", stories_model()}), model);
+}
+
+TEST(Inspect, EstimateGrowsWithTheContext) {
+  const auto small = run_json({"inspect", stories_model(), "-c", "64"});
+  const auto large = run_json({"inspect", stories_model(), "-c", "256"});
+  EXPECT_LT(small["estimate"]["kv"].get<std::uint64_t>(), large["estimate"]["kv"].get<std::uint64_t>());
+}
+
+TEST(Inspect, TextNamesTheTensors) {
+  const Outcome outcome = run({"inspect", stories_model()});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  for (const char* part : {"llama", "token_embd.weight", "general.architecture", "derived, not measured"})
+    EXPECT_NE(outcome.out.find(part), std::string::npos) << part;
+}
+
+TEST(Tokenize, GoldenIds) {
+  // As llama2.c cuts it with the model's own vocabulary of 512 pieces; 1 is the start of text.
+  EXPECT_EQ(run({"tokenize", "-m", stories_model(), "-p", "Once upon a time"}).out, "1 403 407 261 378\n");
+  EXPECT_EQ(run({"tokenize", "-m", stories_model(), "--no-special", "-p", "Once upon a time"}).out, "403 407 261 378\n");
+}
+
+TEST(Tokenize, TextFromArgumentFileAndInputIsTheSame) {
+  const TemporaryFolder folder;
+  const std::string text = "The little dog\nran.";
+  const std::string expected = run({"tokenize", "-m", stories_model(), "-p", text}).out;
+  EXPECT_FALSE(expected.empty());
+  EXPECT_EQ(run({"tokenize", "-m", stories_model(), "-f", folder.write("text", text)}).out, expected);
+  EXPECT_EQ(run({"tokenize", "-m", stories_model(), "-p", "-"}, text).out, expected);
+}
+
+TEST(Tokenize, JsonBytesMakeUpTheText) {
+  const std::string text = "A \xe7\x8c\xab!";  // the character takes byte tokens, no single one of which is text
+  const auto value = run_json({"tokenize", "-m", stories_model(), "--no-special", "-p", text});
+  std::string bytes;
+  for (const auto& token : value["tokens"]) {
+    EXPECT_TRUE(token["id"].is_number_integer());
+    EXPECT_TRUE(token["text"].is_string());
+    for (const auto& byte : token["bytes"]) bytes += static_cast<char>(byte.get<int>());
+  }
+  EXPECT_EQ(bytes, " " + text);  // SentencePiece puts a blank in front
+}
+
+TEST(Tokenize, LlamaVocabularyMatchesItsTestStrings) {
+  const std::string model = FOVEA_SHARED "/fixtures/vocab/ggml-vocab-llama-spm.gguf";
+  if (!std::filesystem::exists(model)) GTEST_SKIP() << "the larger vocabularies are not here: " << model;
+  std::istringstream expected(read_whole(model + ".out"));
+  std::string inputs = read_whole(model + ".inp");
+  const std::string separator = "\n__ggml_vocab_test__\n";
+  int cases = 0;
+  for (std::string ids; cases < 12 && std::getline(expected, ids); ++cases) {
+    const std::size_t end = inputs.find(separator);
+    ASSERT_NE(end, std::string::npos);
+    std::string printed = run({"tokenize", "-m", model, "--no-special", "-p", "-"}, inputs.substr(0, end)).out;
+    EXPECT_EQ(" " + printed, (ids.empty() ? " " : ids) + "\n") << "case " << cases;
+    inputs.erase(0, end + separator.size());
+  }
+  EXPECT_EQ(cases, 12);
+}
+
+}  // namespace
+}  // namespace fovea::test

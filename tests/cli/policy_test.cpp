@@ -1,0 +1,40 @@
+#include "app/cli/policy.hpp"
+
+#include <gtest/gtest.h>
+
+namespace fovea::cli {
+namespace {
+
+TEST(Policy, DefaultsAreWhatThisVersionRuns) {
+  const auto policy = resolve_policy({});
+  ASSERT_TRUE(policy);
+  EXPECT_EQ(to_string(policy->attention), "dense");
+  EXPECT_EQ(to_string(policy->moe), "static");
+  EXPECT_EQ(to_string(policy->kv), "f16");
+  EXPECT_TRUE(resolve_policy({.attention = "dense", .moe = "static:k=4", .kv = "f16", .file = ""}));
+}
+
+TEST(Policy, OnlyTheModelsOwnNumberOfExperts) {
+  ModelSummary mixture;
+  mixture.experts = 16;
+  mixture.experts_used = 4;
+  const auto check = [&](const char* moe, const ModelSummary& model) {
+    return check_policy(resolve_policy({.attention = "", .moe = moe, .kv = "", .file = ""}).value(), model);
+  };
+  EXPECT_TRUE(check("static", mixture));
+  EXPECT_TRUE(check("static:k=4", mixture));
+  ASSERT_FALSE(check("static:k=2", mixture));
+  EXPECT_EQ(check("static:k=2", mixture).error().code, ErrorCode::unsupported);
+  EXPECT_TRUE(check("static", ModelSummary{}));
+  EXPECT_FALSE(check("static:k=4", ModelSummary{}));
+}
+
+TEST(Policy, ShownMoeSaysWhatIsNotApplicable) {
+  ModelSummary model;
+  EXPECT_EQ(shown_moe(model), "not applicable");
+  model.experts_used = 8;
+  EXPECT_EQ(shown_moe(model), "static:k=8");
+}
+
+}  // namespace
+}  // namespace fovea::cli

@@ -1,0 +1,90 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "engine/api/trace.hpp"
+
+namespace fovea {
+namespace {
+
+// Token t, layer l chooses the experts (t + l) % 4 with weight 0.25 and (t + l + 1) % 4 with weight 0.75.
+std::shared_ptr<const RoutingChunk> chunk_of(std::uint32_t first, std::uint32_t tokens) {
+  auto chunk = std::make_shared<RoutingChunk>();
+  *chunk = {first, tokens, 3, 2, {}, {}};
+  for (std::uint32_t t = first; t < first + tokens; ++t)
+    for (std::uint32_t l = 0; l < 3; ++l) {
+      chunk->experts.push_back(static_cast<std::uint16_t>((t + l) % 4));
+      chunk->experts.push_back(static_cast<std::uint16_t>((t + l + 1) % 4));
+      chunk->weights.insert(chunk->weights.end(), {0.25f, 0.75f});
+    }
+  return chunk;
+}
+
+RoutingTrace trace() {
+  RoutingTrace routing;
+  routing.layers = 3;
+  routing.experts = 4;
+  routing.slots = 2;
+  routing.chunks = {chunk_of(0, 3), chunk_of(5, 2)};
+  return routing;
+}
+
+TEST(RoutingTrace, ChoicesComeByDescendingWeight) {
+  const auto choices = trace().chosen(6, 1);
+  ASSERT_EQ(choices.size(), 2u);
+  EXPECT_EQ(choices[0].expert, 0);
+  EXPECT_FLOAT_EQ(choices[0].weight, 0.75f);
+  EXPECT_EQ(choices[1].expert, 3);
+}
+
+TEST(RoutingTrace, GapsAndForeignLayersAreNotRecorded) {
+  EXPECT_TRUE(trace().chosen(3, 0).empty());
+  EXPECT_TRUE(trace().chosen(7, 0).empty());
+  EXPECT_TRUE(trace().chosen(0, 3).empty());
+  EXPECT_TRUE(RoutingTrace{}.chosen(0, 0).empty());
+  EXPECT_EQ(trace().recorded_tokens(), 5u);
+}
+
+TEST(RoutingTrace, CountsCallsOfARangeAndALayer) {
+  EXPECT_EQ(trace().calls(0, 1, 0), (std::vector<std::uint64_t>{1, 1, 0, 0}));
+  EXPECT_EQ(trace().calls(2, 6, 2), (std::vector<std::uint64_t>{2, 1, 0, 1}));
+  EXPECT_EQ(trace().calls(0, 2, std::nullopt), (std::vector<std::uint64_t>{2, 3, 4, 3}));
+  EXPECT_EQ(trace().calls(0, 100, 9), (std::vector<std::uint64_t>(4, 0)));
+}
+
+TEST(RoutingTrace, AChunkShorterThanItSaysIsIgnored) {
+  auto broken = std::make_shared<RoutingChunk>(*chunk_of(0, 3));
+  broken->experts.resize(4);
+  RoutingTrace routing = trace();
+  routing.chunks = {broken};
+  EXPECT_TRUE(routing.chosen(2, 2).empty());
+  EXPECT_EQ(routing.calls(0, 3, std::nullopt), (std::vector<std::uint64_t>(4, 0)));
+}
+
+TEST(UtilizationFigures, EvenUseIsPerfect) {
+  const auto figures = utilization_figures(std::vector<std::uint64_t>{50, 50, 50, 50});
+  ASSERT_TRUE(figures);
+  EXPECT_DOUBLE_EQ(figures->cv, 0);
+  EXPECT_DOUBLE_EQ(figures->utilization, 1);
+  EXPECT_NEAR(figures->entropy, 1, 1e-12);
+  EXPECT_NEAR(figures->cv_floor, std::sqrt(3.0 / 200), 1e-12);
+  EXPECT_EQ(figures->dead, 0u);
+  EXPECT_EQ(figures->total, 200u);
+}
+
+TEST(UtilizationFigures, OneExpertTakesAll) {
+  const auto figures = utilization_figures(std::vector<std::uint64_t>{0, 1000, 2, 0});
+  ASSERT_TRUE(figures);
+  EXPECT_EQ(figures->dead, 3u);  // 2 calls are below one per cent of the mean of 250.5
+  EXPECT_NEAR(figures->utilization, 250.5 / 1000, 1e-12);
+  EXPECT_LT(figures->entropy, 0.02);
+  EXPECT_NEAR(figures->cv, std::sqrt((2 * 250.5 * 250.5 + 749.5 * 749.5 + 248.5 * 248.5) / 4) / 250.5, 1e-9);
+}
+
+TEST(UtilizationFigures, NoCallsHaveNoFigures) {
+  EXPECT_FALSE(utilization_figures({}));
+  EXPECT_FALSE(utilization_figures(std::vector<std::uint64_t>{0, 0}));
+}
+
+}  // namespace
+}  // namespace fovea
