@@ -192,30 +192,26 @@ Result<void> Decoder::write_state(std::uint32_t tokens) {
 Result<Step> Decoder::submit_prompt(std::uint32_t tokens, StepKind kind) {
   tokens = std::min({tokens, prompt_tokens_ - position_, batch_limit(kind)});
   if (tokens == 0) return fail(ErrorCode::internal, "the prompt", "all its tokens were submitted", "report this");
-  FOVEA_TRY(cache_->reserve(position_ + tokens));
-  const PlanKey key{.decode = false, .slot = 0, .tokens = bucket(tokens, kind), .kind = kind,
-                    .routing = trace_.routing && config_.mixture(), .rows = !row_order_.empty()};
-  FOVEA_ASSIGN(const gpu::CommandPlan* recorded, plan(key));
   FOVEA_TRY(write_state(tokens));
-  Step step{.kind = kind, .decode = false, .slot = 0, .first_position = position_, .tokens = tokens, .plan_tokens = key.tokens,
-            .draw_index = drawn_};
-  FOVEA_ASSIGN(step.ticket, device_.submit(*recorded));
-  position_ += tokens;
-  if (kind == StepKind::draw) ++drawn_;
-  return step;
+  // A single token that draws is what the decode plan does, and that plan is the faster one for it.
+  if (tokens == 1 && kind == StepKind::draw) return submit_decode();
+  return submit({.decode = false, .slot = 0, .tokens = bucket(tokens, kind), .kind = kind}, tokens);
 }
 
 Result<Step> Decoder::submit_decode() {
-  FOVEA_TRY(cache_->reserve(position_ + 1));
-  const std::uint32_t slot = static_cast<std::uint32_t>(drawn_ % kStepsInFlight);
-  const PlanKey key{.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw,
-                    .routing = trace_.routing && config_.mixture(), .rows = !row_order_.empty()};
+  return submit({.decode = true, .slot = static_cast<std::uint32_t>(drawn_ % kStepsInFlight), .tokens = 1, .kind = StepKind::draw}, 1);
+}
+
+Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
+  key.routing = trace_.routing && config_.mixture();
+  key.rows = !row_order_.empty();
+  FOVEA_TRY(cache_->reserve(position_ + tokens));
   FOVEA_ASSIGN(const gpu::CommandPlan* recorded, plan(key));
-  Step step{.kind = StepKind::draw, .decode = true, .slot = slot, .first_position = position_, .tokens = 1, .plan_tokens = 1,
-            .draw_index = drawn_};
+  Step step{.kind = key.kind, .decode = key.decode, .slot = key.slot, .first_position = position_, .tokens = tokens,
+            .plan_tokens = key.tokens, .draw_index = drawn_};
   FOVEA_ASSIGN(step.ticket, device_.submit(*recorded));
-  ++position_;
-  ++drawn_;
+  position_ += tokens;
+  if (key.kind == StepKind::draw) ++drawn_;
   return step;
 }
 

@@ -90,7 +90,8 @@ class Decoder {
   [[nodiscard]] std::uint32_t position() const { return position_; }  // of the next token to be submitted
   [[nodiscard]] const ModelConfig& config() const { return config_; }
   [[nodiscard]] std::uint32_t context() const { return options_.context; }
-  [[nodiscard]] const DecoderTrace& trace() const { return trace_; }
+  // The heads in the order in which StepRecord::rows holds them.
+  [[nodiscard]] const std::vector<HeadId>& row_order() const { return row_order_; }
 
   // Device time per tag of one step at the present position; for measuring, does not advance anything.
   [[nodiscard]] Result<std::vector<gpu::TagTime>> profile(std::uint32_t tokens);
@@ -115,6 +116,7 @@ class Decoder {
   Decoder(gpu::Device& device, const ModelConfig& config, DeviceWeights weights, const DecoderOptions& options)
       : device_(device), config_(config), options_(options), weights_(std::move(weights)) {}
   [[nodiscard]] Result<void> create_buffers();
+  [[nodiscard]] Result<Step> submit(PlanKey key, std::uint32_t tokens);
   [[nodiscard]] Result<void> prepare_rows();
   [[nodiscard]] Result<void> prepare_logits();
   [[nodiscard]] Result<const gpu::CommandPlan*> plan(const PlanKey& key);
@@ -142,10 +144,6 @@ class Decoder {
   std::uint32_t row_stride_ = 0;
   std::uint32_t prompt_tokens_ = 0, position_ = 0;
   std::uint64_t seed_ = 0, drawn_ = 0;
-
- public:
-  // The heads in the order in which StepRecord::rows holds them.
-  [[nodiscard]] const std::vector<HeadId>& row_order() const { return row_order_; }
 };
 
 }  // namespace fovea

@@ -11,29 +11,28 @@
 
 #include "engine/base/result.hpp"
 
-#define FOVEA_VULKAN_GLOBAL(X)  \
-  X(vkEnumerateInstanceVersion) \
-  X(vkEnumerateInstanceLayerProperties) X(vkEnumerateInstanceExtensionProperties) X(vkCreateInstance)
+// clang-format off
+#define FOVEA_VULKAN_GLOBAL(X) \
+  X(vkEnumerateInstanceVersion) X(vkEnumerateInstanceLayerProperties) X(vkEnumerateInstanceExtensionProperties) \
+  X(vkCreateInstance)
 
-#define FOVEA_VULKAN_INSTANCE(X)                                                                                \
-  X(vkDestroyInstance)                                                                                          \
-  X(vkEnumeratePhysicalDevices) X(vkGetPhysicalDeviceProperties) X(vkGetPhysicalDeviceProperties2)              \
-      X(vkGetPhysicalDeviceFeatures2) X(vkGetPhysicalDeviceMemoryProperties)                                    \
-          X(vkGetPhysicalDeviceQueueFamilyProperties) X(vkEnumerateDeviceExtensionProperties) X(vkCreateDevice) \
-              X(vkGetDeviceProcAddr)
+#define FOVEA_VULKAN_INSTANCE(X) \
+  X(vkDestroyInstance) X(vkEnumeratePhysicalDevices) X(vkGetPhysicalDeviceProperties) \
+  X(vkGetPhysicalDeviceProperties2) X(vkGetPhysicalDeviceFeatures2) X(vkGetPhysicalDeviceMemoryProperties) \
+  X(vkGetPhysicalDeviceQueueFamilyProperties) X(vkEnumerateDeviceExtensionProperties) X(vkCreateDevice) \
+  X(vkGetDeviceProcAddr)
 
-#define FOVEA_VULKAN_DEVICE(X)                                                                                        \
-  X(vkDestroyDevice)                                                                                                  \
-  X(vkGetDeviceQueue) X(vkDeviceWaitIdle) X(vkQueueSubmit2) X(vkCreateSemaphore) X(vkDestroySemaphore)                \
-      X(vkWaitSemaphores) X(vkGetSemaphoreCounterValue) X(vkGetBufferDeviceAddress)                                   \
-          X(vkGetDeviceBufferMemoryRequirements) X(vkCreateShaderModule) X(vkDestroyShaderModule)                     \
-              X(vkCreatePipelineLayout) X(vkDestroyPipelineLayout) X(vkCreatePipelineCache) X(vkDestroyPipelineCache) \
-                  X(vkGetPipelineCacheData) X(vkCreateComputePipelines) X(vkDestroyPipeline) X(vkCreateCommandPool)   \
-                      X(vkDestroyCommandPool) X(vkAllocateCommandBuffers) X(vkBeginCommandBuffer)                     \
-                          X(vkEndCommandBuffer) X(vkCmdBindPipeline) X(vkCmdPushConstants) X(vkCmdDispatch)           \
-                              X(vkCmdDispatchIndirect) X(vkCmdPipelineBarrier2) X(vkCmdCopyBuffer) X(vkCmdFillBuffer) \
-                                  X(vkCreateQueryPool) X(vkDestroyQueryPool) X(vkResetQueryPool)                      \
-                                      X(vkCmdResetQueryPool) X(vkCmdWriteTimestamp2) X(vkGetQueryPoolResults)
+#define FOVEA_VULKAN_DEVICE(X) \
+  X(vkDestroyDevice) X(vkGetDeviceQueue) X(vkDeviceWaitIdle) X(vkQueueSubmit2) X(vkCreateSemaphore) \
+  X(vkDestroySemaphore) X(vkWaitSemaphores) X(vkGetSemaphoreCounterValue) X(vkGetBufferDeviceAddress) \
+  X(vkGetDeviceBufferMemoryRequirements) X(vkCreateShaderModule) X(vkDestroyShaderModule) X(vkCreatePipelineLayout) \
+  X(vkDestroyPipelineLayout) X(vkCreatePipelineCache) X(vkDestroyPipelineCache) X(vkGetPipelineCacheData) \
+  X(vkCreateComputePipelines) X(vkDestroyPipeline) X(vkCreateCommandPool) X(vkDestroyCommandPool) \
+  X(vkAllocateCommandBuffers) X(vkBeginCommandBuffer) X(vkEndCommandBuffer) X(vkCmdBindPipeline) \
+  X(vkCmdPushConstants) X(vkCmdDispatch) X(vkCmdDispatchIndirect) X(vkCmdPipelineBarrier2) X(vkCmdCopyBuffer) \
+  X(vkCmdFillBuffer) X(vkCreateQueryPool) X(vkDestroyQueryPool) X(vkResetQueryPool) X(vkCmdResetQueryPool) \
+  X(vkCmdWriteTimestamp2) X(vkGetQueryPoolResults)
+// clang-format on
 
 namespace fovea::gpu {
 

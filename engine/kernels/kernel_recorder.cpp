@@ -15,7 +15,7 @@ ProductShape KernelRecorder::product_shape(std::uint32_t rows, std::uint32_t tok
   const gpu::DeviceFacts& facts = device_.facts();
   ProductShape shape;
   shape.subgroup = facts.subgroup;
-  if (facts.cpu) {
+  if (form_ == ProductForm::suits_device ? facts.cpu : form_ == ProductForm::cpu) {
     // A CPU driver: one invocation per row (no reductions, activations uniform), as many rows per invocation as leave
     // every core a few workgroups, since each loaded activation then serves several rows.
     shape.local_size = facts.subgroup;

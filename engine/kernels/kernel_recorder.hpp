@@ -23,9 +23,14 @@ struct ProductShape {
   [[nodiscard]] std::uint32_t groups(std::uint32_t row_count) const;
 };
 
+// Which product shapes are recorded. The form that suits another kind of device gives the same results: tests run both
+// on whatever device there is.
+enum class ProductForm { suits_device, cpu, gpu };
+
 class KernelRecorder {
  public:
-  KernelRecorder(gpu::Device& device, gpu::CommandRecorder& recorder) : device_(device), recorder_(recorder) {}
+  KernelRecorder(gpu::Device& device, gpu::CommandRecorder& recorder, ProductForm form = ProductForm::suits_device)
+      : device_(device), recorder_(recorder), form_(form) {}
 
   [[nodiscard]] gpu::CommandRecorder& plan() { return recorder_; }
   [[nodiscard]] const gpu::DeviceFacts& facts() const { return device_.facts(); }
@@ -52,6 +57,7 @@ class KernelRecorder {
   [[nodiscard]] Result<const gpu::Pipeline*> pipeline_for(ShaderId shader, std::vector<std::uint32_t> constants);
   gpu::Device& device_;
   gpu::CommandRecorder& recorder_;
+  ProductForm form_;
 };
 
 // The variant of a shader with a FORMAT axis: `first` is its F32 variant, the others follow in the axis' order.

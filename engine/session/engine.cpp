@@ -125,11 +125,13 @@ Result<void> Engine::logits(std::span<const TokenId> tokens, std::uint32_t first
 
 Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   Decoder& decoder = *state_->decoder;
-  const std::uint32_t prompt = test.generate > 0 ? std::max(test.depth, 1u) : test.depth + test.prompt;
-  if (std::uint64_t{prompt} + test.generate > state_->summary.context)
+  if (test.positions() > state_->summary.context)
     return fail(ErrorCode::usage, "the benchmark",
-                fmt::format("it needs {} positions and the context has {}", std::uint64_t{prompt} + test.generate, state_->summary.context),
+                fmt::format("it needs {} positions and the context has {}", test.positions(), state_->summary.context),
                 "load the model with a larger context (-c) or test less");
+  // Generation needs a token to begin with: the last of the depth, or one of its own, which then counts as a step.
+  const bool own_token = test.generate > 0 && test.depth == 0;
+  const std::uint32_t prompt = test.generate > 0 ? std::max(test.depth, 1u) : test.depth + test.prompt;
   std::mt19937 random(42);
   std::vector<TokenId> tokens(prompt);
   for (TokenId& token : tokens) token = static_cast<TokenId>(random() % state_->config.vocabulary);
@@ -154,19 +156,20 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
     sample.milliseconds = milliseconds_since(start);
     return sample;
   }
-  FOVEA_TRY(fill_until(prompt, true));
+  if (!own_token) FOVEA_TRY(fill_until(prompt, true));
   const Clock::time_point start = Clock::now();
+  if (own_token) FOVEA_TRY(fill_until(prompt, true));
   std::optional<Step> before;
-  for (std::uint32_t i = 0; i < test.generate; ++i) {
+  for (std::uint32_t i = own_token ? 1 : 0; i < test.generate; ++i) {
     if (stop.stop_requested()) return tl::unexpected(stopped());
     FOVEA_ASSIGN(const Step step, decoder.submit_decode());
     if (before) FOVEA_TRY(decoder.finish(*before));
     before = step;
   }
-  FOVEA_TRY(decoder.finish(*before));
+  if (before) FOVEA_TRY(decoder.finish(*before));
   sample.milliseconds = milliseconds_since(start);
   const double position_bytes = static_cast<double>(state_->step_bytes.kv);
-  sample.bytes_per_token += position_bytes * (prompt + (test.generate - 1) / 2.0);
+  sample.bytes_per_token += position_bytes * (test.depth + (test.generate - 1) / 2.0);
   return sample;
 }
 

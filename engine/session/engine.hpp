@@ -53,6 +53,7 @@ struct BenchTest {
   std::uint32_t prompt = 0;    // ppN, or
   std::uint32_t generate = 0;  // tgN
   std::uint32_t depth = 0;     // tokens in the KV cache before
+  [[nodiscard]] std::uint64_t positions() const { return std::uint64_t{depth} + prompt + generate; }
 };
 struct BenchSample {
   double milliseconds = 0;

@@ -165,7 +165,7 @@ bool cut_list(uint k, float top_p, uint64_t whole, bool complete) {
     if (total >= wanted) {
       if (reached < wanted && wanted <= reached + mine) {
         uint r = own.x;
-        while ((reached += softmax_weight(list_key[order[r]], highest, 1.0)) < wanted) r++;
+        while ((reached += softmax_weight(list_key[order[r]], highest, 1.0)) < wanted && r + 1u < own.y) r++;
         found = r + 1u;
       }
       barrier();
@@ -208,7 +208,7 @@ void cut_all(uint64_t wanted, bool by_mass) {
   uint before = uint(group_prefix(uint64_t(mine), total));
   if (before < needed && needed <= before + mine) {
     uint i = own.x;
-    for (;; i++)
+    for (; i + 1u < own.y; i++)
       if (key_at(i) == low && kept(low, i) && ++before == needed) break;
     found = i;
   }
@@ -231,7 +231,7 @@ void draw_kept(float temperature) {
   barrier();  // all have read the state
   if (drawn < before || drawn >= before + mine) return;
   uint i = own.x;
-  for (;; i++) {
+  for (; i + 1u < own.y; i++) {
     uint key = key_at(i);
     if (kept(key, i) && drawn < (before += softmax_weight(key, highest, temperature))) break;
   }

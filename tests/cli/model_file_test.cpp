@@ -30,7 +30,9 @@ TEST(Inspect, JsonDescribesTheModel) {
   EXPECT_EQ(model["layers"], 5);
   EXPECT_EQ(model["experts"], 0);
   EXPECT_EQ(model["experts_used"], 0);
-  EXPECT_EQ(model["parameters"], model["active_parameters"]);
+  // Of the embedding table a token reads one row, so a dense model has fewer active parameters too.
+  EXPECT_LE(model["active_parameters"].get<std::uint64_t>(), model["parameters"].get<std::uint64_t>());
+  EXPECT_GT(model["active_parameters"].get<std::uint64_t>(), 200'000u);
   EXPECT_GT(model["parameters"].get<std::uint64_t>(), 250'000u);
   EXPECT_GT(model["context"].get<int>(), 0);
   EXPECT_EQ(model["bytes"].get<std::uint64_t>(), std::filesystem::file_size(stories_model()));
@@ -41,7 +43,8 @@ TEST(Inspect, JsonDescribesTheModel) {
   const auto& estimate = model["estimate"];
   EXPECT_EQ(estimate["total"].get<std::uint64_t>(), estimate["weights"].get<std::uint64_t>() +
                                                         estimate["kv"].get<std::uint64_t>() +
-                                                        estimate["compute"].get<std::uint64_t>());
+                                                        estimate["compute"].get<std::uint64_t>() +
+                                                        estimate["other"].get<std::uint64_t>());
   EXPECT_EQ(model["metadata"]["general.architecture"], "llama");
   EXPECT_EQ(model["metadata"]["llama.block_count"], 5);
   for (const auto& tensor : model["tensors"]) {
@@ -54,8 +57,8 @@ TEST(Inspect, JsonDescribesTheModel) {
 }
 
 TEST(Inspect, EstimateGrowsWithTheContext) {
-  const auto small = run_json({"inspect", stories_model(), "-c", "64"});
-  const auto large = run_json({"inspect", stories_model(), "-c", "256"});
+  const auto small = run_json({"inspect", stories_model(), "-c", "32"});
+  const auto large = run_json({"inspect", stories_model(), "-c", "128"});
   EXPECT_LT(small["estimate"]["kv"].get<std::uint64_t>(), large["estimate"]["kv"].get<std::uint64_t>());
 }
 

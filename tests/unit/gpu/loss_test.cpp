@@ -59,12 +59,12 @@ TEST_F(LossTest, no_progress_in_time_is_a_loss_that_names_the_stretch_it_stands_
   recorder.tag("quick");
   affine(recorder, data, {.addend = 1});
   recorder.tag("slow");
-  for (int n = 0; n < 20; ++n) affine(recorder, data, {.factor = 3, .addend = 1, .step = 1, .repeat = 2'000});
+  for (int n = 0; n < 5; ++n) affine(recorder, data, {.factor = 3, .addend = 1, .step = 1, .repeat = 1'000});
   const CommandPlan plan = finish(recorder);
   const auto value = device_->submit(plan);
   ASSERT_TRUE(value) << value.error().sentence();
   const auto waited = device_->wait(*value, 30);
-  if (waited) GTEST_SKIP() << "this device does two billion steps within 30 ms";
+  if (waited) GTEST_SKIP() << "this device does 300 million steps within 30 ms";
   EXPECT_EQ(waited.error().code, ErrorCode::device);
   EXPECT_NE(waited.error().sentence().find("no answer for 30 ms"), std::string::npos) << waited.error().sentence();
   EXPECT_NE(waited.error().sentence().find("in \"slow\""), std::string::npos) << waited.error().sentence();
