@@ -10,6 +10,7 @@
 #include "app/cli/bench_report.hpp"
 #include "app/cli/command.hpp"
 #include "app/cli/load.hpp"
+#include "app/cli/number_range.hpp"
 #include "app/cli/options.hpp"
 
 namespace fovea::cli {
@@ -51,7 +52,8 @@ Result<BenchResult> measure(Engine& engine, const BenchOptions& options, const B
   }
   result.tps = timing_statistics(speeds);
   if (options.profile) {
-    FOVEA_ASSIGN(result.kernels, result.prefill() ? engine.profile_prefill(test.prompt) : engine.profile_decode(test.depth));
+    FOVEA_ASSIGN(result.kernels,
+                 result.prefill() ? engine.profile_prefill(test.prompt) : engine.profile_decode(test.depth));
   }
   return result;
 }
@@ -59,12 +61,12 @@ Result<BenchResult> measure(Engine& engine, const BenchOptions& options, const B
 Result<void> run_bench(const BenchOptions& options, Process& process) {
   const std::vector<BenchTest> tests = tests_of(options);
   std::uint64_t room = 0;
-  for (const BenchTest& test : tests)
-    room = std::max(room, std::uint64_t{test.depth} + test.prompt + test.generate);
+  for (const BenchTest& test : tests) room = std::max(room, std::uint64_t{test.depth} + test.prompt + test.generate);
   if (tests.empty() || room > std::numeric_limits<std::uint32_t>::max())
     return fail(ErrorCode::usage, "bench", tests.empty() ? "every test has length 0" : "a test is too long",
                 "give -p or -n a length that fits the model's context");
-  FOVEA_ASSIGN(const auto engine, load_engine(options.common, static_cast<std::uint32_t>(room), process.stop.get_token()));
+  FOVEA_ASSIGN(const auto engine,
+               load_engine(options.common, static_cast<std::uint32_t>(room), process.stop.get_token()));
   const ModelSummary& model = engine->summary();
   if (!options.common.json) process.out.write(bench_table_head());
   std::string profiles;
@@ -79,8 +81,13 @@ Result<void> run_bench(const BenchOptions& options, Process& process) {
   return {};
 }
 
-void add_list(CLI::App& parser, const std::string& names, std::vector<std::uint32_t>& list, const std::string& description) {
-  parser.add_option(names, list, description)->type_name("N,..")->delimiter(',')->allow_extra_args(false);
+void add_list(CLI::App& parser, const std::string& names, std::vector<std::uint32_t>& list,
+              const std::string& description) {
+  parser.add_option(names, list, description)
+      ->type_name("N,..")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(whole_number(0, std::numeric_limits<std::uint32_t>::max()));
 }
 
 }  // namespace
@@ -92,12 +99,14 @@ void add_bench(CLI::App& program, Commands& commands) {
   add_list(*parser, "-p,--n-prompt", options->prompts, "Prompt lengths, 0 = none (default: 512)");
   add_list(*parser, "-n,--n-gen", options->generates, "Tokens to generate, 0 = none (default: 128)");
   add_list(*parser, "-d,--n-depth", options->depths, "Tokens in the context before the test (default: 0)");
-  parser->add_option("-r,--repetitions", options->repetitions, "Measurements of each test, after one warm-up (default: 5)")
+  parser
+      ->add_option("-r,--repetitions", options->repetitions,
+                   "Measurements of each test, after one warm-up (default: 5)")
       ->type_name("R")
-      ->check(CLI::Range(1u, 10000u));
+      ->check(whole_number(1, 10000));
   parser->add_option("--peak-gbs", options->peak_gbs, "Memory bandwidth of the device in GB/s, to tell the bound")
       ->type_name("GBS")
-      ->check(CLI::Range(1e-3, 1e9));
+      ->check(real_number(1e-3, 1e9));
   parser->add_flag("--profile", options->profile, "Print GPU time per kernel");
   commands.push_back({parser, [options](Process& process) { return run_bench(*options, process); }});
 }

@@ -13,8 +13,8 @@ namespace fovea::cli {
 
 struct BenchResult {
   BenchTest test;
-  TimingStatistics tps;        // tokens per second
-  double bytes_per_token = 0;  // counted, not measured; 0 = unknown
+  TimingStatistics tps;             // tokens per second
+  double bytes_per_token = 0;       // counted, not measured; 0 = unknown
   std::vector<KernelTime> kernels;  // with --profile
 
   [[nodiscard]] bool prefill() const { return test.prompt > 0; }

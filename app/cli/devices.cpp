@@ -30,8 +30,8 @@ nlohmann::ordered_json to_json(const gpu::DeviceFacts& device) {
 std::string to_text(const gpu::DeviceFacts& device) {
   return fmt::format(
       "{} {}: {}\n    {}, {}, Vulkan {}, {:.1f} GiB, subgroups of {}, cooperative matrix {}, integer dot {}\n    {}\n",
-      device.chosen ? '*' : ' ', device.index, printable(device.name), device.type, printable(device.driver), device.api,
-      static_cast<double>(device.memory_bytes) / (1u << 30), device.subgroup,
+      device.chosen ? '*' : ' ', device.index, printable(device.name), device.type, printable(device.driver),
+      device.api, static_cast<double>(device.memory_bytes) / (1u << 30), device.subgroup,
       device.cooperative_matrix ? "yes" : "no", device.integer_dot ? "yes" : "no", printable(device.why));
 }
 

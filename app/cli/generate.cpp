@@ -5,12 +5,13 @@
 #include <cmath>
 #include <limits>
 #include <memory>
-#include <optional>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "app/cli/command.hpp"
 #include "app/cli/load.hpp"
 #include "app/cli/moe_figures.hpp"
+#include "app/cli/number_range.hpp"
 #include "app/cli/options.hpp"
 #include "app/cli/text_source.hpp"
 
@@ -72,10 +73,14 @@ Result<Generate> request_of(const GenerateOptions& options, const ModelSummary& 
 
 std::string_view shown(StopReason reason) {
   switch (reason) {
-    case StopReason::length: return "length";
-    case StopReason::end_of_text: return "end_of_text";
-    case StopReason::cancelled: return "cancelled";
-    case StopReason::context_full: return "context_full";
+    case StopReason::length:
+      return "length";
+    case StopReason::end_of_text:
+      return "end_of_text";
+    case StopReason::cancelled:
+      return "cancelled";
+    case StopReason::context_full:
+      return "context_full";
   }
   return "unknown";
 }
@@ -161,18 +166,23 @@ Result<void> run_generate(const GenerateOptions& options, Process& process) {
 }
 
 void add_sampling_options(CLI::App& parser, SamplingOptions& sampling) {
-  constexpr float infinity = std::numeric_limits<float>::max();
+  constexpr double largest = 1e9;  // far beyond any use, well inside a float
+  constexpr std::int64_t longest = std::numeric_limits<std::int32_t>::max();
   parser.add_option("--temp", sampling.temperature, "Temperature; 0 takes the most likely token (default: 0.8)")
-      ->check(CLI::Range(-infinity, infinity));
+      ->check(real_number(-largest, largest));
   parser.add_option("--top-k", sampling.top_k, "Keep the K most likely tokens; 0 = all (default: 40)");
-  parser.add_option("--top-p", sampling.top_p, "Keep the most likely tokens up to this probability; 1 = off (default: 0.95)")
-      ->check(CLI::Range(0.0, 1.0));
+  parser
+      .add_option("--top-p", sampling.top_p,
+                  "Keep the most likely tokens up to this probability; 1 = off (default: 0.95)")
+      ->check(real_number(0, 1));
   parser.add_option("--min-p", sampling.min_p, "Drop tokens below this part of the likeliest; 0 = off (default: 0.05)")
-      ->check(CLI::Range(0.0, 1.0));
-  parser.add_option("--repeat-penalty", sampling.repeat_penalty, "Penalty of tokens seen lately; 1 = off (default: 1.0)")
-      ->check(CLI::Range(std::numeric_limits<float>::min(), infinity));
-  parser.add_option("--repeat-last-n", sampling.repeat_last_n, "How many tokens are lately; -1 = context (default: 64)")
-      ->check(CLI::Range(-1, std::numeric_limits<std::int32_t>::max()));
+      ->check(real_number(0, 1));
+  parser
+      .add_option("--repeat-penalty", sampling.repeat_penalty, "Penalty of tokens seen lately; 1 = off (default: 1.0)")
+      ->check(real_number(1e-9, largest));
+  parser
+      .add_option("--repeat-last-n", sampling.repeat_last_n, "How many tokens are lately; -1 = context (default: 64)")
+      ->check(whole_number(-1, longest));
 }
 
 }  // namespace
@@ -182,8 +192,9 @@ void add_generate(CLI::App& program, Commands& commands) {
   const auto options = std::make_shared<GenerateOptions>();
   add_common_options(*parser, options->common);
   add_text_options(*parser, options->text);
-  parser->add_option("-n,--predict", options->tokens, "Tokens to generate; -1 = until the context is full (default: 128)")
-      ->check(CLI::Range(std::int64_t{-1}, std::int64_t{std::numeric_limits<std::uint32_t>::max()}));
+  parser
+      ->add_option("-n,--predict", options->tokens, "Tokens to generate; -1 = until the context is full (default: 128)")
+      ->check(whole_number(-1, std::numeric_limits<std::uint32_t>::max()));
   add_sampling_options(*parser, options->sampling);
   auto* const chat = parser->add_flag("--chat", options->chat, "Wrap the prompt in the model's chat format");
   parser->add_option("--system", options->system, "System message of the chat")->needs(chat)->type_name("TEXT");

@@ -91,10 +91,11 @@ void write_text(const ModelSummary& model, StandardOutput& out) {
   out.write(fmt::format("vocabulary {}, context {}, chat format {}\n", model.vocabulary, model.trained_context,
                         model.chat ? printable(model.chat_format) : "none"));
   out.write(fmt::format("file {:.1f} MiB, mostly {}\n", mebibytes(model.file_bytes), model.quantization));
-  out.write(fmt::format("memory at a context of {} (derived, not measured): weights {:.1f} + KV {:.1f} + compute {:.1f} + "
-                        "other {:.1f} = {:.1f} MiB\n",
-                        model.context, mebibytes(model.estimate.weights), mebibytes(model.estimate.kv),
-                        mebibytes(model.estimate.compute), mebibytes(model.estimate.other), mebibytes(model.estimate.total())));
+  out.write(fmt::format(
+      "memory at a context of {} (derived, not measured): weights {:.1f} + KV {:.1f} + compute {:.1f} + "
+      "other {:.1f} = {:.1f} MiB\n",
+      model.context, mebibytes(model.estimate.weights), mebibytes(model.estimate.kv), mebibytes(model.estimate.compute),
+      mebibytes(model.estimate.other), mebibytes(model.estimate.total())));
   out.write(fmt::format("\n{} metadata entries\n", model.metadata.size()));
   for (const auto& [key, value] : model.metadata)
     out.write(fmt::format("  {} = {}\n", printable(key), printable(value)));

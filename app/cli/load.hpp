@@ -1,4 +1,5 @@
-// A model made ready for a command: the embedded one where none is named, the policy checked before the weights are read.
+// A model made ready for a command: the embedded one where none is named, the policy checked before the weights are
+// read.
 #pragma once
 
 #include <filesystem>

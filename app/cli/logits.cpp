@@ -3,15 +3,15 @@
 
 #include <CLI/CLI.hpp>
 #include <bit>
-#include <charconv>
-#include <filesystem>
-#include <optional>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "app/cli/command.hpp"
 #include "app/cli/load.hpp"
@@ -144,9 +144,9 @@ Result<void> run_logits(const LogitsOptions& options, Process& process) {
   }
   if (options.common.json)
     process.out.write_json(nlohmann::ordered_json{{"tokens", tokens.size()},
-                                             {"vocab", engine->summary().vocabulary},
-                                             {"file", options.file},
-                                             {"seconds", seconds.count()}});
+                                                  {"vocab", engine->summary().vocabulary},
+                                                  {"file", options.file},
+                                                  {"seconds", seconds.count()}});
   return {};
 }
 
@@ -163,8 +163,9 @@ void add_logits(CLI::App& program, Commands& commands) {
       ->check([](const std::string& text) {
         return std::string(parse_ids(text) ? "" : "write numbers separated by blanks");
       });
-  input->add_option("-p,--prompt", options->prompt, "A text instead of ids")->type_name("TEXT")->each(
-      [options = options.get()](const std::string&) { options->from_prompt = true; });
+  input->add_option("-p,--prompt", options->prompt, "A text instead of ids")
+      ->type_name("TEXT")
+      ->each([options = options.get()](const std::string&) { options->from_prompt = true; });
   input->require_option(1);
   parser->add_option("-o,--output", options->file, "The file to write")->required()->type_name("FILE");
   commands.push_back({parser, [options](Process& process) { return run_logits(*options, process); }});

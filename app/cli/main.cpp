@@ -9,6 +9,7 @@
 
 #include "app/cli/command.hpp"
 #include "app/cli/interrupt.hpp"
+#include "engine/io/shown_name.hpp"
 
 namespace fovea::cli {
 namespace {
@@ -35,7 +36,10 @@ int report(const CLI::App& program, const CLI::ParseError& error, StandardOutput
   }
   const CLI::App* chosen = &program;
   while (!chosen->get_subcommands().empty()) chosen = chosen->get_subcommands().front();
-  fmt::print(stderr, "fovea-cli: usage: {}\nRun {} --help for what can be given.\n", printable(error.what()),
+  // The parser only knows that none of its subcommands was named.
+  const std::vector<std::string> unknown = chosen == &program ? program.remaining() : std::vector<std::string>{};
+  const std::string problem = unknown.empty() ? error.what() : "there is no subcommand " + shown_name(unknown.front());
+  fmt::print(stderr, "fovea-cli: usage: {}\nRun {} --help for what can be given.\n", printable(problem),
              chosen == &program ? "fovea-cli" : "fovea-cli " + chosen->get_name());
   return usage_status;
 }
@@ -91,6 +95,7 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     return report({ErrorCode::internal, "fovea-cli", error.what(), "this is a mistake in the program: report it"});
   } catch (...) {
-    return report({ErrorCode::internal, "fovea-cli", "an unknown failure", "this is a mistake in the program: report it"});
+    return report(
+        {ErrorCode::internal, "fovea-cli", "an unknown failure", "this is a mistake in the program: report it"});
   }
 }

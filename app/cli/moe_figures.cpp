@@ -38,8 +38,8 @@ Json phase_json(const RoutingTrace& routing, std::uint32_t from, std::uint32_t t
   const std::uint64_t total = std::accumulate(calls.begin(), calls.end(), std::uint64_t{0});
   Json phase;
   phase["tokens"] = tokens;
-  phase["k_mean"] = tokens > 0 ? Json(static_cast<double>(total) / static_cast<double>(tokens) / routing.layers)
-                               : Json(nullptr);
+  phase["k_mean"] =
+      tokens > 0 ? Json(static_cast<double>(total) / static_cast<double>(tokens) / routing.layers) : Json(nullptr);
   put_figures(phase, calls);
   return phase;
 }

@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <limits>
 
+#include "app/cli/number_range.hpp"
+
 namespace fovea::cli {
 namespace {
 
@@ -27,12 +29,13 @@ void add_model_option(CLI::App& parser, CommonOptions& options) {
 void add_device_option(CLI::App& parser, CommonOptions& options) {
   parser.add_option("--device", options.device, "The Vulkan device, as `devices` counts them (default: choose)")
       ->type_name("N")
-      ->check(CLI::Range(-1, std::numeric_limits<std::int32_t>::max()));
+      ->check(whole_number(-1, std::numeric_limits<std::int32_t>::max()));
 }
 
 void add_context_option(CLI::App& parser, CommonOptions& options) {
   parser.add_option("-c,--ctx-size", options.context, "Positions to make room for (default: what is needed)")
-      ->type_name("CTX");
+      ->type_name("CTX")
+      ->check(whole_number(0, std::numeric_limits<std::uint32_t>::max()));
 }
 
 void add_common_options(CLI::App& parser, CommonOptions& options) {
@@ -41,7 +44,7 @@ void add_common_options(CLI::App& parser, CommonOptions& options) {
   add_context_option(parser, options);
   parser.add_option("-s,--seed", options.seed, "Seed of the random numbers, -1 = another one each time (default: -1)")
       ->type_name("S")
-      ->check(CLI::Range(std::int64_t{-1}, std::numeric_limits<std::int64_t>::max()));
+      ->check(whole_number(-1));
   add_spec_option(parser, "attention", options.policy.attention, "How attention is computed (default: dense)");
   add_spec_option(parser, "moe", options.policy.moe, "How experts are chosen (default: static)");
   add_spec_option(parser, "kv", options.policy.kv, "How keys and values are kept (default: f16)");

@@ -14,10 +14,10 @@ class App;
 namespace fovea::cli {
 
 struct CommonOptions {
-  std::string model;         // empty: the embedded one
-  std::int32_t device = -1;  // -1: choose
-  std::uint32_t context = 0; // 0: the command's default
-  std::int64_t seed = -1;    // -1: random
+  std::string model;          // empty: the embedded one
+  std::int32_t device = -1;   // -1: choose
+  std::uint32_t context = 0;  // 0: the command's default
+  std::int64_t seed = -1;     // -1: random
   PolicyOptions policy;
   bool json = false;
 };

@@ -5,14 +5,16 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <memory>
-#include <optional>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "app/cli/command.hpp"
 #include "app/cli/load.hpp"
 #include "app/cli/moe_figures.hpp"
 #include "app/cli/nll_score.hpp"
+#include "app/cli/number_range.hpp"
 #include "app/cli/options.hpp"
 #include "app/cli/text_source.hpp"
 #include "engine/io/shown_name.hpp"
@@ -27,8 +29,8 @@ constexpr std::uint32_t default_window = 512;  // llama-perplexity's
 struct PerplexityOptions {
   CommonOptions common;
   std::string file;
-  std::uint32_t windows = 0;             // 0: as many as the text fills
-  std::uint32_t last = 0;                // 0: the second half
+  std::uint32_t windows = 0;  // 0: as many as the text fills
+  std::uint32_t last = 0;     // 0: the second half
   std::optional<std::size_t> first_bytes;
   std::string against;
 };
@@ -125,10 +127,11 @@ Result<void> run_perplexity(const PerplexityOptions& options, Process& process) 
                 fmt::format("a window of {} tokens has no {} positions that predict another", window,
                             std::max(options.last, 1u)),
                 "use a larger -c or a smaller --last");
-  FOVEA_ASSIGN(const std::string text, read_file(options.file, "text file " + shown_name(options.file), kLongestText,
-                                                 options.first_bytes));
+  FOVEA_ASSIGN(const std::string text,
+               read_file(options.file, "text file " + shown_name(options.file), kLongestText, options.first_bytes));
   FOVEA_ASSIGN(const auto engine, load_engine(options.common, window, process.stop.get_token()));
-  const std::vector<TokenId> tokens = engine->tokenizer().encode(text);
+  // What is spelled like a special token ("<|endoftext|>" between documents) is text here, as for llama-perplexity.
+  const std::vector<TokenId> tokens = engine->tokenizer().encode(text, {.add_bos = true, .parse_special = false});
   FOVEA_ASSIGN(const Evaluation done, evaluate(*engine, options, tokens, window, process.stop.get_token()));
   if (options.common.json)
     process.out.write_json(to_json(done, *engine));
@@ -149,13 +152,13 @@ void add_perplexity(CLI::App& program, Commands& commands) {
   parser->add_option("-f,--file", options->file, "The text")->required()->type_name("FILE");
   parser->add_option("--windows,--chunks", options->windows, "Score at most this many windows (default: all)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, std::numeric_limits<std::uint32_t>::max()));
   parser->add_option("--last", options->last, "Score the last M predictions of a window (default: the second half)")
       ->type_name("M")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, std::numeric_limits<std::uint32_t>::max()));
   parser->add_option("--bytes", options->first_bytes, "Use only the first N bytes of the text")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, kLongestText));
   parser->add_option("--against", options->against, "Compare with another attention policy")
       ->type_name("SPEC")
       ->check([](const std::string& text) { return spec_problem("attention", text); });

@@ -190,7 +190,7 @@ Result<void> Decoder::write_state(std::uint32_t tokens) {
 }
 
 Result<Step> Decoder::submit_prompt(std::uint32_t tokens, StepKind kind) {
-  tokens = std::min({tokens, prompt_tokens_ - position_, batch_limit(kind)});
+  tokens = std::min({tokens, prompt_tokens_ - std::min(position_, prompt_tokens_), batch_limit(kind)});
   if (tokens == 0) return fail(ErrorCode::internal, "the prompt", "all its tokens were submitted", "report this");
   FOVEA_TRY(write_state(tokens));
   // A single token that draws is what the decode plan does, and that plan is the faster one for it.
@@ -239,12 +239,18 @@ Result<StepRecord> Decoder::finish(const Step& step) {
 }
 
 Result<void> Decoder::warm_up() {
-  for (std::uint32_t slot = 0; slot < kStepsInFlight; ++slot) {
-    FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw,
-                    .routing = trace_.routing && config_.mixture(), .rows = !row_order_.empty()}));
-  }
-  FOVEA_TRY(plan({.decode = false, .slot = 0, .tokens = bucket(1, StepKind::draw), .kind = StepKind::draw,
-                  .routing = trace_.routing && config_.mixture(), .rows = !row_order_.empty()}));
+  const bool routing = trace_.routing && config_.mixture(), rows = !row_order_.empty();
+  for (std::uint32_t slot = 0; slot < kStepsInFlight; ++slot)
+    FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows}));
+  FOVEA_TRY(plan({.decode = false, .slot = 0, .tokens = bucket(2, StepKind::draw), .kind = StepKind::draw, .routing = routing, .rows = rows}));
+  if (!device_.facts().cpu || options_.context < 3) return {};
+  // A CPU driver generates code at a pipeline's first dispatch, not when the pipeline is made: take every kernel once.
+  const std::array<std::int32_t, 2> tokens{0, 0};
+  FOVEA_TRY(begin(tokens, {.temperature = 0, .seed = 0}, trace_));
+  FOVEA_ASSIGN(const Step prompt, submit_prompt(2, StepKind::draw));
+  FOVEA_TRY(finish(prompt));
+  FOVEA_ASSIGN(const Step step, submit_decode());
+  FOVEA_TRY(finish(step));
   return {};
 }
 

@@ -1,6 +1,7 @@
 #include "engine/decoder/device_weights.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 #include <utility>
@@ -15,7 +16,7 @@ constexpr std::uint64_t kPadding = 64;               // kernels may read a few b
 // One tensor on its way: where its bytes come from and who is told the address.
 struct Placement {
   std::span<const std::byte> bytes;
-  std::uint64_t* address = nullptr;
+  std::uint64_t* address = nullptr;  // null: directly behind the one before, as further rows of its matrix
 };
 
 DeviceMatrix describe(const WeightView& view) {
@@ -35,6 +36,20 @@ class Placements {
     target = describe(view);
     all_.push_back({view.bytes, &target.address});
   }
+  // Matrices over the same input become one with all their rows where their types agree: one product instead of three.
+  // `target` must not move afterwards.
+  void stacked(std::vector<DeviceMatrix>& target, const std::array<const WeightView*, 3>& views) {
+    const bool one = std::all_of(views.begin(), views.end(), [&](const WeightView* view) { return view->type == views[0]->type; });
+    target.resize(one ? 1 : views.size());
+    for (std::size_t i = 0; i < views.size(); ++i) {
+      if (one && i > 0) {
+        target[0].rows += views[i]->rows;
+        all_.push_back({views[i]->bytes, nullptr});
+      } else {
+        matrix(target[i], *views[i]);
+      }
+    }
+  }
   void vector(std::uint64_t& target, const WeightView& view) { all_.push_back({view.bytes, &target}); }
   void bytes(std::uint64_t& target, std::span<const std::byte> bytes) { all_.push_back({bytes, &target}); }
 
@@ -44,18 +59,22 @@ class Placements {
     for (const Placement& placement : all_) total += placement.bytes.size();
     std::vector<gpu::Buffer> buffers;
     for (std::size_t first = 0; first < all_.size();) {
-      std::size_t end = first;
+      // Offsets of as many placements as share one buffer; a stack of rows stays together.
+      std::vector<std::uint64_t> offsets;
       std::uint64_t size = 0;
-      do size += (all_[end++].bytes.size() + kPadding + kAlignment - 1) / kAlignment * kAlignment;
-      while (end < all_.size() && size + all_[end].bytes.size() <= kBlockBytes);
+      for (std::size_t i = first; i < all_.size(); ++i) {
+        const bool follows = all_[i].address == nullptr;
+        if (!follows && !offsets.empty() && size + all_[i].bytes.size() > kBlockBytes) break;
+        offsets.push_back(follows ? offsets.back() + all_[i - 1].bytes.size() : size);
+        size = (offsets.back() + all_[i].bytes.size() + kPadding + kAlignment - 1) / kAlignment * kAlignment;
+      }
       FOVEA_ASSIGN(gpu::Buffer buffer, device.create_buffer(size, gpu::MemoryUse::weights));
-      std::uint64_t offset = 0;
-      for (; first < end; ++first) {
+      for (const std::uint64_t offset : offsets) {
         if (stop.stop_requested()) return fail(ErrorCode::cancelled, "loading the model", "it was stopped", "open it again when wanted");
-        FOVEA_TRY(device.upload(buffer, offset, all_[first].bytes));
-        *all_[first].address = buffer.address() + offset;
-        offset += (all_[first].bytes.size() + kPadding + kAlignment - 1) / kAlignment * kAlignment;
-        done += all_[first].bytes.size();
+        const Placement& placement = all_[first++];
+        FOVEA_TRY(device.upload(buffer, offset, placement.bytes));
+        if (placement.address != nullptr) *placement.address = buffer.address() + offset;
+        done += placement.bytes.size();
         if (progress) progress(static_cast<double>(done) / static_cast<double>(total));
       }
       buffers.push_back(std::move(buffer));
@@ -99,9 +118,7 @@ Result<DeviceWeights> DeviceWeights::upload(gpu::Device& device, const ModelConf
     placements.vector(to.feed_forward_norm, from.feed_forward_norm);
     if (from.query_norm) placements.vector(to.query_norm, *from.query_norm);
     if (from.key_norm) placements.vector(to.key_norm, *from.key_norm);
-    placements.matrix(to.query, from.query);
-    placements.matrix(to.key, from.key);
-    placements.matrix(to.value, from.value);
+    placements.stacked(to.qkv, {&from.query, &from.key, &from.value});
     placements.matrix(to.attention_output, from.attention_output);
     if (from.router) placements.matrix(to.router, *from.router);
     placements.matrix(to.gate, from.gate);

@@ -17,7 +17,8 @@ namespace fovea {
 struct DeviceLayer {
   std::uint64_t attention_norm = 0, feed_forward_norm = 0;  // float (width)
   std::uint64_t query_norm = 0, key_norm = 0;               // float, or 0
-  DeviceMatrix query, key, value, attention_output;
+  std::vector<DeviceMatrix> qkv;                            // query, key and value rows in this order; one matrix where they share a type
+  DeviceMatrix attention_output;
   DeviceMatrix router;                                      // mixtures only
   DeviceMatrix gate, up, down;
 };

@@ -36,10 +36,10 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
 
   kernels.plan().tag("qkv");
   std::uint32_t column = 0;  // of this projection in a qkv row
-  for (const DeviceMatrix* projection : {&w.query, &w.key, &w.value}) {
-    FOVEA_TRY(record_matmul(kernels, {.weights = *projection, .x = a.normed, .y = a.qkv + column * sizeof(float), .state = state,
+  for (const DeviceMatrix& projection : w.qkv) {
+    FOVEA_TRY(record_matmul(kernels, {.weights = projection, .x = a.normed, .y = a.qkv + column * sizeof(float), .state = state,
                                       .x_stride = a.strides.width, .y_stride = a.strides.qkv, .tokens = tokens}));
-    column += projection->rows;
+    column += projection.rows;
   }
   kernels.plan().barrier();
 

@@ -7,8 +7,8 @@ StepBytes decode_step_bytes(const ModelConfig& config, const DeviceWeights& weig
   StepBytes bytes;
   bytes.weights = weights.token_embedding.row_bytes + weights.output.matrix_bytes() + norm;
   for (const DeviceLayer& layer : weights.layers) {
-    bytes.weights += layer.query.matrix_bytes() + layer.key.matrix_bytes() + layer.value.matrix_bytes() +
-                     layer.attention_output.matrix_bytes() + 2 * norm;
+    for (const DeviceMatrix& projection : layer.qkv) bytes.weights += projection.matrix_bytes();
+    bytes.weights += layer.attention_output.matrix_bytes() + 2 * norm;
     const std::uint64_t feed_forward = layer.gate.matrix_bytes() + layer.up.matrix_bytes() + layer.down.matrix_bytes();
     bytes.weights += config.mixture() ? layer.router.matrix_bytes() + feed_forward * config.experts_used : feed_forward;
   }

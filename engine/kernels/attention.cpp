@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <thread>
 
 namespace fovea {
 namespace {
@@ -34,9 +35,9 @@ Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionAr
 }
 
 std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_heads) {
-  // A CPU driver needs a few workgroups for its cores; a GPU about two per multiprocessor, of which 264 covers the
-  // largest. Powers of two, so that the key range divides into whole pages evenly more often than not.
-  const std::uint32_t wanted = facts.cpu ? 8 : 256;
+  // A CPU driver needs a workgroup per core; a GPU about two per multiprocessor, of which 264 covers the largest. Powers
+  // of two, so that the key range divides into whole pages evenly more often than not.
+  const std::uint32_t wanted = facts.cpu ? std::max(1u, std::thread::hardware_concurrency()) : 256;
   std::uint32_t splits = 1;
   while (splits * kv_heads < wanted && splits < 64) splits *= 2;
   return splits;
@@ -46,9 +47,12 @@ Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArg
   const AttentionShape& shape = args.shape;
   const std::uint32_t lanes = kernels.subgroup(), splits = attention_splits(kernels.facts(), shape.kv_heads);
   shader::AttentionPush push = attention_push(args);
-  push.y = args.values;
-  FOVEA_TRY(kernels.dispatch(ShaderId::attention_decode, {lanes, shape.head_width, shape.query_heads / shape.kv_heads, lanes},
-                             push, shape.kv_heads, splits));
+  const bool whole = splits == 1;
+  if (!whole) push.y = args.values;
+  FOVEA_TRY(kernels.dispatch(ShaderId::attention_decode,
+                             {lanes, shape.head_width, shape.query_heads / shape.kv_heads, lanes, whole ? 1u : 0u}, push,
+                             shape.kv_heads, splits));
+  if (whole) return {};
   kernels.plan().barrier();
   const shader::CombinePush combine{.values = args.values, .partial = args.partial, .y = args.y, .query_heads = shape.query_heads};
   return kernels.dispatch(ShaderId::attention_combine, {lanes, shape.head_width, splits}, combine,

@@ -34,7 +34,7 @@ struct AttentionArgs {
   std::uint64_t partial = 0;  // decode scratch: float (query_heads, splits, 2)
 };
 [[nodiscard]] Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args);
-// Two steps with a barrier between: splits of the key range, then their combination.
+// Splits of the key range, a barrier, and their combination; one step where attention_splits is 1.
 [[nodiscard]] Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArgs& args);
 // How many splits decode uses on this device; the scratch above is sized by it.
 [[nodiscard]] std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_heads);

@@ -12,15 +12,26 @@
 
 namespace fovea {
 
+namespace {
+
+// Every command has a stop of its own, so that a Cancel also reaches those that still wait their turn.
+struct Queued {
+  Command command;
+  std::stop_source stop;
+};
+
+}  // namespace
+
 struct EngineThread::State {
   explicit State(std::function<void()> wake_owner) : wake(std::move(wake_owner)) {}
 
   // Both queues are held for a few pointer moves at a time, so neither side ever waits for work of the other.
   std::mutex mutex;
   std::condition_variable_any arrived;
-  std::deque<Command> commands;
+  std::deque<Queued> commands;
   std::vector<Event> events;
   bool woken = false;            // wake() was called and drain() has not been since
+  bool closing = false;          // nobody is to be woken any more
   std::stop_source current;      // of the command in progress
 
   std::function<void()> wake;
@@ -46,7 +57,7 @@ void EngineThread::State::send(Event event) {
         std::erase_if(events, [](const Event& old) { return std::holds_alternative<TraceAdvanced>(old); });
       events.push_back(std::move(event));
     }
-    call = !std::exchange(woken, true);
+    call = !std::exchange(woken, true) && !closing;
   }
   if (call && wake) wake();
 }
@@ -58,9 +69,9 @@ void EngineThread::State::run(const std::stop_token& stop) {
     {
       std::unique_lock lock(mutex);
       if (!arrived.wait(lock, stop, [this] { return !commands.empty(); })) return;
-      command = std::move(commands.front());
+      command = std::move(commands.front().command);
+      current = std::move(commands.front().stop);
       commands.pop_front();
-      current = std::stop_source();
       stop_current = current.get_token();
       if (stop.stop_requested()) return;
     }
@@ -120,7 +131,7 @@ EngineThread::~EngineThread() {
   {
     const std::lock_guard lock(state_->mutex);
     state_->commands.clear();
-    state_->wake = nullptr;
+    state_->closing = true;
     state_->thread.request_stop();
     state_->current.request_stop();
   }
@@ -131,9 +142,10 @@ void EngineThread::post(Command command) {
   const std::lock_guard lock(state_->mutex);
   if (std::holds_alternative<Cancel>(command)) {
     state_->current.request_stop();
+    for (Queued& queued : state_->commands) queued.stop.request_stop();
     return;
   }
-  state_->commands.push_back(std::move(command));
+  state_->commands.push_back({std::move(command), {}});
   state_->arrived.notify_one();
 }
 

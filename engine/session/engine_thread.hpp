@@ -19,7 +19,8 @@ class EngineThread {
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
 
-  // Any thread. A Cancel takes effect within one submission; LoadModel and Generate wait their turn.
+  // Any thread. LoadModel and Generate wait their turn. A Cancel stops all that was posted before it: what runs within
+  // one submission, what waits as soon as it starts.
   void post(Command command);
   // Owner's thread: the events since the last call, in order.
   [[nodiscard]] std::vector<Event> drain();

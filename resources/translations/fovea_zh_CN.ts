@@ -1,4 +1,1030 @@
 <?xml version="1.0" encoding="utf-8"?>
 <!DOCTYPE TS>
 <TS version="2.1" language="zh_CN">
+<context>
+    <name>fovea::AttentionMap</name>
+    <message>
+        <source>query %1 %2
+key %3 %4</source>
+        <translation>查询 %1 %2
+键 %3 %4</translation>
+    </message>
+    <message>
+        <source>%1
+cannot see it: the key comes later</source>
+        <translation>%1
+看不到：键在查询之后</translation>
+    </message>
+    <message>
+        <source>%1
+not recorded</source>
+        <translation>%1
+未记录</translation>
+    </message>
+    <message>
+        <source>%1
+weight %2</source>
+        <translation>%1
+权重 %2</translation>
+    </message>
+    <message>
+        <source>keys →</source>
+        <translation>键 →</translation>
+    </message>
+    <message>
+        <source>queries ↓</source>
+        <translation>查询 ↓</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::AttentionPanel</name>
+    <message>
+        <source>Attention weight, logarithmic</source>
+        <translation>注意力权重，对数刻度</translation>
+    </message>
+    <message>
+        <source>Attention weight, linear</source>
+        <translation>注意力权重，线性刻度</translation>
+    </message>
+    <message>
+        <source>%1, relative to the largest of its row</source>
+        <translation>%1，相对于本行最大值</translation>
+    </message>
+    <message>
+        <source>No model is open</source>
+        <translation>尚未打开模型</translation>
+    </message>
+    <message>
+        <source>Attention appears here when a model has read a prompt.</source>
+        <translation>模型读入提示后，注意力会显示在这里。</translation>
+    </message>
+    <message>
+        <source>Nothing has run yet</source>
+        <translation>尚未运行</translation>
+    </message>
+    <message>
+        <source>Run a prompt: each row of the map is a token, each column one that it looks at.</source>
+        <translation>运行一段提示：图中每一行是一个词元，每一列是它所关注的词元。</translation>
+    </message>
+    <message>
+        <source>Layer %1, head %2 was not recorded</source>
+        <translation>第 %1 层第 %2 头未记录</translation>
+    </message>
+    <message>
+        <source>What is not recorded is not known; it is not zero. Recording it runs the prompt again with the same seed, so that the text stays the same.</source>
+        <translation>未记录就是未知，而不是零。记录它需要以相同的种子重新运行提示，文本保持不变。</translation>
+    </message>
+    <message>
+        <source>Record this head</source>
+        <translation>记录此注意力头</translation>
+    </message>
+    <message>
+        <source>La&amp;yer</source>
+        <translation>层(&amp;Y)</translation>
+    </message>
+    <message>
+        <source>Hea&amp;d</source>
+        <translation>头(&amp;D)</translation>
+    </message>
+    <message>
+        <source>&amp;Log</source>
+        <translation>对数(&amp;L)</translation>
+    </message>
+    <message>
+        <source>Logarithmic scale: shows small weights beside large ones</source>
+        <translation>对数刻度：大小权重同时可见</translation>
+    </message>
+    <message>
+        <source>Per ro&amp;w</source>
+        <translation>按行(&amp;W)</translation>
+    </message>
+    <message>
+        <source>Weights relative to the largest of their row</source>
+        <translation>权重相对于本行最大值</translation>
+    </message>
+    <message>
+        <source>Fit ran&amp;ge</source>
+        <translation>适配范围(&amp;G)</translation>
+    </message>
+    <message>
+        <source>Set the range to the least and the largest weight in view (double-click on the bar)</source>
+        <translation>把范围设为当前可见的最小和最大权重（双击色条）</translation>
+    </message>
+    <message>
+        <source>Reset view</source>
+        <translation>重置视图</translation>
+    </message>
+    <message>
+        <source>Show the whole map (double-click on the map, or 0)</source>
+        <translation>显示整张图（双击图，或按 0）</translation>
+    </message>
+    <message>
+        <source>Heads: layers down, heads across</source>
+        <translation>注意力头：纵向为层，横向为头</translation>
+    </message>
+    <message>
+        <source>Attention map: queries down, keys to the right</source>
+        <translation>注意力图：纵向为查询，横向为键</translation>
+    </message>
+    <message>
+        <source>Range of the colour scale</source>
+        <translation>色标范围</translation>
+    </message>
+    <message>
+        <source>Drag the handles; arrow keys move one, up and down switch, Enter fits</source>
+        <translation>拖动滑块；左右键移动，上下键切换滑块，回车自动适配</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::Banner</name>
+    <message>
+        <source>&amp;Copy</source>
+        <translation>复制(&amp;C)</translation>
+    </message>
+    <message>
+        <source>Copy this sentence</source>
+        <translation>复制这句话</translation>
+    </message>
+    <message>
+        <source>Put this message away (Esc)</source>
+        <translation>收起此消息（Esc）</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::DockTitle</name>
+    <message>
+        <source>Make this view a window of its own, or dock it again</source>
+        <translation>让此视图成为独立窗口，或重新停靠</translation>
+    </message>
+    <message>
+        <source>Close this view; the View menu brings it back</source>
+        <translation>关闭此视图；可从“视图”菜单重新打开</translation>
+    </message>
+    <message>
+        <source>Float</source>
+        <translation>浮动</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::ExpertsPanel</name>
+    <message>
+        <source>No model is open</source>
+        <translation>尚未打开模型</translation>
+    </message>
+    <message>
+        <source>The experts of a mixture appear here when it runs.</source>
+        <translation>混合专家模型运行时，专家的使用情况会显示在这里。</translation>
+    </message>
+    <message>
+        <source>Not applicable</source>
+        <translation>不适用</translation>
+    </message>
+    <message>
+        <source>This is a dense model: every token takes the same path, there are no experts to choose.</source>
+        <translation>这是稠密模型：所有词元走同一条路径，没有专家可选。</translation>
+    </message>
+    <message>
+        <source>Nothing has run yet</source>
+        <translation>尚未运行</translation>
+    </message>
+    <message>
+        <source>Run a prompt: the experts that each token takes appear here.</source>
+        <translation>运行一段提示：每个词元所选的专家会显示在这里。</translation>
+    </message>
+    <message>
+        <source>Prefill</source>
+        <translation>预填充</translation>
+    </message>
+    <message>
+        <source>Decode</source>
+        <translation>解码</translation>
+    </message>
+    <message>
+        <source>CV %1 (floor %2)&amp;nbsp;&amp;nbsp; U %3&amp;nbsp;&amp;nbsp; H %4&amp;nbsp;&amp;nbsp; dead %5</source>
+        <translation>CV %1（下限 %2）&amp;nbsp; U %3&amp;nbsp;&amp;nbsp; H %4&amp;nbsp;&amp;nbsp; 闲置 %5</translation>
+    </message>
+    <message>
+        <source>no tokens yet</source>
+        <translation>尚无词元</translation>
+    </message>
+    <message>
+        <source>%1 of %2 calls</source>
+        <translation>%2 次调用中的 %1 次</translation>
+    </message>
+    <message>
+        <source>expert %1: prefill %2, decode %3</source>
+        <translation>专家 %1：预填充 %2，解码 %3</translation>
+    </message>
+    <message>
+        <source>All layers</source>
+        <translation>所有层</translation>
+    </message>
+    <message>
+        <source>Layer %1</source>
+        <translation>第 %1 层</translation>
+    </message>
+    <message>
+        <source>Layer</source>
+        <translation>层</translation>
+    </message>
+    <message>
+        <source>The layer whose experts are counted</source>
+        <translation>统计哪一层的专家</translation>
+    </message>
+    <message>
+        <source>Calls per expert. CV: standard deviation over mean; floor: the CV that perfectly even chance would show at this count. U: mean over the largest. H: entropy, 1 is even. Dead: fewer than 1 % of the mean.</source>
+        <translation>每个专家的调用次数。CV：标准差除以均值；下限：在此次数下完全均匀的随机选择也会出现的 CV。U：均值除以最大值。H：熵，1 为均匀。闲置：少于均值的 1 %。</translation>
+    </message>
+    <message>
+        <source>% of calls</source>
+        <translation>调用占比 %</translation>
+    </message>
+    <message>
+        <source>Utilization per expert; the dashed line is even use</source>
+        <translation>各专家的使用率；虚线为均匀使用</translation>
+    </message>
+    <message>
+        <source>Main expert per token and layer</source>
+        <translation>每个词元在每层的主专家</translation>
+    </message>
+    <message>
+        <source>Main expert: tokens →, layers ↓</source>
+        <translation>主专家：词元 →，层 ↓</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::HeadGrid</name>
+    <message>
+        <source>layer %1, head %2</source>
+        <translation>第 %1 层，第 %2 头</translation>
+    </message>
+    <message>
+        <source>layer %1, head %2: not recorded</source>
+        <translation>第 %1 层，第 %2 头：未记录</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::MainWindow</name>
+    <message>
+        <source>Open a model</source>
+        <translation>打开模型</translation>
+    </message>
+    <message>
+        <source>GGUF models (*.gguf);;All files (*)</source>
+        <translation>GGUF 模型 (*.gguf);;所有文件 (*)</translation>
+    </message>
+    <message>
+        <source>Go to token</source>
+        <translation>转到词元</translation>
+    </message>
+    <message>
+        <source>Token, from 0 to %1:</source>
+        <translation>词元编号，0 到 %1：</translation>
+    </message>
+    <message>
+        <source>About Fovea</source>
+        <translation>关于 Fovea</translation>
+    </message>
+    <message>
+        <source>Runs a language model with its own Vulkan engine and shows its attention, experts and memory while it writes.
+Built with Qt %1 and QCustomPlot.</source>
+        <translation>用自己的 Vulkan 引擎运行语言模型，并在生成文本的同时展示注意力、专家和内存。
+基于 Qt %1 与 QCustomPlot。</translation>
+    </message>
+    <message>
+        <source>Opening %1</source>
+        <translation>正在打开 %1</translation>
+    </message>
+    <message>
+        <source>%1: %2</source>
+        <translation>%1：%2</translation>
+    </message>
+    <message>
+        <source>&amp;File</source>
+        <translation>文件(&amp;F)</translation>
+    </message>
+    <message>
+        <source>&amp;Open…</source>
+        <translation>打开(&amp;O)…</translation>
+    </message>
+    <message>
+        <source>Open &amp;recent</source>
+        <translation>最近打开(&amp;R)</translation>
+    </message>
+    <message>
+        <source>&amp;Quit</source>
+        <translation>退出(&amp;Q)</translation>
+    </message>
+    <message>
+        <source>&amp;Run</source>
+        <translation>运行(&amp;R)</translation>
+    </message>
+    <message>
+        <source>Run</source>
+        <translation>运行</translation>
+    </message>
+    <message>
+        <source>Generate from the prompt (Ctrl+R, or Ctrl+Enter in the prompt)</source>
+        <translation>根据提示生成文本（Ctrl+R，或在提示框中按 Ctrl+Enter）</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>End the run (Ctrl+.)</source>
+        <translation>结束运行（Ctrl+.）</translation>
+    </message>
+    <message>
+        <source>&amp;Go to token…</source>
+        <translation>转到词元(&amp;G)…</translation>
+    </message>
+    <message>
+        <source>&amp;Free the cursor</source>
+        <translation>取消选中(&amp;F)</translation>
+    </message>
+    <message>
+        <source>&amp;View</source>
+        <translation>视图(&amp;V)</translation>
+    </message>
+    <message>
+        <source>&amp;Theme</source>
+        <translation>主题(&amp;T)</translation>
+    </message>
+    <message>
+        <source>Like the &amp;system</source>
+        <translation>跟随系统(&amp;S)</translation>
+    </message>
+    <message>
+        <source>&amp;Light</source>
+        <translation>浅色(&amp;L)</translation>
+    </message>
+    <message>
+        <source>&amp;Dark</source>
+        <translation>深色(&amp;D)</translation>
+    </message>
+    <message>
+        <source>&amp;Language</source>
+        <translation>语言(&amp;L)</translation>
+    </message>
+    <message>
+        <source>&amp;Reset the layout</source>
+        <translation>重置布局(&amp;R)</translation>
+    </message>
+    <message>
+        <source>&amp;Help</source>
+        <translation>帮助(&amp;H)</translation>
+    </message>
+    <message>
+        <source>&amp;About Fovea</source>
+        <translation>关于 Fovea(&amp;A)</translation>
+    </message>
+    <message>
+        <source>Prompt</source>
+        <translation>提示</translation>
+    </message>
+    <message>
+        <source>Attention</source>
+        <translation>注意力</translation>
+    </message>
+    <message>
+        <source>Experts</source>
+        <translation>专家</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>内存</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::MemoryPanel</name>
+    <message>
+        <source>Weights</source>
+        <translation>权重</translation>
+    </message>
+    <message>
+        <source>KV cache</source>
+        <translation>KV 缓存</translation>
+    </message>
+    <message>
+        <source>Compute</source>
+        <translation>计算</translation>
+    </message>
+    <message>
+        <source>Other</source>
+        <translation>其他</translation>
+    </message>
+    <message>
+        <source>Total</source>
+        <translation>合计</translation>
+    </message>
+    <message>
+        <source>Measured</source>
+        <translation>实测</translation>
+    </message>
+    <message>
+        <source>Estimate</source>
+        <translation>估计</translation>
+    </message>
+    <message>
+        <source>Derived from the file before loading, not measured; the dashed line in the plot</source>
+        <translation>加载前由文件推算，并非实测；对应图中的虚线</translation>
+    </message>
+    <message>
+        <source>Measured: what the allocator has given out</source>
+        <translation>实测值：分配器已分配的内存</translation>
+    </message>
+    <message>
+        <source>No model is open</source>
+        <translation>尚未打开模型</translation>
+    </message>
+    <message>
+        <source>What a model takes of the device's memory appears here.</source>
+        <translation>模型占用的设备内存会显示在这里。</translation>
+    </message>
+    <message>
+        <source>Memory over tokens
+appears with the first run</source>
+        <translation>内存随词元的变化
+会在首次运行后显示</translation>
+    </message>
+    <message>
+        <source>tokens in the context</source>
+        <translation>上下文中的词元数</translation>
+    </message>
+    <message>
+        <source>Memory over tokens</source>
+        <translation>内存随词元的变化</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::MetadataModel</name>
+    <message>
+        <source>Key</source>
+        <translation>键</translation>
+    </message>
+    <message>
+        <source>Value</source>
+        <translation>值</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::ModelPanel</name>
+    <message>
+        <source>&amp;Copy the selected rows</source>
+        <translation>复制所选行(&amp;C)</translation>
+    </message>
+    <message>
+        <source>Select &amp;all</source>
+        <translation>全选(&amp;A)</translation>
+    </message>
+    <message>
+        <source>Metadata (%1)</source>
+        <translation>元数据（%1）</translation>
+    </message>
+    <message>
+        <source>Tensors (%1)</source>
+        <translation>张量（%1）</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>名称</translation>
+    </message>
+    <message>
+        <source>File</source>
+        <translation>文件</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>大小</translation>
+    </message>
+    <message>
+        <source>%1, mostly %2</source>
+        <translation>%1，以 %2 为主</translation>
+    </message>
+    <message>
+        <source>Architecture</source>
+        <translation>架构</translation>
+    </message>
+    <message>
+        <source>Parameters</source>
+        <translation>参数</translation>
+    </message>
+    <message>
+        <source>%1, %2 of them active per token</source>
+        <translation>%1，每个词元激活 %2</translation>
+    </message>
+    <message>
+        <source>Layers</source>
+        <translation>层数</translation>
+    </message>
+    <message>
+        <source>Width</source>
+        <translation>宽度</translation>
+    </message>
+    <message>
+        <source>Heads</source>
+        <translation>注意力头</translation>
+    </message>
+    <message>
+        <source>%1 query, %2 key and value, each %3 wide</source>
+        <translation>%1 个查询头，%2 个键值头，每头宽 %3</translation>
+    </message>
+    <message>
+        <source>Experts</source>
+        <translation>专家</translation>
+    </message>
+    <message>
+        <source>%1, %2 used per token and layer</source>
+        <translation>%1 个，每个词元每层使用 %2 个</translation>
+    </message>
+    <message>
+        <source>none, a dense model</source>
+        <translation>无，稠密模型</translation>
+    </message>
+    <message>
+        <source>Vocabulary</source>
+        <translation>词表</translation>
+    </message>
+    <message>
+        <source>%1 tokens</source>
+        <translation>%1 个词元</translation>
+    </message>
+    <message>
+        <source>Context</source>
+        <translation>上下文</translation>
+    </message>
+    <message>
+        <source>%1 tokens; trained for %2</source>
+        <translation>%1 个词元；训练长度 %2</translation>
+    </message>
+    <message>
+        <source>Chat format</source>
+        <translation>对话格式</translation>
+    </message>
+    <message>
+        <source>none known</source>
+        <translation>未识别</translation>
+    </message>
+    <message>
+        <source>Device</source>
+        <translation>设备</translation>
+    </message>
+    <message>
+        <source>Driver</source>
+        <translation>驱动</translation>
+    </message>
+    <message>
+        <source>%1, Vulkan %2</source>
+        <translation>%1，Vulkan %2</translation>
+    </message>
+    <message>
+        <source>Why this device</source>
+        <translation>选择理由</translation>
+    </message>
+    <message>
+        <source>Loaded in</source>
+        <translation>加载用时</translation>
+    </message>
+    <message>
+        <source>No model is open</source>
+        <translation>尚未打开模型</translation>
+    </message>
+    <message>
+        <source>What a GGUF file holds appears here.</source>
+        <translation>GGUF 文件的内容会显示在这里。</translation>
+    </message>
+    <message>
+        <source>Summary</source>
+        <translation>概要</translation>
+    </message>
+    <message>
+        <source>Metadata</source>
+        <translation>元数据</translation>
+    </message>
+    <message>
+        <source>Tensors</source>
+        <translation>张量</translation>
+    </message>
+    <message>
+        <source>Filter metadata and tensors</source>
+        <translation>筛选元数据和张量</translation>
+    </message>
+    <message>
+        <source>Filter</source>
+        <translation>筛选</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::ProgressStrip</name>
+    <message>
+        <source>Ca&amp;ncel</source>
+        <translation>取消(&amp;N)</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::PromptPanel</name>
+    <message>
+        <source>Co&amp;mpletion</source>
+        <translation>续写(&amp;M)</translation>
+    </message>
+    <message>
+        <source>The model goes on with the text as it stands</source>
+        <translation>模型按原样接着文本往下写</translation>
+    </message>
+    <message>
+        <source>Ch&amp;at</source>
+        <translation>对话(&amp;A)</translation>
+    </message>
+    <message>
+        <source>The text is wrapped in the model's chat format (%1)</source>
+        <translation>文本会套用模型的对话格式（%1）</translation>
+    </message>
+    <message>
+        <source>This model has no chat format that is known here; use completion</source>
+        <translation>此模型没有可识别的对话格式；请使用续写</translation>
+    </message>
+    <message>
+        <source>Record: nothing</source>
+        <translation>记录：无</translation>
+    </message>
+    <message>
+        <source>Record: this head</source>
+        <translation>记录：当前头</translation>
+    </message>
+    <message>
+        <source>Record: all heads</source>
+        <translation>记录：所有头</translation>
+    </message>
+    <message>
+        <source>Which attention is recorded while the model runs; recording costs some speed</source>
+        <translation>模型运行时记录哪些注意力；记录会略微降低速度</translation>
+    </message>
+    <message>
+        <source>Recording</source>
+        <translation>记录</translation>
+    </message>
+    <message>
+        <source>&amp;Sampling</source>
+        <translation>采样(&amp;S)</translation>
+    </message>
+    <message>
+        <source>Temperature, seed and how many tokens</source>
+        <translation>温度、种子和词元数</translation>
+    </message>
+    <message>
+        <source>R&amp;un</source>
+        <translation>运行(&amp;U)</translation>
+    </message>
+    <message>
+        <source>Generate from this prompt (Ctrl+Enter)</source>
+        <translation>根据此提示生成文本（Ctrl+Enter）</translation>
+    </message>
+    <message>
+        <source>St&amp;op</source>
+        <translation>停止(&amp;O)</translation>
+    </message>
+    <message>
+        <source>End the run; what was written stays</source>
+        <translation>结束运行；已生成的文本保留</translation>
+    </message>
+    <message>
+        <source>Write a prompt, then press Ctrl+Enter</source>
+        <translation>写下提示，然后按 Ctrl+Enter</translation>
+    </message>
+    <message>
+        <source>Prompt</source>
+        <translation>提示</translation>
+    </message>
+    <message>
+        <source>Transcript</source>
+        <translation>文本</translation>
+    </message>
+    <message>
+        <source>Opening the model</source>
+        <translation>正在打开模型</translation>
+    </message>
+    <message>
+        <source>No model is open</source>
+        <translation>尚未打开模型</translation>
+    </message>
+    <message>
+        <source>Open a GGUF file with Ctrl+O, or drop one on the window.</source>
+        <translation>按 Ctrl+O 打开 GGUF 文件，或把文件拖到窗口上。</translation>
+    </message>
+    <message>
+        <source>Ready</source>
+        <translation>就绪</translation>
+    </message>
+    <message>
+        <source>Press Run: the text appears here, and every token of it can be clicked.</source>
+        <translation>按“运行”：文本会显示在这里，每个词元都可以点击。</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::RoutingMap</name>
+    <message>
+        <source>token %1 %2, layer %3</source>
+        <translation>词元 %1 %2，第 %3 层</translation>
+    </message>
+    <message>
+        <source>%1: not recorded</source>
+        <translation>%1：未记录</translation>
+    </message>
+    <message>
+        <source>expert %1 %2</source>
+        <translation>专家 %1 %2</translation>
+    </message>
+    <message>
+        <source>%1: %2</source>
+        <translation>%1：%2</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::SamplingForm</name>
+    <message>
+        <source>Max tokens</source>
+        <translation>最多词元</translation>
+    </message>
+    <message>
+        <source>&amp;Temperature</source>
+        <translation>温度(&amp;T)</translation>
+    </message>
+    <message>
+        <source>Top-k</source>
+        <translation>Top-k</translation>
+    </message>
+    <message>
+        <source>Top-p</source>
+        <translation>Top-p</translation>
+    </message>
+    <message>
+        <source>S&amp;eed</source>
+        <translation>种子(&amp;E)</translation>
+    </message>
+    <message>
+        <source>Min-p</source>
+        <translation>Min-p</translation>
+    </message>
+    <message>
+        <source>Repeat penalty</source>
+        <translation>重复惩罚</translation>
+    </message>
+    <message>
+        <source>Last n</source>
+        <translation>最近 n 个</translation>
+    </message>
+    <message>
+        <source>random</source>
+        <translation>随机</translation>
+    </message>
+    <message>
+        <source>The run ends after this many new tokens</source>
+        <translation>生成这么多新词元后结束运行</translation>
+    </message>
+    <message>
+        <source>0: always the most likely token; higher: more surprising</source>
+        <translation>0：总是取最可能的词元；越高越出人意料</translation>
+    </message>
+    <message>
+        <source>Draw among this many most likely tokens; 0: all</source>
+        <translation>在最可能的若干个词元中抽取；0：全部</translation>
+    </message>
+    <message>
+        <source>Draw among the fewest tokens whose probabilities reach this sum; 1: off</source>
+        <translation>在概率之和达到此值的最少词元中抽取；1：关闭</translation>
+    </message>
+    <message>
+        <source>Leave out tokens less likely than this part of the most likely one; 0: off</source>
+        <translation>排除概率低于最大概率此比例的词元；0：关闭</translation>
+    </message>
+    <message>
+        <source>Makes tokens of the last n less likely; 1: off</source>
+        <translation>降低最近 n 个词元再次出现的概率；1：关闭</translation>
+    </message>
+    <message>
+        <source>How many of the last tokens the penalty looks at; 0: none, −1: all</source>
+        <translation>惩罚所考察的最近词元数；0：不考察，−1：全部</translation>
+    </message>
+    <message>
+        <source>The same seed, prompt and settings give the same text; empty: a new one for every run</source>
+        <translation>相同的种子、提示和设置会得到相同的文本；留空：每次运行使用新的种子</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::StatusLine</name>
+    <message>
+        <source>Opening the model</source>
+        <translation>正在打开模型</translation>
+    </message>
+    <message>
+        <source>Ready</source>
+        <translation>就绪</translation>
+    </message>
+    <message>
+        <source>No model is open</source>
+        <translation>尚未打开模型</translation>
+    </message>
+    <message>
+        <source>Starting</source>
+        <translation>正在启动</translation>
+    </message>
+    <message>
+        <source>Reading the prompt: %1 of %2 tokens</source>
+        <translation>正在读入提示：%1 / %2 个词元</translation>
+    </message>
+    <message>
+        <source>Reading the prompt</source>
+        <translation>正在读入提示</translation>
+    </message>
+    <message>
+        <source>Writing</source>
+        <translation>正在生成</translation>
+    </message>
+    <message>
+        <source>The run failed</source>
+        <translation>运行失败</translation>
+    </message>
+    <message>
+        <source>Done: as many tokens as asked for</source>
+        <translation>完成：已达到指定词元数</translation>
+    </message>
+    <message>
+        <source>Done: the model ended the text</source>
+        <translation>完成：模型结束了文本</translation>
+    </message>
+    <message>
+        <source>Stopped</source>
+        <translation>已停止</translation>
+    </message>
+    <message>
+        <source>Done: the context is full</source>
+        <translation>完成：上下文已满</translation>
+    </message>
+    <message>
+        <source>recording all heads</source>
+        <translation>记录所有头</translation>
+    </message>
+    <message>
+        <source>recording layer %1 head %2</source>
+        <translation>记录第 %1 层第 %2 头</translation>
+    </message>
+    <message>
+        <source>recording no attention</source>
+        <translation>不记录注意力</translation>
+    </message>
+    <message>
+        <source>recording %1 heads</source>
+        <translation>记录 %1 个头</translation>
+    </message>
+    <message>
+        <source>%1 while recording</source>
+        <translation>%1（记录中）</translation>
+    </message>
+    <message>
+        <source>Decoding speed, by the engine's own clock</source>
+        <translation>解码速度，由引擎自身计时</translation>
+    </message>
+    <message>
+        <source>%1 prompt + %2 new tokens</source>
+        <translation>提示 %1 + 新生成 %2 个词元</translation>
+    </message>
+    <message>
+        <source>first token %1</source>
+        <translation>首词元 %1</translation>
+    </message>
+    <message>
+        <source>seed %1</source>
+        <translation>种子 %1</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::TensorModel</name>
+    <message>
+        <source>Tensor</source>
+        <translation>张量</translation>
+    </message>
+    <message>
+        <source>Type</source>
+        <translation>类型</translation>
+    </message>
+    <message>
+        <source>Shape</source>
+        <translation>形状</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>大小</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::TitleStrip</name>
+    <message>
+        <source>Title strip</source>
+        <translation>标题栏</translation>
+    </message>
+    <message>
+        <source>no model</source>
+        <translation>无模型</translation>
+    </message>
+    <message>
+        <source>Open a GGUF file with Ctrl+O</source>
+        <translation>按 Ctrl+O 打开 GGUF 文件</translation>
+    </message>
+    <message>
+        <source>no device</source>
+        <translation>无设备</translation>
+    </message>
+    <message>
+        <source>A device is chosen when a model is opened</source>
+        <translation>打开模型时选择设备</translation>
+    </message>
+    <message>
+        <source>%1 parameters, %2
+Press to see what the file holds</source>
+        <translation>%1 参数，%2
+点击查看文件内容</translation>
+    </message>
+    <message>
+        <source>%1
+%2, Vulkan %3
+%4</source>
+        <translation>%1
+%2，Vulkan %3
+%4</translation>
+    </message>
+    <message>
+        <source>experts static k=%1</source>
+        <translation>专家 静态 k=%1</translation>
+    </message>
+    <message>
+        <source>no experts</source>
+        <translation>无专家</translation>
+    </message>
+    <message>
+        <source>attention dense · %1 · KV f16</source>
+        <translation>注意力 稠密 · %1 · KV f16</translation>
+    </message>
+    <message>
+        <source>experts static</source>
+        <translation>专家 静态</translation>
+    </message>
+    <message>
+        <source>The policy of the run: every query attends to every earlier token, each token takes the model's own number of experts, keys and values are kept as 16-bit floats</source>
+        <translation>运行策略：每个查询关注此前的所有词元，每个词元使用模型自定的专家数，键和值以 16 位浮点保存</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::TranscriptView</name>
+    <message>
+        <source>token %1, id %2, %3</source>
+        <translation>词元 %1，编号 %2，%3</translation>
+    </message>
+    <message>
+        <source>Copy all &amp;text</source>
+        <translation>复制全文(&amp;T)</translation>
+    </message>
+    <message>
+        <source>Copy this &amp;token</source>
+        <translation>复制此词元(&amp;T)</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::format</name>
+    <message>
+        <source>tok/s</source>
+        <translation>词元/秒</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::load</name>
+    <message>
+        <source>Reading the file</source>
+        <translation>读取文件</translation>
+    </message>
+    <message>
+        <source>Opening the device</source>
+        <translation>打开设备</translation>
+    </message>
+    <message>
+        <source>Uploading weights</source>
+        <translation>上传权重</translation>
+    </message>
+    <message>
+        <source>Building pipelines</source>
+        <translation>构建管线</translation>
+    </message>
+</context>
 </TS>

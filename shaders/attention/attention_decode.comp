@@ -1,6 +1,7 @@
 // Attention of one query position: one subgroup per KV head and split of the key range; all query heads that share the
 // KV head are computed together, so that keys and values are read once. Lane = key for scores, lane = pair of dimensions
-// for the values. Writes unnormalised sums with their maximum and weight for attention_combine.
+// for the values. Writes unnormalised sums with their maximum and weight for attention_combine, or, where one split holds
+// all keys, the output itself.
 // Twin: engine/reference/attention.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -15,6 +16,7 @@ layout(local_size_x_id = 0) in;  // one subgroup
 layout(constant_id = 1) const uint HEAD_WIDTH = 64;
 layout(constant_id = 2) const uint GROUP = 4;      // query heads per KV head
 layout(constant_id = 3) const uint LANES = 8;      // subgroup size
+layout(constant_id = 4) const bool WHOLE = false;  // one split: writes the finished output, nothing is combined after
 
 layout(push_constant, scalar) uniform Push { AttentionPush p; };
 
@@ -68,7 +70,8 @@ void main() {
 
   [[unroll]] for (uint g = 0; g < GROUP; g++) {
     uint slot = (kv_head * GROUP + g) * splits + split;
-    if (lane == 0u) {
+    float share = WHOLE ? 1.0 / sum[g] : 1.0;
+    if (!WHOLE && lane == 0u) {
       Floats(p.partial).v[2u * slot] = maximum[g];
       Floats(p.partial).v[2u * slot + 1u] = sum[g];
     }
@@ -76,8 +79,8 @@ void main() {
     [[unroll]] for (uint c = 0; c < PAIRS; c++) {
       uint pair = lane + c * LANES;
       if (pair < HEAD_WIDTH / 2u) {
-        y.v[2u * pair] = acc[g * PAIRS + c].x;
-        y.v[2u * pair + 1u] = acc[g * PAIRS + c].y;
+        y.v[2u * pair] = acc[g * PAIRS + c].x * share;
+        y.v[2u * pair + 1u] = acc[g * PAIRS + c].y * share;
       }
     }
   }

@@ -1,4 +1,5 @@
-// What the program says to arguments: help, usage mistakes (status 2), well-formed wishes that are not built (status 1).
+// What the program says to arguments: help, usage mistakes (status 2), well-formed wishes that are not built (status
+// 1).
 #include <gtest/gtest.h>
 
 #include "tests/cli/program.hpp"
@@ -18,25 +19,28 @@ TEST(Arguments, HelpNamesEverySubcommandAndEndsWell) {
 
 TEST(Arguments, MistakesAreUsageErrors) {
   expect_usage(run({}), "subcommand");
-  expect_usage(run({"frobnicate"}));
+  expect_usage(run({"frobnicate"}), "no subcommand 'frobnicate'");
   expect_usage(run({"trace", "-p", "x", "-n", "1", "-o", "run.fovea"}));
   expect_usage(run({"generate", "-p", "x", "--frobnicate"}));
-  expect_usage(run({"generate"}), "Text");
-  expect_usage(run({"generate", "-p", "x", "-f", "y"}), "Text");
+  expect_usage(run({"generate"}), "--prompt");
+  expect_usage(run({"generate", "-p", "x", "-f", "y"}), "--prompt");
   expect_usage(run({"generate", "-p", "x", "-n", "many"}), "many");
   expect_usage(run({"generate", "-p", "x", "-n", "-2"}));
   expect_usage(run({"generate", "-p", "x", "--temp", "nan"}));
-  expect_usage(run({"generate", "-p", "x", "--top-p", "1.5"}));
+  expect_usage(run({"generate", "-p", "x", "--temp", "inf"}));
+  expect_usage(run({"generate", "-p", "x", "--repeat-penalty", "nan"}));
+  expect_usage(run({"generate", "-p", "x", "--top-p", "1.5"}), "from 0 to 1");
   expect_usage(run({"generate", "-p", "x", "--system", "y"}), "--chat");
   expect_usage(run({"generate", "-p", "x", "--record", "1"}), "LAYER,HEAD");
   expect_usage(run({"generate", "-p", "x", "--seed", "99999999999999999999"}));
   expect_usage(run({"generate", "-p", "x", "-m", ""}), "empty");
   expect_usage(run({"logits", "--tokens", "1 2 3"}), "--output");
   expect_usage(run({"logits", "--tokens", "1 x 3", "-o", "y"}), "numbers");
-  expect_usage(run({"logits", "-o", "y"}), "Tokens");
+  expect_usage(run({"logits", "-o", "y"}), "--tokens");
   expect_usage(run({"perplexity"}), "--file");
   expect_usage(run({"perplexity", "-f", "x", "--windows", "0"}));
   expect_usage(run({"bench", "-p", "1,x"}));
+  expect_usage(run({"bench", "-p", "1,-2"}));
   expect_usage(run({"bench", "-r", "0"}));
   expect_usage(run({"inspect", "a.gguf", "-m", "b.gguf"}));
 }

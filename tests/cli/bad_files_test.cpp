@@ -24,7 +24,8 @@ TEST(BadFiles, MissingEmptyFolderForeign) {
   expect_refused(folder.write("empty.gguf", ""));
   expect_refused(folder.file(""));
   expect_refused(folder.write("text.gguf", "This is no model at all, only a line of text.\n"));
-  expect_refused(folder.write("image.gguf", std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16) + std::string(4096, '\7')));
+  expect_refused(
+      folder.write("image.gguf", std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16) + std::string(4096, '\7')));
   expect_failure(run({"tokenize", "-m", folder.file("missing.gguf"), "-p", "x"}), "missing.gguf");
   expect_failure(run({"tokenize", "-m", folder.file("empty.gguf"), "-p", "x"}));
 }
@@ -33,7 +34,8 @@ TEST(BadFiles, TruncatedAnywhere) {
   const TemporaryFolder folder;
   const std::string whole = read_whole(stories_model());
   ASSERT_GT(whole.size(), 1000u);
-  for (const std::size_t kept : {std::size_t{4}, std::size_t{23}, std::size_t{100}, whole.size() / 2, whole.size() - 64})
+  for (const std::size_t kept :
+       {std::size_t{4}, std::size_t{23}, std::size_t{100}, whole.size() / 2, whole.size() - 64})
     expect_refused(folder.write("truncated.gguf", whole.substr(0, kept)));
 }
 
@@ -69,8 +71,10 @@ TEST(BadFiles, ContextTooLong) {
 }
 
 TEST(BadFiles, NoVulkanDevice) {
-  const Environment none{{"VK_DRIVER_FILES", "/nonexistent"}, {"VK_ICD_FILENAMES", "/nonexistent"},
-                         {"VK_ADD_DRIVER_FILES", ""}, {"FOVEA_VALIDATION", "0"}};
+  const Environment none{{"VK_DRIVER_FILES", "/nonexistent"},
+                         {"VK_ICD_FILENAMES", "/nonexistent"},
+                         {"VK_ADD_DRIVER_FILES", ""},
+                         {"FOVEA_VALIDATION", "0"}};
   expect_failure(run({"devices"}, "", none));
   expect_failure(run({"devices", "--json"}, "", none));
   expect_failure(run({"generate", "-m", stories_model(), "-p", "x", "-n", "1"}, "", none));

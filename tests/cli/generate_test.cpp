@@ -69,7 +69,8 @@ TEST(Generate, JsonHasEveryField) {
 }
 
 TEST(Generate, SameSeedSameTokensInAnotherProcess) {
-  const Arguments arguments{"generate", "-m", stories_model(), "-p", "The cat", "-n", "40", "--seed", "42", "--temp", "1"};
+  const Arguments arguments{"generate", "-m", stories_model(), "-p", "The cat", "-n", "40",
+                            "--seed",   "42", "--temp",        "1"};
   const auto first = run_json(arguments), second = run_json(arguments);
   EXPECT_EQ(first["tokens"], second["tokens"]);
   Arguments other = arguments;
@@ -102,8 +103,8 @@ TEST(Generate, RecordingChangesNoToken) {
 TEST(Generate, PromptFileLosesOneFinalNewline) {
   const TemporaryFolder folder;
   const auto expected = run_json(at_zero("Once upon a time", 8));
-  const auto from_file = run_json({"generate", "-m", stories_model(), "-f", folder.write("p", "Once upon a time\n"), "-n",
-                                   "8", "--temp", "0"});
+  const auto from_file = run_json(
+      {"generate", "-m", stories_model(), "-f", folder.write("p", "Once upon a time\n"), "-n", "8", "--temp", "0"});
   EXPECT_EQ(from_file["tokens"], expected["tokens"]);
   Arguments piped = at_zero("-", 8);
   EXPECT_EQ(run_json(piped, "Once upon a time")["tokens"], expected["tokens"]);
@@ -168,7 +169,8 @@ TEST(Generate, MixtureReportsItsExperts) {
   EXPECT_EQ(moe["calls"].size(), inspected["experts"].get<std::size_t>());
   EXPECT_EQ(moe["prefill"]["tokens"], value["prompt_tokens"]);
   expect_failure(run({"generate", "-m", model, "-p", "x", "-n", "1", "--moe", "static:k=1"}), "static:k=1");
-  const auto silent = run_json({"generate", "-m", model, "-p", "Hello there", "-n", "8", "--temp", "0", "--no-routing"});
+  const auto silent =
+      run_json({"generate", "-m", model, "-p", "Hello there", "-n", "8", "--temp", "0", "--no-routing"});
   EXPECT_EQ(silent["tokens"], value["tokens"]);
   EXPECT_TRUE(silent["moe"]["cv"].is_null());
 }

@@ -85,7 +85,8 @@ Expected by_definition(const std::vector<int>& ids, std::size_t window, std::siz
     for (std::size_t position = first; position + 1 < window; ++position) {
       double sum = 0;
       for (const float logit : logits.row(position)) sum += std::exp(static_cast<double>(logit));
-      losses.push_back(std::log(sum) - static_cast<double>(logits.row(position)[static_cast<std::size_t>(part[position + 1])]));
+      losses.push_back(std::log(sum) -
+                       static_cast<double>(logits.row(position)[static_cast<std::size_t>(part[position + 1])]));
     }
   }
   Expected expected;
@@ -98,7 +99,8 @@ Expected by_definition(const std::vector<int>& ids, std::size_t window, std::siz
   expected.tokens = losses.size();
   expected.nll /= count;
   expected.perplexity = std::exp(expected.nll);
-  expected.standard_error = expected.perplexity * std::sqrt((squares / count - expected.nll * expected.nll) / (count - 1));
+  expected.standard_error =
+      expected.perplexity * std::sqrt((squares / count - expected.nll * expected.nll) / (count - 1));
   return expected;
 }
 
@@ -123,7 +125,8 @@ TEST(Perplexity, IsWhatItsDefinitionSays) {
   EXPECT_TRUE(half["attention"]["mass_recall"]["mean"].is_null());
   EXPECT_TRUE(half["moe"]["k_mean"].is_null());
 
-  const auto last = run_json({"perplexity", "-m", stories_model(), "-f", file, "-c", "33", "--windows", "1", "--last", "5"});
+  const auto last =
+      run_json({"perplexity", "-m", stories_model(), "-f", file, "-c", "33", "--windows", "1", "--last", "5"});
   expect_close(last, by_definition(ids, 33, 1, 27));
 
   // The model wrote this text itself, so it is less surprised than by one that is turned round.
@@ -135,17 +138,29 @@ TEST(Perplexity, IsWhatItsDefinitionSays) {
 TEST(Perplexity, BytesCutTheText) {
   const TemporaryFolder folder;
   const std::string text = read_whole(FOVEA_TEST_DATA "/stories260K/stories260K.golden.t0.n200.empty.txt");
-  const auto cut = run_json({"perplexity", "-m", stories_model(), "-f", folder.write("a", text), "-c", "32", "--bytes", "200"});
-  const auto whole = run_json({"perplexity", "-m", stories_model(), "-f", folder.write("b", text.substr(0, 200)), "-c", "32"});
+  const auto cut =
+      run_json({"perplexity", "-m", stories_model(), "-f", folder.write("a", text), "-c", "32", "--bytes", "200"});
+  const auto whole =
+      run_json({"perplexity", "-m", stories_model(), "-f", folder.write("b", text.substr(0, 200)), "-c", "32"});
   EXPECT_EQ(cut["text_tokens"], whole["text_tokens"]);
   EXPECT_EQ(cut["nll"], whole["nll"]);
   const Outcome shown = run({"perplexity", "-m", stories_model(), "-f", folder.file("b"), "-c", "32"});
   EXPECT_EQ(shown.out.rfind("PPL = ", 0), 0u) << shown.out;
 }
 
+TEST(Perplexity, SpecialTokensSpelledInTheTextAreText) {
+  const TemporaryFolder folder;
+  const std::string file = folder.write("text", "One day</s>the cat sat</s>on the mat</s>and was happy.");
+  const auto plain = run_json({"tokenize", "-m", stories_model(), "--no-special", "-f", file});
+  const auto parsed = run_json({"tokenize", "-m", stories_model(), "-f", file});
+  const auto scored = run_json({"perplexity", "-m", stories_model(), "-f", file, "-c", "16"});
+  EXPECT_NE(parsed["tokens"].size(), plain["tokens"].size() + 1);
+  EXPECT_EQ(scored["text_tokens"], plain["tokens"].size() + 1);  // the start of text in front
+}
+
 TEST(Bench, OneJsonObjectALine) {
-  const Outcome outcome = run({"bench", "-m", stories_model(), "-p", "8,16", "-n", "4", "-d", "0,8", "-r", "2", "--json",
-                               "--peak-gbs", "50", "--profile"});
+  const Outcome outcome = run({"bench", "-m", stories_model(), "-p", "8,16", "-n", "4", "-d", "0,8", "-r", "2",
+                               "--json", "--peak-gbs", "50", "--profile"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   std::istringstream lines(outcome.out);
   std::vector<std::string> names;

@@ -41,10 +41,9 @@ TEST(Inspect, JsonDescribesTheModel) {
   EXPECT_EQ(counted, static_cast<int>(model["tensors"].size()));
   EXPECT_TRUE(model["types"].contains("F16"));
   const auto& estimate = model["estimate"];
-  EXPECT_EQ(estimate["total"].get<std::uint64_t>(), estimate["weights"].get<std::uint64_t>() +
-                                                        estimate["kv"].get<std::uint64_t>() +
-                                                        estimate["compute"].get<std::uint64_t>() +
-                                                        estimate["other"].get<std::uint64_t>());
+  EXPECT_EQ(estimate["total"].get<std::uint64_t>(),
+            estimate["weights"].get<std::uint64_t>() + estimate["kv"].get<std::uint64_t>() +
+                estimate["compute"].get<std::uint64_t>() + estimate["other"].get<std::uint64_t>());
   EXPECT_EQ(model["metadata"]["general.architecture"], "llama");
   EXPECT_EQ(model["metadata"]["llama.block_count"], 5);
   for (const auto& tensor : model["tensors"]) {
@@ -72,7 +71,8 @@ TEST(Inspect, TextNamesTheTensors) {
 TEST(Tokenize, GoldenIds) {
   // As llama2.c cuts it with the model's own vocabulary of 512 pieces; 1 is the start of text.
   EXPECT_EQ(run({"tokenize", "-m", stories_model(), "-p", "Once upon a time"}).out, "1 403 407 261 378\n");
-  EXPECT_EQ(run({"tokenize", "-m", stories_model(), "--no-special", "-p", "Once upon a time"}).out, "403 407 261 378\n");
+  EXPECT_EQ(run({"tokenize", "-m", stories_model(), "--no-special", "-p", "Once upon a time"}).out,
+            "403 407 261 378\n");
 }
 
 TEST(Tokenize, TextFromArgumentFileAndInputIsTheSame) {

@@ -72,8 +72,8 @@ Program::Program(const Arguments& arguments, const std::string& input, const Env
   std::vector<std::string> words{FOVEA_CLI};
   words.insert(words.end(), arguments.begin(), arguments.end());
   auto variables = environment_with(environment);
-  EXPECT_EQ(posix_spawn(&process_, FOVEA_CLI, &actions, &attributes, pointers(words).data(), pointers(variables).data()),
-            0);
+  EXPECT_EQ(
+      posix_spawn(&process_, FOVEA_CLI, &actions, &attributes, pointers(words).data(), pointers(variables).data()), 0);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);

@@ -31,7 +31,7 @@ class Program {
   std::string read_some();  // waits for output; "" at its end
   void stop_reading();      // closes the pipe that the program writes to
   void send(int signal);
-  Outcome finish();         // reads the rest and waits
+  Outcome finish();  // reads the rest and waits
 
  private:
   pid_t process_ = -1;

@@ -19,8 +19,8 @@ TEST(Spec, ModeAloneAndWithParameters) {
 }
 
 TEST(Spec, MalformedTextIsRefused) {
-  for (const char* text : {"", ":", "a:", "a:b", "a:b=", "a:=b", "a:b=c,", "a:,b=c", "a:b=c,b=d", "a:b=c=d", "A", "a b",
-                           "a:B=c", "\xff"})
+  for (const char* text :
+       {"", ":", "a:", "a:b", "a:b=", "a:=b", "a:b=c,", "a:,b=c", "a:b=c,b=d", "a:b=c=d", "A", "a b", "a:B=c", "\xff"})
     EXPECT_FALSE(parse_spec(text)) << text;
   EXPECT_FALSE(parse_spec(std::string(10'000, 'a')));
 }
@@ -28,7 +28,8 @@ TEST(Spec, MalformedTextIsRefused) {
 TEST(Spec, CountsAreWholeNumbers) {
   EXPECT_EQ(parse_count("0"), 0u);
   EXPECT_EQ(parse_count("4294967295"), 4294967295u);
-  for (const char* text : {"", "-1", "+1", " 1", "1 ", "1.0", "4294967296", "one"}) EXPECT_FALSE(parse_count(text)) << text;
+  for (const char* text : {"", "-1", "+1", " 1", "1 ", "1.0", "4294967296", "one"})
+    EXPECT_FALSE(parse_count(text)) << text;
 }
 
 }  // namespace

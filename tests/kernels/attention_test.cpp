@@ -25,6 +25,8 @@ struct Keys {
 };
 
 constexpr Tolerance kAttention{.relative_l2 = 3e-6, .scaled_max = 1e-5};
+// Scores in the thousands are rounded to 1e-4, and so are then the weights.
+constexpr Tolerance kSharp{.relative_l2 = 1e-4, .scaled_max = 3e-4};
 
 std::string heads_name(const testing::TestParamInfo<Heads>& info) {
   return "width_" + std::to_string(info.param.width) + "_heads_" + std::to_string(info.param.query) + "_" + std::to_string(info.param.kv);
@@ -38,7 +40,7 @@ class Attention : public KernelTest, public testing::WithParamInterface<Heads> {
             .layer_offset = cache.layer_offset(), .pages = pages, .state = state};
   }
   // Queries of `sharpness` make the softmax as peaked.
-  void prefill(Keys keys, float sharpness) {
+  void prefill(Keys keys, float sharpness, Tolerance tolerance) {
     const Heads heads = GetParam();
     Seeded random(keys.all * 10 + keys.batch);
     PagedCache cache(device(), heads.kv, heads.width, 0, keys.all, 1);
@@ -59,9 +61,9 @@ class Attention : public KernelTest, public testing::WithParamInterface<Heads> {
     run([&](KernelRecorder& kernels, std::uint64_t state) {
       return record_attention_prefill(kernels, {.shape = shape(cache, pages, state, room), .query = queries, .y = y.address(), .y_stride = stride});
     }, {&y});
-    EXPECT_TRUE(near_enough(rows_of(y, keys.batch, row, stride), expected, kAttention)) << keys.all << " keys, batch " << keys.batch;
+    EXPECT_TRUE(near_enough(rows_of(y, keys.batch, row, stride), expected, tolerance)) << keys.all << " keys, batch " << keys.batch;
   }
-  void decode(std::uint32_t keys, float sharpness) {
+  void decode(std::uint32_t keys, float sharpness, Tolerance tolerance) {
     const Heads heads = GetParam();
     Seeded random(keys);
     PagedCache cache(device(), heads.kv, heads.width, 0, keys, 2);
@@ -79,21 +81,21 @@ class Attention : public KernelTest, public testing::WithParamInterface<Heads> {
       return record_attention_decode(kernels, {.shape = shape(cache, pages, state, 1), .query = queries, .y = y.address(),
                                                .y_stride = row, .values = values.address(), .partial = partial.address()});
     }, {&y, &values, &partial});
-    EXPECT_TRUE(near_enough(y.values<float>(), expected, kAttention)) << keys << " keys";
+    EXPECT_TRUE(near_enough(y.values<float>(), expected, tolerance)) << keys << " keys";
   }
 };
 
 TEST_P(Attention, of_a_batch_equals_the_reference) {
-  for (const Keys keys : {Keys{1, 1}, {31, 31}, {32, 5}, {33, 33}, {257, 20}, {1000, 9}}) prefill(keys, 1.5f);
+  for (const Keys keys : {Keys{1, 1}, {31, 31}, {32, 5}, {33, 33}, {257, 20}, {1000, 9}}) prefill(keys, 1.5f, kAttention);
 }
 
 TEST_P(Attention, of_one_token_equals_the_reference) {
-  for (const std::uint32_t keys : {1u, 31u, 32u, 33u, 257u, 1000u}) decode(keys, 1.5f);
+  for (const std::uint32_t keys : {1u, 31u, 32u, 33u, 257u, 1000u}) decode(keys, 1.5f, kAttention);
 }
 
 TEST_P(Attention, survives_scores_that_overflow_a_naive_softmax) {
-  prefill({70, 9}, 300);
-  decode(70, 300);
+  prefill({70, 9}, 300, kSharp);
+  decode(70, 300, kSharp);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Attention,

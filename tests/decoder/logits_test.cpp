@@ -1,0 +1,122 @@
+// The device decoder against the reference, for every family and type, and against recorded logits.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+#include "tests/decoder/decoder_bench.hpp"
+#include "tests/support/tolerance.hpp"
+
+namespace fovea::test {
+namespace {
+
+// Single precision against double over two layers, and keys that round to the other half now and then.
+constexpr Tolerance kLogits{.relative_l2 = 1e-4, .scaled_max = 2e-4};
+
+class Families : public DecoderTest, public testing::WithParamInterface<ModelShape> {
+ protected:
+  void SetUp() override {
+    DecoderTest::SetUp();
+    if (!IsSkipped()) load(GetParam());
+  }
+};
+
+TEST_P(Families, logits_equal_the_reference_in_batches_of_any_size) {
+  const std::vector<std::int32_t> prompt = tokens(75, 1);
+  const std::vector<float> expected = must(reference_->logits(prompt));
+  for (const std::uint32_t batch : {75u, 32u, 7u, 1u})
+    EXPECT_TRUE(near_enough(all_logits(*decoder_, prompt, batch), expected, kLogits)) << "batches of " << batch;
+}
+
+// Decoding leaves no logits for the host: its choices are judged, which depend on every one of them.
+TEST_P(Families, drawn_tokens_are_those_of_highest_reference_logit) {
+  const std::vector<std::int32_t> prompt = tokens(20, 2);
+  const Generation run = generate(*decoder_, prompt, 50);
+  ASSERT_EQ(run.drawn.size(), 50u);
+  std::vector<std::int32_t> all = prompt;
+  all.insert(all.end(), run.drawn.begin(), run.drawn.end() - 1);
+  const std::vector<float> logits = must(reference_->logits(all));
+  const std::size_t vocabulary = decoder_->config().vocabulary;
+  for (std::size_t i = 0; i < run.drawn.size(); ++i) {
+    const std::span<const float> row = std::span(logits).subspan((prompt.size() - 1 + i) * vocabulary, vocabulary);
+    const float highest = *std::ranges::max_element(row);
+    ASSERT_GE(row[static_cast<std::size_t>(run.drawn[i])], highest - 1e-3f) << "draw " << i;
+  }
+  EXPECT_GT(std::set(run.drawn.begin(), run.drawn.end()).size(), 3u) << "a model that always says the same proves nothing";
+}
+
+// A prompt read token by token with decode plans in between ends where one read at once does.
+TEST_P(Families, decoding_continues_as_a_longer_prompt_would) {
+  const std::vector<std::int32_t> prompt = tokens(20, 3);
+  const Generation whole = generate(*decoder_, prompt, 30);
+  for (const std::size_t known : {1u, 12u, 29u}) {
+    std::vector<std::int32_t> longer = prompt;
+    longer.insert(longer.end(), whole.drawn.begin(), whole.drawn.begin() + static_cast<std::ptrdiff_t>(known));
+    const Generation rest = generate(*decoder_, longer, static_cast<std::uint32_t>(30 - known), {}, greedy(), known == 12 ? 5 : 1u << 20);
+    EXPECT_TRUE(std::equal(rest.drawn.begin(), rest.drawn.end(), whole.drawn.begin() + static_cast<std::ptrdiff_t>(known)))
+        << known << " tokens known";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Families, testing::ValuesIn(model_shapes()), [](const auto& entry) { return std::string(entry.param.name); });
+
+struct Fixture {
+  const char* name;
+  double most_distance, least_same_top;
+};
+
+class RecordedLogits : public DecoderTest, public testing::WithParamInterface<Fixture> {};
+
+TEST_P(RecordedLogits, are_reproduced) {
+  const std::filesystem::path folder = std::filesystem::path(FOVEA_SHARED) / "fixtures/logits";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the recorded logits are not on this machine";
+  const Fixture fixture = GetParam();
+  const std::string stem = (folder / fixture.name).string();
+  const GgufFile file = must(GgufFile::open(stem + ".gguf"));
+  std::ifstream token_file(stem + ".tokens"), logits_file(stem + ".logits", std::ios::binary);
+  const std::vector<std::int32_t> prompt{std::istream_iterator<std::int32_t>(token_file), {}};
+  std::array<std::int32_t, 2> shape{};
+  logits_file.read(reinterpret_cast<char*>(shape.data()), 8);
+  const auto vocabulary = static_cast<std::size_t>(shape[1]);
+  std::vector<float> expected(static_cast<std::size_t>(shape[0]) * vocabulary);
+  logits_file.read(reinterpret_cast<char*>(expected.data()), static_cast<std::streamsize>(expected.size() * sizeof(float)));
+  ASSERT_EQ(prompt.size(), static_cast<std::size_t>(shape[0]));
+
+  decoder_ = make_decoder(device(), file, {.context = 2048});
+  const std::vector<float> logits = all_logits(*decoder_, prompt, 1u << 20);
+  ASSERT_EQ(logits.size(), expected.size());
+  double squares = 0, norm = 0;
+  std::size_t same = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    squares += std::pow(static_cast<double>(logits[i]) - static_cast<double>(expected[i]), 2);
+    norm += std::pow(static_cast<double>(expected[i]), 2);
+  }
+  for (std::size_t t = 0; t < prompt.size(); ++t) {
+    const auto top = [&](const std::vector<float>& all) {
+      const std::span<const float> row = std::span(all).subspan(t * vocabulary, vocabulary);
+      return std::ranges::max_element(row) - row.begin();
+    };
+    same += top(logits) == top(expected) ? 1 : 0;
+  }
+  RecordProperty("distance", std::to_string(squares / norm));
+  EXPECT_LE(squares / norm, fixture.most_distance);
+  EXPECT_GE(static_cast<double>(same) / static_cast<double>(prompt.size()), fixture.least_same_top);
+}
+
+// The recorder rounds activations to 8 bits where weights are in blocks, hence the wider bound.
+INSTANTIATE_TEST_SUITE_P(Models, RecordedLogits,
+                         testing::Values(Fixture{"llama-q4_0", 4e-3, 0.93}, Fixture{"llama-q6_k", 4e-3, 0.93}, Fixture{"mixtral-q5_k", 4e-3, 0.93},
+                                         Fixture{"olmoe-q8_0", 4e-3, 0.93}, Fixture{"qwen3moe-f16", 5e-5, 0.95}, Fixture{"qwen3moe-q4_k", 4e-3, 0.93}),
+                         [](const auto& entry) {
+                           std::string name = entry.param.name;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace fovea::test

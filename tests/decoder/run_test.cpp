@@ -1,0 +1,134 @@
+// Runs: repeatable to the bit, within their limits, accounted for, and survivable when the device is not.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/decoder/decoder_bench.hpp"
+
+namespace fovea::test {
+namespace {
+
+const ModelShape kMixture{.name = "mixture", .architecture = "qwen3moe", .type = DType::Q8_0, .width = 64, .head_width = 16, .query_heads = 4,
+                          .kv_heads = 2, .hidden = 32, .experts = 8, .used = 2};
+
+class Runs : public DecoderTest {};
+
+TEST_F(Runs, are_repeated_to_the_bit_whatever_came_between) {
+  load(kMixture);
+  const std::vector<std::int32_t> prompt = tokens(50, 1), other = tokens(90, 2);
+  const SamplingOptions warm{.temperature = 1, .top_k = 0, .top_p = 1, .min_p = 0, .seed = 1234};
+  const std::vector<float> logits = all_logits(*decoder_, prompt, 50);
+  const Generation cold = generate(*decoder_, prompt, 40), drawn = generate(*decoder_, prompt, 40, {}, warm);
+  generate(*decoder_, other, 40, {.routing = true, .heads = {{0, 0}}, .row_positions = 200}, warm);
+  EXPECT_TRUE(all_logits(*decoder_, prompt, 50) == logits);
+  EXPECT_EQ(generate(*decoder_, prompt, 40).drawn, cold.drawn);
+  EXPECT_EQ(generate(*decoder_, prompt, 40, {}, warm).drawn, drawn.drawn);
+  EXPECT_NE(drawn.drawn, cold.drawn);
+  SamplingOptions another = warm;
+  another.seed = 1235;
+  EXPECT_NE(generate(*decoder_, prompt, 40, {}, another).drawn, drawn.drawn);
+}
+
+TEST_F(Runs, are_the_same_to_the_bit_with_a_barrier_before_every_dispatch) {
+  for (const ModelShape& shape : {kMixture, model_shapes().front(), model_shapes()[4]}) {
+    load(shape);
+    const std::vector<std::int32_t> prompt = tokens(70, 3);
+    const DecoderTrace trace{.routing = true, .heads = {{0, 1}, {1, 0}}, .row_positions = 256};
+    const std::vector<float> logits = all_logits(*decoder_, prompt, 70);
+    const Generation run = generate(*decoder_, prompt, 40, trace);
+    decoder_.reset();
+    decoder_ = make_decoder(device(), *file_, {.barrier_everywhere = true});
+    EXPECT_TRUE(all_logits(*decoder_, prompt, 70) == logits) << shape.name;
+    const Generation fenced = generate(*decoder_, prompt, 40, trace);
+    EXPECT_EQ(fenced.drawn, run.drawn) << shape.name;
+    EXPECT_TRUE(fenced.steps.back().rows == run.steps.back().rows && fenced.steps.back().experts == run.steps.back().experts);
+  }
+}
+
+TEST_F(Runs, end_at_the_context_with_an_error_that_says_so) {
+  load(kMixture, {.context = 40});
+  const std::vector<std::int32_t> prompt = tokens(36, 4);
+  const Generation run = generate(*decoder_, prompt, 5);  // the fifth is drawn from the last position
+  EXPECT_EQ(run.drawn.size(), 5u);
+  EXPECT_EQ(decoder_->position(), 40u);
+  const auto beyond = decoder_->submit_decode();
+  ASSERT_FALSE(beyond);
+  EXPECT_EQ(beyond.error().code, ErrorCode::usage);
+  EXPECT_NE(beyond.error().sentence().find("40"), std::string::npos) << beyond.error().sentence();
+  EXPECT_EQ(generate(*decoder_, prompt, 5).drawn, run.drawn) << "and the next run is as good as the first";
+  EXPECT_EQ(generate(*decoder_, tokens(40, 5), 1).drawn.size(), 1u) << "a prompt may fill the context";
+}
+
+TEST_F(Runs, of_too_long_or_empty_prompts_are_refused) {
+  load(kMixture, {.context = 40});
+  for (const std::size_t count : {std::size_t{0}, std::size_t{41}}) {
+    const auto refused = decoder_->begin(tokens(count, 6), greedy(), {});
+    ASSERT_FALSE(refused) << count;
+    EXPECT_EQ(refused.error().code, ErrorCode::usage);
+  }
+  EXPECT_EQ(generate(*decoder_, tokens(3, 7), 2).drawn.size(), 2u);
+  EXPECT_FALSE(decoder_->submit_prompt(1, StepKind::draw)) << "nothing of the prompt is left";
+}
+
+TEST_F(Runs, survive_ids_that_no_vocabulary_has) {
+  load(kMixture);
+  const Generation run = generate(*decoder_, std::vector<std::int32_t>{5, -1, 1 << 30, 211}, 4);
+  for (const std::int32_t token : run.drawn) EXPECT_LT(static_cast<std::uint32_t>(token), 211u);
+}
+
+TEST_F(Runs, take_pages_as_they_need_them_and_give_them_back) {
+  load(kMixture, {.context = 3000});
+  const std::uint64_t small = device().memory().kv, others = device().memory().compute + device().memory().weights;
+  const std::uint64_t position = 2ull * 2 * 2 * 16 * 2;  // keys and values of a position: layers, heads, width, halves
+  EXPECT_GE(small, 1024 * position);
+  EXPECT_LT(small, 3000 * position) << "the cache starts small";
+  generate(*decoder_, tokens(100, 8), 2);
+  EXPECT_EQ(device().memory().kv, small);
+  const Generation grown = generate(*decoder_, tokens(1020, 9), 10);
+  const std::uint64_t two = device().memory().kv;
+  EXPECT_GE(two, 2 * 1024 * position);
+  generate(*decoder_, tokens(2999, 10), 1);
+  EXPECT_GT(device().memory().kv, two);
+  EXPECT_LE(device().memory().kv, 2 * two);
+  EXPECT_GE(device().memory_peak(), device().memory().kv + others);
+  EXPECT_EQ(generate(*decoder_, tokens(1020, 9), 10).drawn, grown.drawn) << "across the border of two slabs";
+  generate(*decoder_, tokens(10, 11), 1);
+  EXPECT_EQ(device().memory().kv, small);
+}
+
+TEST_F(Runs, on_more_than_one_slab_equal_the_reference) {
+  load(kMixture, {.context = 3000});
+  const std::vector<std::int32_t> prompt = tokens(1100, 12);
+  const Generation run = generate(*decoder_, prompt, 4);
+  std::vector<std::int32_t> all = prompt;
+  all.insert(all.end(), run.drawn.begin(), run.drawn.end() - 1);
+  const std::vector<float> logits = must(reference_->logits(all));
+  for (std::size_t i = 0; i < run.drawn.size(); ++i) {
+    const std::span<const float> row = std::span(logits).subspan((prompt.size() - 1 + i) * 211, 211);
+    EXPECT_GE(row[static_cast<std::size_t>(run.drawn[i])], *std::ranges::max_element(row) - 1e-3f) << i;
+  }
+}
+
+TEST_F(Runs, end_with_an_error_when_the_device_is_lost_at_any_step) {
+  file_.emplace(must(seeded_model(kMixture).open()));
+  for (const std::uint64_t alive : {0u, 1u, 2u, 5u, 9u}) {
+    auto lost = must(gpu::Device::create({.lose_after_submissions = alive}));
+    decoder_ = make_decoder(*lost, *file_, {.context = 256});
+    std::string sentence;
+    try {
+      generate(*decoder_, tokens(150, 13), 20, {.routing = true, .heads = {{0, 0}}, .row_positions = 200});
+    } catch (const std::runtime_error& error) {
+      sentence = error.what();
+    }
+    EXPECT_NE(sentence.find("lost"), std::string::npos) << "after " << alive << " submissions: " << sentence;
+    // Every later call says the same, and nothing hangs or crashes on the way out.
+    const auto again = decoder_->begin(tokens(5, 14), greedy(), {});
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, ErrorCode::device);
+    EXPECT_FALSE(decoder_->submit_decode());
+    decoder_.reset();
+  }
+}
+
+}  // namespace
+}  // namespace fovea::test

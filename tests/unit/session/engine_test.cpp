@@ -1,0 +1,207 @@
+// A loaded model from prompt to text: golden stories, seeds, whole characters, ends of runs, traces.
+#include "engine/session/engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "engine/gpu/device.hpp"
+#include "engine/text/utf8.hpp"
+
+namespace fovea {
+namespace {
+
+const std::filesystem::path kFolder = std::filesystem::path(FOVEA_TEST_DATA) / "stories260K";
+const std::filesystem::path kModel = kFolder / "stories260K-F16.gguf";
+
+// One engine for all cases; runs must not depend on one another anyway.
+Engine* engine() {
+  static const auto loaded = Engine::load(kModel, {});
+  return loaded ? loaded->get() : nullptr;
+}
+
+class Stories : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const auto devices = gpu::list_devices(); !devices) GTEST_SKIP() << devices.error().sentence();
+    ASSERT_NE(engine(), nullptr);
+  }
+  static RunResult run(const Generate& request, const RunObserver& observer = {}, std::stop_token stop = {}) {
+    auto result = engine()->generate(request, observer, std::move(stop));
+    EXPECT_TRUE(result) << (result ? "" : result.error().sentence());
+    return result ? std::move(*result) : RunResult{};
+  }
+  static Generate greedy(const std::string& prompt, std::uint32_t tokens) {
+    return {.id = 5, .prompt = prompt, .max_tokens = tokens, .sampling = {.temperature = 0, .seed = 0}};
+  }
+  static std::vector<TokenId> ids(const RunResult& result) {
+    std::vector<TokenId> all;
+    for (const TokenText& token : result.tokens) all.push_back(token.id);
+    return all;
+  }
+};
+
+TEST_F(Stories, are_told_to_the_letter) {
+  for (const auto& [prompt, name] : {std::pair{"Once upon a time", "Once_upon_a_time"}, {"The little dog", "The_little_dog"}, {"", "empty"}}) {
+    std::ifstream golden(kFolder / ("stories260K.golden.t0.n200." + std::string(name) + ".txt"));
+    std::stringstream expected;
+    expected << golden.rdbuf();
+    ASSERT_GT(expected.str().size(), 100u);
+    // As far as the model's own context goes: 128 positions, and one token drawn from the last.
+    const std::uint32_t prompt_tokens = static_cast<std::uint32_t>(std::max<std::size_t>(engine()->tokenizer().encode(prompt).size(), 1));
+    const std::uint32_t generated = engine()->summary().context + 1 - prompt_tokens;
+    const RunResult result = run(greedy(prompt, generated));
+    EXPECT_EQ(result.prompt_tokens, prompt_tokens);
+    EXPECT_EQ(result.reason, StopReason::length);
+    EXPECT_EQ(result.timings.generated_tokens, generated);
+    const std::string text = std::string(prompt) + result.text;
+    const std::string story = text.starts_with(' ') ? text.substr(1) : text;  // the golden text leaves the first space out
+    EXPECT_GT(story.size(), 250u);
+    EXPECT_EQ(story, expected.str().substr(0, story.size())) << name;
+  }
+}
+
+TEST_F(Stories, of_one_seed_are_one_story) {
+  Generate request = greedy("Once", 60);
+  request.sampling = {.temperature = 1.2f, .seed = 77};
+  const RunResult first = run(request), second = run(request);
+  EXPECT_EQ(first.seed, 77u);
+  EXPECT_EQ(ids(first), ids(second));
+  EXPECT_EQ(first.text, second.text);
+  request.sampling.seed = 78;
+  EXPECT_NE(ids(run(request)), ids(first));
+  // A random seed is reported, and typing it gives the same story.
+  request.sampling.seed = -1;
+  const RunResult random = run(request);
+  request.sampling.seed = static_cast<std::int64_t>(random.seed);
+  EXPECT_EQ(ids(run(request)), ids(random));
+}
+
+TEST_F(Stories, never_show_half_a_character) {
+  // So hot that every token is as likely as any other, and most are single bytes.
+  Generate request = greedy("Once", 400);
+  request.sampling = {.temperature = 1000, .top_k = 0, .top_p = 1, .min_p = 0, .seed = 3};
+  std::string shown;
+  std::size_t silent = 0;
+  const RunObserver observer{.tokens = [&](const TokensGenerated& event) {
+    for (const TokenText& token : event.tokens) {
+      EXPECT_TRUE(token.text.empty() || is_utf8(token.text)) << token.piece;
+      silent += token.text.empty() ? 1 : 0;
+      shown += token.text;
+    }
+  }};
+  const RunResult result = run(request, observer);
+  EXPECT_EQ(shown, result.text);
+  EXPECT_TRUE(is_utf8(result.text));
+  EXPECT_GT(silent, 0u) << "no token ended inside a character: the case proves nothing";
+}
+
+TEST_F(Stories, stop_within_one_token_when_told_to) {
+  std::stop_source stop;
+  std::uint32_t told = 0;
+  const RunObserver observer{.tokens = [&](const TokensGenerated& event) {
+    told += static_cast<std::uint32_t>(event.tokens.size());
+    if (told == 7) stop.request_stop();
+  }};
+  const RunResult result = run(greedy("Once upon a time", 300), observer, stop.get_token());
+  EXPECT_EQ(result.reason, StopReason::cancelled);
+  EXPECT_EQ(told, 7u);
+  EXPECT_EQ(result.tokens.size(), result.prompt_tokens + 7);
+
+  const RunResult before = run(greedy("Once upon a time", 300), {}, stop.get_token());  // stopped already
+  EXPECT_EQ(before.reason, StopReason::cancelled);
+  EXPECT_EQ(before.timings.generated_tokens, 0u);
+}
+
+TEST_F(Stories, end_when_the_context_is_full) {
+  const std::uint32_t context = engine()->summary().context;
+  const RunResult result = run(greedy("Once upon a time", 100'000));
+  EXPECT_TRUE(result.reason == StopReason::context_full || result.reason == StopReason::end_of_text);
+  if (result.reason == StopReason::context_full) {
+    EXPECT_EQ(result.tokens.size(), context + 1u);  // one is drawn from the last position
+  }
+  std::string longest;
+  while (engine()->tokenizer().encode(longest).size() <= context) longest += "Once upon a time ";
+  const auto refused = engine()->generate(greedy(longest, 5));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::usage);
+}
+
+TEST_F(Stories, of_no_tokens_read_the_prompt_and_end) {
+  const RunResult result = run(greedy("Once upon a time", 0));
+  EXPECT_EQ(result.reason, StopReason::length);
+  EXPECT_EQ(result.tokens.size(), result.prompt_tokens);
+  EXPECT_TRUE(result.text.empty());
+}
+
+TEST_F(Stories, leave_a_trace_of_the_heads_asked_for) {
+  Generate request = greedy("Once upon a time", 40);
+  request.trace.heads = {{1, 2}, {0, 0}};
+  const RunResult result = run(request), plain = run(greedy("Once upon a time", 40));
+  EXPECT_EQ(ids(result), ids(plain)) << "recording changes nothing";
+  EXPECT_TRUE(plain.trace->heads.empty());
+  ASSERT_NE(result.trace->head({1, 2}), nullptr);
+  EXPECT_EQ(result.trace->head({1, 1}), nullptr);
+  EXPECT_TRUE(result.timings.recording);
+  EXPECT_EQ(result.trace->tokens->size(), result.tokens.size());
+  // The last token is drawn, but never fed: it has no row of its own.
+  const std::uint32_t last = static_cast<std::uint32_t>(result.tokens.size()) - 2;
+  EXPECT_EQ(result.trace->head({1, 2})->row(last).size(), last + 1);
+  EXPECT_TRUE(result.trace->head({1, 2})->row(last + 1).empty());
+  EXPECT_EQ(result.trace->routing.experts, 0u);
+  EXPECT_GT(result.memory.weights, 500'000u);
+  EXPECT_GE(result.memory_peak, result.memory.total());
+}
+
+TEST_F(Stories, give_logits_from_the_first_position_scored) {
+  const std::vector<TokenId> tokens = engine()->tokenizer().encode("Once upon a time, there was a little girl");
+  std::vector<std::uint32_t> positions;
+  std::vector<float> last, alone;
+  const auto keep = [&](std::vector<float>& to) {
+    return [&](std::uint32_t position, std::span<const float> row) {
+      positions.push_back(position);
+      to.assign(row.begin(), row.end());
+    };
+  };
+  ASSERT_TRUE(engine()->logits(tokens, 0, keep(last)));
+  EXPECT_EQ(positions.size(), tokens.size());
+  positions.clear();
+  const auto end = static_cast<std::uint32_t>(tokens.size());
+  ASSERT_TRUE(engine()->logits(tokens, end - 1, keep(alone)));
+  EXPECT_EQ(positions, std::vector{end - 1});
+  ASSERT_EQ(last.size(), engine()->summary().vocabulary);
+  for (std::size_t i = 0; i < last.size(); ++i) ASSERT_NEAR(last[i], alone[i], 1e-3f);
+  EXPECT_FALSE(engine()->logits(std::vector<TokenId>{1, 512}, 0, keep(last)));
+  EXPECT_FALSE(engine()->logits(std::vector<TokenId>{-1}, 0, keep(last)));
+}
+
+TEST_F(Stories, in_chat_need_a_chat_format) {
+  Generate request = greedy("Hello", 5);
+  request.chat = true;
+  const auto refused = engine()->generate(request);
+  ASSERT_FALSE(refused);
+  EXPECT_FALSE(refused.error().advice.empty());
+}
+
+TEST_F(Stories, are_the_same_with_barriers_everywhere) {
+  const auto fenced = Engine::load(kModel, {.barrier_everywhere = true});
+  ASSERT_TRUE(fenced) << fenced.error().sentence();
+  const auto told = (*fenced)->generate(greedy("The little dog", 60));
+  ASSERT_TRUE(told);
+  EXPECT_EQ(ids(*told), ids(run(greedy("The little dog", 60))));
+}
+
+TEST_F(Stories, need_a_file_a_context_and_a_device_that_are_there) {
+  EXPECT_EQ(Engine::load(kFolder / "missing.gguf", {}).error().code, ErrorCode::file);
+  EXPECT_EQ(Engine::load(kFolder / "NOTICE", {}).error().code, ErrorCode::format);
+  EXPECT_EQ(Engine::load(kModel, {.context = 1 << 20}).error().code, ErrorCode::usage);
+  EXPECT_FALSE(Engine::load(kModel, {.device = 99}));
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(Engine::load(kModel, {}, {}, stop.get_token()).error().code, ErrorCode::cancelled);
+}
+
+}  // namespace
+}  // namespace fovea

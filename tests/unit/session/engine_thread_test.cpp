@@ -1,0 +1,218 @@
+// Commands in, events out: their order, and what a Cancel, a failed load or the end of the window does.
+#include "engine/session/engine_thread.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <optional>
+
+#include "engine/gpu/device.hpp"
+
+namespace fovea {
+namespace {
+
+using namespace std::chrono_literals;
+
+const std::string kFolder = (std::filesystem::path(FOVEA_TEST_DATA) / "stories260K").string();
+const std::string kModel = kFolder + "/stories260K-F16.gguf";
+
+// The owner's side: wakes are counted, events are drained as a window would.
+class Threads : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const auto devices = gpu::list_devices(); !devices) GTEST_SKIP() << devices.error().sentence();
+    thread_.emplace([this] {
+      const std::lock_guard lock(mutex_);
+      ++wakes_;
+      woken_.notify_all();
+    });
+  }
+  // Drains until an event satisfies `enough` or a minute has passed.
+  bool wait_for(const std::function<bool(const Event&)>& enough) {
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
+    for (;;) {
+      bool found = false;
+      for (Event& event : thread_->drain()) {
+        found = found || enough(event);
+        events_.push_back(std::move(event));
+      }
+      if (found) return true;
+      std::unique_lock lock(mutex_);
+      if (!woken_.wait_until(lock, deadline, [this] { return wakes_ > 0; })) return false;
+      wakes_ = 0;
+    }
+  }
+  template <class T>
+  bool wait_for() {
+    return wait_for([](const Event& event) { return std::holds_alternative<T>(event); });
+  }
+  void load() {
+    thread_->post(LoadModel{.path = kModel});
+    ASSERT_TRUE(wait_for<ModelLoaded>());
+    events_.clear();
+  }
+  static Generate request(RequestId id, std::uint32_t tokens) {
+    return {.id = id, .prompt = "Once upon a time", .max_tokens = tokens, .sampling = {.temperature = 0, .seed = 0}};
+  }
+  template <class T>
+  const T* last() const {
+    const T* found = nullptr;
+    for (const Event& event : events_)
+      if (const T* it = std::get_if<T>(&event)) found = it;
+    return found;
+  }
+  template <class T>
+  std::ptrdiff_t first_index() const {
+    return std::ranges::find_if(events_, [](const Event& event) { return std::holds_alternative<T>(event); }) - events_.begin();
+  }
+  std::size_t shown_tokens() const {
+    std::size_t count = 0;
+    for (const Event& event : events_)
+      if (const auto* tokens = std::get_if<TokensGenerated>(&event)) count += tokens->tokens.size();
+    return count;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable woken_;
+  int wakes_ = 0;
+  std::vector<Event> events_;
+  std::optional<EngineThread> thread_;  // last: gone before what its wake touches
+};
+
+TEST_F(Threads, tell_of_a_load_and_a_run_in_order) {
+  thread_->post(LoadModel{.path = kModel});
+  thread_->post(request(3, 20));
+  ASSERT_TRUE(wait_for<RunFinished>());
+  double fraction = 0;
+  for (const Event& event : events_)
+    if (const auto* progress = std::get_if<LoadProgress>(&event)) {
+      EXPECT_GE(progress->fraction, fraction);
+      fraction = progress->fraction;
+    }
+  EXPECT_LT(first_index<ModelLoaded>(), first_index<PromptTokenized>());
+  EXPECT_LT(first_index<PromptTokenized>(), first_index<TokensGenerated>());
+  EXPECT_LT(first_index<TokensGenerated>(), first_index<RunFinished>());
+  EXPECT_TRUE(std::holds_alternative<RunFinished>(events_.back()));
+  EXPECT_EQ(last<ModelLoaded>()->model->path, kModel);
+  EXPECT_EQ(last<PromptTokenized>()->id, 3u);
+  EXPECT_EQ(last<PromptTokenized>()->tokens->size(), 5u);
+  EXPECT_EQ(shown_tokens(), 20u);
+  const RunFinished& finished = *last<RunFinished>();
+  EXPECT_EQ(finished.id, 3u);
+  EXPECT_EQ(finished.reason, StopReason::length);
+  ASSERT_NE(finished.trace, nullptr);
+  EXPECT_EQ(finished.trace->tokens->size(), 25u);
+}
+
+TEST_F(Threads, refuse_a_run_without_a_model) {
+  thread_->post(request(9, 5));
+  ASSERT_TRUE(wait_for<RunFailed>());
+  EXPECT_EQ(last<RunFailed>()->id, 9u);
+  EXPECT_EQ(last<RunFailed>()->error.code, ErrorCode::usage);
+}
+
+TEST_F(Threads, stop_a_run_when_told_to_and_do_the_next) {
+  load();
+  thread_->post(request(1, 100'000));
+  ASSERT_TRUE(wait_for<TokensGenerated>());
+  thread_->post(Cancel{});
+  ASSERT_TRUE(wait_for<RunFinished>());
+  EXPECT_EQ(last<RunFinished>()->reason, StopReason::cancelled);
+  EXPECT_EQ(last<RunFinished>()->trace->tokens->size(), 5 + shown_tokens()) << "what was produced stays";
+  thread_->post(request(2, 10));
+  ASSERT_TRUE(wait_for([](const Event& event) { return std::holds_alternative<RunFinished>(event) && std::get<RunFinished>(event).id == 2; }));
+  EXPECT_EQ(last<RunFinished>()->reason, StopReason::length);
+}
+
+TEST_F(Threads, stop_all_that_was_asked_for_before_the_cancel_and_nothing_after) {
+  load();
+  thread_->post(request(1, 100'000));
+  thread_->post(request(2, 100'000));
+  thread_->post(Cancel{});
+  thread_->post(request(3, 4));
+  ASSERT_TRUE(wait_for([](const Event& event) { return std::holds_alternative<RunFinished>(event) && std::get<RunFinished>(event).id == 3; }));
+  std::vector<StopReason> reasons;
+  for (const Event& event : events_)
+    if (const auto* finished = std::get_if<RunFinished>(&event)) reasons.push_back(finished->reason);
+  EXPECT_EQ(reasons, (std::vector{StopReason::cancelled, StopReason::cancelled, StopReason::length}));
+}
+
+TEST_F(Threads, load_while_generating_after_the_run) {
+  load();
+  thread_->post(request(1, 60));
+  ASSERT_TRUE(wait_for<TokensGenerated>());
+  thread_->post(LoadModel{.path = kModel, .context = 128});
+  ASSERT_TRUE(wait_for<ModelLoaded>());
+  EXPECT_LT(first_index<RunFinished>(), first_index<ModelLoaded>());
+  EXPECT_EQ(last<RunFinished>()->reason, StopReason::length);
+  EXPECT_EQ(last<ModelLoaded>()->model->context, 128u);
+  thread_->post(request(2, 10));
+  ASSERT_TRUE(wait_for<RunFinished>());
+}
+
+TEST_F(Threads, keep_the_model_when_a_load_fails_or_is_stopped) {
+  load();
+  thread_->post(LoadModel{.path = kFolder + "/NOTICE"});
+  ASSERT_TRUE(wait_for<LoadFailed>());
+  EXPECT_TRUE(last<LoadFailed>()->kept);
+  EXPECT_EQ(last<LoadFailed>()->error.code, ErrorCode::format);
+  EXPECT_EQ(last<LoadFailed>()->path, kFolder + "/NOTICE");
+  events_.clear();
+  thread_->post(LoadModel{.path = kModel});
+  thread_->post(Cancel{});
+  ASSERT_TRUE(wait_for([](const Event& event) { return std::holds_alternative<LoadFailed>(event) || std::holds_alternative<ModelLoaded>(event); }));
+  ASSERT_NE(last<LoadFailed>(), nullptr) << "a load that has just begun can be stopped";
+  EXPECT_EQ(last<LoadFailed>()->error.code, ErrorCode::cancelled);
+  EXPECT_TRUE(last<LoadFailed>()->kept);
+  thread_->post(request(2, 10));
+  ASSERT_TRUE(wait_for<RunFinished>());
+  EXPECT_EQ(shown_tokens(), 10u);
+}
+
+TEST_F(Threads, say_that_nothing_is_kept_when_the_first_load_fails) {
+  thread_->post(LoadModel{.path = kFolder + "/missing.gguf"});
+  ASSERT_TRUE(wait_for<LoadFailed>());
+  EXPECT_FALSE(last<LoadFailed>()->kept);
+}
+
+TEST_F(Threads, end_while_running_without_delay) {
+  load();
+  thread_->post(request(1, 100'000));
+  thread_->post(request(2, 100'000));
+  ASSERT_TRUE(wait_for<TokensGenerated>());
+  const auto start = std::chrono::steady_clock::now();
+  thread_.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 10s);
+}
+
+TEST_F(Threads, end_while_loading_and_before_anything) {
+  thread_->post(LoadModel{.path = kModel});
+  thread_.reset();
+  thread_.emplace([] {});
+  thread_.reset();
+}
+
+TEST_F(Threads, give_up_a_model_whose_device_is_lost) {
+  setenv("FOVEA_LOSE_DEVICE_AFTER", "12", 1);
+  load();
+  unsetenv("FOVEA_LOSE_DEVICE_AFTER");
+  thread_->post(request(1, 100));
+  ASSERT_TRUE(wait_for<LoadFailed>());
+  ASSERT_NE(last<RunFailed>(), nullptr);
+  EXPECT_EQ(last<RunFailed>()->error.code, ErrorCode::device);
+  EXPECT_FALSE(last<LoadFailed>()->kept);
+  thread_->post(request(2, 5));
+  ASSERT_TRUE(wait_for<RunFailed>());
+  EXPECT_EQ(last<RunFailed>()->error.code, ErrorCode::usage);
+  load();
+  thread_->post(request(3, 5));
+  ASSERT_TRUE(wait_for<RunFinished>()) << "the model can be opened anew";
+}
+
+}  // namespace
+}  // namespace fovea
