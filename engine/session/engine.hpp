@@ -25,6 +25,7 @@ struct EngineOptions {
   bool barrier_everywhere = false;  // debug: must give identical output
 };
 inline constexpr std::uint32_t kDefaultContext = 16384;
+inline constexpr std::uint32_t kLeastContext = 512;  // allowed whatever the model was trained for
 
 using ProgressSink = std::function<void(const LoadProgress&)>;
 

@@ -30,8 +30,10 @@ Generator::Generator(Decoder& decoder, gpu::Device& device, const Tokenizer& tok
     : decoder_(decoder), device_(device), tokenizer_(tokenizer), request_(request), observer_(observer), stop_(std::move(stop)) {}
 
 TokenText Generator::text_of(TokenId token, bool prompt) {
-  return {.id = token, .text = stream_.push(tokenizer_.bytes(token, prompt)), .piece = std::string(tokenizer_.piece(token)),
-          .prompt = prompt};
+  // The first piece of text loses the blank that SentencePiece puts in front of every text.
+  const std::string bytes = text_begun_ ? tokenizer_.bytes(token, prompt) : tokenizer_.decode({&token, 1}, prompt);
+  text_begun_ = text_begun_ || !tokenizer_.is_control(token);
+  return {.id = token, .text = stream_.push(bytes), .piece = std::string(tokenizer_.piece(token)), .prompt = prompt};
 }
 
 DecoderTrace Generator::decoder_trace(std::size_t prompt_tokens) const {

@@ -39,6 +39,7 @@ class Generator {
 
   RunResult result_;
   Utf8Stream stream_;
+  bool text_begun_ = false;
   std::unique_ptr<TraceBuilder> trace_;
   Clock::time_point published_{};
 };

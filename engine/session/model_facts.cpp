@@ -96,10 +96,12 @@ ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uin
 }
 
 Result<std::uint32_t> choose_context(const ModelConfig& config, std::uint32_t wanted) {
-  if (wanted == 0) return std::min(config.context, kDefaultContext);
-  if (wanted > config.context)
+  // Rotary positions have no hard end, and the smallest models say contexts that their own demonstrations exceed.
+  const std::uint32_t most = std::max(config.context, kLeastContext);
+  if (wanted == 0) return std::min(most, kDefaultContext);
+  if (wanted > most)
     return fail(ErrorCode::usage, "the context", fmt::format("{} tokens were asked for and the model was trained for {}", wanted, config.context),
-                fmt::format("ask for at most {}", config.context));
+                fmt::format("ask for at most {}", most));
   return wanted;
 }
 

@@ -15,7 +15,8 @@
 namespace fovea::test {
 namespace {
 
-// Single precision against double over two layers, and keys that round to the other half now and then.
+// Single precision against double over two layers, and keys that round to the other half now and then: measured on
+// lavapipe at most 2e-5 relative, 7e-5 of the largest logit.
 constexpr Tolerance kLogits{.relative_l2 = 1e-4, .scaled_max = 2e-4};
 
 class Families : public DecoderTest, public testing::WithParamInterface<ModelShape> {

@@ -16,6 +16,7 @@
 namespace fovea::test {
 namespace {
 
+// Measured on lavapipe: 4e-7 relative, 6e-7 of the largest value; other devices' exp() is a little coarser.
 constexpr Tolerance kFeedForward{.relative_l2 = 3e-6, .scaled_max = 6e-6};
 
 // Which experts each token goes to, and with which weights: (tokens, slots).

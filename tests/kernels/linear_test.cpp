@@ -22,8 +22,8 @@ constexpr std::array kTypes{DType::F32,  DType::F16,  DType::BF16, DType::Q8_0, 
 
 std::string type_name(const testing::TestParamInfo<DType>& info) { return std::string(name(info.param)); }
 
-// Measured on lavapipe (LLVM 15, 256 bit): at most 4e-7 relative and 7e-7 of the largest value.
-constexpr Tolerance kProduct{.relative_l2 = 2e-6, .scaled_max = 4e-6};
+// Measured on lavapipe: 1.3e-6 where a single output is left of large terms that cancel, 2e-7 elsewhere.
+constexpr Tolerance kProduct{.relative_l2 = 5e-6, .scaled_max = 5e-6};
 
 struct Product {
   std::uint32_t columns, rows, tokens;

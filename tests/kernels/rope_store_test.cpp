@@ -89,7 +89,8 @@ class RopeStore : public KernelTest, public testing::WithParamInterface<Case> {
       keys.insert(keys.end(), k.begin(), k.end());
       values.insert(values.end(), v.begin(), v.end());
     }
-    EXPECT_TRUE(near_enough(rows_of(query, tokens, query_width, query_width), queries, {1e-6, 2e-6}));
+    // Measured on lavapipe: 2e-7. GPUs take sine and cosine to about 2^-21.
+    EXPECT_TRUE(near_enough(rows_of(query, tokens, query_width, query_width), queries, {4e-6, 8e-6}));
     expect_stored(cache, position, tokens, keys, values);
   }
 
@@ -106,7 +107,7 @@ class RopeStore : public KernelTest, public testing::WithParamInterface<Case> {
             std::uint16_t& half = halves[cache.at(value, head, position + t, d)];
             const double want = static_cast<double>(value ? values[i] : keys[i]), is = static_cast<double>(half_to_float(half));
             // Nearest half: 2^-11 of the value, and a little for keys that were computed in single precision.
-            const double rounding = std::abs(want) * std::ldexp(1.0, -11) + (value ? 0 : 4e-6) + std::ldexp(1.0, -25);
+            const double rounding = std::abs(want) * std::ldexp(1.0, -11) + (value ? 0 : 2e-5) + std::ldexp(1.0, -25);
             ASSERT_NEAR(is, want, rounding) << (value ? "value" : "key") << " token " << t << " head " << head << " dimension " << d;
             half = PagedCache::kNan;
           }
