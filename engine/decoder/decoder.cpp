@@ -25,6 +25,7 @@ Result<std::unique_ptr<Decoder>> Decoder::create(gpu::Device& device, const Mode
                                                  const DecoderOptions& options) {
   std::unique_ptr<Decoder> decoder(new Decoder(device, config, std::move(weights), options));
   if (decoder->options_.batch == 0) decoder->options_.batch = device.facts().cpu ? 128 : 512;
+  decoder->options_.batch = std::max(decoder->options_.batch, kBuckets[0]);  // no plan has room for fewer
   FOVEA_TRY(decoder->create_buffers());
   return decoder;
 }

@@ -69,20 +69,27 @@ struct Generation {
 };
 
 // A prompt and `count` drawn tokens, one step submitted ahead as a session does it.
-inline Generation generate(Decoder& decoder, std::span<const std::int32_t> prompt, std::uint32_t count, const DecoderTrace& trace = {},
-                    const SamplingOptions& sampling = greedy(), std::uint32_t batch = 1u << 20) {
+inline Generation generate(Decoder& decoder, std::span<const std::int32_t> prompt, std::uint32_t count,
+                           const DecoderTrace& trace = {}, const SamplingOptions& sampling = greedy(),
+                           std::uint32_t batch = 1u << 20) {
   must(decoder.begin(prompt, sampling, trace));
   Generation run;
   const auto take = [&](const StepRecord& record) {
     if (record.drawn) run.drawn.push_back(*record.drawn);
-    run.steps.push_back({record.first_position, record.tokens, record.plan_tokens, record.rows_capacity, record.row_stride,
-                         {record.experts.begin(), record.experts.end()}, {record.expert_weights.begin(), record.expert_weights.end()},
+    run.steps.push_back({record.first_position,
+                         record.tokens,
+                         record.plan_tokens,
+                         record.rows_capacity,
+                         record.row_stride,
+                         {record.experts.begin(), record.experts.end()},
+                         {record.expert_weights.begin(), record.expert_weights.end()},
                          {record.rows.begin(), record.rows.end()}});
   };
   while (decoder.position() < prompt.size()) {
     const std::uint32_t left = static_cast<std::uint32_t>(prompt.size()) - decoder.position();
     const bool last = left <= std::min(batch, decoder.batch_limit(StepKind::draw));
-    take(must(decoder.finish(must(decoder.submit_prompt(std::min(left, batch), last ? StepKind::draw : StepKind::fill)))));
+    take(must(
+        decoder.finish(must(decoder.submit_prompt(std::min(left, batch), last ? StepKind::draw : StepKind::fill)))));
   }
   std::optional<Step> before;
   for (std::uint32_t i = 1; i < count; ++i) {

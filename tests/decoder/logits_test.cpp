@@ -48,7 +48,8 @@ TEST_P(Families, drawn_tokens_are_those_of_highest_reference_logit) {
     const float highest = *std::ranges::max_element(row);
     ASSERT_GE(row[static_cast<std::size_t>(run.drawn[i])], highest - 1e-3f) << "draw " << i;
   }
-  EXPECT_GT(std::set(run.drawn.begin(), run.drawn.end()).size(), 3u) << "a model that always says the same proves nothing";
+  EXPECT_GT(std::set(run.drawn.begin(), run.drawn.end()).size(), 3u)
+      << "a model that always says the same proves nothing";
 }
 
 // A prompt read token by token with decode plans in between ends where one read at once does.
@@ -58,13 +59,16 @@ TEST_P(Families, decoding_continues_as_a_longer_prompt_would) {
   for (const std::size_t known : {1u, 12u, 29u}) {
     std::vector<std::int32_t> longer = prompt;
     longer.insert(longer.end(), whole.drawn.begin(), whole.drawn.begin() + static_cast<std::ptrdiff_t>(known));
-    const Generation rest = generate(*decoder_, longer, static_cast<std::uint32_t>(30 - known), {}, greedy(), known == 12 ? 5 : 1u << 20);
-    EXPECT_TRUE(std::equal(rest.drawn.begin(), rest.drawn.end(), whole.drawn.begin() + static_cast<std::ptrdiff_t>(known)))
+    const Generation rest =
+        generate(*decoder_, longer, static_cast<std::uint32_t>(30 - known), {}, greedy(), known == 12 ? 5 : 1u << 20);
+    EXPECT_TRUE(
+        std::equal(rest.drawn.begin(), rest.drawn.end(), whole.drawn.begin() + static_cast<std::ptrdiff_t>(known)))
         << known << " tokens known";
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Families, testing::ValuesIn(model_shapes()), [](const auto& entry) { return std::string(entry.param.name); });
+INSTANTIATE_TEST_SUITE_P(Models, Families, testing::ValuesIn(model_shapes()),
+                         [](const auto& entry) { return std::string(entry.param.name); });
 
 struct Fixture {
   const char* name;
@@ -85,7 +89,8 @@ TEST_P(RecordedLogits, are_reproduced) {
   logits_file.read(reinterpret_cast<char*>(shape.data()), 8);
   const auto vocabulary = static_cast<std::size_t>(shape[1]);
   std::vector<float> expected(static_cast<std::size_t>(shape[0]) * vocabulary);
-  logits_file.read(reinterpret_cast<char*>(expected.data()), static_cast<std::streamsize>(expected.size() * sizeof(float)));
+  logits_file.read(reinterpret_cast<char*>(expected.data()),
+                   static_cast<std::streamsize>(expected.size() * sizeof(float)));
   ASSERT_EQ(prompt.size(), static_cast<std::size_t>(shape[0]));
 
   decoder_ = make_decoder(device(), file, {.context = 2048});
@@ -111,8 +116,9 @@ TEST_P(RecordedLogits, are_reproduced) {
 
 // The recorder rounds activations to 8 bits where weights are in blocks, hence the wider bound.
 INSTANTIATE_TEST_SUITE_P(Models, RecordedLogits,
-                         testing::Values(Fixture{"llama-q4_0", 4e-3, 0.93}, Fixture{"llama-q6_k", 4e-3, 0.93}, Fixture{"mixtral-q5_k", 4e-3, 0.93},
-                                         Fixture{"olmoe-q8_0", 4e-3, 0.93}, Fixture{"qwen3moe-f16", 5e-5, 0.95}, Fixture{"qwen3moe-q4_k", 4e-3, 0.93}),
+                         testing::Values(Fixture{"llama-q4_0", 4e-3, 0.93}, Fixture{"llama-q6_k", 4e-3, 0.93},
+                                         Fixture{"mixtral-q5_k", 4e-3, 0.93}, Fixture{"olmoe-q8_0", 4e-3, 0.93},
+                                         Fixture{"qwen3moe-f16", 5e-5, 0.95}, Fixture{"qwen3moe-q4_k", 4e-3, 0.93}),
                          [](const auto& entry) {
                            std::string name = entry.param.name;
                            std::ranges::replace(name, '-', '_');

@@ -48,7 +48,8 @@ TEST_P(Recording, attention_rows_sum_to_one_and_equal_the_reference) {
         ASSERT_EQ(want.size(), query + 1);
         double sum = 0;
         for (std::uint32_t key = 0; key <= query; ++key) {
-          const double got = static_cast<double>(half_to_float(step.rows[(slot * step.rows_capacity + t) * step.row_stride + key]));
+          const double got =
+              static_cast<double>(half_to_float(step.rows[(slot * step.rows_capacity + t) * step.row_stride + key]));
           ASSERT_NEAR(got, static_cast<double>(want[key]), 2e-3 * static_cast<double>(want[key]) + 1e-5)
               << "layer " << order[slot].layer << " head " << order[slot].head << " query " << query << " key " << key;
           sum += got;
@@ -72,7 +73,8 @@ TEST_P(RecordedRouting, equals_the_reference) {
         const auto at = static_cast<std::ptrdiff_t>((std::size_t{layer} * step.plan_tokens + t) * used);
         ASSERT_EQ(std::vector(step.experts.begin() + at, step.experts.begin() + at + used), want.experts)
             << "layer " << layer << " token " << step.first + t;
-        ASSERT_TRUE(near_enough(std::vector(step.weights.begin() + at, step.weights.begin() + at + used), want.weights, {1e-3, 1e-3}));
+        ASSERT_TRUE(near_enough(std::vector(step.weights.begin() + at, step.weights.begin() + at + used), want.weights,
+                                {1e-3, 1e-3}));
       }
 }
 
@@ -91,7 +93,8 @@ TEST_P(Recording, does_not_change_what_is_said) {
 std::vector<ModelShape> some_shapes(bool dense) {
   std::vector<ModelShape> result;
   for (const ModelShape& shape : model_shapes())
-    if (const std::string name = shape.name; (dense && name == "llama_q4_0") || name == "qwen3moe_f16" || name == "olmoe_q8_0" || name == "mixtral_q5_0")
+    if (const std::string name = shape.name;
+        (dense && name == "llama_q4_0") || name == "qwen3moe_f16" || name == "olmoe_q8_0" || name == "mixtral_q5_0")
       result.push_back(shape);
   return result;
 }

@@ -8,8 +8,16 @@
 namespace fovea::test {
 namespace {
 
-const ModelShape kMixture{.name = "mixture", .architecture = "qwen3moe", .type = DType::Q8_0, .width = 64, .head_width = 16, .query_heads = 4,
-                          .kv_heads = 2, .hidden = 32, .experts = 8, .used = 2};
+const ModelShape kMixture{.name = "mixture",
+                          .architecture = "qwen3moe",
+                          .type = DType::Q8_0,
+                          .width = 64,
+                          .head_width = 16,
+                          .query_heads = 4,
+                          .kv_heads = 2,
+                          .hidden = 32,
+                          .experts = 8,
+                          .used = 2};
 
 class Runs : public DecoderTest {};
 
@@ -41,7 +49,19 @@ TEST_F(Runs, are_the_same_to_the_bit_with_a_barrier_before_every_dispatch) {
     EXPECT_TRUE(all_logits(*decoder_, prompt, 70) == logits) << shape.name;
     const Generation fenced = generate(*decoder_, prompt, 40, trace);
     EXPECT_EQ(fenced.drawn, run.drawn) << shape.name;
-    EXPECT_TRUE(fenced.steps.back().rows == run.steps.back().rows && fenced.steps.back().experts == run.steps.back().experts);
+    EXPECT_TRUE(fenced.steps.back().rows == run.steps.back().rows &&
+                fenced.steps.back().experts == run.steps.back().experts);
+  }
+}
+
+TEST_F(Runs, do_not_depend_on_the_batch_that_was_asked_for) {
+  load(kMixture);
+  const std::vector<std::int32_t> prompt = tokens(70, 15);
+  const Generation run = generate(*decoder_, prompt, 10);
+  for (const std::uint32_t batch : {1u, 3u, 33u, 600u}) {
+    decoder_.reset();
+    decoder_ = make_decoder(device(), *file_, {.batch = batch});
+    EXPECT_EQ(generate(*decoder_, prompt, 10).drawn, run.drawn) << batch;
   }
 }
 

@@ -32,7 +32,8 @@ inline TensorEntry norm_tensor(const std::string& name, std::uint32_t width, See
   return entry;
 }
 
-inline TensorEntry matrix_tensor(const std::string& name, DType type, std::vector<std::uint64_t> shape, Seeded& random, double deviation) {
+inline TensorEntry matrix_tensor(const std::string& name, DType type, std::vector<std::uint64_t> shape, Seeded& random,
+                                 double deviation) {
   std::uint64_t elements = 1;
   for (const std::uint64_t length : shape) elements *= length;
   return {name, std::move(shape), static_cast<std::uint32_t>(type), stored_values(type, elements, random, deviation)};
@@ -57,16 +58,21 @@ inline SmallModel seeded_model(const ModelShape& s, std::uint64_t seed = 1) {
     m.keys[".expert_feed_forward_length"] = s.hidden;
   }
   Seeded random(seed);
-  const auto matrix = [&](const std::string& name, DType type, std::uint64_t columns, std::uint64_t rows, std::uint64_t matrices = 1, double gain = 1) {
+  const auto matrix = [&](const std::string& name, DType type, std::uint64_t columns, std::uint64_t rows,
+                          std::uint64_t matrices = 1, double gain = 1) {
     std::vector<std::uint64_t> shape{columns, rows};
     if (matrices > 1) shape.push_back(matrices);
-    m.tensors.push_back(matrix_tensor(name + ".weight", type, shape, random, gain / std::sqrt(static_cast<double>(columns))));
+    m.tensors.push_back(
+        matrix_tensor(name + ".weight", type, shape, random, gain / std::sqrt(static_cast<double>(columns))));
   };
-  const auto norm = [&](const std::string& name, std::uint32_t width) { m.tensors.push_back(norm_tensor(name + ".weight", width, random)); };
+  const auto norm = [&](const std::string& name, std::uint32_t width) {
+    m.tensors.push_back(norm_tensor(name + ".weight", width, random));
+  };
   // A tied model with rows of unit deviation would only ever repeat its input.
   matrix("token_embd", s.type, s.width, s.vocabulary, 1, std::sqrt(static_cast<double>(s.width)) * (s.tied ? 0.05 : 1));
   if (s.rope_factors) {
-    TensorEntry factors = norm_tensor("rope_freqs.weight", (s.rope_width > 0 ? s.rope_width : s.head_width) / 2, random);
+    TensorEntry factors =
+        norm_tensor("rope_freqs.weight", (s.rope_width > 0 ? s.rope_width : s.head_width) / 2, random);
     m.tensors.push_back(factors);
   }
   const std::uint32_t query = s.query_heads * s.head_width, kv = s.kv_heads * s.head_width;
@@ -99,17 +105,56 @@ inline SmallModel seeded_model(const ModelShape& s, std::uint64_t seed = 1) {
 // Every family, every type, and what files mix.
 inline const std::vector<ModelShape>& model_shapes() {
   static const std::vector<ModelShape> shapes{
-      {.name = "llama_f32", .type = DType::F32, .width = 44, .head_width = 8, .query_heads = 4, .kv_heads = 4, .hidden = 52},
-      {.name = "llama_bf16_tied_partial_rope", .type = DType::BF16, .rope_width = 20, .rope_factors = true, .tied = true},
+      {.name = "llama_f32",
+       .type = DType::F32,
+       .width = 44,
+       .head_width = 8,
+       .query_heads = 4,
+       .kv_heads = 4,
+       .hidden = 52},
+      {.name = "llama_bf16_tied_partial_rope",
+       .type = DType::BF16,
+       .rope_width = 20,
+       .rope_factors = true,
+       .tied = true},
       {.name = "llama_q4_0", .type = DType::Q4_0},
-      {.name = "llama_q6_k", .type = DType::Q6_K, .width = 256, .head_width = 64, .query_heads = 4, .kv_heads = 2, .hidden = 256},
+      {.name = "llama_q6_k",
+       .type = DType::Q6_K,
+       .width = 256,
+       .head_width = 64,
+       .query_heads = 4,
+       .kv_heads = 2,
+       .hidden = 256},
       {.name = "mixtral_q5_0", .type = DType::Q5_0, .experts = 4, .used = 2},
       {.name = "qwen3moe_f16", .architecture = "qwen3moe", .type = DType::F16, .experts = 16, .used = 4},
-      {.name = "qwen3moe_q4_k_q6_k", .architecture = "qwen3moe", .type = DType::Q4_K, .value_type = DType::Q6_K, .width = 256,
-       .head_width = 128, .query_heads = 8, .kv_heads = 2, .hidden = 256, .experts = 8, .used = 3},
-      {.name = "olmoe_q8_0", .architecture = "olmoe", .type = DType::Q8_0, .query_heads = 3, .kv_heads = 3, .experts = 12, .used = 5},
-      {.name = "olmoe_q5_k", .architecture = "olmoe", .type = DType::Q5_K, .width = 256, .head_width = 64, .query_heads = 4,
-       .kv_heads = 4, .hidden = 256, .experts = 5, .used = 1},
+      {.name = "qwen3moe_q4_k_q6_k",
+       .architecture = "qwen3moe",
+       .type = DType::Q4_K,
+       .value_type = DType::Q6_K,
+       .width = 256,
+       .head_width = 128,
+       .query_heads = 8,
+       .kv_heads = 2,
+       .hidden = 256,
+       .experts = 8,
+       .used = 3},
+      {.name = "olmoe_q8_0",
+       .architecture = "olmoe",
+       .type = DType::Q8_0,
+       .query_heads = 3,
+       .kv_heads = 3,
+       .experts = 12,
+       .used = 5},
+      {.name = "olmoe_q5_k",
+       .architecture = "olmoe",
+       .type = DType::Q5_K,
+       .width = 256,
+       .head_width = 64,
+       .query_heads = 4,
+       .kv_heads = 4,
+       .hidden = 256,
+       .experts = 5,
+       .used = 1},
   };
   return shapes;
 }

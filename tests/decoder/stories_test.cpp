@@ -18,7 +18,8 @@ TEST_F(Stories, are_told_to_the_letter) {
   const GgufFile file = must(GgufFile::open(folder / "stories260K-F16.gguf"));
   const Tokenizer tokenizer = must(Tokenizer::create(file.gguf()));
   decoder_ = make_decoder(device(), file, {.context = 256});
-  for (const auto& [prompt, name] : {std::pair{"Once upon a time", "Once_upon_a_time"}, {"The little dog", "The_little_dog"}, {"", "empty"}}) {
+  for (const auto& [prompt, name] :
+       {std::pair{"Once upon a time", "Once_upon_a_time"}, {"The little dog", "The_little_dog"}, {"", "empty"}}) {
     std::ifstream golden(folder / ("stories260K.golden.t0.n200." + std::string(name) + ".txt"));
     std::stringstream expected;
     expected << golden.rdbuf();

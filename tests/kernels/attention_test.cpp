@@ -16,7 +16,9 @@ namespace {
 
 struct Heads {
   std::uint32_t width, query, kv;
-  friend void PrintTo(const Heads& h, std::ostream* out) { *out << h.query << " heads of " << h.width << " over " << h.kv; }
+  friend void PrintTo(const Heads& h, std::ostream* out) {
+    *out << h.query << " heads of " << h.width << " over " << h.kv;
+  }
 };
 
 // Keys in all, and how many of them are the batch's own.
@@ -29,15 +31,22 @@ constexpr Tolerance kAttention{.relative_l2 = 5e-6, .scaled_max = 1e-5};
 constexpr Tolerance kSharp{.relative_l2 = 1e-4, .scaled_max = 3e-4};
 
 std::string heads_name(const testing::TestParamInfo<Heads>& info) {
-  return "width_" + std::to_string(info.param.width) + "_heads_" + std::to_string(info.param.query) + "_" + std::to_string(info.param.kv);
+  return "width_" + std::to_string(info.param.width) + "_heads_" + std::to_string(info.param.query) + "_" +
+         std::to_string(info.param.kv);
 }
 
 class Attention : public KernelTest, public testing::WithParamInterface<Heads> {
  protected:
-  [[nodiscard]] AttentionShape shape(const PagedCache& cache, std::uint64_t pages, std::uint64_t state, std::uint32_t tokens) const {
+  [[nodiscard]] AttentionShape shape(const PagedCache& cache, std::uint64_t pages, std::uint64_t state,
+                                     std::uint32_t tokens) const {
     const Heads heads = GetParam();
-    return {.query_heads = heads.query, .kv_heads = heads.kv, .head_width = heads.width, .tokens = tokens,
-            .layer_offset = cache.layer_offset(), .pages = pages, .state = state};
+    return {.query_heads = heads.query,
+            .kv_heads = heads.kv,
+            .head_width = heads.width,
+            .tokens = tokens,
+            .layer_offset = cache.layer_offset(),
+            .pages = pages,
+            .state = state};
   }
   // Queries of `sharpness` make the softmax as peaked.
   void prefill(Keys keys, float sharpness, Tolerance tolerance) {
@@ -58,10 +67,15 @@ class Attention : public KernelTest, public testing::WithParamInterface<Heads> {
     GuardBuffer y = output(std::uint64_t{room} * stride);
     set_state(first, keys.batch);
     const std::uint64_t pages = place(cache.table()), queries = place(query);
-    run([&](KernelRecorder& kernels, std::uint64_t state) {
-      return record_attention_prefill(kernels, {.shape = shape(cache, pages, state, room), .query = queries, .y = y.address(), .y_stride = stride});
-    }, {&y});
-    EXPECT_TRUE(near_enough(rows_of(y, keys.batch, row, stride), expected, tolerance)) << keys.all << " keys, batch " << keys.batch;
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) {
+          return record_attention_prefill(
+              kernels,
+              {.shape = shape(cache, pages, state, room), .query = queries, .y = y.address(), .y_stride = stride});
+        },
+        {&y});
+    EXPECT_TRUE(near_enough(rows_of(y, keys.batch, row, stride), expected, tolerance))
+        << keys.all << " keys, batch " << keys.batch;
   }
   void decode(std::uint32_t keys, float sharpness, Tolerance tolerance) {
     const Heads heads = GetParam();
@@ -74,19 +88,27 @@ class Attention : public KernelTest, public testing::WithParamInterface<Heads> {
     for (std::uint32_t h = 0; h < heads.query; ++h)
       cache.attend(std::span(query).subspan(h * heads.width, heads.width), h, heads.query / heads.kv, keys,
                    std::span(expected).subspan(h * heads.width, heads.width));
-    GuardBuffer y = output(row), values = output(std::uint64_t{row} * splits), partial = output(std::uint64_t{heads.query} * splits * 2);
+    GuardBuffer y = output(row), values = output(std::uint64_t{row} * splits),
+                partial = output(std::uint64_t{heads.query} * splits * 2);
     set_state(keys - 1, 1);
     const std::uint64_t pages = place(cache.table()), queries = place(query);
-    run([&](KernelRecorder& kernels, std::uint64_t state) {
-      return record_attention_decode(kernels, {.shape = shape(cache, pages, state, 1), .query = queries, .y = y.address(),
-                                               .y_stride = row, .values = values.address(), .partial = partial.address()});
-    }, {&y, &values, &partial});
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) {
+          return record_attention_decode(kernels, {.shape = shape(cache, pages, state, 1),
+                                                   .query = queries,
+                                                   .y = y.address(),
+                                                   .y_stride = row,
+                                                   .values = values.address(),
+                                                   .partial = partial.address()});
+        },
+        {&y, &values, &partial});
     EXPECT_TRUE(near_enough(y.values<float>(), expected, tolerance)) << keys << " keys";
   }
 };
 
 TEST_P(Attention, of_a_batch_equals_the_reference) {
-  for (const Keys keys : {Keys{1, 1}, {31, 31}, {32, 5}, {33, 33}, {257, 20}, {1000, 9}}) prefill(keys, 1.5f, kAttention);
+  for (const Keys keys : {Keys{1, 1}, {31, 31}, {32, 5}, {33, 33}, {257, 20}, {1000, 9}})
+    prefill(keys, 1.5f, kAttention);
 }
 
 TEST_P(Attention, of_one_token_equals_the_reference) {
@@ -99,7 +121,8 @@ TEST_P(Attention, survives_scores_that_overflow_a_naive_softmax) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Attention,
-                         testing::Values(Heads{8, 1, 1}, Heads{32, 4, 2}, Heads{64, 8, 2}, Heads{128, 8, 1}, Heads{16, 6, 2}, Heads{64, 4, 4}),
+                         testing::Values(Heads{8, 1, 1}, Heads{32, 4, 2}, Heads{64, 8, 2}, Heads{128, 8, 1},
+                                         Heads{16, 6, 2}, Heads{64, 4, 4}),
                          heads_name);
 
 class AttentionRows : public KernelTest {
@@ -120,20 +143,31 @@ TEST_F(AttentionRows, are_the_reference_softmax_for_the_heads_asked_for_and_no_l
     rows.set_initial<std::uint16_t>(std::vector<std::uint16_t>(heads.size() * kCapacity * kStride, kUntouched));
     set_state(first, keys.batch);
     const std::uint64_t pages = place(cache.table()), queries = place(query), slots = place(heads);
-    run([&](KernelRecorder& kernels, std::uint64_t state) {
-      return record_attention_rows(kernels, {.shape = {.query_heads = kQueryHeads, .kv_heads = kKvHeads, .head_width = kWidth,
-                                                       .tokens = kCapacity, .layer_offset = cache.layer_offset(), .pages = pages, .state = state},
-                                             .query = queries, .heads = slots, .rows = rows.address(),
-                                             .slots = static_cast<std::uint32_t>(heads.size()), .row_stride = kStride, .tokens_capacity = kCapacity});
-    }, {&rows});
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) {
+          return record_attention_rows(kernels, {.shape = {.query_heads = kQueryHeads,
+                                                           .kv_heads = kKvHeads,
+                                                           .head_width = kWidth,
+                                                           .tokens = kCapacity,
+                                                           .layer_offset = cache.layer_offset(),
+                                                           .pages = pages,
+                                                           .state = state},
+                                                 .query = queries,
+                                                 .heads = slots,
+                                                 .rows = rows.address(),
+                                                 .slots = static_cast<std::uint32_t>(heads.size()),
+                                                 .row_stride = kStride,
+                                                 .tokens_capacity = kCapacity});
+        },
+        {&rows});
     const std::vector<std::uint16_t> got = rows.values<std::uint16_t>();
     for (std::size_t slot = 0; slot < heads.size(); ++slot)
       for (std::uint32_t t = 0; t < kCapacity; ++t) {
         const std::uint32_t count = t < keys.batch && first + t + 1 <= kStride ? first + t + 1 : 0;
         std::vector<float> expected(count), unused(kWidth);
         if (count > 0)
-          cache.attend(std::span(query).subspan(std::size_t{t} * row + heads[slot] * kWidth, kWidth), heads[slot], kQueryHeads / kKvHeads,
-                       count, unused, expected);
+          cache.attend(std::span(query).subspan(std::size_t{t} * row + heads[slot] * kWidth, kWidth), heads[slot],
+                       kQueryHeads / kKvHeads, count, unused, expected);
         double sum = 0;
         for (std::uint32_t key = 0; key < kStride; ++key) {
           const std::uint16_t half = got[(slot * kCapacity + t) * kStride + key];

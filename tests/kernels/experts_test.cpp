@@ -55,49 +55,76 @@ class FeedForward : public KernelTest {
     }
   };
   static Network network(DType type, Widths widths, std::uint32_t experts, Seeded& random) {
-    return {stored_matrix(type, widths.model, widths.hidden, random, experts), stored_matrix(type, widths.model, widths.hidden, random, experts),
+    return {stored_matrix(type, widths.model, widths.hidden, random, experts),
+            stored_matrix(type, widths.model, widths.hidden, random, experts),
             stored_matrix(type, widths.hidden, widths.model, random, experts)};
   }
 
   // `room`: tokens of the plan.
   void check(const Network& net, const Assignments& routing, std::uint32_t room, ExpertMode mode, ProductForm form) {
-    SCOPED_TRACE(std::string(name(net.gate.type)) + ", " + std::to_string(routing.tokens) + " tokens of " + std::to_string(room) +
-                 ", mode " + std::to_string(static_cast<int>(mode)) + ", form " + std::to_string(static_cast<int>(form)));
+    SCOPED_TRACE(std::string(name(net.gate.type)) + ", " + std::to_string(routing.tokens) + " tokens of " +
+                 std::to_string(room) + ", mode " + std::to_string(static_cast<int>(mode)) + ", form " +
+                 std::to_string(static_cast<int>(form)));
     const std::uint32_t width = net.gate.columns, hidden = net.gate.rows, assignments = routing.tokens * routing.slots;
     const std::uint32_t x_stride = (width + 3) / 4 * 4 + 4, act_stride = (hidden + 3) / 4 * 4 + 4;
     Seeded random(width);
     const std::vector<float> input = random.normals(std::size_t{routing.tokens} * width, 2);
     std::vector<float> residual = random.normals(std::size_t{room} * x_stride);
 
-    GuardBuffer act = output(std::uint64_t{room} * routing.slots * act_stride), partial = output(std::uint64_t{room} * routing.slots * x_stride);
-    GuardBuffer x = output(residual.size()), sorted = output(room * routing.slots), counts = output(2 * net.gate.matrices);
+    GuardBuffer act = output(std::uint64_t{room} * routing.slots * act_stride),
+                partial = output(std::uint64_t{room} * routing.slots * x_stride);
+    GuardBuffer x = output(residual.size()), sorted = output(room * routing.slots),
+                counts = output(2 * net.gate.matrices);
     GuardBuffer tiles = output(std::uint64_t{3} * most_tiles(room, routing.slots, net.gate.matrices));
     x.set_initial<float>(residual);
     auto dispatch = device().create_buffer(24, gpu::MemoryUse::compute);
     ASSERT_TRUE(dispatch) << dispatch.error().sentence();
     set_state(11, routing.tokens);
     const DeviceMatrix gate = place(net.gate), up = place(net.up), down = place(net.down);
-    ExpertBatch batch{.mode = mode, .tokens = room, .slots = routing.slots, .experts = place(routing.experts), .weights = place(routing.weights),
-                      .counts = counts.address(), .sorted = sorted.address(), .tiles = tiles.address(), .dispatch = &*dispatch};
+    ExpertBatch batch{.mode = mode,
+                      .tokens = room,
+                      .slots = routing.slots,
+                      .experts = place(routing.experts),
+                      .weights = place(routing.weights),
+                      .counts = counts.address(),
+                      .sorted = sorted.address(),
+                      .tiles = tiles.address(),
+                      .dispatch = &*dispatch};
     const std::uint64_t rows = place_rows(input, width, x_stride);
-    run([&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
-      batch.state = state;
-      if (mode == ExpertMode::grouped) {
-        FOVEA_TRY(record_expert_group(kernels, batch, gate, down));
-        kernels.plan().barrier();
-      }
-      FOVEA_TRY(record_gate_up(kernels, batch, {.gate = gate, .up = up, .x = rows, .act = act.address(), .x_stride = x_stride, .act_stride = act_stride}));
-      kernels.plan().barrier();
-      return record_expert_down(kernels, batch, {.down = down, .act = act.address(), .partial = partial.address(), .x = x.address(),
-                                                 .act_stride = act_stride, .partial_stride = x_stride, .x_stride = x_stride});
-    }, {&act, &partial, &x, &sorted, &counts, &tiles}, form);
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+          batch.state = state;
+          if (mode == ExpertMode::grouped) {
+            FOVEA_TRY(record_expert_group(kernels, batch, gate, down));
+            kernels.plan().barrier();
+          }
+          FOVEA_TRY(record_gate_up(kernels, batch,
+                                   {.gate = gate,
+                                    .up = up,
+                                    .x = rows,
+                                    .act = act.address(),
+                                    .x_stride = x_stride,
+                                    .act_stride = act_stride}));
+          kernels.plan().barrier();
+          return record_expert_down(kernels, batch,
+                                    {.down = down,
+                                     .act = act.address(),
+                                     .partial = partial.address(),
+                                     .x = x.address(),
+                                     .act_stride = act_stride,
+                                     .partial_stride = x_stride,
+                                     .x_stride = x_stride});
+        },
+        {&act, &partial, &x, &sorted, &counts, &tiles}, form);
 
-    expect_outputs(net, routing, input, residual, rows_of(act, assignments, hidden, act_stride), x.values<float>(), x_stride);
+    expect_outputs(net, routing, input, residual, rows_of(act, assignments, hidden, act_stride), x.values<float>(),
+                   x_stride);
     if (mode == ExpertMode::grouped) expect_grouping(net.gate.matrices, routing, sorted, tiles, *dispatch);
   }
 
   static void expect_outputs(const Network& net, const Assignments& routing, const std::vector<float>& input,
-                             const std::vector<float>& residual, const std::vector<float>& act, const std::vector<float>& x, std::uint32_t x_stride) {
+                             const std::vector<float>& residual, const std::vector<float>& act,
+                             const std::vector<float>& x, std::uint32_t x_stride) {
     const std::uint32_t width = net.gate.columns, hidden = net.gate.rows;
     const LayerWeights layer = net.view();
     std::vector<float> expected_act, expected = residual, out(width), gate(hidden), up(hidden);
@@ -108,7 +135,8 @@ class FeedForward : public KernelTest {
       reference::swiglu(gate, up, gate);
       expected_act.insert(expected_act.end(), gate.begin(), gate.end());
       reference::expert_ffn(layer, routing.experts[a], in, out);
-      for (std::uint32_t i = 0; i < width; ++i) expected[std::size_t{a / routing.slots} * x_stride + i] += routing.weights[a] * out[i];
+      for (std::uint32_t i = 0; i < width; ++i)
+        expected[std::size_t{a / routing.slots} * x_stride + i] += routing.weights[a] * out[i];
     }
     EXPECT_TRUE(near_enough(act, expected_act, kFeedForward)) << "SwiGLU";
     EXPECT_TRUE(near_enough(x, expected, kFeedForward)) << "down";
@@ -119,8 +147,8 @@ class FeedForward : public KernelTest {
   }
 
   // Sorted lists are a permutation, ascending within an expert; tiles cover them exactly, and as few as that takes.
-  static void expect_grouping(std::uint32_t experts, const Assignments& routing, const GuardBuffer& sorted, const GuardBuffer& tiles,
-                              const gpu::Buffer& dispatch) {
+  static void expect_grouping(std::uint32_t experts, const Assignments& routing, const GuardBuffer& sorted,
+                              const GuardBuffer& tiles, const gpu::Buffer& dispatch) {
     std::vector<std::uint32_t> expected(routing.experts.size()), groups(6);
     for (std::uint32_t a = 0; a < expected.size(); ++a) expected[a] = a;
     std::ranges::stable_sort(expected, {}, [&](std::uint32_t a) { return routing.experts[a]; });
@@ -150,7 +178,8 @@ class FeedForward : public KernelTest {
     for (std::uint32_t e = 0; e < experts; ++e)
       fewest += (static_cast<std::uint32_t>(std::ranges::count(routing.experts, e)) + largest - 1) / largest;
     EXPECT_EQ(tile, fewest);
-    EXPECT_TRUE(std::all_of(list.begin() + 3 * tile, list.end(), [](std::uint32_t v) { return v == GuardBuffer::kPoison; }));
+    EXPECT_TRUE(
+        std::all_of(list.begin() + 3 * tile, list.end(), [](std::uint32_t v) { return v == GuardBuffer::kPoison; }));
   }
 };
 
@@ -181,7 +210,8 @@ TEST_P(FeedForwardTypes, equal_the_reference_in_the_form_for_gpus) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, FeedForwardTypes,
-                         testing::Values(DType::F32, DType::F16, DType::BF16, DType::Q8_0, DType::Q4_0, DType::Q5_0, DType::Q4_K, DType::Q5_K, DType::Q6_K),
+                         testing::Values(DType::F32, DType::F16, DType::BF16, DType::Q8_0, DType::Q4_0, DType::Q5_0,
+                                         DType::Q4_K, DType::Q5_K, DType::Q6_K),
                          [](const auto& entry) { return std::string(name(entry.param)); });
 
 TEST_F(FeedForward, grouping_survives_every_distribution) {
@@ -189,13 +219,13 @@ TEST_F(FeedForward, grouping_survives_every_distribution) {
   const Network net = network(DType::Q8_0, {32, 64}, 20, random);  // more experts than a subgroup has lanes
   std::vector<std::uint32_t> all(20);
   for (std::uint32_t e = 0; e < 20; ++e) all[e] = e;
-  check(net, assign(29, 1, {13}, random), 32, ExpertMode::grouped, ProductForm::cpu);          // one takes all
-  check(net, assign(32, 1, {0}, random), 32, ExpertMode::grouped, ProductForm::cpu);           // the first, whole tiles
-  check(net, assign(17, 1, {19}, random), 32, ExpertMode::grouped, ProductForm::cpu);          // the last
-  check(net, assign(1, 1, {7}, random), 32, ExpertMode::grouped, ProductForm::cpu);            // a batch of one
-  check(net, assign(31, 4, all, random), 32, ExpertMode::grouped, ProductForm::cpu);           // spread
+  check(net, assign(29, 1, {13}, random), 32, ExpertMode::grouped, ProductForm::cpu);  // one takes all
+  check(net, assign(32, 1, {0}, random), 32, ExpertMode::grouped, ProductForm::cpu);   // the first, whole tiles
+  check(net, assign(17, 1, {19}, random), 32, ExpertMode::grouped, ProductForm::cpu);  // the last
+  check(net, assign(1, 1, {7}, random), 32, ExpertMode::grouped, ProductForm::cpu);    // a batch of one
+  check(net, assign(31, 4, all, random), 32, ExpertMode::grouped, ProductForm::cpu);   // spread
   check(net, assign(32, 8, {0, 1, 2, 3, 16, 17, 18, 19}, random), 32, ExpertMode::grouped, ProductForm::cpu);
-  check(net, assign(5, 4, all, random), 5, ExpertMode::grouped, ProductForm::cpu);             // less room than a tile
+  check(net, assign(5, 4, all, random), 5, ExpertMode::grouped, ProductForm::cpu);  // less room than a tile
 }
 
 TEST_F(FeedForward, grouping_covers_more_experts_than_a_workgroup_has_invocations) {
@@ -229,10 +259,14 @@ TEST_F(FeedForward, dense_gate_and_up_equal_the_reference) {
       const DeviceMatrix gates = place(net.gate), ups = place(net.up);
       const std::uint64_t rows = place_rows(input, 96, 96);
       // A decode plan has room for one token only.
-      run([&](KernelRecorder& kernels, std::uint64_t state) {
-        const ExpertBatch batch{.tokens = tokens == 1 ? 1 : tokens + 2, .state = state};
-        return record_gate_up(kernels, batch, {.gate = gates, .up = ups, .x = rows, .act = act.address(), .x_stride = 96, .act_stride = 164});
-      }, {&act}, form);
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t state) {
+            const ExpertBatch batch{.tokens = tokens == 1 ? 1 : tokens + 2, .state = state};
+            return record_gate_up(
+                kernels, batch,
+                {.gate = gates, .up = ups, .x = rows, .act = act.address(), .x_stride = 96, .act_stride = 164});
+          },
+          {&act}, form);
       EXPECT_TRUE(near_enough(rows_of(act, tokens, 160, 164), gate, kFeedForward)) << tokens << " tokens";
     }
 }

@@ -53,10 +53,17 @@ class Matmul : public KernelTest, public testing::WithParamInterface<DType> {
     set_state(0, shape.tokens);
     const DeviceMatrix matrix = place(weights);
     const std::uint64_t rows = place_rows(x, shape.columns, x_stride);
-    run([&](KernelRecorder& kernels, std::uint64_t state) {
-      return record_matmul(kernels, {.weights = matrix, .x = rows, .y = y.address(), .state = state, .x_stride = x_stride,
-                                     .y_stride = y_stride, .tokens = shape.tokens});
-    }, {&y}, form);
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) {
+          return record_matmul(kernels, {.weights = matrix,
+                                         .x = rows,
+                                         .y = y.address(),
+                                         .state = state,
+                                         .x_stride = x_stride,
+                                         .y_stride = y_stride,
+                                         .tokens = shape.tokens});
+        },
+        {&y}, form);
     EXPECT_TRUE(near_enough(rows_of(y, shape.tokens, shape.rows, y_stride), expected, kProduct));
   }
 };
@@ -64,8 +71,13 @@ class Matmul : public KernelTest, public testing::WithParamInterface<DType> {
 TEST_P(Matmul, equals_the_reference_one_invocation_per_row) {
   const auto [narrow, wide] = widths(GetParam());
   std::uint64_t seed = 1;
-  for (const Product shape : {Product{narrow, 1, 1}, {narrow, 5, 3}, {narrow, 16, 8}, {narrow, 129, 33}, {narrow, 129, 1},
-                              {wide, 129, 3}, {wide, 16, 1}})
+  for (const Product shape : {Product{narrow, 1, 1},
+                              {narrow, 5, 3},
+                              {narrow, 16, 8},
+                              {narrow, 129, 33},
+                              {narrow, 129, 1},
+                              {wide, 129, 3},
+                              {wide, 16, 1}})
     check(shape, ProductForm::cpu, seed++);
 }
 
@@ -120,10 +132,18 @@ TEST_F(MatmulVariants, adds_to_what_is_there_when_told_to) {
       set_state(0, tokens);
       const DeviceMatrix matrix = place(weights_);
       const std::uint64_t rows = place_rows(x_, kColumns, kColumns);
-      run([&](KernelRecorder& kernels, std::uint64_t state) {
-        return record_matmul(kernels, {.weights = matrix, .x = rows, .y = y.address(), .state = state, .x_stride = kColumns,
-                                       .y_stride = kStride, .tokens = tokens, .accumulate = true});
-      }, {&y}, form);
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t state) {
+            return record_matmul(kernels, {.weights = matrix,
+                                           .x = rows,
+                                           .y = y.address(),
+                                           .state = state,
+                                           .x_stride = kColumns,
+                                           .y_stride = kStride,
+                                           .tokens = tokens,
+                                           .accumulate = true});
+          },
+          {&y}, form);
       const std::vector<float> all = y.values<float>();
       std::vector<float> got;
       for (std::size_t i = 0; i < all.size(); ++i)
@@ -142,10 +162,18 @@ TEST_F(MatmulVariants, of_one_row_ignores_the_batch) {
     set_state(5, 17);
     const DeviceMatrix matrix = place(weights_);
     const std::uint64_t rows = place_rows(x_, kColumns, kColumns);
-    run([&](KernelRecorder& kernels, std::uint64_t state) {
-      return record_matmul(kernels, {.weights = matrix, .x = rows, .y = y.address(), .state = state, .x_stride = kColumns,
-                                     .y_stride = kStride, .tokens = 32, .one_row = true});
-    }, {&y}, form);
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) {
+          return record_matmul(kernels, {.weights = matrix,
+                                         .x = rows,
+                                         .y = y.address(),
+                                         .state = state,
+                                         .x_stride = kColumns,
+                                         .y_stride = kStride,
+                                         .tokens = 32,
+                                         .one_row = true});
+        },
+        {&y}, form);
     EXPECT_TRUE(near_enough(rows_of(y, 1, kRows, kStride), product(1), kProduct));
   }
 }
@@ -156,10 +184,17 @@ TEST_F(MatmulVariants, of_fewer_tokens_than_the_plan_has_room_for_leaves_the_res
     set_state(3, tokens);
     const DeviceMatrix matrix = place(weights_);
     const std::uint64_t rows = place_rows(x_, kColumns, kColumns);
-    run([&](KernelRecorder& kernels, std::uint64_t state) {
-      return record_matmul(kernels, {.weights = matrix, .x = rows, .y = y.address(), .state = state, .x_stride = kColumns,
-                                     .y_stride = kStride, .tokens = 32});
-    }, {&y}, ProductForm::cpu);
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) {
+          return record_matmul(kernels, {.weights = matrix,
+                                         .x = rows,
+                                         .y = y.address(),
+                                         .state = state,
+                                         .x_stride = kColumns,
+                                         .y_stride = kStride,
+                                         .tokens = 32});
+        },
+        {&y}, ProductForm::cpu);
     EXPECT_TRUE(near_enough(rows_of(y, tokens, kRows, kStride), product(tokens), kProduct)) << tokens;
   }
 }
@@ -182,9 +217,13 @@ TEST_P(Embed, equals_the_reference_to_the_last_bits) {
       set_state(kPosition, tokens);
       const DeviceMatrix matrix = place(table);
       const std::uint64_t ids = place(history);
-      run([&](KernelRecorder& kernels, std::uint64_t state) {
-        return record_embed(kernels, {.table = matrix, .history = ids, .x = x.address(), .state = state, .stride = stride, .tokens = 16});
-      }, {&x});
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t state) {
+            return record_embed(
+                kernels,
+                {.table = matrix, .history = ids, .x = x.address(), .state = state, .stride = stride, .tokens = 16});
+          },
+          {&x});
       EXPECT_TRUE(near_enough(rows_of(x, tokens, width, stride), expected, {2e-7, 2e-7}));
     }
   }
@@ -207,11 +246,20 @@ TEST_F(Norm, equals_the_reference_for_widths_of_every_kind) {
       GuardBuffer y = output(std::uint64_t{tokens + 2} * stride);
       set_state(0, tokens);
       const std::uint64_t rows = place_rows(x, width, stride), weights = place(weight);
-      run([&](KernelRecorder& kernels, std::uint64_t state) {
-        return record_rms_norm(kernels, {.weight = weights, .x = rows, .y = y.address(), .state = state, .width = width,
-                                         .stride = stride, .tokens = tokens + 2, .epsilon = 1e-5f});
-      }, {&y});
-      EXPECT_TRUE(near_enough(rows_of(y, tokens, width, stride), expected, {5e-7, 1e-6})) << width << " wide, " << tokens;
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t state) {
+            return record_rms_norm(kernels, {.weight = weights,
+                                             .x = rows,
+                                             .y = y.address(),
+                                             .state = state,
+                                             .width = width,
+                                             .stride = stride,
+                                             .tokens = tokens + 2,
+                                             .epsilon = 1e-5f});
+          },
+          {&y});
+      EXPECT_TRUE(near_enough(rows_of(y, tokens, width, stride), expected, {5e-7, 1e-6}))
+          << width << " wide, " << tokens;
     }
 }
 
@@ -224,10 +272,19 @@ TEST_F(Norm, of_the_last_token_only_goes_to_the_first_row) {
   GuardBuffer y = output(2 * kWidth);
   set_state(9, kTokens);
   const std::uint64_t rows = place_rows(x, kWidth, kWidth), weights = place(weight);
-  run([&](KernelRecorder& kernels, std::uint64_t state) {
-    return record_rms_norm(kernels, {.weight = weights, .x = rows, .y = y.address(), .state = state, .width = kWidth,
-                                     .stride = kWidth, .tokens = 8, .epsilon = 1e-6f, .last_only = true});
-  }, {&y});
+  run(
+      [&](KernelRecorder& kernels, std::uint64_t state) {
+        return record_rms_norm(kernels, {.weight = weights,
+                                         .x = rows,
+                                         .y = y.address(),
+                                         .state = state,
+                                         .width = kWidth,
+                                         .stride = kWidth,
+                                         .tokens = 8,
+                                         .epsilon = 1e-6f,
+                                         .last_only = true});
+      },
+      {&y});
   EXPECT_TRUE(near_enough(rows_of(y, 1, kWidth, kWidth), expected, {5e-7, 1e-6}));
 }
 
@@ -236,10 +293,18 @@ TEST_F(Norm, of_zeros_is_zeros_thanks_to_epsilon) {
   GuardBuffer y = output(kWidth);
   set_state(0, 1);
   const std::uint64_t rows = place(std::vector<float>(kWidth, 0.0f)), weights = place(std::vector<float>(kWidth, 3.0f));
-  run([&](KernelRecorder& kernels, std::uint64_t state) {
-    return record_rms_norm(kernels, {.weight = weights, .x = rows, .y = y.address(), .state = state, .width = kWidth,
-                                     .stride = kWidth, .tokens = 1, .epsilon = 1e-6f});
-  }, {&y});
+  run(
+      [&](KernelRecorder& kernels, std::uint64_t state) {
+        return record_rms_norm(kernels, {.weight = weights,
+                                         .x = rows,
+                                         .y = y.address(),
+                                         .state = state,
+                                         .width = kWidth,
+                                         .stride = kWidth,
+                                         .tokens = 1,
+                                         .epsilon = 1e-6f});
+      },
+      {&y});
   EXPECT_EQ(y.values<float>(), std::vector<float>(kWidth, 0.0f));
 }
 

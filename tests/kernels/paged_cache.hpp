@@ -23,15 +23,18 @@ class PagedCache {
   static constexpr std::uint16_t kNan = 0x7E00;
 
   // Pages for positions [first, end).
-  PagedCache(gpu::Device& device, std::uint32_t kv_heads, std::uint32_t head_width, std::uint32_t first, std::uint32_t end,
-             std::uint64_t seed)
-      : kv_heads_(kv_heads), head_width_(head_width), first_page_(first / shader::kPageKeys),
+  PagedCache(gpu::Device& device, std::uint32_t kv_heads, std::uint32_t head_width, std::uint32_t first,
+             std::uint32_t end, std::uint64_t seed)
+      : kv_heads_(kv_heads),
+        head_width_(head_width),
+        first_page_(first / shader::kPageKeys),
         slots_((end - 1) / shader::kPageKeys + 2 - first_page_),
         memory_(device, (slots_.size()) * std::uint64_t{page_halves() + kGapHalves} * 2),
         halves_(memory_.bytes() / 2, kNan) {
     std::iota(slots_.begin(), slots_.end(), 0u);
     Seeded random(seed);
-    for (std::size_t i = slots_.size() - 1; i > 0; --i) std::swap(slots_[i], slots_[random.below(static_cast<std::uint32_t>(i + 1))]);
+    for (std::size_t i = slots_.size() - 1; i > 0; --i)
+      std::swap(slots_[i], slots_[random.below(static_cast<std::uint32_t>(i + 1))]);
     const std::uint64_t trap = memory_.address() + std::uint64_t{slots_.back()} * (page_halves() + kGapHalves) * 2;
     table_.assign(first_page_ + slots_.size() + 1, trap);
     for (std::size_t i = 0; i + 1 < slots_.size(); ++i)
@@ -44,7 +47,8 @@ class PagedCache {
   [[nodiscard]] GuardBuffer& memory() { return memory_; }
 
   // Where an element lies, counted in halves.
-  [[nodiscard]] std::size_t at(bool value, std::uint32_t kv_head, std::uint32_t position, std::uint32_t dimension) const {
+  [[nodiscard]] std::size_t at(bool value, std::uint32_t kv_head, std::uint32_t position,
+                               std::uint32_t dimension) const {
     const std::size_t page = slots_[position / shader::kPageKeys - first_page_];
     return page * (page_halves() + kGapHalves) + kLayer * layer_halves() + (value ? layer_halves() / 2 : 0) +
            (std::size_t{kv_head} * shader::kPageKeys + position % shader::kPageKeys) * head_width_ + dimension;
@@ -69,8 +73,10 @@ class PagedCache {
   void attend(std::span<const float> query, std::uint32_t query_head, std::uint32_t group, std::uint32_t count,
               std::span<float> out, std::span<float> weights = {}) const {
     const std::size_t head = std::size_t{query_head / group} * head_width_;
-    reference::attention(query, {std::span(keys).subspan(head), std::span(values).subspan(head), std::size_t{kv_heads_} * head_width_, count},
-                         out, weights);
+    reference::attention(
+        query,
+        {std::span(keys).subspan(head), std::span(values).subspan(head), std::size_t{kv_heads_} * head_width_, count},
+        out, weights);
   }
 
   std::vector<float> keys, values;

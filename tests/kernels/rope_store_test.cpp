@@ -36,7 +36,8 @@ ModelConfig config_of(const Case& c) {
   if (c.scaled) {
     config.rope_base = 500000.0f;
     config.rope_scale = 4.0f;
-    for (std::uint32_t i = 0; i < c.rope_width / 2; ++i) config.rope_factors.push_back(1.0f + 0.5f * static_cast<float>(i));
+    for (std::uint32_t i = 0; i < c.rope_width / 2; ++i)
+      config.rope_factors.push_back(1.0f + 0.5f * static_cast<float>(i));
   }
   return config;
 }
@@ -54,22 +55,37 @@ class RopeStore : public KernelTest, public testing::WithParamInterface<Case> {
     Seeded random(position + 1);
     const std::vector<float> qkv = random.normals(std::size_t{tokens} * row, 2);
     const bool whole = c.norm == QkNorm::full_width;
-    const std::vector<float> query_norm = random.normals(whole ? query_width : c.head_width), key_norm = random.normals(whole ? kv_width : c.head_width);
+    const std::vector<float> query_norm = random.normals(whole ? query_width : c.head_width),
+                             key_norm = random.normals(whole ? kv_width : c.head_width);
 
     GuardBuffer query = output(std::uint64_t{tokens + 2} * query_width);
     PagedCache cache(device(), c.kv_heads, c.head_width, position, position + tokens, 4);
     set_state(position, tokens);
-    const std::uint64_t rows = place_rows(qkv, row, stride), pages = place(cache.table()), turns = place(rope_turns(config)),
-                        query_weights = place(query_norm), key_weights = place(key_norm);
+    const std::uint64_t rows = place_rows(qkv, row, stride), pages = place(cache.table()),
+                        turns = place(rope_turns(config)), query_weights = place(query_norm),
+                        key_weights = place(key_norm);
     const bool norms = c.norm != QkNorm::none;
-    run([&](KernelRecorder& kernels, std::uint64_t state) {
-      return record_rope_store(kernels, {.shape = {.query_heads = c.query_heads, .kv_heads = c.kv_heads, .head_width = c.head_width,
-                                                   .tokens = tokens + 2, .layer_offset = cache.layer_offset(), .pages = pages, .state = state},
-                                         .qkv = rows, .query = query.address(), .query_norm = norms ? query_weights : 0,
-                                         .key_norm = norms ? key_weights : 0, .turns = turns, .qkv_stride = stride,
-                                         .rope_width = c.rope_width, .halves = c.layout == RopeLayout::halves,
-                                         .norm = static_cast<std::uint32_t>(c.norm), .epsilon = kEpsilon});
-    }, {&query, &cache.memory()});
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) {
+          return record_rope_store(kernels, {.shape = {.query_heads = c.query_heads,
+                                                       .kv_heads = c.kv_heads,
+                                                       .head_width = c.head_width,
+                                                       .tokens = tokens + 2,
+                                                       .layer_offset = cache.layer_offset(),
+                                                       .pages = pages,
+                                                       .state = state},
+                                             .qkv = rows,
+                                             .query = query.address(),
+                                             .query_norm = norms ? query_weights : 0,
+                                             .key_norm = norms ? key_weights : 0,
+                                             .turns = turns,
+                                             .qkv_stride = stride,
+                                             .rope_width = c.rope_width,
+                                             .halves = c.layout == RopeLayout::halves,
+                                             .norm = static_cast<std::uint32_t>(c.norm),
+                                             .epsilon = kEpsilon});
+        },
+        {&query, &cache.memory()});
 
     std::vector<float> queries, keys, values;
     for (std::uint32_t t = 0; t < tokens; ++t) {
@@ -105,10 +121,12 @@ class RopeStore : public KernelTest, public testing::WithParamInterface<Case> {
         for (std::uint32_t d = 0; d < c.head_width; ++d, ++i)
           for (const bool value : {false, true}) {
             std::uint16_t& half = halves[cache.at(value, head, position + t, d)];
-            const double want = static_cast<double>(value ? values[i] : keys[i]), is = static_cast<double>(half_to_float(half));
+            const double want = static_cast<double>(value ? values[i] : keys[i]),
+                         is = static_cast<double>(half_to_float(half));
             // Nearest half: 2^-11 of the value, and a little for keys that were computed in single precision.
             const double rounding = std::abs(want) * std::ldexp(1.0, -11) + (value ? 0 : 2e-5) + std::ldexp(1.0, -25);
-            ASSERT_NEAR(is, want, rounding) << (value ? "value" : "key") << " token " << t << " head " << head << " dimension " << d;
+            ASSERT_NEAR(is, want, rounding)
+                << (value ? "value" : "key") << " token " << t << " head " << head << " dimension " << d;
             half = PagedCache::kNan;
           }
     const auto stray = std::ranges::find_if(halves, [](std::uint16_t h) { return h != PagedCache::kNan; });

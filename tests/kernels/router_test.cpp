@@ -22,15 +22,24 @@ class Router : public KernelTest, public testing::WithParamInterface<Case> {
  protected:
   void check(const std::vector<float>& logits) {
     const Case c = GetParam();
-    const std::uint32_t tokens = static_cast<std::uint32_t>(logits.size() / c.experts), stride = (c.experts + 3) / 4 * 4 + 4;
+    const std::uint32_t tokens = static_cast<std::uint32_t>(logits.size() / c.experts),
+                        stride = (c.experts + 3) / 4 * 4 + 4;
     GuardBuffer experts = output((tokens + 2) * c.slots), weights = output((tokens + 2) * c.slots);
     set_state(3, tokens);
     const std::uint64_t rows = place_rows(logits, c.experts, stride);
-    run([&](KernelRecorder& kernels, std::uint64_t state) {
-      return record_router_topk(kernels, {.logits = rows, .experts = experts.address(), .weights = weights.address(), .state = state,
-                                          .stride = stride, .expert_count = c.experts, .slots = c.slots, .tokens = tokens + 2,
-                                          .normalize = c.normalize});
-    }, {&experts, &weights});
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) {
+          return record_router_topk(kernels, {.logits = rows,
+                                              .experts = experts.address(),
+                                              .weights = weights.address(),
+                                              .state = state,
+                                              .stride = stride,
+                                              .expert_count = c.experts,
+                                              .slots = c.slots,
+                                              .tokens = tokens + 2,
+                                              .normalize = c.normalize});
+        },
+        {&experts, &weights});
     const std::vector<std::uint32_t> chosen = experts.values<std::uint32_t>();
     const std::vector<float> weight = rows_of(weights, tokens, c.slots, c.slots);
     for (std::uint32_t t = 0; t < tokens; ++t) {
@@ -38,7 +47,9 @@ class Router : public KernelTest, public testing::WithParamInterface<Case> {
           reference::route(std::span(logits).subspan(std::size_t{t} * c.experts, c.experts), c.slots, c.normalize);
       const auto from = static_cast<std::ptrdiff_t>(t * c.slots);
       EXPECT_EQ(std::vector(chosen.begin() + from, chosen.begin() + from + c.slots), expected.experts) << "token " << t;
-      EXPECT_TRUE(near_enough(std::span(weight).subspan(std::size_t{t} * c.slots, c.slots), expected.weights, {4e-6, 4e-6})) << "token " << t;
+      EXPECT_TRUE(
+          near_enough(std::span(weight).subspan(std::size_t{t} * c.slots, c.slots), expected.weights, {4e-6, 4e-6}))
+          << "token " << t;
     }
     for (std::size_t i = std::size_t{tokens} * c.slots; i < chosen.size(); ++i)
       EXPECT_EQ(chosen[i], GuardBuffer::kPoison) << "a token that is not there got an expert";
@@ -53,17 +64,18 @@ TEST_P(Router, chooses_as_the_reference) {
 TEST_P(Router, takes_the_lower_of_equals_and_survives_extremes) {
   const std::uint32_t experts = GetParam().experts;
   Seeded random(5);
-  std::vector<float> logits(experts, 0.25f);                                         // all equal
+  std::vector<float> logits(experts, 0.25f);                                                // all equal
   for (std::uint32_t e = 0; e < experts; ++e) logits.push_back(e % 2 == 0 ? -1.0f : 1.0f);  // two values
   for (std::uint32_t e = 0; e < experts; ++e) logits.push_back(static_cast<float>(random.below(3)));
-  for (std::uint32_t e = 0; e < experts; ++e) logits.push_back(-40.0f + static_cast<float>(e) / 8.0f);  // the last ones win
+  for (std::uint32_t e = 0; e < experts; ++e)
+    logits.push_back(-40.0f + static_cast<float>(e) / 8.0f);  // the last ones win
   for (std::uint32_t e = 0; e < experts; ++e) logits.push_back(static_cast<float>(random.normal()) * 10 + 1e4f);
   check(logits);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Router,
-                         testing::Values(Case{2, 1, true}, Case{3, 2, false}, Case{8, 8, true}, Case{16, 4, true}, Case{60, 4, false},
-                                         Case{64, 8, false}, Case{128, 8, true}),
+                         testing::Values(Case{2, 1, true}, Case{3, 2, false}, Case{8, 8, true}, Case{16, 4, true},
+                                         Case{60, 4, false}, Case{64, 8, false}, Case{128, 8, true}),
                          [](const auto& entry) {
                            return std::to_string(entry.param.slots) + "_of_" + std::to_string(entry.param.experts) +
                                   (entry.param.normalize ? "_normalised" : "");

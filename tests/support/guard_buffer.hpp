@@ -14,8 +14,8 @@ namespace fovea::test {
 
 class GuardBuffer {
  public:
-  static constexpr std::uint64_t kGuardBytes = 4096;             // on either side
-  static constexpr std::uint32_t kPoison = 0x7FD1E5A7;           // NaN as float
+  static constexpr std::uint64_t kGuardBytes = 4096;    // on either side
+  static constexpr std::uint32_t kPoison = 0x7FD1E5A7;  // NaN as float
   static constexpr std::byte kGuard{0xA5};
 
   // Throws where the device has no memory: the test cannot go on.

@@ -87,7 +87,8 @@ TEST(SeededValues, are_the_same_every_time_and_hold_what_they_promise) {
 }
 
 TEST(StoredValues, of_every_type_are_finite_and_of_the_size_asked_for) {
-  for (const DType type : {DType::F32, DType::F16, DType::BF16, DType::Q8_0, DType::Q4_0, DType::Q5_0, DType::Q4_K, DType::Q5_K, DType::Q6_K}) {
+  for (const DType type : {DType::F32, DType::F16, DType::BF16, DType::Q8_0, DType::Q4_0, DType::Q5_0, DType::Q4_K,
+                           DType::Q5_K, DType::Q6_K}) {
     Seeded random(3);
     const auto bytes = stored_values(type, 256 * 64, random, 0.5);
     Values values(256 * 64);
@@ -107,7 +108,8 @@ TEST_F(Guards, tell_a_write_on_either_side_and_what_was_left_alone) {
   EXPECT_TRUE(GuardBuffer::is_poison(out.values<float>().back()));
   EXPECT_TRUE(std::isnan(out.values<float>().front()));
   const Values one{1};
-  for (const std::uint64_t at : {GuardBuffer::kGuardBytes - 4, GuardBuffer::kGuardBytes + 32, 2 * GuardBuffer::kGuardBytes + 28}) {
+  for (const std::uint64_t at :
+       {GuardBuffer::kGuardBytes - 4, GuardBuffer::kGuardBytes + 32, 2 * GuardBuffer::kGuardBytes + 28}) {
     ASSERT_TRUE(device().upload(out.buffer(), at, std::as_bytes(std::span(one))));
     EXPECT_FALSE(out.guards_intact()) << at;
     out.reset();

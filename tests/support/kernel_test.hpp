@@ -58,7 +58,11 @@ class KernelTest : public testing::Test {
   }
   // Weights with the padding that the engine gives them.
   DeviceMatrix place(const StoredMatrix& matrix) {
-    return {place_bytes(matrix.bytes, 64), matrix.type, matrix.columns, matrix.rows, matrix.matrices,
+    return {place_bytes(matrix.bytes, 64),
+            matrix.type,
+            matrix.columns,
+            matrix.rows,
+            matrix.matrices,
             static_cast<std::uint32_t>(row_bytes(matrix.type, matrix.columns))};
   }
   // Rows of `width` floats, `stride` apart; what lies between is NaN, so that reading it shows.
@@ -107,7 +111,8 @@ class KernelTest : public testing::Test {
     const std::vector<float> all = out.values<float>();
     std::vector<float> result;
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (i / stride < rows && i % stride < width) result.push_back(all[i]);
+      if (i / stride < rows && i % stride < width)
+        result.push_back(all[i]);
       else if (!GuardBuffer::is_poison(all[i])) {
         ADD_FAILURE() << "element " << i % stride << " of row " << i / stride << " was written: " << all[i];
         break;

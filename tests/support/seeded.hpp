@@ -17,7 +17,7 @@ class Seeded {
   std::uint64_t bits() { return random_(); }
   std::uint32_t below(std::uint32_t end) { return static_cast<std::uint32_t>(random_() % end); }
   double uniform() { return std::ldexp(static_cast<double>(random_() >> 11), -53); }  // [0, 1)
-  double normal() {  // Box and Muller 1958
+  double normal() {                                                                   // Box and Muller 1958
     const double radius = std::sqrt(-2 * std::log(1 - uniform()));
     return radius * std::cos(2 * std::numbers::pi * uniform());
   }
@@ -31,11 +31,20 @@ class Seeded {
   std::vector<float> mixed(std::size_t count) {
     std::vector<float> values = normals(count);
     for (float& value : values) switch (below(16)) {
-        case 0: value = 0.0f; break;
-        case 1: value = -0.0f; break;
-        case 2: value *= 1000.0f; break;
-        case 3: value *= 1e-38f; break;
-        default: break;
+        case 0:
+          value = 0.0f;
+          break;
+        case 1:
+          value = -0.0f;
+          break;
+        case 2:
+          value *= 1000.0f;
+          break;
+        case 3:
+          value *= 1e-38f;
+          break;
+        default:
+          break;
       }
     return values;
   }

@@ -21,8 +21,10 @@ inline std::vector<std::byte> stored_values(DType type, std::uint64_t elements, 
   if (type == DType::F32 || type == DType::F16 || type == DType::BF16) {
     for (std::size_t i = 0; i < elements; ++i) {
       const float value = static_cast<float>(random.normal() * deviation);
-      if (type == DType::F32) std::memcpy(bytes.data() + 4 * i, &value, 4);
-      else put16(2 * i, type == DType::F16 ? float_to_half(value) : float_to_bfloat16(value));
+      if (type == DType::F32)
+        std::memcpy(bytes.data() + 4 * i, &value, 4);
+      else
+        put16(2 * i, type == DType::F16 ? float_to_half(value) : float_to_bfloat16(value));
     }
     return bytes;
   }
@@ -34,13 +36,26 @@ inline std::vector<std::byte> stored_values(DType type, std::uint64_t elements, 
       return float_to_half(static_cast<float>(sign * (0.5 + random.uniform()) * deviation / of));
     };
     switch (type) {
-      case DType::Q8_0: put16(at, scale(74)); break;
-      case DType::Q4_0: put16(at, scale(4.6)); break;
-      case DType::Q5_0: put16(at, scale(9.2)); break;
-      case DType::Q4_K: put16(at, scale(8.8 * 37)), put16(at + 2, scale(37)); break;  // 6-bit scales and minima
-      case DType::Q5_K: put16(at, scale(18 * 37)), put16(at + 2, scale(37)); break;
-      case DType::Q6_K: put16(at + 208, scale(18.5 * 74)); break;  // signed 8-bit scales
-      default: break;
+      case DType::Q8_0:
+        put16(at, scale(74));
+        break;
+      case DType::Q4_0:
+        put16(at, scale(4.6));
+        break;
+      case DType::Q5_0:
+        put16(at, scale(9.2));
+        break;
+      case DType::Q4_K:
+        put16(at, scale(8.8 * 37)), put16(at + 2, scale(37));
+        break;  // 6-bit scales and minima
+      case DType::Q5_K:
+        put16(at, scale(18 * 37)), put16(at + 2, scale(37));
+        break;
+      case DType::Q6_K:
+        put16(at + 208, scale(18.5 * 74));
+        break;  // signed 8-bit scales
+      default:
+        break;
     }
   }
   return bytes;
@@ -59,7 +74,8 @@ struct StoredMatrix {
 inline StoredMatrix stored_matrix(DType type, std::uint32_t columns, std::uint32_t rows, Seeded& random,
                                   std::uint32_t matrices = 1) {
   const double deviation = 1 / std::sqrt(static_cast<double>(columns));
-  return {type, columns, rows, matrices, stored_values(type, std::uint64_t{columns} * rows * matrices, random, deviation)};
+  return {type, columns, rows, matrices,
+          stored_values(type, std::uint64_t{columns} * rows * matrices, random, deviation)};
 }
 
 }  // namespace fovea::test

@@ -51,16 +51,19 @@ inline testing::AssertionResult near_enough(std::span<const float> got, std::spa
     return testing::AssertionFailure() << got.size() << " values where " << expected.size() << " were expected";
   if (expected.empty()) return testing::AssertionFailure() << "there is nothing to compare";
   for (std::size_t i = 0; i < got.size(); ++i) {
-    if (!std::isfinite(expected[i])) return testing::AssertionFailure() << "the expectation itself has " << expected[i] << " at " << i;
+    if (!std::isfinite(expected[i]))
+      return testing::AssertionFailure() << "the expectation itself has " << expected[i] << " at " << i;
     if (!std::isfinite(got[i]))
-      return testing::AssertionFailure() << got[i] << " at " << i << " of " << got.size() << " where " << expected[i] << " was expected";
+      return testing::AssertionFailure() << got[i] << " at " << i << " of " << got.size() << " where " << expected[i]
+                                         << " was expected";
   }
   const Difference d = difference(got, expected);
   if (d.relative_l2 <= tolerance.relative_l2 && d.scaled_max <= tolerance.scaled_max)
     return testing::AssertionSuccess() << "relative " << d.relative_l2 << ", scaled maximum " << d.scaled_max;
-  return testing::AssertionFailure() << "relative " << d.relative_l2 << " (at most " << tolerance.relative_l2 << "), scaled maximum "
-                                     << d.scaled_max << " (at most " << tolerance.scaled_max << "); " << got[d.worst] << " at "
-                                     << d.worst << " of " << got.size() << " where " << expected[d.worst] << " was expected";
+  return testing::AssertionFailure() << "relative " << d.relative_l2 << " (at most " << tolerance.relative_l2
+                                     << "), scaled maximum " << d.scaled_max << " (at most " << tolerance.scaled_max
+                                     << "); " << got[d.worst] << " at " << d.worst << " of " << got.size() << " where "
+                                     << expected[d.worst] << " was expected";
 }
 
 }  // namespace fovea::test

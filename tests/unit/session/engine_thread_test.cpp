@@ -68,7 +68,8 @@ class Threads : public testing::Test {
   }
   template <class T>
   std::ptrdiff_t first_index() const {
-    return std::ranges::find_if(events_, [](const Event& event) { return std::holds_alternative<T>(event); }) - events_.begin();
+    return std::ranges::find_if(events_, [](const Event& event) { return std::holds_alternative<T>(event); }) -
+           events_.begin();
   }
   std::size_t shown_tokens() const {
     std::size_t count = 0;
@@ -125,7 +126,9 @@ TEST_F(Threads, stop_a_run_when_told_to_and_do_the_next) {
   EXPECT_EQ(last<RunFinished>()->reason, StopReason::cancelled);
   EXPECT_EQ(last<RunFinished>()->trace->tokens->size(), 5 + shown_tokens()) << "what was produced stays";
   thread_->post(request(2, 10));
-  ASSERT_TRUE(wait_for([](const Event& event) { return std::holds_alternative<RunFinished>(event) && std::get<RunFinished>(event).id == 2; }));
+  ASSERT_TRUE(wait_for([](const Event& event) {
+    return std::holds_alternative<RunFinished>(event) && std::get<RunFinished>(event).id == 2;
+  }));
   EXPECT_EQ(last<RunFinished>()->reason, StopReason::length);
 }
 
@@ -135,7 +138,9 @@ TEST_F(Threads, stop_all_that_was_asked_for_before_the_cancel_and_nothing_after)
   thread_->post(request(2, 100'000));
   thread_->post(Cancel{});
   thread_->post(request(3, 4));
-  ASSERT_TRUE(wait_for([](const Event& event) { return std::holds_alternative<RunFinished>(event) && std::get<RunFinished>(event).id == 3; }));
+  ASSERT_TRUE(wait_for([](const Event& event) {
+    return std::holds_alternative<RunFinished>(event) && std::get<RunFinished>(event).id == 3;
+  }));
   std::vector<StopReason> reasons;
   for (const Event& event : events_)
     if (const auto* finished = std::get_if<RunFinished>(&event)) reasons.push_back(finished->reason);
@@ -165,7 +170,9 @@ TEST_F(Threads, keep_the_model_when_a_load_fails_or_is_stopped) {
   events_.clear();
   thread_->post(LoadModel{.path = kModel});
   thread_->post(Cancel{});
-  ASSERT_TRUE(wait_for([](const Event& event) { return std::holds_alternative<LoadFailed>(event) || std::holds_alternative<ModelLoaded>(event); }));
+  ASSERT_TRUE(wait_for([](const Event& event) {
+    return std::holds_alternative<LoadFailed>(event) || std::holds_alternative<ModelLoaded>(event);
+  }));
   ASSERT_NE(last<LoadFailed>(), nullptr) << "a load that has just begun can be stopped";
   EXPECT_EQ(last<LoadFailed>()->error.code, ErrorCode::cancelled);
   EXPECT_TRUE(last<LoadFailed>()->kept);

@@ -74,7 +74,8 @@ void expect_rows(const TraceSnapshot& snapshot, std::uint32_t heads, std::uint32
     for (std::uint32_t query = 0; query < queries; ++query) {
       const auto row = snapshot.heads[slot].row(query);
       ASSERT_EQ(row.size(), query + 1) << "head " << slot;
-      for (std::uint32_t key = 0; key <= query; ++key) ASSERT_EQ(row[key], cell(slot, query, key)) << slot << " " << query << " " << key;
+      for (std::uint32_t key = 0; key <= query; ++key)
+        ASSERT_EQ(row[key], cell(slot, query, key)) << slot << " " << query << " " << key;
     }
     EXPECT_TRUE(snapshot.heads[slot].row(queries).empty());
   }
@@ -167,7 +168,8 @@ TEST(TraceBuilder, publishes_snapshots_that_stand_still) {
   shape.experts = 4000;
   shape.experts_used = 2;
   TraceBuilder builder(shape);
-  builder.set_prompt(std::make_shared<const std::vector<TokenText>>(std::vector<TokenText>{{.id = 1, .text = "a", .prompt = true}}));
+  builder.set_prompt(
+      std::make_shared<const std::vector<TokenText>>(std::vector<TokenText>{{.id = 1, .text = "a", .prompt = true}}));
   const Layout layout{.heads = 1, .slots = 2};
   add(builder, step_of(0, 3, layout));
   builder.add_token({.id = 2, .text = "b"});
