@@ -107,10 +107,6 @@ weight %2</source>
         <translation>适配范围(&amp;G)</translation>
     </message>
     <message>
-        <source>Set the range to the least and the largest weight in view (double-click on the bar)</source>
-        <translation>把范围设为当前可见的最小和最大权重（双击色条）</translation>
-    </message>
-    <message>
         <source>Reset view</source>
         <translation>重置视图</translation>
     </message>
@@ -133,6 +129,10 @@ weight %2</source>
     <message>
         <source>Drag the handles; arrow keys move one, up and down switch, Enter fits</source>
         <translation>拖动滑块；左右键移动，上下键切换滑块，回车自动适配</translation>
+    </message>
+    <message>
+        <source>Set the range to nearly all weights in view, outliers left out (double-click on the bar)</source>
+        <translation>把范围设为涵盖几乎所有可见权重，忽略离群值（双击色条）</translation>
     </message>
 </context>
 <context>

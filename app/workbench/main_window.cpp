@@ -1,0 +1,306 @@
+#include "app/workbench/main_window.hpp"
+
+#include <QApplication>
+#include <QCloseEvent>
+#include <QDir>
+#include <QDragEnterEvent>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QInputDialog>
+#include <QMenuBar>
+#include <QMessageBox>
+#include <QMimeData>
+#include <QUrl>
+#include <QVBoxLayout>
+#include <limits>
+
+#include "ui/text/translation.hpp"
+
+namespace fovea {
+
+namespace {
+
+// What the engine says while it loads; listed here for the translators.
+[[maybe_unused]] constexpr const char* kLoadWords[] = {
+    QT_TRANSLATE_NOOP("fovea::load", "Reading the file"), QT_TRANSLATE_NOOP("fovea::load", "Opening the device"),
+    QT_TRANSLATE_NOOP("fovea::load", "Uploading weights"), QT_TRANSLATE_NOOP("fovea::load", "Building pipelines")};
+
+}  // namespace
+
+MainWindow::MainWindow(WorkbenchState& state, Theme& theme, const WorkbenchSettings& settings)
+    : state_(state),
+      theme_(theme),
+      recent_(settings.recent),
+      last_folder_(settings.last_folder),
+      language_(settings.language),
+      prompt_(new PromptPanel(state, theme)),
+      attention_(new AttentionPanel(state, theme)),
+      experts_(new ExpertsPanel(state, theme)),
+      memory_(new MemoryPanel(state, theme)),
+      model_(new ModelPanel(state, theme)),
+      status_(new StatusLine(state)),
+      banner_(new Banner(theme)),
+      progress_(new ProgressStrip) {
+  setObjectName(QStringLiteral("workbench"));
+  setAcceptDrops(true);
+  setDockNestingEnabled(true);
+  setTabPosition(Qt::AllDockWidgetAreas, QTabWidget::North);
+  setDocumentMode(true);
+  setContentsMargins(8, 0, 8, 0);
+  prompt_->sampling().set_options(settings.sampling);
+  prompt_->sampling().set_max_tokens(settings.max_tokens);
+  prompt_->set_recording(settings.recording);
+  make_docks();
+  make_actions();
+  make_header();
+  setStatusBar(status_);
+  connect_state();
+  default_layout();
+  retranslate();
+  restyle();
+  update_actions();
+}
+
+void MainWindow::make_docks() {
+  const std::array<QWidget*, kViews> views{prompt_, attention_, experts_, memory_, model_};
+  static constexpr const char* kNames[kViews] = {"prompt", "attention", "experts", "memory", "model"};
+  for (std::size_t i = 0; i < kViews; ++i) {
+    docks_[i] = new QDockWidget(this);
+    docks_[i]->setObjectName(QString::fromLatin1(kNames[i]));
+    docks_[i]->setWidget(views[i]);
+    titles_[i] = new DockTitle(*docks_[i], theme_);
+    docks_[i]->setTitleBarWidget(titles_[i]);
+    for (const auto signal : {&QDockWidget::visibilityChanged, &QDockWidget::topLevelChanged})
+      connect(docks_[i], signal, this, &MainWindow::update_titles, Qt::QueuedConnection);
+    connect(docks_[i], &QDockWidget::dockLocationChanged, this, &MainWindow::update_titles, Qt::QueuedConnection);
+  }
+}
+
+// Menu, title strip and messages share the space above the docks.
+void MainWindow::make_header() {
+  strip_ = new TitleStrip(state_, *run_, *stop_);
+  auto* header = new QWidget;
+  auto* column = new QVBoxLayout(header);
+  column->setContentsMargins(0, 0, 0, 8);
+  column->setSpacing(0);
+  column->addWidget(menus_);
+  column->addWidget(strip_);
+  column->addWidget(progress_);
+  column->addWidget(banner_);
+  setMenuWidget(header);
+  connect(strip_, &TitleStrip::model_pressed, this, [this] { raise_view(View::model); });
+  connect(progress_, &ProgressStrip::cancelled, this, [this] { Q_EMIT command(Cancel{}); });
+}
+
+void MainWindow::connect_state() {
+  connect(prompt_, &PromptPanel::run_requested, this, &MainWindow::run);
+  connect(prompt_, &PromptPanel::stop_requested, this, &MainWindow::stop);
+  connect(attention_, &AttentionPanel::record_requested, this, &MainWindow::run_recording_head);
+  connect(&prompt_->prompt_box(), &QPlainTextEdit::textChanged, this, &MainWindow::update_actions);
+  connect(&state_, &WorkbenchState::load_changed, this, &MainWindow::on_load_changed);
+  connect(&state_, &WorkbenchState::model_changed, this, &MainWindow::on_model_changed);
+  connect(&state_, &WorkbenchState::run_started, this, &MainWindow::update_actions);
+  connect(&state_, &WorkbenchState::run_ended, this, &MainWindow::update_actions);
+  connect(&state_, &WorkbenchState::run_failed, this, &MainWindow::show_error);
+  connect(&state_, &WorkbenchState::load_failed, this, [this](const LoadFailed& failure) {
+    if (failure.error.code != ErrorCode::cancelled) show_error(failure.error);
+  });
+  connect(&theme_, &Theme::changed, this, &MainWindow::restyle);
+}
+
+void MainWindow::default_layout() {
+  const auto [prompt, attention, experts, memory, model] = docks_;
+  for (QDockWidget* dock : docks_) {
+    removeDockWidget(dock);
+    dock->setFloating(false);
+  }
+  addDockWidget(Qt::LeftDockWidgetArea, prompt);
+  addDockWidget(Qt::RightDockWidgetArea, attention);
+  splitDockWidget(attention, experts, Qt::Vertical);
+  splitDockWidget(experts, memory, Qt::Horizontal);
+  tabifyDockWidget(memory, model);
+  for (QDockWidget* dock : docks_) dock->show();
+  memory->raise();
+  default_sizes();
+  update_titles();
+}
+
+// Shares of the window, so they mean something only once it has its size.
+void MainWindow::default_sizes() {
+  const auto [prompt, attention, experts, memory, model] = docks_;
+  resizeDocks({prompt, attention}, {width() * 33 / 100, width() * 66 / 100}, Qt::Horizontal);
+  resizeDocks({attention, experts}, {height() * 54 / 100, height() * 36 / 100}, Qt::Vertical);
+  resizeDocks({experts, memory}, {width() * 38 / 100, width() * 28 / 100}, Qt::Horizontal);
+}
+
+void MainWindow::showEvent(QShowEvent* event) {
+  QMainWindow::showEvent(event);
+  if (!sized_) default_sizes();
+  sized_ = true;
+}
+
+void MainWindow::update_titles() {
+  for (std::size_t i = 0; i < kViews; ++i)
+    titles_[i]->set_collapsed(!docks_[i]->isFloating() && !tabifiedDockWidgets(docks_[i]).isEmpty());
+}
+
+void MainWindow::set_device(std::int32_t device, std::uint32_t context) {
+  device_ = device;
+  context_ = context;
+}
+
+void MainWindow::open_model(const QString& path, bool remember) {
+  banner_->dismiss();
+  remember_ = remember;
+  if (state_.running()) Q_EMIT command(Cancel{});
+  state_.begin_loading(path);
+  Q_EMIT command(LoadModel{path.toStdString(), device_, context_});
+}
+
+void MainWindow::start(Generate request) {
+  banner_->dismiss();
+  request.id = next_request_++;
+  state_.begin_run(request);
+  Q_EMIT command(request);
+}
+
+void MainWindow::run() {
+  if (run_->isEnabled()) start(prompt_->request());
+}
+
+void MainWindow::run_recording_head() {
+  if (!run_->isEnabled()) return;
+  Generate request = state_.request();
+  request.trace.all_heads = false;
+  request.trace.heads = {state_.selection().head()};
+  // The seed that was in use keeps the text as it is.
+  if (const auto seed = state_.seed(); seed && *seed <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+    request.sampling.seed = static_cast<std::int64_t>(*seed);
+  start(request);
+}
+
+void MainWindow::stop() {
+  if (state_.running()) Q_EMIT command(Cancel{});
+}
+
+void MainWindow::show_error(const Error& error) { banner_->show_error(error); }
+
+void MainWindow::raise_view(View view) {
+  QDockWidget& raised = dock(view);
+  raised.show();
+  raised.raise();
+  if (QWidget* first = raised.widget()->nextInFocusChain()) first->setFocus(Qt::ShortcutFocusReason);
+  if (view == View::prompt) prompt_->prompt_box().setFocus(Qt::ShortcutFocusReason);
+}
+
+bool MainWindow::idle() const { return attention_->idle() && experts_->idle() && memory_->idle(); }
+
+WorkbenchSettings MainWindow::settings() const {
+  WorkbenchSettings s;
+  s.geometry = saveGeometry();
+  s.layout = saveState();
+  s.theme = theme_.mode();
+  s.language = language_;
+  s.recent = recent_;
+  s.last_folder = last_folder_;
+  s.sampling = prompt_->sampling().options();
+  s.max_tokens = prompt_->sampling().max_tokens();
+  s.recording = prompt_->recording();
+  return s;
+}
+
+void MainWindow::restore_layout(const WorkbenchSettings& settings) {
+  if (!settings.geometry.isEmpty()) restoreGeometry(settings.geometry);
+  if (!settings.layout.isEmpty()) sized_ = restoreState(settings.layout);
+  update_titles();
+}
+
+void MainWindow::choose_file() {
+  const QString folder = last_folder_.isEmpty() ? QDir::homePath() : last_folder_;
+  auto* dialog = new QFileDialog(this, tr("Open a model"), folder, tr("GGUF models (*.gguf);;All files (*)"));
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setFileMode(QFileDialog::ExistingFile);
+  connect(dialog, &QFileDialog::fileSelected, this, [this](const QString& path) {
+    last_folder_ = QFileInfo(path).absolutePath();
+    open_model(path);
+  });
+  dialog->open();
+}
+
+void MainWindow::go_to_token() {
+  if (state_.token_count() == 0) return;
+  auto* dialog = new QInputDialog(this);
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setInputMode(QInputDialog::IntInput);
+  dialog->setWindowTitle(tr("Go to token"));
+  dialog->setLabelText(tr("Token, from 0 to %1:").arg(state_.token_count() - 1));
+  dialog->setIntRange(0, static_cast<int>(state_.token_count()) - 1);
+  dialog->setIntValue(static_cast<int>(state_.selection().token().value_or(0)));
+  connect(dialog, &QInputDialog::intValueSelected, this,
+          [this](int token) { state_.selection().select_token(static_cast<std::uint32_t>(token)); });
+  dialog->open();
+}
+
+void MainWindow::show_about() {
+  auto* box = new QMessageBox(QMessageBox::NoIcon, tr("About Fovea"), QStringLiteral("Fovea ") + QCoreApplication::applicationVersion(),
+                              QMessageBox::Close, this);
+  box->setAttribute(Qt::WA_DeleteOnClose);
+  box->setInformativeText(tr("Runs a language model with its own Vulkan engine and shows its attention, experts and memory while "
+                             "it writes.\nBuilt with Qt %1 and QCustomPlot.").arg(QString::fromLatin1(qVersion())));
+  box->open();
+}
+
+void MainWindow::on_load_changed() {
+  if (state_.loading()) {
+    const std::string& doing = state_.load_progress().doing;
+    const QString file = QFileInfo(state_.loading_path()).fileName();
+    progress_->show_progress(doing.empty() ? tr("Opening %1").arg(file)
+                                           : tr("%1: %2").arg(file, QCoreApplication::translate("fovea::load", doing.c_str())),
+                             state_.load_progress().fraction);
+  } else {
+    progress_->hide();
+  }
+  update_actions();
+}
+
+void MainWindow::on_model_changed() {
+  const auto& model = state_.model();
+  const QString path = model ? QString::fromStdString(model->path) : QString();
+  setWindowTitle(model ? QStringLiteral("%1 – Fovea").arg(QFileInfo(path).fileName()) : QStringLiteral("Fovea"));
+  if (model && remember_) {
+    remember_recent(recent_, QFileInfo(path).absoluteFilePath());
+    fill_recent();
+  }
+  update_actions();
+}
+
+void MainWindow::update_actions() {
+  const bool ready = state_.model() && !state_.loading() && !state_.running();
+  run_->setEnabled(ready && !prompt_->prompt_box().toPlainText().isEmpty());
+  stop_->setEnabled(state_.running());
+  go_to_->setEnabled(state_.token_count() > 0 || state_.running());
+}
+
+void MainWindow::changeEvent(QEvent* event) {
+  if (event->type() == QEvent::LanguageChange) retranslate();
+  QMainWindow::changeEvent(event);
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+  Q_EMIT closing();
+  QMainWindow::closeEvent(event);
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
+  const QList<QUrl> urls = event->mimeData()->urls();
+  if (urls.size() == 1 && urls.front().isLocalFile()) event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent* event) {
+  const QList<QUrl> urls = event->mimeData()->urls();
+  if (urls.isEmpty() || !urls.front().isLocalFile()) return;
+  event->acceptProposedAction();
+  open_model(urls.front().toLocalFile());
+}
+
+}  // namespace fovea

@@ -1,0 +1,117 @@
+// The window: views as docks around one state, commands out, the engine's events in.
+#pragma once
+
+#include <QAction>
+#include <QDockWidget>
+#include <QMainWindow>
+#include <QMenu>
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "app/workbench/dock_title.hpp"
+#include "app/workbench/options.hpp"
+#include "app/workbench/settings.hpp"
+#include "app/workbench/status_line.hpp"
+#include "app/workbench/title_strip.hpp"
+#include "engine/api/command.hpp"
+#include "ui/panels/attention_panel.hpp"
+#include "ui/panels/experts_panel.hpp"
+#include "ui/panels/memory_panel.hpp"
+#include "ui/panels/model_panel.hpp"
+#include "ui/panels/prompt_panel.hpp"
+#include "ui/widgets/banner.hpp"
+#include "ui/widgets/progress_strip.hpp"
+
+namespace fovea {
+
+class MainWindow : public QMainWindow {
+  Q_OBJECT
+ public:
+  MainWindow(WorkbenchState& state, Theme& theme, const WorkbenchSettings& settings);
+
+  void set_device(std::int32_t device, std::uint32_t context);
+  void open_model(const QString& path, bool remember = true);
+  void run();
+  void run_recording_head();  // again with the same seed, recording the selected head
+  void stop();
+  void show_error(const Error& error);
+  void raise_view(View view);
+  // As it is now, to be saved.
+  [[nodiscard]] WorkbenchSettings settings() const;
+  void restore_layout(const WorkbenchSettings& settings);
+  [[nodiscard]] bool idle() const;  // all that was asked for is drawn
+
+  [[nodiscard]] PromptPanel& prompt() const { return *prompt_; }
+  [[nodiscard]] AttentionPanel& attention() const { return *attention_; }
+  [[nodiscard]] ExpertsPanel& experts() const { return *experts_; }
+  [[nodiscard]] MemoryPanel& memory() const { return *memory_; }
+  [[nodiscard]] ModelPanel& model() const { return *model_; }
+  [[nodiscard]] Banner& banner() const { return *banner_; }
+  [[nodiscard]] ProgressStrip& progress() const { return *progress_; }
+  [[nodiscard]] StatusLine& status_line() const { return *status_; }
+  [[nodiscard]] TitleStrip& title_strip() const { return *strip_; }
+  [[nodiscard]] QAction& run_action() const { return *run_; }
+  [[nodiscard]] QAction& stop_action() const { return *stop_; }
+  [[nodiscard]] QDockWidget& dock(View view) const { return *docks_[static_cast<std::size_t>(view)]; }
+
+ Q_SIGNALS:
+  void command(const fovea::Command& command);
+  void closing();
+
+ protected:
+  void changeEvent(QEvent* event) override;
+  void closeEvent(QCloseEvent* event) override;
+  void dragEnterEvent(QDragEnterEvent* event) override;
+  void dropEvent(QDropEvent* event) override;
+  void showEvent(QShowEvent* event) override;
+
+ private:
+  static constexpr std::size_t kViews = 5;
+  void make_header();
+  void make_docks();
+  void make_actions();
+  void connect_state();
+  void default_layout();
+  void default_sizes();
+  void start(Generate request);
+  void choose_file();
+  void go_to_token();
+  void show_about();
+  void on_load_changed();
+  void on_model_changed();
+  void update_actions();
+  void update_titles();  // of docks that a tab names already
+  void fill_recent();
+  void retranslate();
+  void restyle();
+
+  WorkbenchState& state_;
+  Theme& theme_;
+  QStringList recent_;
+  QString last_folder_, language_;
+  std::int32_t device_ = -1;
+  std::uint32_t context_ = 0;
+  RequestId next_request_ = 1;
+  bool remember_ = true;
+  bool sized_ = false;  // the docks have the sizes that a person or the default gave them
+
+  PromptPanel* prompt_;
+  AttentionPanel* attention_;
+  ExpertsPanel* experts_;
+  MemoryPanel* memory_;
+  ModelPanel* model_;
+  std::array<QDockWidget*, kViews> docks_{};
+  std::array<DockTitle*, kViews> titles_{};
+  TitleStrip* strip_ = nullptr;
+  StatusLine* status_;
+  Banner* banner_;
+  ProgressStrip* progress_;
+  QMenuBar* menus_ = nullptr;
+  QMenu *file_menu_, *recent_menu_, *run_menu_, *view_menu_, *theme_menu_, *language_menu_, *help_menu_;
+  QAction *open_, *quit_, *run_, *stop_, *go_to_, *free_, *reset_layout_, *about_;
+  std::array<QAction*, kViews> view_actions_{};
+  std::array<QAction*, 3> theme_actions_{};
+};
+
+}  // namespace fovea

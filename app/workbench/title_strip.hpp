@@ -1,0 +1,34 @@
+// The strip under the menu: which model, on which device, under which policy; run and stop.
+#pragma once
+
+#include <QAction>
+#include <QToolBar>
+
+#include "ui/state/workbench_state.hpp"
+#include "ui/widgets/chip.hpp"
+
+namespace fovea {
+
+class TitleStrip : public QToolBar {
+  Q_OBJECT
+ public:
+  TitleStrip(WorkbenchState& state, QAction& run, QAction& stop, QWidget* parent = nullptr);
+
+  [[nodiscard]] Chip& model_chip() const { return *model_; }
+  [[nodiscard]] Chip& device_chip() const { return *device_; }
+  [[nodiscard]] Chip& policy_chip() const { return *policy_; }
+
+ Q_SIGNALS:
+  void model_pressed();
+
+ protected:
+  void changeEvent(QEvent* event) override;
+
+ private:
+  void refresh();
+
+  WorkbenchState& state_;
+  Chip *model_, *device_, *policy_;
+};
+
+}  // namespace fovea

@@ -1,0 +1,98 @@
+#include "app/workbench/options.hpp"
+
+#include <gtest/gtest.h>
+
+#include <QFile>
+#include <QTemporaryDir>
+
+#include "app/workbench/policy_file.hpp"
+#include "app/workbench/settings.hpp"
+
+namespace fovea {
+namespace {
+
+Result<WorkbenchOptions> parse(const QStringList& arguments) { return parse_options(QStringList{"fovea"} + arguments); }
+
+TEST(Options, TakesTheContractsCommandLine) {
+  const auto options = parse({"m.gguf", "--prompt", "Hi", "--device", "1", "--lang", "zh_CN", "--screenshot", "x.png", "--view", "experts",
+                              "--theme", "dark", "--temp", "0", "--seed", "5", "-n", "12", "--size", "800x600", "--measure-latency"});
+  ASSERT_TRUE(options) << options.error().sentence();
+  EXPECT_EQ(options->model, "m.gguf");
+  EXPECT_EQ(options->prompt, "Hi");
+  EXPECT_EQ(options->device, 1);
+  EXPECT_EQ(options->view, View::experts);
+  EXPECT_EQ(options->theme, ThemeMode::dark);
+  EXPECT_EQ(options->max_tokens, 12u);
+  EXPECT_EQ(options->size, QSize(800, 600));
+  EXPECT_TRUE(options->measure_latency);
+}
+
+TEST(Options, NothingIsFine) {
+  const auto options = parse({});
+  ASSERT_TRUE(options);
+  EXPECT_TRUE(options->model.isEmpty());
+  EXPECT_FALSE(options->prompt);
+  EXPECT_EQ(options->device, -1);
+}
+
+TEST(Options, RefusesWithASentence) {
+  for (const QStringList& wrong : {QStringList{"--view", "sound"}, {"--lang", "xx"}, {"--temp", "hot"}, {"--device", "x"}, {"-n", "0"},
+                                   {"--size", "10x10"}, {"--size", "big"}, {"--theme", "pink"}, {"--nonsense"}, {"a.gguf", "b.gguf"},
+                                   {"--seed", "-7"}, {"--prompt"}}) {
+    const auto options = parse(wrong);
+    ASSERT_FALSE(options) << wrong.join(' ').toStdString();
+    EXPECT_EQ(options.error().code, ErrorCode::usage);
+    EXPECT_NE(options.error().sentence().find("; "), std::string::npos);
+  }
+}
+
+TEST(Options, HelpIsToldWithoutAWindow) {
+  EXPECT_TRUE(parse({"--help"})->information.contains("--screenshot"));
+  EXPECT_FALSE(parse({"--version"})->information.isEmpty());
+}
+
+TEST(PolicyFile, TakesWhatThisVersionRunsAndRefusesTheRest) {
+  QTemporaryDir folder;
+  const QString path = folder.filePath("p.json");
+  const auto check = [&](const char* text) {
+    QFile file(path);
+    EXPECT_TRUE(file.open(QIODevice::WriteOnly | QIODevice::Truncate));
+    file.write(text);
+    file.close();
+    return check_policy_file(path);
+  };
+  EXPECT_TRUE(check(R"({"attention":"dense","moe":"static","kv":"f16"})"));
+  EXPECT_TRUE(check("{}"));
+  EXPECT_EQ(check(R"({"attention":"sparse:window=512"})").error().code, ErrorCode::unsupported);
+  for (const char* text : {"", "[1]", "{", R"({"attention":3})", R"({"color":"red"})"})
+    EXPECT_EQ(check(text).error().code, ErrorCode::format) << text;
+  EXPECT_EQ(check_policy_file(folder.filePath("none.json")).error().code, ErrorCode::file);
+}
+
+TEST(Settings, RecentFilesAreNewestFirstOnceAndFew) {
+  QStringList recent;
+  for (int i = 0; i < 20; ++i) remember_recent(recent, QString::number(i));
+  remember_recent(recent, "15");
+  EXPECT_EQ(recent.size(), 8);
+  EXPECT_EQ(recent.front(), "15");
+  EXPECT_EQ(recent.count("15"), 1);
+}
+
+TEST(Settings, ComeBack) {
+  WorkbenchSettings settings;
+  settings.theme = ThemeMode::dark;
+  settings.sampling.temperature = 0.25f;
+  settings.sampling.seed = 99;
+  settings.recording = Recording::this_head;
+  settings.recent = QStringList{"/a", "/b"};
+  save_settings(settings);
+  const WorkbenchSettings loaded = load_settings();
+  EXPECT_EQ(loaded.theme, ThemeMode::dark);
+  EXPECT_FLOAT_EQ(loaded.sampling.temperature, 0.25f);
+  EXPECT_EQ(loaded.sampling.seed, 99);
+  EXPECT_EQ(loaded.recording, Recording::this_head);
+  EXPECT_EQ(loaded.recent, settings.recent);
+}
+
+}  // namespace
+}  // namespace fovea

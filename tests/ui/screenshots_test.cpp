@@ -1,0 +1,99 @@
+// Pictures of the whole window in both themes and languages, for looking at, with checks that they show something.
+#include <gtest/gtest.h>
+
+#include <QDir>
+#include <QImage>
+#include <QPixmap>
+#include <map>
+
+#include "app/workbench/main_window.hpp"
+#include "tests/ui/synthetic_run.hpp"
+#include "ui/text/translation.hpp"
+
+namespace fovea {
+namespace {
+
+struct Look {
+  const char* name;
+  ThemeMode theme;
+  const char* language;
+  View view;
+  bool dense = false, run = true;
+};
+
+std::map<QRgb, int> colors_of(const QImage& image) {
+  std::map<QRgb, int> counts;
+  for (int y = 0; y < image.height(); ++y)
+    for (int x = 0; x < image.width(); ++x) ++counts[image.pixel(x, y) | 0xff000000u];
+  return counts;
+}
+
+class Screenshots : public testing::TestWithParam<Look> {};
+
+TEST_P(Screenshots, ShowTheRun) {
+  const Look look = GetParam();
+  use_language(look.language);
+  Theme theme;
+  theme.set_mode(look.theme);
+  WorkbenchState state;
+  MainWindow window(state, theme, {});
+  window.resize(1440, 900);
+  window.show();
+  window.raise_view(look.view);
+  synthetic::Shape shape;
+  shape.chinese = look.language == QLatin1String("zh_CN");
+  if (look.dense) shape.experts = 0;
+  if (look.run) {
+    window.prompt().set_prompt(shape.chinese ? "从前，有一个小女孩" : "Once upon a time");
+    synthetic::play(state, shape, synthetic::all_heads());
+    state.selection().select_head({2, 3});
+    state.selection().select_token(40);
+  } else {
+    state.take({synthetic::loaded(shape)});
+    window.show_error({ErrorCode::file, "model missing.gguf", "there is no such file", "check the path"});
+  }
+  int calm = 0;
+  ASSERT_TRUE(synthetic::wait_until([&] { return (calm = window.idle() ? calm + 1 : 0) > 40; }));
+  const QImage picture = window.grab().toImage();
+  QDir().mkpath(FOVEA_PICTURES);
+  ASSERT_TRUE(picture.save(QStringLiteral(FOVEA_PICTURES "/%1.png").arg(look.name)));
+
+  const auto colors = colors_of(picture.convertToFormat(QImage::Format_RGB32));
+  const auto area = [&](const QColor& color) {
+    const auto found = colors.find(color.rgb());
+    return found == colors.end() ? 0 : found->second;
+  };
+  EXPECT_GT(colors.size(), 200u);
+  EXPECT_GT(area(theme.colors().panel), picture.width() * picture.height() / 8);
+  EXPECT_GT(area(theme.colors().ground), 1000);
+  if (look.run) {
+    int heat = 0;
+    for (const QRgb color : color_table(theme.dark())) heat += area(QColor(color));
+    EXPECT_GT(heat, 20000);
+    EXPECT_GT(area(theme.colors().future_hatch), 1000);
+    if (look.view != View::model) {
+      EXPECT_GT(area(theme.colors().memory_weights), 1000);
+    }
+    if (!look.dense) {
+      EXPECT_GT(area(expert_color(3, theme.dark())), 50);
+    }
+  } else {
+    EXPECT_GT(area(theme.colors().loss), 100);
+  }
+  use_language("en");
+}
+
+INSTANTIATE_TEST_SUITE_P(Looks, Screenshots,
+                         testing::Values(Look{"prompt_light_en", ThemeMode::light, "en", View::prompt},
+                                         Look{"attention_dark_en", ThemeMode::dark, "en", View::attention},
+                                         Look{"experts_dark_zh", ThemeMode::dark, "zh_CN", View::experts},
+                                         Look{"memory_light_zh", ThemeMode::light, "zh_CN", View::memory},
+                                         Look{"model_dark_en", ThemeMode::dark, "en", View::model},
+                                         Look{"model_light_zh", ThemeMode::light, "zh_CN", View::model},
+                                         Look{"dense_light_en", ThemeMode::light, "en", View::experts, true},
+                                         Look{"error_light_en", ThemeMode::light, "en", View::prompt, false, false},
+                                         Look{"error_dark_zh", ThemeMode::dark, "zh_CN", View::prompt, false, false}),
+                         [](const auto& look) { return std::string(look.param.name); });
+
+}  // namespace
+}  // namespace fovea

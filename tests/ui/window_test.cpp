@@ -1,0 +1,223 @@
+#include <gtest/gtest.h>
+
+#include <QAction>
+#include <QClipboard>
+#include <QDropEvent>
+#include <QGuiApplication>
+#include <QMenuBar>
+#include <QMimeData>
+#include <QSignalSpy>
+#include <QtTest/QTest>
+
+#include "app/workbench/latency_probe.hpp"
+#include "app/workbench/main_window.hpp"
+#include "app/workbench/screenshot.hpp"
+#include "tests/ui/synthetic_run.hpp"
+#include "ui/text/translation.hpp"
+
+namespace fovea {
+namespace {
+
+class WindowTest : public testing::Test {
+ protected:
+  WindowTest() {
+    QObject::connect(&window_, &MainWindow::command, [this](const Command& command) { commands_.push_back(command); });
+    window_.resize(1440, 900);
+    window_.show();
+  }
+  template <class T>
+  const T* last() const {
+    return commands_.empty() ? nullptr : std::get_if<T>(&commands_.back());
+  }
+  Theme theme_;
+  WorkbenchState state_;
+  MainWindow window_{state_, theme_, {}};
+  std::vector<Command> commands_;
+  synthetic::Shape shape_;
+};
+
+TEST_F(WindowTest, OpensAModelAndShowsItsProgress) {
+  window_.set_device(2, 512);
+  window_.open_model("/tmp/a.gguf");
+  ASSERT_NE(last<LoadModel>(), nullptr);
+  EXPECT_EQ(last<LoadModel>()->path, "/tmp/a.gguf");
+  EXPECT_EQ(last<LoadModel>()->device, 2);
+  EXPECT_EQ(last<LoadModel>()->context, 512u);
+  state_.take({LoadProgress{"Uploading weights", 0.4}});
+  EXPECT_TRUE(window_.progress().isVisible());
+  QTest::mouseClick(window_.progress().cancel_button(), Qt::LeftButton);
+  EXPECT_NE(last<Cancel>(), nullptr);
+  state_.take({LoadFailed{"/tmp/a.gguf", {ErrorCode::cancelled, "a.gguf", "stopped", "open it again"}, false}});
+  EXPECT_FALSE(window_.progress().isVisible());
+  EXPECT_FALSE(window_.banner().isVisible());  // the person knows
+}
+
+TEST_F(WindowTest, AFailureIsABannerAndTheWindowStaysUsable) {
+  state_.take({synthetic::loaded(shape_)});
+  window_.open_model("/tmp/b.gguf");
+  state_.take({LoadFailed{"/tmp/b.gguf", {ErrorCode::format, "b.gguf", "it is no GGUF file", "choose another"}, true}});
+  ASSERT_TRUE(window_.banner().isVisible());
+  EXPECT_EQ(window_.banner().sentence(), "b.gguf: it is no GGUF file; choose another");
+  window_.banner().copy();
+  EXPECT_EQ(QGuiApplication::clipboard()->text(), window_.banner().sentence());
+  window_.prompt().set_prompt("Hello");
+  EXPECT_TRUE(window_.run_action().isEnabled());
+  window_.run();
+  EXPECT_NE(last<Generate>(), nullptr);
+  EXPECT_FALSE(window_.banner().isVisible());
+}
+
+TEST_F(WindowTest, RunsAndStops) {
+  EXPECT_FALSE(window_.run_action().isEnabled());
+  state_.take({synthetic::loaded(shape_)});
+  window_.prompt().set_prompt("Once upon a time");
+  window_.run_action().trigger();
+  ASSERT_NE(last<Generate>(), nullptr);
+  const Generate request = *last<Generate>();
+  EXPECT_EQ(request.prompt, "Once upon a time");
+  EXPECT_TRUE(window_.stop_action().isEnabled());
+  EXPECT_FALSE(window_.run_action().isEnabled());
+  window_.stop_action().trigger();
+  EXPECT_NE(last<Cancel>(), nullptr);
+  state_.take(synthetic::run(shape_, request));
+  EXPECT_TRUE(window_.run_action().isEnabled());
+  EXPECT_TRUE(window_.status_line().text().contains("tok/s while recording")) << window_.status_line().text().toStdString();
+  EXPECT_TRUE(window_.status_line().text().contains("seed 12345"));
+  window_.run();
+  EXPECT_GT(last<Generate>()->id, request.id);
+}
+
+TEST_F(WindowTest, RecordingAHeadRunsAgainWithTheSameSeed) {
+  state_.take({synthetic::loaded(shape_)});
+  window_.prompt().set_prompt("Once");
+  window_.prompt().set_recording(Recording::nothing);
+  window_.run();
+  state_.take(synthetic::run(shape_, *last<Generate>()));
+  state_.selection().select_head({3, 2});
+  window_.prompt().set_prompt("something else meanwhile");
+  window_.run_recording_head();
+  ASSERT_NE(last<Generate>(), nullptr);
+  EXPECT_EQ(last<Generate>()->prompt, "Once");
+  EXPECT_EQ(last<Generate>()->sampling.seed, 12345);
+  ASSERT_EQ(last<Generate>()->trace.heads.size(), 1u);
+  EXPECT_EQ(last<Generate>()->trace.heads[0], (HeadId{3, 2}));
+}
+
+TEST_F(WindowTest, ADroppedFileOpens) {
+  QMimeData data;
+  data.setUrls({QUrl::fromLocalFile("/tmp/dropped.gguf")});
+  QDragEnterEvent enter(QPoint(10, 10), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+  QApplication::sendEvent(&window_, &enter);
+  EXPECT_TRUE(enter.isAccepted());
+  QDropEvent drop(QPointF(10, 10), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+  QApplication::sendEvent(&window_, &drop);
+  ASSERT_NE(last<LoadModel>(), nullptr);
+  EXPECT_EQ(last<LoadModel>()->path, "/tmp/dropped.gguf");
+}
+
+TEST_F(WindowTest, OpenedModelsBecomeRecentOnes) {
+  window_.open_model("/models/made-up-moe-64m.Q8_0.gguf");
+  state_.take({synthetic::loaded(shape_)});
+  EXPECT_EQ(window_.settings().recent.value(0), "/models/made-up-moe-64m.Q8_0.gguf");
+  EXPECT_TRUE(window_.windowTitle().contains("made-up-moe-64m"));
+}
+
+TEST_F(WindowTest, ChipsSayModelDeviceAndPolicy) {
+  state_.take({synthetic::loaded(shape_)});
+  EXPECT_TRUE(window_.title_strip().model_chip().value().contains("Q8_0"));
+  EXPECT_EQ(window_.title_strip().device_chip().value(), "llvmpipe");
+  EXPECT_TRUE(window_.title_strip().device_chip().toolTip().contains("runs on the processor"));
+  EXPECT_TRUE(window_.title_strip().policy_chip().value().contains("k=4"));
+}
+
+TEST_F(WindowTest, EverythingThatActsCanBeReachedByTab) {
+  state_.take({synthetic::loaded(shape_)});
+  window_.activateWindow();
+  int acting = 0;
+  for (const auto* widget : window_.findChildren<QAbstractButton*>()) {
+    if (!widget->isVisible() || !widget->isEnabled() || widget->objectName() == "qt_toolbar_ext_button") continue;
+    if (qobject_cast<const QTabBar*>(widget->parent()) || widget->parent()->inherits("QLineEdit")) continue;
+    ++acting;
+    EXPECT_NE(widget->focusPolicy() & Qt::TabFocus, 0) << widget->text().toStdString() << ' ' << widget->toolTip().toStdString();
+  }
+  EXPECT_GT(acting, 10);
+  for (const QWidget* widget : std::initializer_list<QWidget*>{&window_.attention().map(), &window_.attention().grid(),
+                                                              &window_.attention().range_bar(), &window_.experts().map(),
+                                                              &window_.prompt().transcript(), &window_.prompt().prompt_box()})
+    EXPECT_NE(widget->focusPolicy() & Qt::TabFocus, 0);
+}
+
+TEST_F(WindowTest, ViewsAreRaisedByNumber) {
+  window_.raise_view(View::model);
+  EXPECT_FALSE(window_.dock(View::model).visibleRegion().isEmpty());
+  window_.dock(View::experts).close();
+  window_.raise_view(View::experts);
+  EXPECT_TRUE(window_.dock(View::experts).isVisible());
+}
+
+TEST_F(WindowTest, TheLayoutComesBack) {
+  window_.dock(View::memory).close();
+  const WorkbenchSettings saved = window_.settings();
+  WorkbenchState state;
+  MainWindow other(state, theme_, saved);
+  other.restore_layout(saved);
+  other.show();
+  EXPECT_FALSE(other.dock(View::memory).isVisible());
+  EXPECT_TRUE(other.dock(View::experts).isVisible());
+}
+
+TEST_F(WindowTest, LanguageSwitchesWhileItRuns) {
+  synthetic::play(state_, shape_, synthetic::all_heads());
+  ASSERT_TRUE(use_language("zh_CN"));
+  QCoreApplication::processEvents();
+  EXPECT_EQ(window_.dock(View::attention).windowTitle(), QStringLiteral("注意力"));
+  EXPECT_TRUE(window_.status_line().text().contains(QStringLiteral("首词元")));
+  EXPECT_FALSE(use_language("tlh"));
+  ASSERT_TRUE(use_language("en"));
+  QCoreApplication::processEvents();
+  EXPECT_EQ(window_.dock(View::attention).windowTitle(), "Attention");
+}
+
+TEST_F(WindowTest, AScreenshotIsSavedWhenTheRunIsOver) {
+  WorkbenchOptions options;
+  options.prompt = "Once";
+  options.screenshot = QStringLiteral(FOVEA_PICTURES "/by_option.png");
+  options.select = 5;
+  QDir().mkpath(FOVEA_PICTURES);
+  QFile::remove(options.screenshot);
+  Screenshot screenshot(window_, state_, options);
+  QSignalSpy finished(&screenshot, &Screenshot::finished);
+  synthetic::play(state_, shape_, synthetic::all_heads());
+  ASSERT_TRUE(synthetic::wait_until([&] { return finished.count() > 0; }));
+  EXPECT_EQ(QImage(options.screenshot).size(), window_.size() * window_.devicePixelRatio());
+  EXPECT_EQ(state_.selection().token(), 5u);
+}
+
+TEST_F(WindowTest, AScreenshotThatCannotBeIsAFailure) {
+  WorkbenchOptions options;
+  options.screenshot = "/nonexistent/folder/x.png";
+  Screenshot screenshot(window_, state_, options);
+  QSignalSpy failed(&screenshot, &Screenshot::failed);
+  state_.take({synthetic::loaded(shape_)});
+  ASSERT_TRUE(synthetic::wait_until([&] { return failed.count() > 0; }));
+  WorkbenchOptions with_prompt = options;
+  with_prompt.prompt = "x";
+  Screenshot second(window_, state_, with_prompt);
+  QSignalSpy second_failed(&second, &Screenshot::failed);
+  state_.take({LoadFailed{"m", {ErrorCode::file, "m", "gone", "look"}, true}});
+  EXPECT_EQ(second_failed.count(), 1);
+}
+
+TEST(LatencyProbe, NoticesABlock) {
+  LatencyProbe probe;
+  probe.start();
+  probe.set_generating(true);
+  synthetic::wait_until([] { return false; }, 20);
+  QTest::qSleep(60);
+  synthetic::wait_until([] { return false; }, 20);
+  EXPECT_GE(probe.longest_generating_ms(), 55);
+  EXPECT_LT(probe.longest_ms(), 2000);
+}
+
+}  // namespace
+}  // namespace fovea

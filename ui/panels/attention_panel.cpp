@@ -1,0 +1,248 @@
+#include "ui/panels/attention_panel.hpp"
+
+#include <QEvent>
+#include <QGridLayout>
+#include <QHBoxLayout>
+#include <QSignalBlocker>
+#include <QSplitter>
+#include <QVBoxLayout>
+#include <algorithm>
+
+#include "ui/theme/icon.hpp"
+
+namespace fovea {
+
+namespace {
+constexpr int kMapLane = 0, kFirstGridLane = 1;
+constexpr int kRasterThreads = 2;
+constexpr int kInspectorWidth = 232;
+constexpr int kMapInterval = 66, kGridInterval = 250;  // milliseconds between repaints while a run grows
+}  // namespace
+
+AttentionPanel::AttentionPanel(WorkbenchState& state, const Theme& theme, QWidget* parent)
+    : QFrame(parent),
+      state_(state),
+      theme_(theme),
+      lanes_(new RasterLanes(kRasterThreads, this)),
+      grid_(new HeadGrid(state, theme, *lanes_, kFirstGridLane)),
+      map_(new AttentionMap(state, theme, *lanes_, kMapLane)),
+      range_(new RangeBar(theme)),
+      empty_(new EmptyState),
+      pages_(new QStackedWidget),
+      layer_label_(new QLabel),
+      head_label_(new QLabel),
+      legend_(new QLabel),
+      readout_(new QLabel),
+      note_(new QLabel),
+      layer_(new QSpinBox),
+      head_(new QSpinBox),
+      log_(new QToolButton),
+      per_row_(new QToolButton),
+      fit_(new QToolButton),
+      reset_(new QToolButton),
+      map_clock_(kMapInterval, [this] { refresh(); }, this),
+      grid_clock_(kGridInterval, [this] { grid_->refresh(); }, this) {
+  setProperty("panel", true);
+  pages_->addWidget(empty_);
+  pages_->addWidget(map_);
+
+  auto* split = new QSplitter(Qt::Horizontal);
+  split->setChildrenCollapsible(false);
+  split->setHandleWidth(8);
+  split->addWidget(grid_);
+  split->addWidget(pages_);
+  split->setStretchFactor(0, 0);
+  split->setStretchFactor(1, 1);
+  split->setSizes({280, 370});
+  auto* layout = new QHBoxLayout(this);
+  layout->setContentsMargins(8, 8, 12, 8);
+  layout->setSpacing(12);
+  layout->addWidget(split, 1);
+  layout->addWidget(make_inspector());
+
+  connect(lanes_, &RasterLanes::became_idle, this, &AttentionPanel::became_idle);
+  connect(map_, &AttentionMap::picture_changed, range_, &RangeBar::set_picture);
+  connect(map_, &AttentionMap::cell_pointed, readout_, &QLabel::setText);
+  connect(grid_, &HeadGrid::head_pointed, readout_, &QLabel::setText);
+  connect(range_, &RangeBar::range_changed, this, [this](float low, float high) {
+    scale_.low = low;
+    scale_.high = high;
+    apply_scale();
+  });
+  connect(log_, &QToolButton::toggled, this, &AttentionPanel::set_logarithmic);
+  connect(per_row_, &QToolButton::toggled, this, &AttentionPanel::apply_scale);
+  connect(fit_, &QToolButton::clicked, range_, &RangeBar::fit);
+  connect(reset_, &QToolButton::clicked, map_, &AttentionMap::reset_view);
+  connect(empty_, &EmptyState::pressed, this, &AttentionPanel::record_requested);
+  const auto choose = [this] {
+    state_.selection().select_head({static_cast<std::uint32_t>(layer_->value()), static_cast<std::uint32_t>(head_->value())});
+  };
+  connect(layer_, &QSpinBox::valueChanged, this, choose);
+  connect(head_, &QSpinBox::valueChanged, this, choose);
+  connect(&state.selection(), &Selection::head_changed, this, &AttentionPanel::refresh_pages);
+  connect(&state, &WorkbenchState::model_changed, this, &AttentionPanel::refresh_pages);
+  connect(&state, &WorkbenchState::run_started, this, &AttentionPanel::refresh_pages);
+  connect(&state, &WorkbenchState::prompt_tokenized, this, &AttentionPanel::refresh_pages);
+  connect(&state, &WorkbenchState::tokens_appended, &map_clock_, &RefreshClock::request);
+  connect(&state, &WorkbenchState::trace_changed, this, [this] {
+    map_clock_.request();
+    grid_clock_.request();
+  });
+  connect(&state, &WorkbenchState::run_ended, this, [this] {
+    refresh();
+    grid_->refresh();
+  });
+  connect(&theme, &Theme::changed, this, &AttentionPanel::restyle);
+  retranslate();
+  restyle();
+  apply_scale();
+}
+
+// The column beside the map: which head, how it is drawn, what is under the mouse.
+QWidget* AttentionPanel::make_inspector() {
+  auto* inspector = new QWidget;
+  inspector->setFixedWidth(kInspectorWidth);
+  for (QLabel* label : {layer_label_, head_label_, legend_, note_}) label->setProperty("dim", true);
+  for (QSpinBox* box : {layer_, head_}) {
+    box->setKeyboardTracking(false);
+    box->setButtonSymbols(QAbstractSpinBox::NoButtons);
+  }
+  layer_label_->setBuddy(layer_);
+  head_label_->setBuddy(head_);
+  log_->setCheckable(true);
+  log_->setChecked(scale_.logarithmic);
+  per_row_->setCheckable(true);
+  for (QToolButton* button : {log_, per_row_, fit_, reset_}) {
+    button->setFocusPolicy(Qt::StrongFocus);
+    button->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+  }
+  for (QLabel* label : {legend_, readout_, note_}) {
+    label->setTextFormat(Qt::PlainText);
+    label->setWordWrap(true);
+    label->setAlignment(Qt::AlignLeft | Qt::AlignTop);
+  }
+  auto* head = new QHBoxLayout;
+  head->setSpacing(6);
+  head->addWidget(layer_label_);
+  head->addWidget(layer_, 1);
+  head->addSpacing(4);
+  head->addWidget(head_label_);
+  head->addWidget(head_, 1);
+  auto* buttons = new QGridLayout;
+  buttons->setSpacing(6);
+  buttons->addWidget(log_, 0, 0);
+  buttons->addWidget(per_row_, 0, 1);
+  buttons->addWidget(fit_, 1, 0);
+  buttons->addWidget(reset_, 1, 1);
+  auto* column = new QVBoxLayout(inspector);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(8);
+  column->addLayout(head);
+  column->addLayout(buttons);
+  column->addWidget(legend_);
+  column->addWidget(range_);
+  column->addWidget(readout_, 1);
+  column->addWidget(note_);
+  return inspector;
+}
+
+bool AttentionPanel::idle() const { return lanes_->idle() && !map_clock_.pending() && !grid_clock_.pending(); }
+
+void AttentionPanel::set_logarithmic(bool logarithmic) {
+  if (scale_.logarithmic == logarithmic) return;
+  scale_.logarithmic = logarithmic;
+  scale_.low = logarithmic ? 1e-3f : 0;
+  scale_.high = 1;
+  log_->setChecked(logarithmic);
+  apply_scale();
+}
+
+void AttentionPanel::apply_scale() {
+  range_->set_scale(scale_);
+  map_->set_scale(scale_, per_row_->isChecked());
+  grid_->set_scale(scale_, per_row_->isChecked());
+  QString words = scale_.logarithmic ? tr("Attention weight, logarithmic") : tr("Attention weight, linear");
+  if (per_row_->isChecked()) words = tr("%1, relative to the largest of its row").arg(words);
+  legend_->setText(words);
+}
+
+void AttentionPanel::refresh() {
+  refresh_pages();
+  map_->refresh();
+}
+
+void AttentionPanel::refresh_pages() {
+  const auto& model = state_.model();
+  const HeadId head = state_.selection().head();
+  {
+    const QSignalBlocker layer_blocked(layer_), head_blocked(head_);
+    layer_->setRange(0, model && model->layers > 0 ? static_cast<int>(model->layers) - 1 : 0);
+    head_->setRange(0, model && model->query_heads > 0 ? static_cast<int>(model->query_heads) - 1 : 0);
+    layer_->setValue(static_cast<int>(head.layer));
+    head_->setValue(static_cast<int>(head.head));
+  }
+  for (QWidget* widget : std::initializer_list<QWidget*>{layer_, head_, grid_}) widget->setEnabled(model != nullptr);
+
+  const bool subscribed = state_.request().trace.all_heads ||
+                          std::find(state_.request().trace.heads.begin(), state_.request().trace.heads.end(), head) !=
+                              state_.request().trace.heads.end();
+  const HeadTrace* recorded = state_.trace() ? state_.trace()->head(head) : nullptr;
+  const bool some = state_.token_count() > 0 && (subscribed || recorded);
+  if (!model)
+    empty_->say(tr("No model is open"), tr("Attention appears here when a model has read a prompt."));
+  else if (state_.token_count() == 0)
+    empty_->say(tr("Nothing has run yet"), tr("Run a prompt: each row of the map is a token, each column one that it looks at."));
+  else if (!some)
+    empty_->say(tr("Layer %1, head %2 was not recorded").arg(head.layer).arg(head.head),
+                tr("What is not recorded is not known; it is not zero. Recording it runs the prompt again with the same "
+                   "seed, so that the text stays the same."),
+                tr("Record this head"));
+  empty_->button()->setEnabled(!state_.running());
+  pages_->setCurrentWidget(some ? static_cast<QWidget*>(map_) : empty_);
+  map_->set_active(some);
+  note_->setText(state_.trace() ? QString::fromStdString(state_.trace()->note) : QString());
+  note_->setVisible(!note_->text().isEmpty());
+}
+
+void AttentionPanel::changeEvent(QEvent* event) {
+  if (event->type() == QEvent::LanguageChange) retranslate();
+  QFrame::changeEvent(event);
+}
+
+void AttentionPanel::showEvent(QShowEvent* event) {
+  QFrame::showEvent(event);
+  map_clock_.request();
+  grid_clock_.request();
+}
+
+void AttentionPanel::retranslate() {
+  layer_label_->setText(tr("La&yer"));
+  head_label_->setText(tr("Hea&d"));
+  log_->setText(tr("&Log"));
+  log_->setToolTip(tr("Logarithmic scale: shows small weights beside large ones"));
+  per_row_->setText(tr("Per ro&w"));
+  per_row_->setToolTip(tr("Weights relative to the largest of their row"));
+  fit_->setText(tr("Fit ran&ge"));
+  fit_->setToolTip(tr("Set the range to nearly all weights in view, outliers left out (double-click on the bar)"));
+  reset_->setText(tr("Reset view"));
+  reset_->setToolTip(tr("Show the whole map (double-click on the map, or 0)"));
+  grid_->setAccessibleName(tr("Heads: layers down, heads across"));
+  map_->setAccessibleName(tr("Attention map: queries down, keys to the right"));
+  range_->setAccessibleName(tr("Range of the colour scale"));
+  range_->setToolTip(tr("Drag the handles; arrow keys move one, up and down switch, Enter fits"));
+  apply_scale();
+  refresh_pages();
+}
+
+void AttentionPanel::restyle() {
+  const ThemeColors& colors = theme_.colors();
+  fit_->setIcon(themed_icon(QStringLiteral("fit"), colors.text, colors.dim));
+  reset_->setIcon(themed_icon(QStringLiteral("reset"), colors.text, colors.dim));
+  for (QToolButton* button : {fit_, reset_}) button->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+  empty_->button()->setIcon(themed_icon(QStringLiteral("record"), colors.text, colors.dim));
+  readout_->setFont(theme_.sans(12));
+  legend_->setFont(theme_.sans(12));
+  note_->setFont(theme_.sans(12));
+}
+
+}  // namespace fovea

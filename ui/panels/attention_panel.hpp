@@ -1,0 +1,64 @@
+// The attention view: all heads small beside one head large, on one scale that the range bar controls.
+#pragma once
+
+#include <QCheckBox>
+#include <QFrame>
+#include <QLabel>
+#include <QSpinBox>
+#include <QStackedWidget>
+#include <QToolButton>
+
+#include "ui/heatmap/attention_map.hpp"
+#include "ui/heatmap/head_grid.hpp"
+#include "ui/heatmap/range_bar.hpp"
+#include "ui/state/refresh_clock.hpp"
+#include "ui/widgets/empty_state.hpp"
+
+namespace fovea {
+
+class AttentionPanel : public QFrame {
+  Q_OBJECT
+ public:
+  AttentionPanel(WorkbenchState& state, const Theme& theme, QWidget* parent = nullptr);
+
+  [[nodiscard]] AttentionMap& map() const { return *map_; }
+  [[nodiscard]] HeadGrid& grid() const { return *grid_; }
+  [[nodiscard]] RangeBar& range_bar() const { return *range_; }
+  [[nodiscard]] EmptyState& empty_state() const { return *empty_; }
+  [[nodiscard]] bool shows_map() const { return pages_->currentWidget() == map_; }
+  [[nodiscard]] bool idle() const;  // nothing is waiting to be drawn
+  void set_logarithmic(bool logarithmic);
+
+ Q_SIGNALS:
+  // Run again from the prompt, recording the selected head.
+  void record_requested();
+  void became_idle();
+
+ protected:
+  void changeEvent(QEvent* event) override;
+  void showEvent(QShowEvent* event) override;
+
+ private:
+  QWidget* make_inspector();
+  void retranslate();
+  void restyle();
+  void refresh();
+  void refresh_pages();
+  void apply_scale();
+
+  WorkbenchState& state_;
+  const Theme& theme_;
+  RasterLanes* lanes_;
+  HeadGrid* grid_;
+  AttentionMap* map_;
+  RangeBar* range_;
+  EmptyState* empty_;
+  QStackedWidget* pages_;
+  QLabel *layer_label_, *head_label_, *legend_, *readout_, *note_;
+  QSpinBox *layer_, *head_;
+  QToolButton *log_, *per_row_, *fit_, *reset_;
+  ColorScale scale_;
+  RefreshClock map_clock_, grid_clock_;
+};
+
+}  // namespace fovea

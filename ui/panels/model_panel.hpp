@@ -1,0 +1,60 @@
+// The model view: what the file is, its metadata and its tensors; sortable, filterable, copyable.
+#pragma once
+
+#include <QFormLayout>
+#include <QFrame>
+#include <QLabel>
+#include <QLineEdit>
+#include <QSortFilterProxyModel>
+#include <QStackedWidget>
+#include <QTabWidget>
+#include <QTableView>
+#include <vector>
+
+#include "ui/models/metadata_model.hpp"
+#include "ui/models/tensor_model.hpp"
+#include "ui/state/workbench_state.hpp"
+#include "ui/theme/theme.hpp"
+#include "ui/widgets/empty_state.hpp"
+
+namespace fovea {
+
+class ModelPanel : public QFrame {
+  Q_OBJECT
+ public:
+  ModelPanel(WorkbenchState& state, const Theme& theme, QWidget* parent = nullptr);
+
+  [[nodiscard]] QTableView& tensor_table() const { return *tensor_table_; }
+  [[nodiscard]] QTableView& metadata_table() const { return *metadata_table_; }
+  [[nodiscard]] QLineEdit& filter_box() const { return *filter_; }
+  [[nodiscard]] EmptyState& empty_state() const { return *empty_; }
+  // The selected rows as lines of tab-separated cells.
+  [[nodiscard]] static QString selected_rows(const QTableView& table);
+  [[nodiscard]] QString summary_text() const;
+
+ protected:
+  void changeEvent(QEvent* event) override;
+
+ private:
+  QTableView* make_table(QSortFilterProxyModel& proxy);
+  void retranslate();
+  void restyle();
+  void refresh();
+  void fill_summary();
+
+  WorkbenchState& state_;
+  const Theme& theme_;
+  TensorModel* tensors_;
+  MetadataModel* metadata_;
+  QSortFilterProxyModel *tensor_rows_, *metadata_rows_;
+  QStackedWidget* pages_;
+  EmptyState* empty_;
+  QTabWidget* tabs_;
+  QTableView *tensor_table_, *metadata_table_;
+  QLineEdit* filter_;
+  QWidget* summary_;
+  QFormLayout* facts_;
+  std::vector<std::pair<QLabel*, QLabel*>> fact_labels_;
+};
+
+}  // namespace fovea

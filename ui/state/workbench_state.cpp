@@ -1,0 +1,142 @@
+#include "ui/state/workbench_state.hpp"
+
+#include <algorithm>
+
+namespace fovea {
+
+namespace {
+// Steps that the live speed is averaged over: about half a second at a readable pace.
+constexpr std::size_t kSpeedWindow = 32;
+}  // namespace
+
+WorkbenchState::WorkbenchState(QObject* parent) : QObject(parent), selection_(new Selection(this)) {}
+
+bool WorkbenchState::running() const {
+  return phase_ == RunPhase::starting || phase_ == RunPhase::prefill || phase_ == RunPhase::decoding;
+}
+
+void WorkbenchState::take(const std::vector<Event>& events) {
+  for (const Event& event : events) std::visit([this](const auto& e) { on(e); }, event);
+}
+
+void WorkbenchState::begin_loading(const QString& path) {
+  loading_ = true;
+  loading_path_ = path;
+  load_progress_ = {};
+  Q_EMIT load_changed();
+}
+
+void WorkbenchState::forget_run() {
+  tokens_.clear();
+  prompt_tokens_ = 0;
+  seed_.reset();
+  prefill_ = {};
+  trace_.reset();
+  finished_.reset();
+  selection_->hover_token(std::nullopt);
+  selection_->select_token(std::nullopt);
+}
+
+void WorkbenchState::begin_run(const Generate& request) {
+  forget_run();
+  request_ = request;
+  phase_ = RunPhase::starting;
+  Q_EMIT run_started();
+}
+
+void WorkbenchState::on(const LoadProgress& event) {
+  loading_ = true;
+  load_progress_ = event;
+  Q_EMIT load_changed();
+}
+
+void WorkbenchState::on(const ModelLoaded& event) {
+  loading_ = false;
+  model_ = event.model;
+  forget_run();
+  phase_ = RunPhase::none;
+  const HeadId head = selection_->head();
+  if (head.layer >= model_->layers || head.head >= model_->query_heads) selection_->select_head({});
+  Q_EMIT load_changed();
+  Q_EMIT model_changed();
+  Q_EMIT run_started();  // the views of the old model's run empty themselves
+}
+
+void WorkbenchState::on(const LoadFailed& event) {
+  loading_ = false;
+  if (!event.kept && model_) {
+    model_.reset();
+    forget_run();
+    phase_ = RunPhase::none;
+    Q_EMIT model_changed();
+    Q_EMIT run_started();
+  }
+  Q_EMIT load_changed();
+  Q_EMIT load_failed(event);
+}
+
+void WorkbenchState::on(const PromptTokenized& event) {
+  if (event.id != request_.id || !running()) return;
+  tokens_ = event.tokens ? *event.tokens : std::vector<TokenText>{};
+  prompt_tokens_ = token_count();
+  seed_ = event.seed;
+  phase_ = RunPhase::prefill;
+  Q_EMIT prompt_tokenized();
+  Q_EMIT tokens_appended(0);
+}
+
+void WorkbenchState::on(const PrefillProgress& event) {
+  if (event.id != request_.id || !running()) return;
+  prefill_ = event;
+  Q_EMIT prefill_advanced();
+}
+
+void WorkbenchState::on(const TokensGenerated& event) {
+  if (event.id != request_.id || !running() || event.tokens.empty()) return;
+  phase_ = RunPhase::decoding;
+  const int first = static_cast<int>(tokens_.size());
+  tokens_.insert(tokens_.end(), event.tokens.begin(), event.tokens.end());
+  Q_EMIT tokens_appended(first);
+}
+
+void WorkbenchState::on(const TraceAdvanced& event) {
+  if (event.id != request_.id || !running()) return;
+  trace_ = event.trace;
+  Q_EMIT trace_changed();
+}
+
+void WorkbenchState::on(const RunFinished& event) {
+  if (event.id != request_.id || !running()) return;
+  phase_ = RunPhase::finished;
+  finished_ = event;
+  if (event.trace) {
+    trace_ = event.trace;
+    Q_EMIT trace_changed();
+  }
+  Q_EMIT run_ended();
+}
+
+void WorkbenchState::on(const RunFailed& event) {
+  if (event.id != request_.id || !running()) return;
+  phase_ = RunPhase::failed;
+  Q_EMIT run_ended();
+  Q_EMIT run_failed(event.error);
+}
+
+std::optional<WorkbenchState::LiveSpeed> WorkbenchState::live_speed() const {
+  if (!trace_) return std::nullopt;
+  LiveSpeed speed;
+  double milliseconds = 0;
+  std::uint32_t tokens = 0;
+  const auto& steps = trace_->steps;
+  for (std::size_t i = steps.size(); i-- > 0 && steps.size() - i <= kSpeedWindow && !steps[i].prefill;) {
+    milliseconds += steps[i].milliseconds;
+    tokens += steps[i].tokens;
+    speed.recording = speed.recording || steps[i].recording;
+  }
+  if (milliseconds <= 0) return std::nullopt;
+  speed.tokens_per_second = tokens * 1000.0 / milliseconds;
+  return speed;
+}
+
+}  // namespace fovea

@@ -1,0 +1,91 @@
+// What the window knows: the loaded model, the run in progress and the newest snapshot, fed by the engine's events.
+#pragma once
+
+#include <QObject>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/api/event.hpp"
+#include "ui/state/selection.hpp"
+
+namespace fovea {
+
+enum class RunPhase { none, starting, prefill, decoding, finished, failed };
+
+class WorkbenchState : public QObject {
+  Q_OBJECT
+ public:
+  explicit WorkbenchState(QObject* parent = nullptr);
+
+  // Takes the engine's events in order; those of an older run than the current one are dropped.
+  void take(const std::vector<Event>& events);
+  // A load or a run was asked for; its events follow.
+  void begin_loading(const QString& path);
+  void begin_run(const Generate& request);
+
+  [[nodiscard]] Selection& selection() const { return *selection_; }
+  [[nodiscard]] const std::shared_ptr<const ModelSummary>& model() const { return model_; }
+  [[nodiscard]] bool loading() const { return loading_; }
+  [[nodiscard]] const LoadProgress& load_progress() const { return load_progress_; }
+  [[nodiscard]] const QString& loading_path() const { return loading_path_; }
+
+  [[nodiscard]] RunPhase phase() const { return phase_; }
+  [[nodiscard]] bool running() const;
+  [[nodiscard]] const Generate& request() const { return request_; }
+  [[nodiscard]] const std::vector<TokenText>& tokens() const { return tokens_; }  // prompt first
+  [[nodiscard]] std::uint32_t token_count() const { return static_cast<std::uint32_t>(tokens_.size()); }
+  [[nodiscard]] std::uint32_t prompt_tokens() const { return prompt_tokens_; }
+  [[nodiscard]] std::optional<std::uint64_t> seed() const { return seed_; }  // in use, once known
+  [[nodiscard]] const PrefillProgress& prefill() const { return prefill_; }
+  [[nodiscard]] const std::shared_ptr<const TraceSnapshot>& trace() const { return trace_; }  // null: nothing yet
+  [[nodiscard]] const std::optional<RunFinished>& finished() const { return finished_; }
+
+  // Decoding speed over the newest steps, from the engine's own step times; nullopt before there are any.
+  struct LiveSpeed {
+    double tokens_per_second = 0;
+    bool recording = false;
+  };
+  [[nodiscard]] std::optional<LiveSpeed> live_speed() const;
+
+ Q_SIGNALS:
+  void model_changed();
+  void load_changed();  // started, went on, or ended
+  void load_failed(const fovea::LoadFailed& failure);
+  void run_started();
+  void prompt_tokenized();
+  void tokens_appended(int first);  // tokens() from there on are new
+  void prefill_advanced();
+  void trace_changed();
+  void run_ended();  // phase is finished or failed
+  void run_failed(const fovea::Error& error);
+
+ private:
+  void on(const LoadProgress& event);
+  void on(const ModelLoaded& event);
+  void on(const LoadFailed& event);
+  void on(const PromptTokenized& event);
+  void on(const PrefillProgress& event);
+  void on(const TokensGenerated& event);
+  void on(const TraceAdvanced& event);
+  void on(const RunFinished& event);
+  void on(const RunFailed& event);
+  void forget_run();
+
+  Selection* selection_;
+  std::shared_ptr<const ModelSummary> model_;
+  bool loading_ = false;
+  LoadProgress load_progress_;
+  QString loading_path_;
+  RunPhase phase_ = RunPhase::none;
+  Generate request_;
+  std::vector<TokenText> tokens_;
+  std::uint32_t prompt_tokens_ = 0;
+  std::optional<std::uint64_t> seed_;
+  PrefillProgress prefill_;
+  std::shared_ptr<const TraceSnapshot> trace_;
+  std::optional<RunFinished> finished_;
+};
+
+}  // namespace fovea
