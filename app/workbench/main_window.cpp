@@ -129,7 +129,7 @@ void MainWindow::default_layout() {
 void MainWindow::default_sizes() {
   const auto [prompt, attention, experts, memory, model] = docks_;
   resizeDocks({prompt, attention}, {width() * 33 / 100, width() * 66 / 100}, Qt::Horizontal);
-  resizeDocks({attention, experts}, {height() * 54 / 100, height() * 36 / 100}, Qt::Vertical);
+  resizeDocks({attention, experts}, {height() * 51 / 100, height() * 39 / 100}, Qt::Vertical);
   resizeDocks({experts, memory}, {width() * 38 / 100, width() * 28 / 100}, Qt::Horizontal);
 }
 

@@ -290,8 +290,8 @@ void AttentionMap::paint_axes(QPainter& painter) const {
   if (tokens == 0) return;
   if (geometry_.scale() >= kLabelCell) return paint_token_labels(painter);
 
-  painter.drawText(QRectF(0, plot.top() - 38, kLeft - 9, 18), Qt::AlignRight | Qt::AlignVCenter, tr("keys →"));
-  painter.drawText(QRectF(0, plot.top() - 21, kLeft - 9, 18), Qt::AlignRight | Qt::AlignVCenter, tr("queries ↓"));
+  painter.drawText(QRectF(0, plot.top() - 38, kLeft - 14, 18), Qt::AlignRight | Qt::AlignVCenter, tr("keys →"));
+  painter.drawText(QRectF(0, plot.top() - 21, kLeft - 14, 18), Qt::AlignRight | Qt::AlignVCenter, tr("queries ↓"));
   const std::uint32_t step = tick_step(56 / geometry_.scale());
   const auto ticks = [&](double start, double pixels, const auto& draw) {
     for (auto tick = static_cast<std::uint32_t>(std::ceil(start / step)) * step; tick < tokens; tick += step) {

@@ -22,6 +22,7 @@ PromptPanel::PromptPanel(WorkbenchState& state, const Theme& theme, QWidget* par
       more_(new QToolButton),
       mode_(new QButtonGroup(this)),
       recording_(new QComboBox),
+      actions_(new QStackedWidget),
       run_(new QPushButton),
       stop_(new QPushButton),
       sampling_(new SamplingForm) {
@@ -65,7 +66,7 @@ QWidget* PromptPanel::make_controls() {
   auto* row = new QWidget;
   auto* layout = new QHBoxLayout(row);
   layout->setContentsMargins(0, 0, 0, 0);
-  layout->setSpacing(8);
+  layout->setSpacing(6);
   for (QToolButton* button : {completion_, chat_}) {
     button->setCheckable(true);
     button->setFocusPolicy(Qt::StrongFocus);
@@ -83,8 +84,10 @@ QWidget* PromptPanel::make_controls() {
   layout->addWidget(recording_);
   layout->addWidget(more_);
   layout->addStretch(1);
-  layout->addWidget(stop_);
-  layout->addWidget(run_);
+  actions_->addWidget(run_);
+  actions_->addWidget(stop_);
+  actions_->setSizePolicy(QSizePolicy::Maximum, QSizePolicy::Fixed);
+  layout->addWidget(actions_);
   return row;
 }
 
@@ -164,9 +167,7 @@ void PromptPanel::refresh() {
   const bool ready = state_.model() && !state_.loading();
   run_->setEnabled(ready && !state_.running() && !prompt_->toPlainText().isEmpty());
   stop_->setEnabled(state_.running());
-  // They share one place: only one of them can ever be pressed.
-  run_->setVisible(!state_.running());
-  stop_->setVisible(state_.running());
+  actions_->setCurrentWidget(state_.running() ? stop_ : run_);
   pages_->setCurrentWidget(state_.token_count() > 0 || state_.running() ? static_cast<QWidget*>(transcript_) : empty_);
   if (state_.loading())
     empty_->say(tr("Opening the model"), QString());

@@ -55,6 +55,7 @@ class PromptPanel : public QFrame {
   QToolButton *completion_, *chat_, *more_;
   QButtonGroup* mode_;
   QComboBox* recording_;
+  QStackedWidget* actions_;  // run or stop: only one of them can ever be pressed
   QPushButton *run_, *stop_;
   SamplingForm* sampling_;
 };
