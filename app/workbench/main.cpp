@@ -25,14 +25,17 @@ int fail_with(const Error& error) {
 }
 
 // A window system that cannot be reached ends the program with a sentence, not with an abort.
+// Qt's warnings are for those who ask for them: stderr is where the program itself speaks.
 void on_qt_message(QtMsgType type, const QMessageLogContext&, const QString& text) {
+  static QString last_warning;
   if (type == QtFatalMsg) {
-    const QString reason = text.simplified();
+    const QString reason = (last_warning.isEmpty() ? text : last_warning).simplified();
     std::fprintf(stderr, "fovea: error: window: %s; check DISPLAY or WAYLAND_DISPLAY, or use fovea-cli\n", qPrintable(reason));
     std::fflush(stderr);
     std::_Exit(kFailed);
   }
-  if (type == QtWarningMsg || type == QtCriticalMsg) std::fprintf(stderr, "fovea: %s\n", qPrintable(text));
+  if (type == QtWarningMsg || type == QtCriticalMsg) last_warning = text;
+  if (qEnvironmentVariableIsSet("FOVEA_QT_MESSAGES")) std::fprintf(stderr, "fovea: %s\n", qPrintable(text));
 }
 
 bool has_display(int argc, char** argv) {

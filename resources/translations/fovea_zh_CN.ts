@@ -744,12 +744,8 @@ appears with the first run</source>
         <translation>%1：未记录</translation>
     </message>
     <message>
-        <source>expert %1 %2</source>
-        <translation>专家 %1 %2</translation>
-    </message>
-    <message>
-        <source>%1: %2</source>
-        <translation>%1：%2</translation>
+        <source>%1: experts %2</source>
+        <translation>%1：专家 %2</translation>
     </message>
 </context>
 <context>

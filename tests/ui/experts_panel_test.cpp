@@ -56,8 +56,8 @@ TEST_F(ExpertsPanelTest, TheMapTellsExpertsAndSharesTheCursor) {
   RoutingMap& map = panel_.map();
   const auto chosen = state_.trace()->routing.chosen(30, 2);
   const QString text = map.cell_text(30, 2);
-  EXPECT_TRUE(text.contains(QStringLiteral("expert %1 0.500").arg(chosen[0].expert))) << text.toStdString();
-  EXPECT_TRUE(text.contains(QStringLiteral("expert %1").arg(chosen[3].expert)));
+  EXPECT_TRUE(text.contains(QStringLiteral("experts %1 0.500").arg(chosen[0].expert))) << text.toStdString();
+  EXPECT_TRUE(text.contains(QStringLiteral(", %1 0.0625").arg(chosen[3].expert)));
   const QPoint at(static_cast<int>(map.token_x(30) + 1), 10);
   QTest::mouseClick(&map, Qt::LeftButton, Qt::NoModifier, at);
   EXPECT_EQ(state_.selection().token(), 30u);

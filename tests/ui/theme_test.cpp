@@ -1,18 +1,84 @@
+#include "ui/theme/theme.hpp"
+
 #include <gtest/gtest.h>
+
 #include <QApplication>
-#include <QToolButton>
-#include <QMouseEvent>
-#include "app/workbench/main_window.hpp"
-#include "tests/ui/synthetic_run.hpp"
-#include "ui/text/translation.hpp"
-using namespace fovea;
-TEST(Probe, Pics){ Theme t; t.set_mode(ThemeMode::light); WorkbenchState s; MainWindow w(s,t,{}); w.resize(1440,900); w.show();
- synthetic::Shape sh; sh.prompt=6; sh.generated=16; auto r=synthetic::all_heads(); synthetic::play(s,sh,r);
- for (auto* b: w.prompt().findChildren<QToolButton*>()) if (b->text().contains("ampling")) b->click();
- synthetic::wait_until([]{return false;},400);
- auto& m=w.attention().map(); QPointF at=m.geometry_of_map().to_pixel({3.5,12.5}); QMouseEvent e(QEvent::MouseMove, at, m.mapToGlobal(at), Qt::NoButton, Qt::NoButton, Qt::NoModifier); QApplication::sendEvent(&m,&e);
- synthetic::wait_until([]{return false;},100);
- w.grab().toImage().save("/tmp/b/p1.png");
- auto r2=r; r2.id=2; r2.trace.all_heads=false; r2.trace.heads={{1,2}}; s.begin_run(r2); auto ev=synthetic::run(sh,r2); s.take({ev.begin(),ev.end()-4}); s.selection().select_head({3,3}); w.show_error({ErrorCode::unsupported,"a rather long file name that goes on and on/model-with-a-long-name-00001-of-00007.gguf","the weight type IQ2_XXS of tensor blk.0.ffn_gate_exps.weight is not one that this version can read in its kernels","choose a model in F32, F16, BF16, Q8_0, Q4_0, Q5_0, Q4_K, Q5_K or Q6_K, or convert this one"});
- use_language("zh_CN"); t.set_mode(ThemeMode::dark); s.take({LoadProgress{"Uploading weights",0.4}});
- synthetic::wait_until([]{return false;},400); w.grab().toImage().save("/tmp/b/p2.png"); use_language("en"); }
+#include <QPalette>
+#include <QSignalSpy>
+
+#include "ui/theme/icon.hpp"
+#include "ui/theme/oklab.hpp"
+#include "ui/theme/portal_color_scheme.hpp"
+
+namespace fovea {
+namespace {
+
+TEST(Theme, TextIsReadableOnEveryGround) {
+  for (const ThemeColors* c : {&light_colors(), &dark_colors()}) {
+    for (const QColor& ground : {c->ground, c->panel, c->control, c->hover, c->selected}) {
+      EXPECT_GE(contrast(c->text, ground), 4.5) << c->dark << ' ' << ground.name().toStdString();
+    }
+    for (const QColor& ground : {c->ground, c->panel}) {
+      EXPECT_GE(contrast(c->dim, ground), 4.5) << c->dark << ' ' << ground.name().toStdString();
+      EXPECT_GE(contrast(c->accent, ground), 4.5) << c->dark;
+      EXPECT_GE(contrast(c->loss, ground), 4.5) << c->dark;
+    }
+    EXPECT_GE(contrast(c->on_accent, c->accent), 4.5);
+  }
+}
+
+TEST(Theme, ContrastIsTheWellKnownOne) {
+  EXPECT_NEAR(contrast(Qt::black, Qt::white), 21, 1e-6);
+  EXPECT_NEAR(contrast(QColor(0x777777), Qt::white), 4.48, 0.01);
+}
+
+TEST(Theme, NeighbouringExpertsAreFarApart) {
+  for (const bool dark : {false, true})
+    for (std::uint32_t a = 0; a < 16; ++a)
+      for (std::uint32_t b = a + 1; b < 16; ++b)
+        EXPECT_GT(oklab_distance(oklab_of(expert_color(a, dark)), oklab_of(expert_color(b, dark))), 0.035) << a << ' ' << b;
+}
+
+TEST(Theme, SwitchingChangesPaletteAndTellsTheViews) {
+  Theme theme;
+  QSignalSpy changed(&theme, &Theme::changed);
+  theme.set_mode(ThemeMode::dark);
+  EXPECT_TRUE(theme.dark());
+  EXPECT_EQ(QApplication::palette().color(QPalette::Window), dark_colors().ground);
+  theme.set_mode(ThemeMode::light);
+  EXPECT_FALSE(theme.dark());
+  EXPECT_EQ(QApplication::palette().color(QPalette::Window), light_colors().ground);
+  EXPECT_EQ(changed.count(), 2);
+  EXPECT_FALSE(style_sheet(theme.colors()).contains('@'));
+}
+
+TEST(Theme, FontsCarryChinese) {
+  const Theme theme;
+  EXPECT_TRUE(theme.sans().families().contains(QStringLiteral("Noto Sans CJK SC")));
+  EXPECT_TRUE(theme.mono().families().contains(QStringLiteral("Noto Sans CJK SC")));
+}
+
+TEST(Theme, ThePortalsWordsAreUnderstood) {
+  PortalColorScheme portal(nullptr);
+  QSignalSpy changed(&portal, &PortalColorScheme::changed);
+  portal.take(1u);
+  EXPECT_EQ(portal.dark(), true);
+  portal.take(2u);
+  EXPECT_EQ(portal.dark(), false);
+  portal.take(0u);
+  EXPECT_EQ(portal.dark(), std::nullopt);
+  portal.take(0u);
+  EXPECT_EQ(changed.count(), 3);
+}
+
+TEST(Icon, TakesTheThemesColour) {
+  const QImage image = themed_icon(QStringLiteral("stop"), Qt::red, Qt::gray).pixmap(16).toImage();
+  int red = 0;
+  for (int y = 0; y < image.height(); ++y)
+    for (int x = 0; x < image.width(); ++x) red += image.pixelColor(x, y).red() > 200 && image.pixelColor(x, y).green() < 30;
+  EXPECT_GT(red, 10);
+  EXPECT_TRUE(themed_icon(QStringLiteral("none such"), Qt::red, Qt::gray).isNull());
+}
+
+}  // namespace
+}  // namespace fovea

@@ -14,7 +14,7 @@ namespace fovea {
 
 namespace {
 
-constexpr int kLeft = 64, kTop = 44, kRight = 8, kBottom = 8;  // margins that hold the labels
+constexpr int kLeft = 72, kTop = 44, kRight = 8, kBottom = 8;  // margins that hold the labels
 constexpr double kLabelCell = 13;   // pixels of a cell from which on tokens are written beside it
 constexpr int kDragFrom = 4;        // pixels before a press becomes a drag
 constexpr std::uint32_t kFewestCells = 8;
@@ -45,6 +45,7 @@ AttentionMap::AttentionMap(WorkbenchState& state, const Theme& theme, RasterLane
     extent_ = 0;
     image_ = {};
     key_cursor_shown_ = false;
+    point_at(std::nullopt);
     geometry_.fit();
     refresh();
   });

@@ -53,9 +53,9 @@ AttentionPanel::AttentionPanel(WorkbenchState& state, const Theme& theme, QWidge
   split->addWidget(pages_);
   split->setStretchFactor(0, 0);
   split->setStretchFactor(1, 1);
-  split->setSizes({280, 370});
+  split->setSizes({252, 420});
   auto* layout = new QHBoxLayout(this);
-  layout->setContentsMargins(8, 8, 12, 8);
+  layout->setContentsMargins(8, 4, 12, 4);
   layout->setSpacing(12);
   layout->addWidget(split, 1);
   layout->addWidget(make_inspector());

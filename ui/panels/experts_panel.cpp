@@ -71,6 +71,7 @@ void ExpertsPanel::make_plot() {
   group->setSpacing(0);
   uniform_ = new QCPItemStraightLine(plot_);
   plot_->xAxis->setTicker(QSharedPointer<QCPAxisTicker>(new QCPAxisTickerFixed));
+  plot_->yAxis->ticker()->setTickCount(4);
   plot_->setFocusPolicy(Qt::NoFocus);
   plot_->installEventFilter(this);
   plot_->setMouseTracking(true);
@@ -229,7 +230,8 @@ void ExpertsPanel::restyle() {
   decode_bars_->setPen(Qt::NoPen);
   decode_bars_->setBrush(colors.run_a);
   uniform_->setPen(QPen(colors.text, 1, Qt::DashLine));
-  for (QLabel* label : {figures_[0], figures_[1], readout_, map_title_}) label->setFont(theme_.sans(12));
+  for (QLabel* label : {figures_[0], figures_[1], map_title_}) label->setFont(theme_.sans(12));
+  readout_->setFont(theme_.mono(12));
   plot_calls();
   plot_->replot(QCustomPlot::rpQueuedReplot);
 }

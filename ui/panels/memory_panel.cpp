@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ui/heatmap/heatmap_geometry.hpp"
 #include "ui/panels/plot.hpp"
 #include "ui/panels/plot_style.hpp"
 #include "ui/text/format.hpp"
@@ -65,6 +66,7 @@ MemoryPanel::MemoryPanel(WorkbenchState& state, const Theme& theme, QWidget* par
 
 void MemoryPanel::make_plot() {
   plot_->setMinimumSize(120, 90);
+  plot_->xAxis->setTicker(QSharedPointer<QCPAxisTicker>(new QCPAxisTickerFixed));
   plot_->setFocusPolicy(Qt::NoFocus);
   // From the bottom up: each area is filled down to the one below it.
   for (std::size_t i = 0; i < kParts; ++i) {
@@ -172,6 +174,7 @@ void MemoryPanel::set_ranges() {
   // While a run grows the axis is lengthened in steps, not with every token.
   if (running) last = std::max(32.0, std::pow(2.0, std::ceil(std::log2(std::max(last, 1.0)) * 2) / 2));
   plot_->xAxis->setRange(first, std::max(last, first + 1));
+  qSharedPointerCast<QCPAxisTickerFixed>(plot_->xAxis->ticker())->setTickStep(tick_step(plot_->xAxis->range().size() / 6));
   estimate_line_->setVisible(estimate > 0);
   estimate_line_->point1->setCoords(0, estimate);
   estimate_line_->point2->setCoords(1, estimate);

@@ -107,8 +107,8 @@ QString RoutingMap::cell_text(std::uint32_t token, std::uint32_t layer) const {
   if (chosen.empty()) return tr("%1: not recorded").arg(place);
   QStringList experts;
   for (const ExpertChoice& choice : chosen)
-    experts << tr("expert %1 %2").arg(choice.expert).arg(shown_number(static_cast<double>(choice.weight)));
-  return tr("%1: %2").arg(place, experts.join(QStringLiteral(" · ")));
+    experts << QStringLiteral("%1 %2").arg(choice.expert).arg(shown_number(static_cast<double>(choice.weight)));
+  return tr("%1: experts %2").arg(place, experts.join(QStringLiteral(", ")));
 }
 
 void RoutingMap::point_at(std::optional<Cell> cell) {

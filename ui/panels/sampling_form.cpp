@@ -14,12 +14,14 @@ QDoubleSpinBox* decimal(double low, double high, double step) {
   box->setRange(low, high);
   box->setSingleStep(step);
   box->setDecimals(2);
+  box->setButtonSymbols(QAbstractSpinBox::NoButtons);
   return box;
 }
 
 QSpinBox* whole(int low, int high) {
   auto* box = new QSpinBox;
   box->setRange(low, high);
+  box->setButtonSymbols(QAbstractSpinBox::NoButtons);
   return box;
 }
 

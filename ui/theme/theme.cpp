@@ -11,6 +11,7 @@
 #include <QStyleHints>
 
 #include "ui/theme/oklab.hpp"
+#include "ui/theme/portal_color_scheme.hpp"
 
 namespace fovea {
 
@@ -132,7 +133,7 @@ double contrast(const QColor& a, const QColor& b) {
   return (std::max(x, y) + 0.05) / (std::min(x, y) + 0.05);
 }
 
-Theme::Theme(QObject* parent) : QObject(parent) {
+Theme::Theme(QObject* parent) : QObject(parent), portal_(new PortalColorScheme(this)) {
   // Where nobody chose a font, the system's answer is DejaVu; the CJK font's own Latin is then the better match.
   const QString system = QFontInfo(QFontDatabase::systemFont(QFontDatabase::GeneralFont)).family();
   const QString cjk = first_installed({QStringLiteral("Noto Sans CJK SC"), QStringLiteral("Noto Sans SC")}, system);
@@ -146,6 +147,11 @@ Theme::Theme(QObject* parent) : QObject(parent) {
     read_system();
     apply();
   });
+#else
+  connect(portal_, &PortalColorScheme::changed, this, [this] {
+    read_system();
+    apply();
+  });
 #endif
   QApplication::setStyle(QStyleFactory::create(QStringLiteral("Fusion")));
   apply();
@@ -155,8 +161,12 @@ void Theme::read_system() {
 #if QT_VERSION >= QT_VERSION_CHECK(6, 5, 0)
   system_dark_ = QGuiApplication::styleHints()->colorScheme() == Qt::ColorScheme::Dark;
 #else
-  const QPalette palette = QGuiApplication::palette();
-  system_dark_ = palette.color(QPalette::Window).lightness() < palette.color(QPalette::WindowText).lightness();
+  // The portal knows best; the palette that Qt began with tells what the platform's own theme is.
+  static const bool began_dark = [] {
+    const QPalette palette = QGuiApplication::palette();
+    return palette.color(QPalette::Window).lightness() < palette.color(QPalette::WindowText).lightness();
+  }();
+  system_dark_ = portal_->dark().value_or(palette_dark_.value_or(began_dark));
 #endif
 }
 
@@ -199,6 +209,8 @@ bool Theme::eventFilter(QObject* watched, QEvent* event) {
   // The system's theme has changed, not we: its new palette says which way.
   if (watched == qApp && event->type() == QEvent::ThemeChange && !applying_) {
     QApplication::setPalette(QPalette());
+    const QPalette palette = QGuiApplication::palette();
+    palette_dark_ = palette.color(QPalette::Window).lightness() < palette.color(QPalette::WindowText).lightness();
     read_system();
     apply();
   }

@@ -5,6 +5,7 @@
 #include <QFont>
 #include <QObject>
 #include <cstdint>
+#include <optional>
 
 namespace fovea {
 
@@ -28,6 +29,8 @@ struct ThemeColors {
 [[nodiscard]] QColor expert_color(std::uint32_t expert, bool dark);
 // WCAG contrast of two opaque colours, 1..21.
 [[nodiscard]] double contrast(const QColor& a, const QColor& b);
+
+class PortalColorScheme;
 
 class Theme : public QObject {
   Q_OBJECT
@@ -54,7 +57,9 @@ class Theme : public QObject {
 
   ThemeMode mode_ = ThemeMode::system;
   bool system_dark_ = false;
+  std::optional<bool> palette_dark_;  // since the platform last changed its theme
   bool applying_ = false;
+  PortalColorScheme* portal_;
   QString sans_family_, mono_family_;
 };
 
