@@ -5,7 +5,8 @@
 namespace fovea {
 
 EngineBridge::EngineBridge(QObject* parent)
-    : QObject(parent), thread_([this] { QMetaObject::invokeMethod(this, &EngineBridge::drain, Qt::QueuedConnection); }) {}
+    : QObject(parent),
+      thread_([this] { QMetaObject::invokeMethod(this, &EngineBridge::drain, Qt::QueuedConnection); }) {}
 
 void EngineBridge::post(const Command& command) { thread_.post(command); }
 

@@ -30,7 +30,8 @@ void on_qt_message(QtMsgType type, const QMessageLogContext&, const QString& tex
   static QString last_warning;
   if (type == QtFatalMsg) {
     const QString reason = (last_warning.isEmpty() ? text : last_warning).simplified();
-    std::fprintf(stderr, "fovea: error: window: %s; check DISPLAY or WAYLAND_DISPLAY, or use fovea-cli\n", qPrintable(reason));
+    std::fprintf(stderr, "fovea: error: window: %s; check DISPLAY or WAYLAND_DISPLAY, or use fovea-cli\n",
+                 qPrintable(reason));
     std::fflush(stderr);
     std::_Exit(kFailed);
   }

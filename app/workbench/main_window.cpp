@@ -174,7 +174,8 @@ void MainWindow::run_recording_head() {
   request.trace.all_heads = false;
   request.trace.heads = {state_.selection().head()};
   // The seed that was in use keeps the text as it is.
-  if (const auto seed = state_.seed(); seed && *seed <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+  if (const auto seed = state_.seed();
+      seed && *seed <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
     request.sampling.seed = static_cast<std::int64_t>(*seed);
   start(request);
 }
@@ -242,11 +243,14 @@ void MainWindow::go_to_token() {
 }
 
 void MainWindow::show_about() {
-  auto* box = new QMessageBox(QMessageBox::NoIcon, tr("About Fovea"), QStringLiteral("Fovea ") + QCoreApplication::applicationVersion(),
-                              QMessageBox::Close, this);
+  auto* box =
+      new QMessageBox(QMessageBox::NoIcon, tr("About Fovea"),
+                      QStringLiteral("Fovea ") + QCoreApplication::applicationVersion(), QMessageBox::Close, this);
   box->setAttribute(Qt::WA_DeleteOnClose);
-  box->setInformativeText(tr("Runs a language model with its own Vulkan engine and shows its attention, experts and memory while "
-                             "it writes.\nBuilt with Qt %1 and QCustomPlot.").arg(QString::fromLatin1(qVersion())));
+  box->setInformativeText(
+      tr("Runs a language model with its own Vulkan engine and shows its attention, experts and memory while "
+         "it writes.\nBuilt with Qt %1 and QCustomPlot.")
+          .arg(QString::fromLatin1(qVersion())));
   box->open();
 }
 
@@ -254,8 +258,9 @@ void MainWindow::on_load_changed() {
   if (state_.loading()) {
     const std::string& doing = state_.load_progress().doing;
     const QString file = QFileInfo(state_.loading_path()).fileName();
-    progress_->show_progress(doing.empty() ? tr("Opening %1").arg(file)
-                                           : tr("%1: %2").arg(file, QCoreApplication::translate("fovea::load", doing.c_str())),
+    progress_->show_progress(doing.empty()
+                                 ? tr("Opening %1").arg(file)
+                                 : tr("%1: %2").arg(file, QCoreApplication::translate("fovea::load", doing.c_str())),
                              state_.load_progress().fraction);
   } else {
     progress_->hide();

@@ -31,7 +31,8 @@ void MainWindow::make_actions() {
   reset_layout_ = action([this] { default_layout(); }, {});
   about_ = action([this] { show_about(); }, {});
   for (std::size_t i = 0; i < kViews; ++i)
-    view_actions_[i] = action([this, i] { raise_view(static_cast<View>(i)); }, QKeySequence(Qt::CTRL | static_cast<Qt::Key>(Qt::Key_1 + i)));
+    view_actions_[i] = action([this, i] { raise_view(static_cast<View>(i)); },
+                              QKeySequence(Qt::CTRL | static_cast<Qt::Key>(Qt::Key_1 + i)));
 
   file_menu_ = menus_->addMenu(QString());
   file_menu_->addAction(open_);
@@ -58,10 +59,11 @@ void MainWindow::make_actions() {
   auto* languages = new QActionGroup(this);
   for (const QString& language : available_languages()) {
     // Languages are named in their own words.
-    QAction* made = language_menu_->addAction(language == "en" ? QStringLiteral("English") : QStringLiteral("简体中文"), this, [this, language] {
-      language_ = language;
-      use_language(language);
-    });
+    QAction* made = language_menu_->addAction(language == "en" ? QStringLiteral("English") : QStringLiteral("简体中文"),
+                                              this, [this, language] {
+                                                language_ = language;
+                                                use_language(language);
+                                              });
     made->setCheckable(true);
     made->setChecked(language == current_language());
     languages->addAction(made);
@@ -76,7 +78,8 @@ void MainWindow::make_actions() {
 void MainWindow::fill_recent() {
   recent_menu_->clear();
   for (const QString& path : recent_) {
-    QAction* entry = recent_menu_->addAction(QFileInfo(path).fileName().replace('&', QLatin1String("&&")), this, [this, path] { open_model(path); });
+    QAction* entry = recent_menu_->addAction(QFileInfo(path).fileName().replace('&', QLatin1String("&&")), this,
+                                             [this, path] { open_model(path); });
     entry->setToolTip(path);
     entry->setStatusTip(path);
   }

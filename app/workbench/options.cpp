@@ -16,7 +16,8 @@ QCommandLineOption flag(const QString& name, const QString& description, const Q
 
 void add_options(QCommandLineParser& parser) {
   parser.setApplicationDescription(QStringLiteral("Runs a GGUF language model and shows what happens inside it."));
-  parser.addPositionalArgument(QStringLiteral("MODEL.gguf"), QStringLiteral("the model to open; without it the embedded one"),
+  parser.addPositionalArgument(QStringLiteral("MODEL.gguf"),
+                               QStringLiteral("the model to open; without it the embedded one"),
                                QStringLiteral("[MODEL.gguf]"));
   parser.addOptions({
       {{"h", "help"}, "print this and end"},
@@ -45,7 +46,8 @@ Result<void> read_numbers(const QCommandLineParser& parser, WorkbenchOptions& op
     bool good = false;
     const qlonglong value = parser.value(name).toLongLong(&good);
     if (!good || value < low || value > high)
-      return wrong("--" + name + ' ' + parser.value(name), QStringLiteral("it is not a whole number from %1 to %2").arg(low).arg(high),
+      return wrong("--" + name + ' ' + parser.value(name),
+                   QStringLiteral("it is not a whole number from %1 to %2").arg(low).arg(high),
                    QStringLiteral("give such a number"));
     return value;
   };
@@ -72,24 +74,28 @@ Result<void> read_words(const QCommandLineParser& parser, WorkbenchOptions& opti
   if (parser.isSet("lang")) {
     options.language = parser.value("lang");
     if (options.language != "en" && options.language != "zh_CN")
-      return wrong("--lang " + options.language, QStringLiteral("there is no such translation"), QStringLiteral("use zh_CN or en"));
+      return wrong("--lang " + options.language, QStringLiteral("there is no such translation"),
+                   QStringLiteral("use zh_CN or en"));
   }
   if (parser.isSet("theme")) {
     const QString name = parser.value("theme");
     if (name != "light" && name != "dark" && name != "system")
-      return wrong("--theme " + name, QStringLiteral("there is no such theme"), QStringLiteral("use light, dark or system"));
+      return wrong("--theme " + name, QStringLiteral("there is no such theme"),
+                   QStringLiteral("use light, dark or system"));
     options.theme = name == "light" ? ThemeMode::light : name == "dark" ? ThemeMode::dark : ThemeMode::system;
   }
   if (parser.isSet("temp")) {
     bool good = false;
     options.temperature = parser.value("temp").toDouble(&good);
     if (!good || !(*options.temperature >= 0 && *options.temperature <= 5))
-      return wrong("--temp " + parser.value("temp"), QStringLiteral("it is not a number from 0 to 5"), QStringLiteral("give such a number"));
+      return wrong("--temp " + parser.value("temp"), QStringLiteral("it is not a number from 0 to 5"),
+                   QStringLiteral("give such a number"));
   }
   if (parser.isSet("size")) {
     const QStringList sides = parser.value("size").split('x');
     options.size = sides.size() == 2 ? QSize(sides[0].toInt(), sides[1].toInt()) : QSize();
-    if (options.size.width() < 320 || options.size.height() < 240 || options.size.width() > 16384 || options.size.height() > 16384)
+    if (options.size.width() < 320 || options.size.height() < 240 || options.size.width() > 16384 ||
+        options.size.height() > 16384)
       return wrong("--size " + parser.value("size"), QStringLiteral("it is not a size from 320x240 to 16384x16384"),
                    QStringLiteral("write it as 1440x900"));
   }
@@ -122,7 +128,8 @@ Result<WorkbenchOptions> parse_options(const QStringList& arguments) {
     return options;
   }
   if (parser.positionalArguments().size() > 1)
-    return wrong(QStringLiteral("command line"), QStringLiteral("more than one model was named"), QStringLiteral("name one"));
+    return wrong(QStringLiteral("command line"), QStringLiteral("more than one model was named"),
+                 QStringLiteral("name one"));
   options.model = parser.positionalArguments().value(0);
   if (parser.isSet("prompt")) options.prompt = parser.value("prompt");
   options.policy_file = parser.value("policy");

@@ -17,20 +17,20 @@ enum class View { prompt, attention, experts, memory, model };
 [[nodiscard]] std::optional<View> view_named(const QString& name);
 
 struct WorkbenchOptions {
-  QString model;                     // empty: the embedded one
-  std::optional<QString> prompt;     // generate at once
+  QString model;                  // empty: the embedded one
+  std::optional<QString> prompt;  // generate at once
   QString policy_file;
   std::int32_t device = -1;
-  std::uint32_t context = 0;         // 0: the engine's default
-  QString language;                  // empty: as saved, else the system's
-  QString screenshot;                // save the window here once the run is over, then end
+  std::uint32_t context = 0;  // 0: the engine's default
+  QString language;           // empty: as saved, else the system's
+  QString screenshot;         // save the window here once the run is over, then end
   std::optional<View> view;
   std::optional<ThemeMode> theme;
   std::optional<double> temperature;
   std::optional<std::int64_t> seed;
   std::optional<std::uint32_t> max_tokens;
   std::optional<std::uint32_t> select;  // put the cursor on this token once the run is over
-  QSize size;                        // empty: as saved, else the default
+  QSize size;                           // empty: as saved, else the default
   bool measure_latency = false;
   // Text to print instead of opening a window: of --help or --version.
   QString information;

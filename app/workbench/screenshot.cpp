@@ -12,7 +12,8 @@ constexpr int kLookEvery = 60, kCalmLooks = 4;  // milliseconds; times
 Screenshot::Screenshot(MainWindow& window, WorkbenchState& state, const WorkbenchOptions& options)
     : QObject(&window), window_(window), state_(state), options_(options) {
   connect(&timer_, &QTimer::timeout, this, &Screenshot::look);
-  connect(&state, &WorkbenchState::load_failed, this, [this](const LoadFailed& failure) { Q_EMIT failed(failure.error); });
+  connect(&state, &WorkbenchState::load_failed, this,
+          [this](const LoadFailed& failure) { Q_EMIT failed(failure.error); });
   connect(&state, &WorkbenchState::run_failed, this, [this](const Error& error) { Q_EMIT failed(error); });
   if (options.prompt)
     connect(&state, &WorkbenchState::run_ended, this, &Screenshot::settle);
@@ -36,8 +37,8 @@ void Screenshot::look() {
 void Screenshot::save() {
   QImageWriter writer(options_.screenshot, "png");
   if (!writer.write(window_.grab().toImage())) {
-    Q_EMIT failed({ErrorCode::file, "screenshot " + options_.screenshot.toStdString(), writer.errorString().toStdString(),
-                   "name a file in a folder that can be written"});
+    Q_EMIT failed({ErrorCode::file, "screenshot " + options_.screenshot.toStdString(),
+                   writer.errorString().toStdString(), "name a file in a folder that can be written"});
     return;
   }
   Q_EMIT finished();

@@ -29,7 +29,8 @@ WorkbenchSettings load_settings() {
   s.sampling.repeat_last_n = stored.value("run/repeat_last_n", s.sampling.repeat_last_n).toInt();
   s.sampling.seed = stored.value("run/seed", static_cast<qlonglong>(s.sampling.seed)).toLongLong();
   s.max_tokens = std::max(1u, stored.value("run/max_tokens", s.max_tokens).toUInt());
-  s.recording = static_cast<Recording>(std::clamp(stored.value("run/recording", static_cast<int>(s.recording)).toInt(), 0, 2));
+  s.recording =
+      static_cast<Recording>(std::clamp(stored.value("run/recording", static_cast<int>(s.recording)).toInt(), 0, 2));
   return s;
 }
 

@@ -16,13 +16,14 @@ StatusLine::StatusLine(WorkbenchState& state, QWidget* parent)
       first_(new QLabel),
       recording_(new QLabel),
       seed_(new QLabel),
-      clock_(100, [this] { refresh(); }, this) {
+      clock_(
+          100, [this] { refresh(); }, this) {
   setSizeGripEnabled(false);
   addWidget(doing_, 1);
   for (QLabel* label : {tokens_, speed_, first_, recording_, seed_}) addPermanentWidget(label);
-  for (const auto signal : {&WorkbenchState::model_changed, &WorkbenchState::load_changed, &WorkbenchState::run_started,
-                            &WorkbenchState::prompt_tokenized, &WorkbenchState::prefill_advanced,
-                            &WorkbenchState::trace_changed})
+  for (const auto signal :
+       {&WorkbenchState::model_changed, &WorkbenchState::load_changed, &WorkbenchState::run_started,
+        &WorkbenchState::prompt_tokenized, &WorkbenchState::prefill_advanced, &WorkbenchState::trace_changed})
     connect(&state, signal, &clock_, &RefreshClock::request);
   connect(&state, &WorkbenchState::tokens_appended, &clock_, &RefreshClock::request);
   connect(&state, &WorkbenchState::run_ended, this, &StatusLine::refresh);
@@ -37,21 +38,32 @@ void StatusLine::changeEvent(QEvent* event) {
 QString StatusLine::doing() const {
   if (state_.loading()) return tr("Opening the model");
   switch (state_.phase()) {
-    case RunPhase::none: return state_.model() ? tr("Ready") : tr("No model is open");
-    case RunPhase::starting: return tr("Starting");
+    case RunPhase::none:
+      return state_.model() ? tr("Ready") : tr("No model is open");
+    case RunPhase::starting:
+      return tr("Starting");
     case RunPhase::prefill:
-      return state_.prefill().total > 0 ? tr("Reading the prompt: %1 of %2 tokens").arg(shown_count(state_.prefill().done), shown_count(state_.prefill().total))
-                                        : tr("Reading the prompt");
-    case RunPhase::decoding: return tr("Writing");
-    case RunPhase::failed: return tr("The run failed");
-    case RunPhase::finished: break;
+      return state_.prefill().total > 0
+                 ? tr("Reading the prompt: %1 of %2 tokens")
+                       .arg(shown_count(state_.prefill().done), shown_count(state_.prefill().total))
+                 : tr("Reading the prompt");
+    case RunPhase::decoding:
+      return tr("Writing");
+    case RunPhase::failed:
+      return tr("The run failed");
+    case RunPhase::finished:
+      break;
   }
   if (!state_.finished()) return {};
   switch (state_.finished()->reason) {
-    case StopReason::length: return tr("Done: as many tokens as asked for");
-    case StopReason::end_of_text: return tr("Done: the model ended the text");
-    case StopReason::cancelled: return tr("Stopped");
-    case StopReason::context_full: return tr("Done: the context is full");
+    case StopReason::length:
+      return tr("Done: as many tokens as asked for");
+    case StopReason::end_of_text:
+      return tr("Done: the model ended the text");
+    case StopReason::cancelled:
+      return tr("Stopped");
+    case StopReason::context_full:
+      return tr("Done: the context is full");
   }
   return {};
 }

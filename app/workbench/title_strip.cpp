@@ -24,9 +24,8 @@ TitleStrip::TitleStrip(WorkbenchState& state, QAction& run, QAction& stop, QWidg
   connect(model_, &QToolButton::clicked, this, &TitleStrip::model_pressed);
   // Their reasons, also for those who do not hover.
   for (Chip* chip : {device_, policy_})
-    connect(chip, &QToolButton::clicked, chip, [chip] {
-      QToolTip::showText(chip->mapToGlobal(QPoint(0, chip->height())), chip->toolTip(), chip);
-    });
+    connect(chip, &QToolButton::clicked, chip,
+            [chip] { QToolTip::showText(chip->mapToGlobal(QPoint(0, chip->height())), chip->toolTip(), chip); });
   connect(&state, &WorkbenchState::model_changed, this, &TitleStrip::refresh);
   refresh();
 }
@@ -43,19 +42,25 @@ void TitleStrip::refresh() {
     model_->set_value(tr("no model"), tr("Open a GGUF file with Ctrl+O"));
     device_->set_value(tr("no device"), tr("A device is chosen when a model is opened"));
   } else {
-    const QString name = QString::fromStdString(model->name.empty() ? model->path.substr(model->path.find_last_of('/') + 1) : model->name);
-    model_->set_value(QStringLiteral("%1 · %2 · %3").arg(name, QString::fromStdString(model->quantization),
-                                                         shown_bytes(static_cast<double>(model->file_bytes))),
-                      tr("%1 parameters, %2\nPress to see what the file holds").arg(shown_short(model->parameters), QString::fromStdString(model->path)));
+    const QString name = QString::fromStdString(
+        model->name.empty() ? model->path.substr(model->path.find_last_of('/') + 1) : model->name);
+    model_->set_value(QStringLiteral("%1 · %2 · %3")
+                          .arg(name, QString::fromStdString(model->quantization),
+                               shown_bytes(static_cast<double>(model->file_bytes))),
+                      tr("%1 parameters, %2\nPress to see what the file holds")
+                          .arg(shown_short(model->parameters), QString::fromStdString(model->path)));
     const DeviceSummary& device = model->device;
     device_->set_value(QString::fromStdString(device.name).section(QStringLiteral(" ("), 0, 0),
-                       tr("%1\n%2, Vulkan %3\n%4").arg(QString::fromStdString(device.name), QString::fromStdString(device.driver),
-                                                       QString::fromStdString(device.api), QString::fromStdString(device.why)));
+                       tr("%1\n%2, Vulkan %3\n%4")
+                           .arg(QString::fromStdString(device.name), QString::fromStdString(device.driver),
+                                QString::fromStdString(device.api), QString::fromStdString(device.why)));
   }
-  const QString experts = model && model->experts > 0 ? tr("experts static k=%1").arg(model->experts_used) : tr("no experts");
-  policy_->set_value(tr("attention dense · %1 · KV f16").arg(model ? experts : tr("experts static")),
-                     tr("The policy of the run: every query attends to every earlier token, each token takes the model's own "
-                        "number of experts, keys and values are kept as 16-bit floats"));
+  const QString experts =
+      model && model->experts > 0 ? tr("experts static k=%1").arg(model->experts_used) : tr("no experts");
+  policy_->set_value(
+      tr("attention dense · %1 · KV f16").arg(model ? experts : tr("experts static")),
+      tr("The policy of the run: every query attends to every earlier token, each token takes the model's own "
+         "number of experts, keys and values are kept as 16-bit floats"));
 }
 
 }  // namespace fovea

@@ -85,7 +85,8 @@ TEST_F(AttentionPanelTest, AClickSelectsTheQueryAndHoverOnlyPreviews) {
   synthetic::play(state_, shape_, synthetic::all_heads());
   settle();
   QTest::mouseMove(&panel_.map(), pixel_of(50, 10).toPoint());
-  QMouseEvent move(QEvent::MouseMove, pixel_of(50, 10), panel_.map().mapToGlobal(pixel_of(50, 10)), Qt::NoButton, Qt::NoButton, Qt::NoModifier);
+  QMouseEvent move(QEvent::MouseMove, pixel_of(50, 10), panel_.map().mapToGlobal(pixel_of(50, 10)), Qt::NoButton,
+                   Qt::NoButton, Qt::NoModifier);
   QApplication::sendEvent(&panel_.map(), &move);
   EXPECT_EQ(panel_.map().hovered_cell(), (HeatmapCell{50, 10}));
   EXPECT_EQ(state_.selection().hovered(), 50u);
@@ -111,7 +112,8 @@ TEST_F(AttentionPanelTest, WheelZoomsDragPansDoubleClickResets) {
   const QPointF origin = map.geometry_of_map().origin();
   QTest::mousePress(&map, Qt::LeftButton, Qt::NoModifier, at.toPoint());
   QTest::mouseMove(&map, at.toPoint() + QPoint(-40, -30));
-  QMouseEvent drag(QEvent::MouseMove, at + QPointF(-40, -30), map.mapToGlobal(at), Qt::LeftButton, Qt::LeftButton, Qt::NoModifier);
+  QMouseEvent drag(QEvent::MouseMove, at + QPointF(-40, -30), map.mapToGlobal(at), Qt::LeftButton, Qt::LeftButton,
+                   Qt::NoModifier);
   QApplication::sendEvent(&map, &drag);
   QTest::mouseRelease(&map, Qt::LeftButton, Qt::NoModifier, at.toPoint() + QPoint(-40, -30));
   EXPECT_GT(map.geometry_of_map().origin().x(), origin.x());
@@ -164,7 +166,8 @@ TEST_F(AttentionPanelTest, ALongContextIsDrawnOffTheUiThread) {
   chunk->rows = kTokens;
   chunk->weights.assign(std::size_t{kTokens} * (kTokens + 1) / 2, half_of_weight(0.25f));
   trace->heads[0].chunks.push_back(std::move(chunk));
-  state_.take({PromptTokenized{1, std::make_shared<const std::vector<TokenText>>(synthetic::tokens(shape_)), 1}, TraceAdvanced{1, trace}});
+  state_.take({PromptTokenized{1, std::make_shared<const std::vector<TokenText>>(synthetic::tokens(shape_)), 1},
+               TraceAdvanced{1, trace}});
   settle();
   ColorScale scale = panel_.range_bar().scale();
   scale.dark = theme_.dark();

@@ -6,9 +6,7 @@ namespace fovea {
 namespace {
 
 // Thin and narrow spaces as plain ones, for reading.
-std::string plain(QString text) {
-  return text.replace(QChar(0x2009), ' ').replace(QChar(0x202f), ' ').toStdString();
-}
+std::string plain(QString text) { return text.replace(QChar(0x2009), ' ').replace(QChar(0x202f), ' ').toStdString(); }
 
 TEST(Format, NumbersHaveThreeSignificantDigits) {
   EXPECT_EQ(plain(shown_number(61.34)), "61.3");

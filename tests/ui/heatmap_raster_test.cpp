@@ -77,8 +77,9 @@ TEST(HeatmapRaster, BeyondTheLastTokenIsGround) {
 // A single bright cell among a thousand must be seen at every zoom, whatever pixel it falls in.
 TEST(HeatmapRaster, OneCellSurvivesEveryZoom) {
   constexpr std::uint32_t kTokens = 1000;
-  HeadTrace head{{0, 0}, {chunk_of(0, 600, [](auto q, auto k) { return q == 577 && k == 123 ? 1.f : 0.f; }),
-                          chunk_of(600, 400, [](auto, auto) { return 0.f; })}};
+  HeadTrace head{{0, 0},
+                 {chunk_of(0, 600, [](auto q, auto k) { return q == 577 && k == 123 ? 1.f : 0.f; }),
+                  chunk_of(600, 400, [](auto, auto) { return 0.f; })}};
   HeadPyramid pyramid;
   pyramid.absorb(head);
   const QRgb bright = query_of(1, 1).scale.color(1);

@@ -14,8 +14,10 @@ namespace {
 Result<WorkbenchOptions> parse(const QStringList& arguments) { return parse_options(QStringList{"fovea"} + arguments); }
 
 TEST(Options, TakesTheContractsCommandLine) {
-  const auto options = parse({"m.gguf", "--prompt", "Hi", "--device", "1", "--lang", "zh_CN", "--screenshot", "x.png", "--view", "experts",
-                              "--theme", "dark", "--temp", "0", "--seed", "5", "-n", "12", "--size", "800x600", "--measure-latency"});
+  const auto options =
+      parse({"m.gguf", "--prompt", "Hi",      "--device", "1",       "--lang",           "zh_CN", "--screenshot",
+             "x.png",  "--view",   "experts", "--theme",  "dark",    "--temp",           "0",     "--seed",
+             "5",      "-n",       "12",      "--size",   "800x600", "--measure-latency"});
   ASSERT_TRUE(options) << options.error().sentence();
   EXPECT_EQ(options->model, "m.gguf");
   EXPECT_EQ(options->prompt, "Hi");
@@ -36,9 +38,18 @@ TEST(Options, NothingIsFine) {
 }
 
 TEST(Options, RefusesWithASentence) {
-  for (const QStringList& wrong : {QStringList{"--view", "sound"}, {"--lang", "xx"}, {"--temp", "hot"}, {"--device", "x"}, {"-n", "0"},
-                                   {"--size", "10x10"}, {"--size", "big"}, {"--theme", "pink"}, {"--nonsense"}, {"a.gguf", "b.gguf"},
-                                   {"--seed", "-7"}, {"--prompt"}}) {
+  for (const QStringList& wrong : {QStringList{"--view", "sound"},
+                                   {"--lang", "xx"},
+                                   {"--temp", "hot"},
+                                   {"--device", "x"},
+                                   {"-n", "0"},
+                                   {"--size", "10x10"},
+                                   {"--size", "big"},
+                                   {"--theme", "pink"},
+                                   {"--nonsense"},
+                                   {"a.gguf", "b.gguf"},
+                                   {"--seed", "-7"},
+                                   {"--prompt"}}) {
     const auto options = parse(wrong);
     ASSERT_FALSE(options) << wrong.join(' ').toStdString();
     EXPECT_EQ(options.error().code, ErrorCode::usage);

@@ -89,7 +89,8 @@ TEST_F(PromptPanelTest, TokensStreamIntoTheTranscript) {
   state_.begin_run(request);
   const auto events = synthetic::run(shape_, request);
   state_.take({events.begin(), events.begin() + 10});
-  ASSERT_TRUE(synthetic::wait_until([&] { return panel_.transcript().transcript().tokens() == state_.token_count(); }, 2000));
+  ASSERT_TRUE(
+      synthetic::wait_until([&] { return panel_.transcript().transcript().tokens() == state_.token_count(); }, 2000));
   EXPECT_TRUE(panel_.transcript().text().startsWith("Once upon a time, there was a little girl named Lily."));
   state_.take({events.begin() + 10, events.end()});
   EXPECT_EQ(panel_.transcript().transcript().tokens(), shape_.prompt + shape_.generated);

@@ -14,11 +14,13 @@ namespace fovea::synthetic {
 namespace {
 
 const std::vector<std::string>& words(bool chinese) {
-  static const std::vector<std::string> english{"Once", " upon", " a", " time", ",", " there", " was", " a", " little", " girl",
-                                                " named", " Lily", ".", " She", " liv", "ed", " in", " a", " small", " house",
-                                                " near", " the", " forest", ".", "\n", "One", " day", ",", " she", " found"};
-  static const std::vector<std::string> han{"从前", "，", "有", "一个", "小", "女孩", "，", "名叫", "莉莉", "。", "她", "住在",
-                                            "森林", "旁边", "的", "小", "房子", "里", "。", "\n", "有一天", "，", "她", "看见"};
+  static const std::vector<std::string> english{
+      "Once",   " upon", " a",      " time", ",",    " there", " was", " a", " little", " girl",
+      " named", " Lily", ".",       " She",  " liv", "ed",     " in",  " a", " small",  " house",
+      " near",  " the",  " forest", ".",     "\n",   "One",    " day", ",",  " she",    " found"};
+  static const std::vector<std::string> han{"从前", "，", "有", "一个", "小",     "女孩", "，", "名叫",
+                                            "莉莉", "。", "她", "住在", "森林",   "旁边", "的", "小",
+                                            "房子", "里", "。", "\n",   "有一天", "，",   "她", "看见"};
   return chinese ? han : english;
 }
 
@@ -69,7 +71,9 @@ RoutingTrace routing(const Shape& shape, std::uint32_t count) {
       for (std::uint32_t i = 0; i < shape.experts; ++i) experts[i] = static_cast<std::uint16_t>(i);
       std::shuffle(experts.begin(), experts.end(), random);
       // A few favourites, so that use is uneven.
-      if (random() % 4 == 0) std::iter_swap(experts.begin(), std::find(experts.begin(), experts.end(), (layer * 3 + token / 16) % shape.experts));
+      if (random() % 4 == 0)
+        std::iter_swap(experts.begin(),
+                       std::find(experts.begin(), experts.end(), (layer * 3 + token / 16) % shape.experts));
       for (std::uint32_t slot = 0; slot < shape.slots; ++slot) {
         chunk->experts.push_back(experts[slot]);
         chunk->weights.push_back(0.5f / static_cast<float>(1u << slot));
@@ -107,10 +111,21 @@ std::shared_ptr<const ModelSummary> model(const Shape& shape) {
   m.chat = false;
   m.estimate = {67'000'000, 7'000'000, 9'000'000, 2'000'000};
   m.measured = memory_at(0);
-  m.device = {0, "llvmpipe (LLVM 19.1.7, 256 bits)", "cpu", "Mesa 25.0.7", "1.4.305", 16ull << 30, 8, false, true, true,
+  m.device = {0,
+              "llvmpipe (LLVM 19.1.7, 256 bits)",
+              "cpu",
+              "Mesa 25.0.7",
+              "1.4.305",
+              16ull << 30,
+              8,
+              false,
+              true,
+              true,
               "The only Vulkan device here; it runs on the processor."};
   m.load_ms = 312;
-  m.metadata = {{"general.architecture", m.architecture}, {"general.name", m.name}, {"qwen3moe.context_length", "16384"},
+  m.metadata = {{"general.architecture", m.architecture},
+                {"general.name", m.name},
+                {"qwen3moe.context_length", "16384"},
                 {"tokenizer.ggml.tokens", "[16384 strings: \"<unk>\", \"<s>\", …]"}};
   for (std::uint32_t layer = 0; layer < shape.layers; ++layer) {
     const std::string block = "blk." + std::to_string(layer) + ".";
@@ -161,14 +176,18 @@ Event loaded(const Shape& shape) { return ModelLoaded{model(shape)}; }
 std::vector<Event> run(const Shape& shape, const Generate& request, std::uint32_t stride) {
   const auto all = tokens(shape);
   const auto middle = all.begin() + shape.prompt;
-  std::vector<Event> events{PromptTokenized{request.id, std::make_shared<const std::vector<TokenText>>(all.begin(), middle), 12345},
-                            PrefillProgress{request.id, shape.prompt, shape.prompt}};
+  std::vector<Event> events{
+      PromptTokenized{request.id, std::make_shared<const std::vector<TokenText>>(all.begin(), middle), 12345},
+      PrefillProgress{request.id, shape.prompt, shape.prompt}};
   for (std::uint32_t made = 0; made < shape.generated; ++made) {
     events.push_back(TokensGenerated{request.id, {all[shape.prompt + made]}});
-    if (made % stride == stride - 1) events.push_back(TraceAdvanced{request.id, trace(shape, request, shape.prompt + made)});
+    if (made % stride == stride - 1)
+      events.push_back(TraceAdvanced{request.id, trace(shape, request, shape.prompt + made)});
   }
-  RunTimings timings{21.5, 16.2 * shape.generated, 38.2, shape.prompt, shape.generated, request.trace.records_attention()};
-  events.push_back(RunFinished{request.id, StopReason::length, timings, trace(shape, request, shape.prompt + shape.generated)});
+  RunTimings timings{21.5,         16.2 * shape.generated, 38.2,
+                     shape.prompt, shape.generated,        request.trace.records_attention()};
+  events.push_back(
+      RunFinished{request.id, StopReason::length, timings, trace(shape, request, shape.prompt + shape.generated)});
   return events;
 }
 

@@ -22,7 +22,8 @@ struct Shape {
 [[nodiscard]] std::shared_ptr<const ModelSummary> model(const Shape& shape);
 [[nodiscard]] std::vector<TokenText> tokens(const Shape& shape);
 // Attention of every head in `plan`, experts and memory of the first `count` tokens.
-[[nodiscard]] std::shared_ptr<const TraceSnapshot> trace(const Shape& shape, const Generate& request, std::uint32_t count);
+[[nodiscard]] std::shared_ptr<const TraceSnapshot> trace(const Shape& shape, const Generate& request,
+                                                         std::uint32_t count);
 
 [[nodiscard]] Event loaded(const Shape& shape);
 // Everything the engine says of a run, in order: tokenized, prefill, tokens with snapshots every `stride`, finished.

@@ -36,7 +36,8 @@ TEST(Theme, NeighbouringExpertsAreFarApart) {
   for (const bool dark : {false, true})
     for (std::uint32_t a = 0; a < 16; ++a)
       for (std::uint32_t b = a + 1; b < 16; ++b)
-        EXPECT_GT(oklab_distance(oklab_of(expert_color(a, dark)), oklab_of(expert_color(b, dark))), 0.035) << a << ' ' << b;
+        EXPECT_GT(oklab_distance(oklab_of(expert_color(a, dark)), oklab_of(expert_color(b, dark))), 0.035)
+            << a << ' ' << b;
 }
 
 TEST(Theme, SwitchingChangesPaletteAndTellsTheViews) {
@@ -75,7 +76,8 @@ TEST(Icon, TakesTheThemesColour) {
   const QImage image = themed_icon(QStringLiteral("stop"), Qt::red, Qt::gray).pixmap(16).toImage();
   int red = 0;
   for (int y = 0; y < image.height(); ++y)
-    for (int x = 0; x < image.width(); ++x) red += image.pixelColor(x, y).red() > 200 && image.pixelColor(x, y).green() < 30;
+    for (int x = 0; x < image.width(); ++x)
+      red += image.pixelColor(x, y).red() > 200 && image.pixelColor(x, y).green() < 30;
   EXPECT_GT(red, 10);
   EXPECT_TRUE(themed_icon(QStringLiteral("none such"), Qt::red, Qt::gray).isNull());
 }

@@ -81,7 +81,8 @@ TEST_F(WindowTest, RunsAndStops) {
   EXPECT_NE(last<Cancel>(), nullptr);
   state_.take(synthetic::run(shape_, request));
   EXPECT_TRUE(window_.run_action().isEnabled());
-  EXPECT_TRUE(window_.status_line().text().contains("tok/s while recording")) << window_.status_line().text().toStdString();
+  EXPECT_TRUE(window_.status_line().text().contains("tok/s while recording"))
+      << window_.status_line().text().toStdString();
   EXPECT_TRUE(window_.status_line().text().contains("seed 12345"));
   window_.run();
   EXPECT_GT(last<Generate>()->id, request.id);
@@ -138,12 +139,13 @@ TEST_F(WindowTest, EverythingThatActsCanBeReachedByTab) {
     if (!widget->isVisible() || !widget->isEnabled() || widget->objectName() == "qt_toolbar_ext_button") continue;
     if (qobject_cast<const QTabBar*>(widget->parent()) || widget->parent()->inherits("QLineEdit")) continue;
     ++acting;
-    EXPECT_NE(widget->focusPolicy() & Qt::TabFocus, 0) << widget->text().toStdString() << ' ' << widget->toolTip().toStdString();
+    EXPECT_NE(widget->focusPolicy() & Qt::TabFocus, 0)
+        << widget->text().toStdString() << ' ' << widget->toolTip().toStdString();
   }
   EXPECT_GT(acting, 10);
-  for (const QWidget* widget : std::initializer_list<QWidget*>{&window_.attention().map(), &window_.attention().grid(),
-                                                              &window_.attention().range_bar(), &window_.experts().map(),
-                                                              &window_.prompt().transcript(), &window_.prompt().prompt_box()})
+  for (const QWidget* widget : std::initializer_list<QWidget*>{
+           &window_.attention().map(), &window_.attention().grid(), &window_.attention().range_bar(),
+           &window_.experts().map(), &window_.prompt().transcript(), &window_.prompt().prompt_box()})
     EXPECT_NE(widget->focusPolicy() & Qt::TabFocus, 0);
 }
 

@@ -98,7 +98,8 @@ TEST(Selection, HoverNeverMovesTheCursor) {
 
 TEST(RefreshClock, ManyRequestsAreOneRefresh) {
   int runs = 0;
-  RefreshClock clock(20, [&] { ++runs; }, nullptr);
+  RefreshClock clock(
+      20, [&] { ++runs; }, nullptr);
   for (int i = 0; i < 100; ++i) clock.request();
   EXPECT_EQ(runs, 0);
   ASSERT_TRUE(synthetic::wait_until([&] { return runs > 0; }, 1000));

@@ -15,10 +15,10 @@ namespace fovea {
 namespace {
 
 constexpr int kLeft = 72, kTop = 44, kRight = 8, kBottom = 8;  // margins that hold the labels
-constexpr double kLabelCell = 13;   // pixels of a cell from which on tokens are written beside it
-constexpr int kDragFrom = 4;        // pixels before a press becomes a drag
+constexpr double kLabelCell = 13;  // pixels of a cell from which on tokens are written beside it
+constexpr int kDragFrom = 4;       // pixels before a press becomes a drag
 constexpr std::uint32_t kFewestCells = 8;
-constexpr int kMapPriority = 1;     // before thumbnails
+constexpr int kMapPriority = 1;  // before thumbnails
 
 }  // namespace
 
@@ -90,7 +90,8 @@ void AttentionMap::reset_view() {
 }
 
 void AttentionMap::place_plot() {
-  geometry_.set_plot(QRectF(kLeft, kTop, std::max(1, width() - kLeft - kRight), std::max(1, height() - kTop - kBottom)));
+  geometry_.set_plot(
+      QRectF(kLeft, kTop, std::max(1, width() - kLeft - kRight), std::max(1, height() - kTop - kBottom)));
 }
 
 void AttentionMap::submit_raster() {
@@ -229,22 +230,34 @@ void AttentionMap::move_cell(int queries, int keys) {
 void AttentionMap::keyPressEvent(QKeyEvent* event) {
   const QPointF center = geometry_.plot().center();
   switch (event->key()) {
-    case Qt::Key_Up: return move_cell(-1, 0);
-    case Qt::Key_Down: return move_cell(1, 0);
-    case Qt::Key_Left: return move_cell(0, -1);
-    case Qt::Key_Right: return move_cell(0, 1);
-    case Qt::Key_PageUp: return move_cell(-16, 0);
-    case Qt::Key_PageDown: return move_cell(16, 0);
+    case Qt::Key_Up:
+      return move_cell(-1, 0);
+    case Qt::Key_Down:
+      return move_cell(1, 0);
+    case Qt::Key_Left:
+      return move_cell(0, -1);
+    case Qt::Key_Right:
+      return move_cell(0, 1);
+    case Qt::Key_PageUp:
+      return move_cell(-16, 0);
+    case Qt::Key_PageDown:
+      return move_cell(16, 0);
     case Qt::Key_Escape:
       key_cursor_shown_ = false;
       state_.selection().select_token(std::nullopt);
       Q_EMIT cell_pointed(QString());
       return update();
     case Qt::Key_Plus:
-    case Qt::Key_Equal: geometry_.zoom(1.25, center); break;
-    case Qt::Key_Minus: geometry_.zoom(0.8, center); break;
-    case Qt::Key_0: return reset_view();
-    default: return QWidget::keyPressEvent(event);
+    case Qt::Key_Equal:
+      geometry_.zoom(1.25, center);
+      break;
+    case Qt::Key_Minus:
+      geometry_.zoom(0.8, center);
+      break;
+    case Qt::Key_0:
+      return reset_view();
+    default:
+      return QWidget::keyPressEvent(event);
   }
   submit_raster();
   update();
@@ -319,7 +332,8 @@ void AttentionMap::paint_token_labels(QPainter& painter) const {
   const QFontMetrics metrics = painter.fontMetrics();
   const TokenIndex selected = state_.selection().token();
   const auto color = [&](std::uint32_t token) {
-    const bool lit = (selected && *selected == token) || (hovered_ && (hovered_->query == token || hovered_->key == token));
+    const bool lit =
+        (selected && *selected == token) || (hovered_ && (hovered_->query == token || hovered_->key == token));
     return lit ? theme_.colors().text : theme_.colors().dim;
   };
   const auto label = [&](std::uint32_t token, int width) {

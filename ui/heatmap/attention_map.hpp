@@ -1,4 +1,5 @@
-// One head large: queries down, keys to the right. Zoom by wheel, pan by drag, reset by double-click, cells by keyboard.
+// One head large: queries down, keys to the right. Zoom by wheel, pan by drag, reset by double-click, cells by
+// keyboard.
 #pragma once
 
 #include <QImage>

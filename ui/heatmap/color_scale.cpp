@@ -41,8 +41,7 @@ std::array<QRgb, 256> even_table(const std::array<Stop, N>& stops) {
   std::vector<double> travelled{0};
   for (int i = 0; i <= kSamples; ++i) {
     colors.push_back(color_of(along(stops, static_cast<double>(i) / kSamples)));
-    if (i > 0)
-      travelled.push_back(travelled.back() + oklab_distance(oklab_of(colors[i]), oklab_of(colors[i - 1])));
+    if (i > 0) travelled.push_back(travelled.back() + oklab_distance(oklab_of(colors[i]), oklab_of(colors[i - 1])));
   }
   std::array<QRgb, 256> table{};
   for (int i = 0; i < 256; ++i) {

@@ -144,7 +144,8 @@ void HeadGrid::reveal(HeadId head) {
   if (at.top() < kHeader) verticalScrollBar()->setValue(verticalScrollBar()->value() + at.top() - kHeader - kMargin);
   if (at.bottom() > view.bottom())
     verticalScrollBar()->setValue(verticalScrollBar()->value() + at.bottom() - view.bottom() + kMargin);
-  if (at.left() < kLabel) horizontalScrollBar()->setValue(horizontalScrollBar()->value() + at.left() - kLabel - kMargin);
+  if (at.left() < kLabel)
+    horizontalScrollBar()->setValue(horizontalScrollBar()->value() + at.left() - kLabel - kMargin);
   if (at.right() > view.right())
     horizontalScrollBar()->setValue(horizontalScrollBar()->value() + at.right() - view.right() + kMargin);
 }
@@ -208,9 +209,9 @@ void HeadGrid::mouseMoveEvent(QMouseEvent* event) {
   if (head == hovered_) return;
   hovered_ = head;
   Q_EMIT head_pointed(head ? (has_thumbnail(*head) ? tr("layer %1, head %2") : tr("layer %1, head %2: not recorded"))
-                               .arg(head->layer)
-                               .arg(head->head)
-                         : QString());
+                                 .arg(head->layer)
+                                 .arg(head->head)
+                           : QString());
   viewport()->update();
 }
 
@@ -226,13 +227,26 @@ bool HeadGrid::viewportEvent(QEvent* event) {
 void HeadGrid::keyPressEvent(QKeyEvent* event) {
   HeadId head = state_.selection().head();
   switch (event->key()) {
-    case Qt::Key_Up: head.layer -= head.layer > 0 ? 1 : 0; break;
-    case Qt::Key_Down: head.layer += head.layer + 1 < layers_ ? 1 : 0; break;
-    case Qt::Key_Left: head.head -= head.head > 0 ? 1 : 0; break;
-    case Qt::Key_Right: head.head += head.head + 1 < heads_ ? 1 : 0; break;
-    case Qt::Key_Home: head = {head.layer, 0}; break;
-    case Qt::Key_End: head.head = heads_ > 0 ? heads_ - 1 : 0; break;
-    default: return QAbstractScrollArea::keyPressEvent(event);
+    case Qt::Key_Up:
+      head.layer -= head.layer > 0 ? 1 : 0;
+      break;
+    case Qt::Key_Down:
+      head.layer += head.layer + 1 < layers_ ? 1 : 0;
+      break;
+    case Qt::Key_Left:
+      head.head -= head.head > 0 ? 1 : 0;
+      break;
+    case Qt::Key_Right:
+      head.head += head.head + 1 < heads_ ? 1 : 0;
+      break;
+    case Qt::Key_Home:
+      head = {head.layer, 0};
+      break;
+    case Qt::Key_End:
+      head.head = heads_ > 0 ? heads_ - 1 : 0;
+      break;
+    default:
+      return QAbstractScrollArea::keyPressEvent(event);
   }
   state_.selection().select_head(head);
 }

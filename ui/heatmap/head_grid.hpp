@@ -63,7 +63,7 @@ class HeadGrid : public QAbstractScrollArea {
   bool per_row_ = false;
   std::uint32_t layers_ = 0, heads_ = 0;
   int side_ = 24;
-  std::uint64_t version_ = 1;  // of scale, theme and size
+  std::uint64_t version_ = 1;          // of scale, theme and size
   std::vector<Thumbnail> thumbnails_;  // layer-major
   std::optional<HeadId> hovered_;
 };

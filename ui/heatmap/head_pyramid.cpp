@@ -29,7 +29,8 @@ void HeadPyramid::absorb_row(std::uint32_t query, std::span<const std::uint16_t>
   recorded_[block] = true;
   std::uint16_t* const maxima = maxima_.data() + offset_of(block);
   for (std::size_t key = 0, column = 0; key < weights.size(); key += kBlock, ++column) {
-    const auto last = weights.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(key + kBlock, weights.size()));
+    const auto last =
+        weights.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(key + kBlock, weights.size()));
     const auto first = weights.begin() + static_cast<std::ptrdiff_t>(key);
     maxima[column] = std::max(maxima[column], *std::max_element(first, last));
   }

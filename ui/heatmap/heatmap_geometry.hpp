@@ -18,16 +18,16 @@ class HeatmapGeometry {
  public:
   static constexpr double kLargestCell = 64;  // pixels
 
-  void set_plot(const QRectF& plot);             // where the map is drawn, in widget pixels
-  void set_cells(std::uint32_t cells);           // rows and columns; a fitted view stays fitted
-  void fit();                                    // all cells in view
-  void zoom(double factor, const QPointF& at);   // the cell under `at` stays under it
-  void pan(const QPointF& pixels);               // the picture follows the mouse
-  void reveal(const HeatmapCell& cell);          // pans just enough to bring it into view
+  void set_plot(const QRectF& plot);            // where the map is drawn, in widget pixels
+  void set_cells(std::uint32_t cells);          // rows and columns; a fitted view stays fitted
+  void fit();                                   // all cells in view
+  void zoom(double factor, const QPointF& at);  // the cell under `at` stays under it
+  void pan(const QPointF& pixels);              // the picture follows the mouse
+  void reveal(const HeatmapCell& cell);         // pans just enough to bring it into view
 
   [[nodiscard]] const QRectF& plot() const { return plot_; }
   [[nodiscard]] std::uint32_t cells() const { return cells_; }
-  [[nodiscard]] double scale() const { return scale_; }        // pixels per cell
+  [[nodiscard]] double scale() const { return scale_; }            // pixels per cell
   [[nodiscard]] const QPointF& origin() const { return origin_; }  // cell coordinates at the plot's top left
   [[nodiscard]] bool fitted() const { return fitted_; }
 

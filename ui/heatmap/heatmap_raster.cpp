@@ -90,7 +90,8 @@ std::size_t bin_of(std::uint16_t half) {
     const ColorScale log{true, kHistogramLow, 1, false};
     std::vector<std::uint8_t> result(kHalfOne + 1u);
     for (std::uint16_t bits = 0; bits <= kHalfOne; ++bits)
-      result[bits] = static_cast<std::uint8_t>(std::min(kHistogramBins - 1.f, log.position(weight_of_half(bits)) * kHistogramBins));
+      result[bits] = static_cast<std::uint8_t>(
+          std::min(kHistogramBins - 1.f, log.position(weight_of_half(bits)) * kHistogramBins));
     return result;
   }();
   return bins[half];

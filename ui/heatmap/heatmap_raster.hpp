@@ -13,9 +13,9 @@ namespace fovea {
 
 // What is no weight has a look of its own.
 struct HeatmapGround {
-  QRgb outside = 0;                           // beyond the last token
-  QRgb future = 0, future_hatch = 0;          // keys that come after the query
-  QRgb unrecorded = 0, unrecorded_dots = 0;   // rows that were not recorded
+  QRgb outside = 0;                          // beyond the last token
+  QRgb future = 0, future_hatch = 0;         // keys that come after the query
+  QRgb unrecorded = 0, unrecorded_dots = 0;  // rows that were not recorded
   friend bool operator==(const HeatmapGround&, const HeatmapGround&) = default;
 };
 
@@ -26,7 +26,7 @@ struct HeatmapQuery {
   std::uint32_t tokens = 0;               // rows and columns of the map
   double pixel_ratio = 1;                 // device pixels per logical one, for the patterns
   ColorScale scale;
-  bool per_row = false;                   // weights relative to the largest of their row
+  bool per_row = false;  // weights relative to the largest of their row
   HeatmapGround ground;
   friend bool operator==(const HeatmapQuery&, const HeatmapQuery&) = default;
 };
@@ -44,6 +44,7 @@ inline constexpr float kHistogramLow = 1e-6f;
 
 // Each pixel shows the largest weight of the cells it covers. `head` may be null: nothing was recorded. `pyramid` (may
 // be null) is used where a pixel covers at least one of its blocks.
-[[nodiscard]] HeatmapPicture raster_attention(const HeadTrace* head, const HeadPyramid* pyramid, const HeatmapQuery& query);
+[[nodiscard]] HeatmapPicture raster_attention(const HeadTrace* head, const HeadPyramid* pyramid,
+                                              const HeatmapQuery& query);
 
 }  // namespace fovea

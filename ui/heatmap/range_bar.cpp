@@ -12,7 +12,7 @@ namespace fovea {
 
 namespace {
 constexpr int kSide = 8, kHistogram = 16, kStrip = 8, kLabels = 16;
-constexpr float kAxisLow = 1e-5f;  // the logarithmic axis starts here
+constexpr float kAxisLow = 1e-5f;    // the logarithmic axis starts here
 constexpr double kOutliers = 0.005;  // part of the weights at either end that a fitted range leaves out
 }  // namespace
 
@@ -52,7 +52,8 @@ void RangeBar::fit() {
     if (before < (1 - kOutliers) * total) last = i;
   }
   const ColorScale bins{true, kHistogramLow, 1, false};
-  const float low = scale_.logarithmic ? std::max(bins.weight_at(static_cast<float>(first) / kHistogramBins), kAxisLow) : 0;
+  const float low =
+      scale_.logarithmic ? std::max(bins.weight_at(static_cast<float>(first) / kHistogramBins), kAxisLow) : 0;
   const float high = bins.weight_at(static_cast<float>(last + 1) / kHistogramBins);
   Q_EMIT range_changed(low, std::min(1.f, std::max(high, low * 1.01f)));
 }
@@ -92,15 +93,19 @@ void RangeBar::keyPressEvent(QKeyEvent* event) {
   const float step = event->modifiers() & Qt::ShiftModifier ? 0.1f : 0.02f;
   const float at = axis().position(handle_ == Handle::low ? scale_.low : scale_.high);
   switch (event->key()) {
-    case Qt::Key_Left: return move(handle_, axis().weight_at(std::max(0.f, at - step)));
-    case Qt::Key_Right: return move(handle_, axis().weight_at(std::min(1.f, at + step)));
+    case Qt::Key_Left:
+      return move(handle_, axis().weight_at(std::max(0.f, at - step)));
+    case Qt::Key_Right:
+      return move(handle_, axis().weight_at(std::min(1.f, at + step)));
     case Qt::Key_Up:
     case Qt::Key_Down:
       handle_ = handle_ == Handle::low ? Handle::high : Handle::low;
       return update();
     case Qt::Key_Return:
-    case Qt::Key_Enter: return fit();
-    default: QWidget::keyPressEvent(event);
+    case Qt::Key_Enter:
+      return fit();
+    default:
+      QWidget::keyPressEvent(event);
   }
 }
 

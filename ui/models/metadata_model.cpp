@@ -38,11 +38,15 @@ QVariant MetadataModel::data(const QModelIndex& index, int role) const {
 }
 
 QVariant MetadataModel::headerData(int section, Qt::Orientation orientation, int role) const {
-  if (orientation != Qt::Horizontal || role != Qt::DisplayRole) return QAbstractTableModel::headerData(section, orientation, role);
+  if (orientation != Qt::Horizontal || role != Qt::DisplayRole)
+    return QAbstractTableModel::headerData(section, orientation, role);
   switch (section) {
-    case kKey: return tr("Key");
-    case kValue: return tr("Value");
-    default: return {};
+    case kKey:
+      return tr("Key");
+    case kValue:
+      return tr("Value");
+    default:
+      return {};
   }
 }
 

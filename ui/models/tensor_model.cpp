@@ -42,28 +42,39 @@ QVariant TensorModel::data(const QModelIndex& index, int role) const {
   if (!checkIndex(index, CheckIndexOption::IndexIsValid)) return {};
   const TensorSummary& tensor = model_->tensors[static_cast<std::size_t>(index.row())];
   if (role == Qt::TextAlignmentRole)
-    return QVariant::fromValue(index.column() == kBytes ? Qt::AlignRight | Qt::AlignVCenter : Qt::AlignLeft | Qt::AlignVCenter);
+    return QVariant::fromValue(index.column() == kBytes ? Qt::AlignRight | Qt::AlignVCenter
+                                                        : Qt::AlignLeft | Qt::AlignVCenter);
   if (role != Qt::DisplayRole && role != kSortRole) return {};
   const bool sort = role == kSortRole;
   switch (index.column()) {
-    case kName: return QString::fromStdString(tensor.name);
-    case kType: return QString::fromStdString(tensor.type);
-    case kShape: return sort ? QVariant(elements(tensor)) : QVariant(shown_shape(tensor));
+    case kName:
+      return QString::fromStdString(tensor.name);
+    case kType:
+      return QString::fromStdString(tensor.type);
+    case kShape:
+      return sort ? QVariant(elements(tensor)) : QVariant(shown_shape(tensor));
     case kBytes:
       return sort ? QVariant(static_cast<qulonglong>(tensor.bytes))
                   : QVariant(shown_bytes(static_cast<double>(tensor.bytes)));
-    default: return {};
+    default:
+      return {};
   }
 }
 
 QVariant TensorModel::headerData(int section, Qt::Orientation orientation, int role) const {
-  if (orientation != Qt::Horizontal || role != Qt::DisplayRole) return QAbstractTableModel::headerData(section, orientation, role);
+  if (orientation != Qt::Horizontal || role != Qt::DisplayRole)
+    return QAbstractTableModel::headerData(section, orientation, role);
   switch (section) {
-    case kName: return tr("Tensor");
-    case kType: return tr("Type");
-    case kShape: return tr("Shape");
-    case kBytes: return tr("Size");
-    default: return {};
+    case kName:
+      return tr("Tensor");
+    case kType:
+      return tr("Type");
+    case kShape:
+      return tr("Shape");
+    case kBytes:
+      return tr("Size");
+    default:
+      return {};
   }
 }
 

@@ -40,8 +40,10 @@ AttentionPanel::AttentionPanel(WorkbenchState& state, const Theme& theme, QWidge
       per_row_(new QToolButton),
       fit_(new QToolButton),
       reset_(new QToolButton),
-      map_clock_(kMapInterval, [this] { refresh(); }, this),
-      grid_clock_(kGridInterval, [this] { grid_->refresh(); }, this) {
+      map_clock_(
+          kMapInterval, [this] { refresh(); }, this),
+      grid_clock_(
+          kGridInterval, [this] { grid_->refresh(); }, this) {
   setProperty("panel", true);
   pages_->addWidget(empty_);
   pages_->addWidget(map_);
@@ -75,7 +77,8 @@ AttentionPanel::AttentionPanel(WorkbenchState& state, const Theme& theme, QWidge
   connect(reset_, &QToolButton::clicked, map_, &AttentionMap::reset_view);
   connect(empty_, &EmptyState::pressed, this, &AttentionPanel::record_requested);
   const auto choose = [this] {
-    state_.selection().select_head({static_cast<std::uint32_t>(layer_->value()), static_cast<std::uint32_t>(head_->value())});
+    state_.selection().select_head(
+        {static_cast<std::uint32_t>(layer_->value()), static_cast<std::uint32_t>(head_->value())});
   };
   connect(layer_, &QSpinBox::valueChanged, this, choose);
   connect(head_, &QSpinBox::valueChanged, this, choose);
@@ -191,12 +194,14 @@ void AttentionPanel::refresh_pages() {
   if (!model)
     empty_->say(tr("No model is open"), tr("Attention appears here when a model has read a prompt."));
   else if (state_.token_count() == 0)
-    empty_->say(tr("Nothing has run yet"), tr("Run a prompt: each row of the map is a token, each column one that it looks at."));
+    empty_->say(tr("Nothing has run yet"),
+                tr("Run a prompt: each row of the map is a token, each column one that it looks at."));
   else if (!some)
-    empty_->say(tr("Layer %1, head %2 was not recorded").arg(head.layer).arg(head.head),
-                tr("What is not recorded is not known; it is not zero. Recording it runs the prompt again with the same "
-                   "seed, so that the text stays the same."),
-                tr("Record this head"));
+    empty_->say(
+        tr("Layer %1, head %2 was not recorded").arg(head.layer).arg(head.head),
+        tr("What is not recorded is not known; it is not zero. Recording it runs the prompt again with the same "
+           "seed, so that the text stays the same."),
+        tr("Record this head"));
   empty_->button()->setEnabled(!state_.running());
   pages_->setCurrentWidget(some ? static_cast<QWidget*>(map_) : empty_);
   map_->set_active(some);

@@ -24,7 +24,8 @@ constexpr std::size_t kCellsAtOnce = 4000;  // (token, layer) pairs taken in per
 QVector<double> shares(const std::vector<std::uint64_t>& calls) {
   const auto total = std::accumulate(calls.begin(), calls.end(), std::uint64_t{0});
   QVector<double> result;
-  for (const std::uint64_t n : calls) result << (total > 0 ? 100.0 * static_cast<double>(n) / static_cast<double>(total) : 0);
+  for (const std::uint64_t n : calls)
+    result << (total > 0 ? 100.0 * static_cast<double>(n) / static_cast<double>(total) : 0);
   return result;
 }
 
@@ -42,7 +43,8 @@ ExpertsPanel::ExpertsPanel(WorkbenchState& state, const Theme& theme, QWidget* p
       figures_{new QLabel, new QLabel},
       readout_(new QLabel),
       map_title_(new QLabel),
-      clock_(kInterval, [this] { refresh(); }, this) {
+      clock_(
+          kInterval, [this] { refresh(); }, this) {
   setProperty("panel", true);
   make_plot();
   lay_out();
@@ -137,7 +139,8 @@ void ExpertsPanel::refresh_pages() {
   if (!model)
     empty_->say(tr("No model is open"), tr("The experts of a mixture appear here when it runs."));
   else if (model->experts == 0)
-    empty_->say(tr("Not applicable"), tr("This is a dense model: every token takes the same path, there are no experts to choose."));
+    empty_->say(tr("Not applicable"),
+                tr("This is a dense model: every token takes the same path, there are no experts to choose."));
   else
     empty_->say(tr("Nothing has run yet"), tr("Run a prompt: the experts that each token takes appear here."));
   pages_->setCurrentIndex(model && model->experts > 0 && counts_.tokens() > 0 ? 1 : 0);
@@ -157,7 +160,8 @@ void ExpertsPanel::plot_calls() {
     const auto figures = utilization_figures(calls);
     QLabel* label = figures_[prefill ? 0 : 1];
     const QColor swatch = (prefill ? prefill_bars_ : decode_bars_)->brush().color();
-    const QString mark = QStringLiteral("<span style='color:%1'>■</span> <b>%2</b> &nbsp;").arg(swatch.name(), names[prefill ? 0 : 1]);
+    const QString mark =
+        QStringLiteral("<span style='color:%1'>■</span> <b>%2</b> &nbsp;").arg(swatch.name(), names[prefill ? 0 : 1]);
     label->setText(figures ? mark + tr("CV %1 (floor %2)&nbsp;&nbsp; U %3&nbsp;&nbsp; H %4&nbsp;&nbsp; dead %5")
                                         .arg(shown_number(figures->cv), shown_number(figures->cv_floor),
                                              shown_number(figures->utilization), shown_number(figures->entropy))
@@ -182,13 +186,15 @@ void ExpertsPanel::point_at_bar(double x) {
   const auto index = static_cast<std::size_t>(expert);
   const auto part = [&](bool prefill) {
     const auto calls = counts_.calls(prefill, layer());
-    return tr("%1 of %2 calls").arg(shown_count(calls[index]), shown_count(std::accumulate(calls.begin(), calls.end(), std::uint64_t{0})));
+    return tr("%1 of %2 calls")
+        .arg(shown_count(calls[index]), shown_count(std::accumulate(calls.begin(), calls.end(), std::uint64_t{0})));
   };
   readout_->setText(tr("expert %1: prefill %2, decode %3").arg(index).arg(part(true), part(false)));
 }
 
 bool ExpertsPanel::eventFilter(QObject* watched, QEvent* event) {
-  if (watched == plot_ && event->type() == QEvent::MouseMove) point_at_bar(static_cast<QMouseEvent*>(event)->position().x());
+  if (watched == plot_ && event->type() == QEvent::MouseMove)
+    point_at_bar(static_cast<QMouseEvent*>(event)->position().x());
   if (watched == plot_ && event->type() == QEvent::Leave) readout_->clear();
   return QFrame::eventFilter(watched, event);
 }

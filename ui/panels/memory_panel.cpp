@@ -44,7 +44,8 @@ MemoryPanel::MemoryPanel(WorkbenchState& state, const Theme& theme, QWidget* par
       measured_name_(new QLabel),
       estimate_name_(new QLabel),
       estimate_total_(new QLabel),
-      clock_(kInterval, [this] { refresh(); }, this) {
+      clock_(
+          kInterval, [this] { refresh(); }, this) {
   setProperty("panel", true);
   make_plot();
   lay_out();
@@ -164,7 +165,8 @@ void MemoryPanel::set_ranges() {
   const double round = step / power <= 2 ? 2 * power : step / power <= 5 ? 5 * power : 10 * power;
   QSharedPointer<QCPAxisTickerText> ticker(new QCPAxisTickerText);
   const double top = most * 1.15;
-  for (double value = 0; value * unit <= top; value += round) ticker->addTick(value * unit, QString::number(value, 'g', 4));
+  for (double value = 0; value * unit <= top; value += round)
+    ticker->addTick(value * unit, QString::number(value, 'g', 4));
   plot_->yAxis->setTicker(ticker);
   plot_->yAxis->setRange(0, top);
   plot_->yAxis->setLabel(QString::fromLatin1(name));
@@ -174,7 +176,8 @@ void MemoryPanel::set_ranges() {
   // While a run grows the axis is lengthened in steps, not with every token.
   if (running) last = std::max(32.0, std::pow(2.0, std::ceil(std::log2(std::max(last, 1.0)) * 2) / 2));
   plot_->xAxis->setRange(first, std::max(last, first + 1));
-  qSharedPointerCast<QCPAxisTickerFixed>(plot_->xAxis->ticker())->setTickStep(tick_step(plot_->xAxis->range().size() / 6));
+  qSharedPointerCast<QCPAxisTickerFixed>(plot_->xAxis->ticker())
+      ->setTickStep(tick_step(plot_->xAxis->range().size() / 6));
   estimate_line_->setVisible(estimate > 0);
   estimate_line_->point1->setCoords(0, estimate);
   estimate_line_->point2->setCoords(1, estimate);
@@ -216,7 +219,8 @@ void MemoryPanel::retranslate() {
 void MemoryPanel::restyle() {
   const ThemeColors& colors = theme_.colors();
   style_plot(*plot_, theme_);
-  const std::array<QColor, kParts> fills{colors.memory_weights, colors.memory_kv, colors.memory_compute, colors.memory_other};
+  const std::array<QColor, kParts> fills{colors.memory_weights, colors.memory_kv, colors.memory_compute,
+                                         colors.memory_other};
   for (std::size_t i = 0; i < kParts; ++i) {
     areas_[i]->setPen(Qt::NoPen);
     areas_[i]->setBrush(fills[i]);

@@ -156,19 +156,25 @@ void ModelPanel::fill_summary() {
   const ModelSummary& m = *model;
   fact(tr("Name"), QString::fromStdString(m.name));
   fact(tr("File"), QString::fromStdString(m.path));
-  fact(tr("Size"), tr("%1, mostly %2").arg(shown_bytes(static_cast<double>(m.file_bytes)), QString::fromStdString(m.quantization)));
+  fact(tr("Size"),
+       tr("%1, mostly %2").arg(shown_bytes(static_cast<double>(m.file_bytes)), QString::fromStdString(m.quantization)));
   fact(tr("Architecture"), QString::fromStdString(m.architecture));
-  fact(tr("Parameters"), m.experts > 0 ? tr("%1, %2 of them active per token").arg(shown_short(m.parameters), shown_short(m.active_parameters))
-                                       : shown_short(m.parameters));
+  fact(tr("Parameters"),
+       m.experts > 0
+           ? tr("%1, %2 of them active per token").arg(shown_short(m.parameters), shown_short(m.active_parameters))
+           : shown_short(m.parameters));
   fact(tr("Layers"), QString::number(m.layers));
   fact(tr("Width"), shown_count(m.width));
-  fact(tr("Heads"), tr("%1 query, %2 key and value, each %3 wide").arg(m.query_heads).arg(m.kv_heads).arg(m.head_width));
-  fact(tr("Experts"), m.experts > 0 ? tr("%1, %2 used per token and layer").arg(m.experts).arg(m.experts_used) : tr("none, a dense model"));
+  fact(tr("Heads"),
+       tr("%1 query, %2 key and value, each %3 wide").arg(m.query_heads).arg(m.kv_heads).arg(m.head_width));
+  fact(tr("Experts"), m.experts > 0 ? tr("%1, %2 used per token and layer").arg(m.experts).arg(m.experts_used)
+                                    : tr("none, a dense model"));
   fact(tr("Vocabulary"), tr("%1 tokens").arg(shown_count(m.vocabulary)));
   fact(tr("Context"), tr("%1 tokens; trained for %2").arg(shown_count(m.context), shown_count(m.trained_context)));
   fact(tr("Chat format"), m.chat ? QString::fromStdString(m.chat_format) : tr("none known"));
   fact(tr("Device"), QString::fromStdString(m.device.name));
-  fact(tr("Driver"), tr("%1, Vulkan %2").arg(QString::fromStdString(m.device.driver), QString::fromStdString(m.device.api)));
+  fact(tr("Driver"),
+       tr("%1, Vulkan %2").arg(QString::fromStdString(m.device.driver), QString::fromStdString(m.device.api)));
   fact(tr("Why this device"), QString::fromStdString(m.device.why));
   fact(tr("Loaded in"), shown_duration(m.load_ms));
 }

@@ -135,8 +135,9 @@ void PromptPanel::retranslate() {
   const bool chat = model && model->chat;
   chat_->setEnabled(chat);
   if (!chat) completion_->setChecked(true);
-  chat_->setToolTip(chat ? tr("The text is wrapped in the model's chat format (%1)").arg(QString::fromStdString(model->chat_format))
-                         : tr("This model has no chat format that is known here; use completion"));
+  chat_->setToolTip(
+      chat ? tr("The text is wrapped in the model's chat format (%1)").arg(QString::fromStdString(model->chat_format))
+           : tr("This model has no chat format that is known here; use completion"));
   const QSignalBlocker blocked(recording_);
   recording_->setItemText(0, tr("Record: nothing"));
   recording_->setItemText(1, tr("Record: this head"));

@@ -34,7 +34,8 @@ std::vector<std::uint64_t> RoutingCounts::calls(bool prefill, std::optional<std:
   std::vector<std::uint64_t> sums(experts_, 0);
   const auto& calls = calls_[prefill ? 1 : 0];
   for (std::uint32_t l = layer.value_or(0); l < (layer ? std::min(*layer + 1, layers_) : layers_); ++l)
-    for (std::uint32_t expert = 0; expert < experts_; ++expert) sums[expert] += calls[std::size_t{l} * experts_ + expert];
+    for (std::uint32_t expert = 0; expert < experts_; ++expert)
+      sums[expert] += calls[std::size_t{l} * experts_ + expert];
   return sums;
 }
 

@@ -39,7 +39,8 @@ RoutingMap::RoutingMap(WorkbenchState& state, const Theme& theme, const RoutingC
 }
 
 QRectF RoutingMap::plot() const {
-  return {kLeft * 1.0, kTop * 1.0, std::max(1.0, width() - kLeft - kRight * 1.0), std::max(1.0, height() - kTop - kBottom * 1.0)};
+  return {kLeft * 1.0, kTop * 1.0, std::max(1.0, width() - kLeft - kRight * 1.0),
+          std::max(1.0, height() - kTop - kBottom * 1.0)};
 }
 
 void RoutingMap::clamp() {
@@ -68,15 +69,18 @@ void RoutingMap::refresh() {
   }
   if (tokens > 0 && static_cast<int>(tokens) > image_.width()) {
     // Room ahead, so that growing copies seldom.
-    QImage grown(static_cast<int>(std::min(tokens + tokens / 2 + 256, kWidestImage)), static_cast<int>(layers), QImage::Format_RGB32);
+    QImage grown(static_cast<int>(std::min(tokens + tokens / 2 + 256, kWidestImage)), static_cast<int>(layers),
+                 QImage::Format_RGB32);
     grown.fill(theme_.colors().unrecorded);
     if (!image_.isNull())
       for (int y = 0; y < image_.height(); ++y)
-        std::copy_n(reinterpret_cast<const QRgb*>(image_.constScanLine(y)), image_.width(), reinterpret_cast<QRgb*>(grown.scanLine(y)));
+        std::copy_n(reinterpret_cast<const QRgb*>(image_.constScanLine(y)), image_.width(),
+                    reinterpret_cast<QRgb*>(grown.scanLine(y)));
     image_ = grown;
   }
   std::vector<QRgb> hues;
-  for (std::uint32_t expert = 0; expert < counts_.experts(); ++expert) hues.push_back(expert_color(expert, theme_.dark()).rgb());
+  for (std::uint32_t expert = 0; expert < counts_.experts(); ++expert)
+    hues.push_back(expert_color(expert, theme_.dark()).rgb());
   for (std::uint32_t layer = 0; layer < layers && drawn_ < tokens; ++layer) {
     auto* const line = reinterpret_cast<QRgb*>(image_.scanLine(static_cast<int>(layer)));
     for (std::uint32_t token = drawn_; token < tokens; ++token) {
@@ -171,7 +175,8 @@ void RoutingMap::leaveEvent(QEvent*) { point_at(std::nullopt); }
 void RoutingMap::move_cursor(int tokens, int layers) {
   Selection& selection = state_.selection();
   const std::int64_t last_layer = std::int64_t{counts_.layers()} - 1;
-  layer_cursor_ = static_cast<std::uint32_t>(std::clamp<std::int64_t>(std::int64_t{layer_cursor_} + layers, 0, std::max<std::int64_t>(last_layer, 0)));
+  layer_cursor_ = static_cast<std::uint32_t>(
+      std::clamp<std::int64_t>(std::int64_t{layer_cursor_} + layers, 0, std::max<std::int64_t>(last_layer, 0)));
   if (tokens != 0 || !selection.token()) selection.step(tokens != 0 ? tokens : -1, counts_.tokens());
   if (selection.token()) Q_EMIT cell_pointed(cell_text(*selection.token(), layer_cursor_));
   update();
@@ -179,16 +184,25 @@ void RoutingMap::move_cursor(int tokens, int layers) {
 
 void RoutingMap::keyPressEvent(QKeyEvent* event) {
   switch (event->key()) {
-    case Qt::Key_Left: return move_cursor(-1, 0);
-    case Qt::Key_Right: return move_cursor(1, 0);
-    case Qt::Key_Up: return move_cursor(0, -1);
-    case Qt::Key_Down: return move_cursor(0, 1);
-    case Qt::Key_Escape: return state_.selection().select_token(std::nullopt);
+    case Qt::Key_Left:
+      return move_cursor(-1, 0);
+    case Qt::Key_Right:
+      return move_cursor(1, 0);
+    case Qt::Key_Up:
+      return move_cursor(0, -1);
+    case Qt::Key_Down:
+      return move_cursor(0, 1);
+    case Qt::Key_Escape:
+      return state_.selection().select_token(std::nullopt);
     case Qt::Key_Plus:
-    case Qt::Key_Equal: return zoom(1.25, plot().center().x());
-    case Qt::Key_Minus: return zoom(0.8, plot().center().x());
-    case Qt::Key_0: return reset_view();
-    default: QWidget::keyPressEvent(event);
+    case Qt::Key_Equal:
+      return zoom(1.25, plot().center().x());
+    case Qt::Key_Minus:
+      return zoom(0.8, plot().center().x());
+    case Qt::Key_0:
+      return reset_view();
+    default:
+      QWidget::keyPressEvent(event);
   }
 }
 
@@ -224,7 +238,8 @@ void RoutingMap::paint_cells(QPainter& painter) const {
     if (hasFocus()) {
       const double height = at.height() / std::max(1u, counts_.layers());
       painter.setPen(QPen(theme_.colors().accent, 2));
-      painter.drawRect(QRectF(token_x(*selection.token()), at.top() + layer_cursor_ * height, std::max(scale_, 4.0), height));
+      painter.drawRect(
+          QRectF(token_x(*selection.token()), at.top() + layer_cursor_ * height, std::max(scale_, 4.0), height));
     }
   }
 }
@@ -243,7 +258,8 @@ void RoutingMap::paint_slots(QPainter& painter) const {
       double y = at.top() + layer * height;
       for (std::size_t slot = 1; slot < chosen.size() && rest > 0; ++slot) {
         const double part = static_cast<double>(chosen[slot].weight) / rest * (height - 1);
-        painter.fillRect(QRectF(token_x(token) + scale_ * 0.68, y, scale_ * 0.32 - 1, part), expert_color(chosen[slot].expert, theme_.dark()));
+        painter.fillRect(QRectF(token_x(token) + scale_ * 0.68, y, scale_ * 0.32 - 1, part),
+                         expert_color(chosen[slot].expert, theme_.dark()));
         y += part;
       }
       painter.setPen(theme_.colors().panel);
@@ -259,10 +275,11 @@ void RoutingMap::paint_axes(QPainter& painter) const {
   const double height = at.height() / counts_.layers();
   const std::uint32_t layer_step = tick_step(15 / height);
   for (std::uint32_t layer = 0; layer < counts_.layers(); layer += layer_step)
-    painter.drawText(QRectF(0, at.top() + layer * height + height / 2 - 8, kLeft - 6, 16), Qt::AlignRight | Qt::AlignVCenter,
-                     QString::number(layer));
+    painter.drawText(QRectF(0, at.top() + layer * height + height / 2 - 8, kLeft - 6, 16),
+                     Qt::AlignRight | Qt::AlignVCenter, QString::number(layer));
   const std::uint32_t step = tick_step(56 / scale_);
-  for (auto token = static_cast<std::uint32_t>(std::ceil(first_ / step)) * step; token < counts_.tokens(); token += step) {
+  for (auto token = static_cast<std::uint32_t>(std::ceil(first_ / step)) * step; token < counts_.tokens();
+       token += step) {
     const double x = token_x(token) + scale_ / 2;
     if (x > at.right() - 8) break;
     painter.drawText(QRectF(x - 40, at.bottom() + 2, 80, 16), Qt::AlignHCenter | Qt::AlignVCenter, shown_count(token));

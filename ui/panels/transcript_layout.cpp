@@ -13,7 +13,8 @@ bool breaks_anywhere(QChar c) { return c.unicode() >= 0x2e80 && c.unicode() < 0x
 
 bool may_break_between(const QString& left, const QString& right) {
   if (left.isEmpty() || right.isEmpty()) return true;
-  return right.front().isSpace() || left.back().isSpace() || breaks_anywhere(left.back()) || breaks_anywhere(right.front());
+  return right.front().isSpace() || left.back().isSpace() || breaks_anywhere(left.back()) ||
+         breaks_anywhere(right.front());
 }
 
 QString quiet_mark(const TokenText& token) {
@@ -60,7 +61,8 @@ void TranscriptLayout::append(const TokenText& token) {
   qsizetype from = 0;
   while (from <= text.size()) {
     const qsizetype end = text.indexOf('\n', from);
-    add_text(index, text.mid(from, (end < 0 ? text.size() : end) - from).replace('\t', QLatin1String("    ")).remove('\r'));
+    add_text(index,
+             text.mid(from, (end < 0 ? text.size() : end) - from).replace('\t', QLatin1String("    ")).remove('\r'));
     if (end < 0) break;
     // The mark hangs over the edge rather than begin a line of its own.
     const QString mark(QChar(0x21b5));
@@ -126,9 +128,8 @@ std::optional<std::uint32_t> TranscriptLayout::token_at(std::size_t line, double
 
 std::optional<std::size_t> TranscriptLayout::line_of(std::uint32_t token) const {
   // An empty line (nothing after a line feed yet) sorts after everything.
-  const auto found = std::partition_point(lines_.begin(), lines_.end(), [token](const Line& line) {
-    return !line.empty() && line.back().token < token;
-  });
+  const auto found = std::partition_point(
+      lines_.begin(), lines_.end(), [token](const Line& line) { return !line.empty() && line.back().token < token; });
   if (found == lines_.end() || found->empty()) return std::nullopt;
   return static_cast<std::size_t>(found - lines_.begin());
 }
@@ -137,9 +138,9 @@ std::optional<std::uint32_t> TranscriptLayout::nearest(std::size_t line, double 
   if (line >= lines_.size() || lines_[line].empty()) return std::nullopt;
   const auto distance = [x](const Fragment& f) { return std::fabs(f.x + f.width / 2 - x); };
   const auto& fragments = lines_[line];
-  return std::min_element(fragments.begin(), fragments.end(), [&](const Fragment& a, const Fragment& b) {
-           return distance(a) < distance(b);
-         })->token;
+  return std::min_element(fragments.begin(), fragments.end(),
+                          [&](const Fragment& a, const Fragment& b) { return distance(a) < distance(b); })
+      ->token;
 }
 
 }  // namespace fovea

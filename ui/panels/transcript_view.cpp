@@ -22,7 +22,11 @@ constexpr int kTextSize = 15;
 }  // namespace
 
 TranscriptView::TranscriptView(WorkbenchState& state, const Theme& theme, QWidget* parent)
-    : QAbstractScrollArea(parent), state_(state), theme_(theme), clock_(33, [this] { take_new_tokens(); }, this) {
+    : QAbstractScrollArea(parent),
+      state_(state),
+      theme_(theme),
+      clock_(
+          33, [this] { take_new_tokens(); }, this) {
   setFrameShape(QFrame::NoFrame);
   setFocusPolicy(Qt::StrongFocus);
   setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
@@ -63,7 +67,8 @@ void TranscriptView::take_new_tokens() {
 }
 
 void TranscriptView::update_scrollbar() {
-  const int height = static_cast<int>(std::ceil(static_cast<double>(layout_.lines().size()) * line_height_)) + 2 * kMargin;
+  const int height =
+      static_cast<int>(std::ceil(static_cast<double>(layout_.lines().size()) * line_height_)) + 2 * kMargin;
   verticalScrollBar()->setRange(0, std::max(0, height - viewport()->height()));
   verticalScrollBar()->setPageStep(viewport()->height());
   verticalScrollBar()->setSingleStep(static_cast<int>(line_height_));
@@ -86,8 +91,9 @@ QRect TranscriptView::token_rect(std::uint32_t token) const {
   if (!line) return {};
   for (const auto& fragment : layout_.lines()[*line])
     if (fragment.token == token)
-      return QRectF(kMargin + fragment.x, kMargin + static_cast<double>(*line) * line_height_ - verticalScrollBar()->value(),
-                    fragment.width, line_height_)
+      return QRectF(kMargin + fragment.x,
+                    kMargin + static_cast<double>(*line) * line_height_ - verticalScrollBar()->value(), fragment.width,
+                    line_height_)
           .toAlignedRect();
   return {};
 }
@@ -136,7 +142,9 @@ void TranscriptView::paint_line(QPainter& painter, const TranscriptLayout::Line&
     const QRectF at(kMargin + fragment.x, top, fragment.width, line_height_);
     if (selected || hovered) {
       // A leading space belongs to the token, but the eye wants the word.
-      const double space = fragment.text.size() > 1 && fragment.text.front() == ' ' ? QFontMetricsF(font_).horizontalAdvance(' ') - 2 : 0;
+      const double space = fragment.text.size() > 1 && fragment.text.front() == ' '
+                               ? QFontMetricsF(font_).horizontalAdvance(' ') - 2
+                               : 0;
       const QRectF ground = at.adjusted(space - 0.5, 2, 1.5, -1);
       painter.setPen(selected ? QPen(colors.accent, 1) : QPen(Qt::NoPen));
       painter.setBrush(selected ? colors.selected : colors.hover);
@@ -184,7 +192,7 @@ void TranscriptView::move_lines(int lines) {
   if (!line) return;
   const double x = token_rect(*selection.token()).center().x() - kMargin;
   const auto count = static_cast<std::int64_t>(layout_.lines().size());
-  for (std::int64_t to = static_cast<std::int64_t>(*line) + lines; to >= 0 && to < count; to += lines > 0 ? 1 : -1)
+  for (std::int64_t to = static_cast<std::int64_t>(*line) + lines; to >= 0 && to<count; to += lines> 0 ? 1 : -1)
     if (const auto token = layout_.nearest(static_cast<std::size_t>(to), x)) return selection.select_token(*token);
 }
 
@@ -192,20 +200,28 @@ void TranscriptView::keyPressEvent(QKeyEvent* event) {
   Selection& selection = state_.selection();
   const std::uint32_t tokens = state_.token_count();
   if (event->matches(QKeySequence::Copy)) {
-    QGuiApplication::clipboard()->setText(
-        selection.token() && *selection.token() < tokens
-            ? QString::fromStdString(state_.tokens()[*selection.token()].text) : text());
+    QGuiApplication::clipboard()->setText(selection.token() && *selection.token() < tokens
+                                              ? QString::fromStdString(state_.tokens()[*selection.token()].text)
+                                              : text());
     return;
   }
   switch (event->key()) {
-    case Qt::Key_Left: return selection.step(-1, tokens);
-    case Qt::Key_Right: return selection.step(1, tokens);
-    case Qt::Key_Up: return move_lines(-1);
-    case Qt::Key_Down: return move_lines(1);
-    case Qt::Key_Home: return tokens > 0 ? selection.select_token(0) : void();
-    case Qt::Key_End: return tokens > 0 ? selection.select_token(tokens - 1) : void();
-    case Qt::Key_Escape: return selection.select_token(std::nullopt);
-    default: QAbstractScrollArea::keyPressEvent(event);
+    case Qt::Key_Left:
+      return selection.step(-1, tokens);
+    case Qt::Key_Right:
+      return selection.step(1, tokens);
+    case Qt::Key_Up:
+      return move_lines(-1);
+    case Qt::Key_Down:
+      return move_lines(1);
+    case Qt::Key_Home:
+      return tokens > 0 ? selection.select_token(0) : void();
+    case Qt::Key_End:
+      return tokens > 0 ? selection.select_token(tokens - 1) : void();
+    case Qt::Key_Escape:
+      return selection.select_token(std::nullopt);
+    default:
+      QAbstractScrollArea::keyPressEvent(event);
   }
 }
 

@@ -13,7 +13,8 @@ class RefreshClock : public QObject {
  public:
   RefreshClock(int interval_ms, std::function<void()> refresh, QObject* parent);
 
-  // Runs `refresh` soon: at once in the next turn of the event loop when the last run is an interval ago, else after it.
+  // Runs `refresh` soon: at once in the next turn of the event loop when the last run is an interval ago, else after
+  // it.
   void request();
   // Runs it now if it was requested.
   void flush();

@@ -48,7 +48,9 @@ struct Oklab {
 // The nearest colour a screen can show: chroma is taken back until it fits, lightness and hue stay.
 [[nodiscard]] inline QColor color_of(Oklab c) {
   std::array<double, 3> rgb = oklab_to_linear_rgb(c);
-  const auto fits = [&] { return *std::min_element(rgb.begin(), rgb.end()) >= -1e-4 && *std::max_element(rgb.begin(), rgb.end()) <= 1.0001; };
+  const auto fits = [&] {
+    return *std::min_element(rgb.begin(), rgb.end()) >= -1e-4 && *std::max_element(rgb.begin(), rgb.end()) <= 1.0001;
+  };
   for (int tries = 0; tries < 40 && !fits(); ++tries) {
     c.a *= 0.95;
     c.b *= 0.95;

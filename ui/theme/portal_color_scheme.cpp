@@ -44,7 +44,9 @@ void PortalColorScheme::on_setting_changed(const QString& space, const QString& 
 
 void PortalColorScheme::take(const QVariant& value) {
   const uint scheme = value.toUInt();
-  const std::optional<bool> dark = scheme == 1 ? std::optional(true) : scheme == 2 ? std::optional(false) : std::nullopt;
+  const std::optional<bool> dark = scheme == 1   ? std::optional(true)
+                                   : scheme == 2 ? std::optional(false)
+                                                 : std::nullopt;
   if (dark == dark_) return;
   dark_ = dark;
   Q_EMIT changed();

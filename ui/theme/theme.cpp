@@ -137,7 +137,8 @@ Theme::Theme(QObject* parent) : QObject(parent), portal_(new PortalColorScheme(t
   // Where nobody chose a font, the system's answer is DejaVu; the CJK font's own Latin is then the better match.
   const QString system = QFontInfo(QFontDatabase::systemFont(QFontDatabase::GeneralFont)).family();
   const QString cjk = first_installed({QStringLiteral("Noto Sans CJK SC"), QStringLiteral("Noto Sans SC")}, system);
-  sans_family_ = system.startsWith(QLatin1String("DejaVu")) ? first_installed({QStringLiteral("Noto Sans")}, cjk) : system;
+  sans_family_ =
+      system.startsWith(QLatin1String("DejaVu")) ? first_installed({QStringLiteral("Noto Sans")}, cjk) : system;
   mono_family_ = first_installed({QStringLiteral("Noto Sans Mono"), QStringLiteral("DejaVu Sans Mono")},
                                  QFontDatabase::systemFont(QFontDatabase::FixedFont).family());
   read_system();

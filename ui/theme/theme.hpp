@@ -14,12 +14,12 @@ enum class ThemeMode { system, light, dark };
 struct ThemeColors {
   bool dark = false;
   QColor ground, panel, line, text, dim, accent;
-  QColor on_accent;       // text on an accent ground
-  QColor hover, selected; // grounds of hovered and selected things
-  QColor control;         // ground of buttons and fields
+  QColor on_accent;        // text on an accent ground
+  QColor hover, selected;  // grounds of hovered and selected things
+  QColor control;          // ground of buttons and fields
   QColor run_a, run_b, loss, gain;
-  QColor future, future_hatch;          // attention: keys that a query cannot see
-  QColor unrecorded, unrecorded_dots;   // attention: rows that were not recorded
+  QColor future, future_hatch;         // attention: keys that a query cannot see
+  QColor unrecorded, unrecorded_dots;  // attention: rows that were not recorded
   QColor memory_weights, memory_kv, memory_compute, memory_other;
 };
 
