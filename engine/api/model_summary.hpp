@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/api/model_card.hpp"
+
 namespace fovea {
 
 struct TensorSummary {
@@ -51,6 +53,7 @@ struct ModelSummary {
   double load_ms = 0;
   std::vector<MetadataEntry> metadata;
   std::vector<TensorSummary> tensors;
+  std::vector<ModelCard> cards;  // one per language; card_for chooses
 };
 
 }  // namespace fovea

@@ -12,6 +12,7 @@
 #include "engine/kernels/sample.hpp"
 #include "engine/model/model_weights.hpp"
 #include "engine/session/engine.hpp"
+#include "engine/session/model_card.hpp"
 #include "engine/text/chat_template.hpp"
 
 namespace fovea {
@@ -92,6 +93,7 @@ ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uin
   if (most != bytes_of_type.end()) summary.quantization = most->first;
   for (const auto& [key, value] : gguf.metadata())
     summary.metadata.push_back({key, std::visit([](const auto& v) { return shown(v); }, value)});
+  summary.cards = read_model_cards(file.path());
   return summary;
 }
 

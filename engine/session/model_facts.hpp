@@ -9,7 +9,7 @@
 namespace fovea {
 
 [[nodiscard]] DeviceSummary summarize(const gpu::DeviceFacts& facts);
-// Everything that follows from the file alone; device and measured memory are left empty.
+// Everything that follows from the file and the card beside it; device and measured memory are left empty.
 [[nodiscard]] ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, const gpu::DeviceFacts& facts);
 // The context a load gets when `wanted` positions are asked for (0: a sensible default). Error: beyond the model's.
 [[nodiscard]] Result<std::uint32_t> choose_context(const ModelConfig& config, std::uint32_t wanted);
