@@ -42,6 +42,8 @@ std::span<const std::uint64_t> shape_of(const TensorSummary& tensor) {
   return std::span(tensor.shape).first(std::min<std::size_t>(tensor.dimensions, tensor.shape.size()));
 }
 
+const ModelCard* card_of(const ModelSummary& model) { return card_for(model.cards, ""); }
+
 Json to_json(const ModelSummary& model, const Gguf& gguf) {
   Json types = Json::object();
   for (const auto& tensor : model.tensors) types[tensor.type] = types.value(tensor.type, 0) + 1;
@@ -66,6 +68,7 @@ Json to_json(const ModelSummary& model, const Gguf& gguf) {
           {"vocabulary", model.vocabulary},
           {"quantization", model.quantization},
           {"chat_format", model.chat ? Json(model.chat_format) : Json(nullptr)},
+          {"card", card_of(model) != nullptr ? Json(card_of(model)->path) : Json(nullptr)},
           {"types", std::move(types)},
           {"bytes", model.file_bytes},
           {"estimate",
@@ -91,6 +94,7 @@ void write_text(const ModelSummary& model, StandardOutput& out) {
   out.write(fmt::format("vocabulary {}, context {}, chat format {}\n", model.vocabulary, model.trained_context,
                         model.chat ? printable(model.chat_format) : "none"));
   out.write(fmt::format("file {:.1f} MiB, mostly {}\n", mebibytes(model.file_bytes), model.quantization));
+  if (const ModelCard* const card = card_of(model)) out.write(fmt::format("card {}\n", printable(card->path)));
   out.write(fmt::format(
       "memory at a context of {} (derived, not measured): weights {:.1f} + KV {:.1f} + compute {:.1f} + "
       "other {:.1f} = {:.1f} MiB\n",

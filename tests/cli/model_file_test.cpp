@@ -1,6 +1,7 @@
 // devices, inspect and tokenize: what they print, as text and as JSON.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <sstream>
 
 #include "tests/cli/program.hpp"
@@ -53,6 +54,17 @@ TEST(Inspect, JsonDescribesTheModel) {
     EXPECT_GT(tensor["bytes"].get<std::uint64_t>(), 0u);
   }
   EXPECT_EQ(run_json({"inspect", "-m", stories_model()}), model);
+}
+
+TEST(Inspect, NamesTheCardBesideTheModel) {
+  const TemporaryFolder folder;
+  const std::string model = folder.file("small.gguf"), card = folder.file("small.md");
+  std::filesystem::copy_file(stories_model(), model);
+  EXPECT_TRUE(run_json({"inspect", model})["card"].is_null());
+  EXPECT_EQ(run({"inspect", model}).out.find("\ncard "), std::string::npos);
+  folder.write("small.md", "# Small\n");
+  EXPECT_EQ(run_json({"inspect", model})["card"], card);
+  EXPECT_NE(run({"inspect", model}).out.find("\ncard " + card + "\n"), std::string::npos);
 }
 
 TEST(Inspect, EstimateGrowsWithTheContext) {
