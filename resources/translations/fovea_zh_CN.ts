@@ -155,6 +155,44 @@ weight %2</source>
     </message>
 </context>
 <context>
+    <name>fovea::CardDocument</name>
+    <message>
+        <source>[image]</source>
+        <translation>[图片]</translation>
+    </message>
+    <message>
+        <source>[image: %1]</source>
+        <translation>[图片：%1]</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::CardView</name>
+    <message>
+        <source>Model card</source>
+        <translation>模型卡</translation>
+    </message>
+    <message>
+        <source>only the first %1 of %2 are shown</source>
+        <translation>仅显示 %2 中的前 %1</translation>
+    </message>
+    <message>
+        <source>too intricate to lay out, so it is shown as written</source>
+        <translation>结构过于复杂，按原文显示</translation>
+    </message>
+    <message>
+        <source>The card cannot be read</source>
+        <translation>无法读取模型卡</translation>
+    </message>
+    <message>
+        <source>This model has no card</source>
+        <translation>此模型没有模型卡</translation>
+    </message>
+    <message>
+        <source>A card is a Markdown file beside the model, %1; README.md serves too where the folder holds no other model.</source>
+        <translation>模型卡是与模型放在一起的 Markdown 文件 %1；若文件夹中没有其他模型，也可以是 README.md。</translation>
+    </message>
+</context>
+<context>
     <name>fovea::DockTitle</name>
     <message>
         <source>Make this view a window of its own, or dock it again</source>
@@ -625,6 +663,10 @@ appears with the first run</source>
     <message>
         <source>Filter</source>
         <translation>筛选</translation>
+    </message>
+    <message>
+        <source>Card</source>
+        <translation>模型卡</translation>
     </message>
 </context>
 <context>

@@ -18,7 +18,7 @@ struct Look {
   ThemeMode theme;
   const char* language;
   View view;
-  bool dense = false, run = true;
+  bool dense = false, run = true, card = false;
 };
 
 std::map<QRgb, int> colors_of(const QImage& image) {
@@ -26,6 +26,17 @@ std::map<QRgb, int> colors_of(const QImage& image) {
   for (int y = 0; y < image.height(); ++y)
     for (int x = 0; x < image.width(); ++x) ++counts[image.pixel(x, y) | 0xff000000u];
   return counts;
+}
+
+std::shared_ptr<const ModelSummary> with_card() {
+  auto model = std::make_shared<ModelSummary>(*synthetic::model({}));
+  ModelCard card;
+  card.path = "/models/made-up-moe-64m.Q8_0.md";
+  card.text =
+      "# Made up\n\nA **model** that nobody trained, with `code` and a [link](https://example.org).\n\n"
+      "| 测试 | value |\n|---|--:|\n| 故事 | 4.21 |\n\n- one\n- two\n\n```\nlisting\n```\n";
+  model->cards = {card};
+  return model;
 }
 
 class Screenshots : public testing::TestWithParam<Look> {};
@@ -52,6 +63,10 @@ TEST_P(Screenshots, ShowTheRun) {
     state.take({synthetic::loaded(shape)});
     window.show_error({ErrorCode::file, "model missing.gguf", "there is no such file", "check the path"});
   }
+  if (look.card) {
+    state.take({ModelLoaded{with_card()}});
+    window.model().show_card();
+  }
   int calm = 0;
   ASSERT_TRUE(synthetic::wait_until([&] { return (calm = window.idle() ? calm + 1 : 0) > 40; }));
   const QImage picture = window.grab().toImage();
@@ -66,7 +81,9 @@ TEST_P(Screenshots, ShowTheRun) {
   EXPECT_GT(colors.size(), 200u);
   EXPECT_GT(area(theme.colors().panel), picture.width() * picture.height() / 8);
   EXPECT_GT(area(theme.colors().ground), 1000);
-  if (look.run) {
+  if (look.card) {
+    EXPECT_GT(area(theme.colors().accent), 20);  // the link
+  } else if (look.run) {
     int heat = 0;
     for (const QRgb color : color_table(theme.dark())) heat += area(QColor(color));
     EXPECT_GT(heat, 20000);
@@ -90,6 +107,8 @@ INSTANTIATE_TEST_SUITE_P(Looks, Screenshots,
                                          Look{"memory_light_zh", ThemeMode::light, "zh_CN", View::memory},
                                          Look{"model_dark_en", ThemeMode::dark, "en", View::model},
                                          Look{"model_light_zh", ThemeMode::light, "zh_CN", View::model},
+                                         Look{"card_light_en", ThemeMode::light, "en", View::model, false, true, true},
+                                         Look{"card_dark_zh", ThemeMode::dark, "zh_CN", View::model, false, true, true},
                                          Look{"dense_light_en", ThemeMode::light, "en", View::experts, true},
                                          Look{"error_light_en", ThemeMode::light, "en", View::prompt, false, false},
                                          Look{"error_dark_zh", ThemeMode::dark, "zh_CN", View::prompt, false, false}),

@@ -1,6 +1,7 @@
 #include "ui/panels/model_panel.hpp"
 
 #include <QClipboard>
+#include <QDesktopServices>
 #include <QEvent>
 #include <QGuiApplication>
 #include <QHeaderView>
@@ -9,6 +10,7 @@
 #include <QShortcut>
 #include <QVBoxLayout>
 #include <algorithm>
+#include <initializer_list>
 
 #include "ui/text/format.hpp"
 
@@ -25,6 +27,7 @@ ModelPanel::ModelPanel(WorkbenchState& state, const Theme& theme, QWidget* paren
       pages_(new QStackedWidget),
       empty_(new EmptyState),
       tabs_(new QTabWidget),
+      card_(new CardView(theme)),
       filter_(new QLineEdit),
       summary_(new QWidget),
       facts_(new QFormLayout(summary_)) {
@@ -44,9 +47,8 @@ ModelPanel::ModelPanel(WorkbenchState& state, const Theme& theme, QWidget* paren
   scroll->setFrameShape(QFrame::NoFrame);
   scroll->viewport()->setAutoFillBackground(false);
   summary_->setAutoFillBackground(false);
-  tabs_->addTab(scroll, QString());
-  tabs_->addTab(metadata_table_, QString());
-  tabs_->addTab(tensor_table_, QString());
+  for (QWidget* tab : std::initializer_list<QWidget*>{scroll, card_, metadata_table_, tensor_table_})
+    tabs_->addTab(tab, QString());
   tabs_->setDocumentMode(true);
   filter_->setClearButtonEnabled(true);
   auto* page = new QWidget;
@@ -63,8 +65,9 @@ ModelPanel::ModelPanel(WorkbenchState& state, const Theme& theme, QWidget* paren
   connect(filter_, &QLineEdit::textChanged, this, [this](const QString& text) {
     tensor_rows_->setFilterFixedString(text);
     metadata_rows_->setFilterFixedString(text);
-    if (!text.isEmpty() && tabs_->currentIndex() == 0) tabs_->setCurrentIndex(2);
+    if (!text.isEmpty() && tabs_->currentIndex() < kMetadata) tabs_->setCurrentIndex(kTensors);
   });
+  connect(card_, &CardView::address_chosen, this, [](const QUrl& address) { QDesktopServices::openUrl(address); });
   connect(&state, &WorkbenchState::model_changed, this, &ModelPanel::refresh);
   connect(&theme, &Theme::changed, this, &ModelPanel::restyle);
   retranslate();
@@ -127,11 +130,12 @@ void ModelPanel::refresh() {
   pages_->setCurrentIndex(model ? 1 : 0);
   tensors_->set_model(model);
   metadata_->set_model(model);
+  card_->show_model(model);
   filter_->clear();
   fill_summary();
   if (!model) return;
-  tabs_->setTabText(1, tr("Metadata (%1)").arg(model->metadata.size()));
-  tabs_->setTabText(2, tr("Tensors (%1)").arg(shown_count(model->tensors.size())));
+  tabs_->setTabText(kMetadata, tr("Metadata (%1)").arg(model->metadata.size()));
+  tabs_->setTabText(kTensors, tr("Tensors (%1)").arg(shown_count(model->tensors.size())));
   tensor_table_->setColumnWidth(TensorModel::kName, 230);
   tensor_table_->setColumnWidth(TensorModel::kType, 64);
   tensor_table_->setColumnWidth(TensorModel::kShape, 150);
@@ -186,9 +190,10 @@ void ModelPanel::changeEvent(QEvent* event) {
 
 void ModelPanel::retranslate() {
   empty_->say(tr("No model is open"), tr("What a GGUF file holds appears here."));
-  tabs_->setTabText(0, tr("Summary"));
-  tabs_->setTabText(1, tr("Metadata"));
-  tabs_->setTabText(2, tr("Tensors"));
+  tabs_->setTabText(kSummary, tr("Summary"));
+  tabs_->setTabText(kCard, tr("Card"));
+  tabs_->setTabText(kMetadata, tr("Metadata"));
+  tabs_->setTabText(kTensors, tr("Tensors"));
   filter_->setPlaceholderText(tr("Filter metadata and tensors"));
   filter_->setAccessibleName(tr("Filter"));
   tensor_table_->setAccessibleName(tr("Tensors"));

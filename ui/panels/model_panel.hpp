@@ -1,4 +1,4 @@
-// The model view: what the file is, its metadata and its tensors; sortable, filterable, copyable.
+// The model view: what the file is, its card, its metadata and its tensors; sortable, filterable, copyable.
 #pragma once
 
 #include <QFormLayout>
@@ -11,6 +11,7 @@
 #include <QTableView>
 #include <vector>
 
+#include "ui/card/card_view.hpp"
 #include "ui/models/metadata_model.hpp"
 #include "ui/models/tensor_model.hpp"
 #include "ui/state/workbench_state.hpp"
@@ -28,6 +29,8 @@ class ModelPanel : public QFrame {
   [[nodiscard]] QTableView& metadata_table() const { return *metadata_table_; }
   [[nodiscard]] QLineEdit& filter_box() const { return *filter_; }
   [[nodiscard]] EmptyState& empty_state() const { return *empty_; }
+  [[nodiscard]] CardView& card() const { return *card_; }
+  void show_card() { tabs_->setCurrentIndex(kCard); }
   // The selected rows as lines of tab-separated cells.
   [[nodiscard]] static QString selected_rows(const QTableView& table);
   [[nodiscard]] QString summary_text() const;
@@ -36,6 +39,7 @@ class ModelPanel : public QFrame {
   void changeEvent(QEvent* event) override;
 
  private:
+  enum Tab { kSummary, kCard, kMetadata, kTensors };
   QTableView* make_table(QSortFilterProxyModel& proxy);
   void retranslate();
   void restyle();
@@ -50,6 +54,7 @@ class ModelPanel : public QFrame {
   QStackedWidget* pages_;
   EmptyState* empty_;
   QTabWidget* tabs_;
+  CardView* card_;
   QTableView *tensor_table_, *metadata_table_;
   QLineEdit* filter_;
   QWidget* summary_;

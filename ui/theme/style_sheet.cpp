@@ -41,7 +41,7 @@ QToolButton { padding: 4px 8px; }
 QPushButton:hover, QToolButton:hover { background: @hover; }
 QPushButton:pressed, QToolButton:pressed, QToolButton:checked { background: @selected; }
 QPushButton:focus, QToolButton:focus, QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus,
-QPlainTextEdit:focus, QTableView:focus { border: 1px solid @accent; }
+QPlainTextEdit:focus, QTableView:focus, QTextBrowser:focus { border: 1px solid @accent; }
 QPushButton:disabled, QToolButton:disabled { color: @dim; background: @ground; }
 QPushButton[primary="true"] { background: @accent; color: @on_accent; border-color: @accent; font-weight: 600; }
 QPushButton[primary="true"]:focus { border: 1px solid @text; }
@@ -66,6 +66,7 @@ QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button, QDoubleSp
 
 QTableView { background: @panel; alternate-background-color: @ground; border: 1px solid transparent; gridline-color: transparent;
   selection-background-color: @selected; selection-color: @text; }
+QTextBrowser { background: @panel; border: 1px solid transparent; selection-background-color: @selected; selection-color: @text; }
 QHeaderView::section { background: @panel; color: @dim; border: none; border-bottom: 1px solid @line; padding: 4px 8px; }
 QTableCornerButton::section { background: @panel; border: none; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }
