@@ -1,0 +1,89 @@
+"""Sizes and training choices, in one place. `FULL` is the model that ships; `TINY` runs in a minute on a CPU."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The `qwen3moe` architecture. Every width that a K-quant packs is a multiple of 256."""
+
+    vocabulary: int = 16384
+    width: int = 512
+    layers: int = 6
+    query_heads: int = 8
+    kv_heads: int = 2
+    head_width: int = 64
+    experts: int = 16
+    experts_used: int = 4
+    expert_width: int = 256
+    rope_base: float = 1e6
+    norm_epsilon: float = 1e-6
+    context: int = 16384
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the training: from `start` (fraction of the time) on, `rows` sequences of `length` tokens a step."""
+
+    start: float
+    rows: int
+    length: int
+    hidden_facts: float  # share of rows in which facts are hidden and asked for
+    quantized_experts: bool  # train through the 4-bit grid the experts ship in
+
+
+@dataclass(frozen=True)
+class Recipe:
+    shape: Shape = Shape()
+    minutes: float = 19.0
+    # 131,072 tokens a step in both phases. The long phase runs at the low end of the learning rate's decay: the loss
+    # rises when 16k rows, of which a step holds only eight, meet a high rate.
+    phases: tuple[Phase, ...] = (
+        Phase(0.0, 64, 2048, 0.20, False),
+        Phase(0.74, 8, 16384, 0.50, True),
+    )
+    warmup_steps: int = 200
+    decay_from: float = 0.12  # fraction of the time after which the learning rate falls in a straight line to ~0
+    matrix_rate: float = 0.02  # Muon: attention and experts
+    # Every text is seen some twenty times, so it has to be made hard to learn by heart: trials.py says how much it gains.
+    matrix_decay: float = 0.5
+    dropout: float = 0.1  # of what a block adds to the stream
+    vector_rate: float = 3e-3  # Adam: embedding and norms
+    router_rate: float = 2e-3
+
+    # Routing: half of the rows see all experts used, the others a cut at this cumulative mass.
+    mass_cut: tuple[float, float] = (0.60, 0.97)
+    target_load_cv: float = 0.04  # over everything
+    target_row_cv: float = 0.45  # within one text: experts may specialise, but not to the point where only a mix is even
+    target_experts_at_80: float = 2.5
+
+    # A domain's share of the rows is proportional to tokens ** 0.6 times its factor; `fixed_shares` come off the top.
+    size_exponent: float = 0.65
+    factors: dict = field(default_factory=lambda: {"stories": 1.7, "stories_simple": 1.4, "books": 1.6, "code": 1.1, "docs_en": 0.8,
+                                                   "chinese_modern": 0.8, "legal_zh": 0.7, "dialogue": 0.7})
+    fixed_shares: dict = field(default_factory=lambda: {"chat_authored": 0.04, "chat_derived": 0.045,
+                                                        "exercises": 0.03})
+    # The tokenizer learns from this many million characters of a domain (from all there are, if fewer; of the written
+    # conversations, several times): as much of Chinese as there is, so that it is not cut into single characters.
+    tokenizer_sample: dict = field(default_factory=lambda: {
+        "books": 5, "stories": 5, "stories_simple": 4, "code": 2, "legal_en": 4, "medical": 4, "docs_en": 2.5,
+        "encyclopedic": 3, "math": 2, "dialogue": 1, "chinese_classical": 14, "chinese_modern": 14, "legal_zh": 14,
+        "chat_authored": 5.6})
+    validation_tokens: int = 131_073  # at most, per domain, whole documents where they are short enough
+    exercise_documents: int = 60_000
+    evaluation_windows: int = 16
+    fact_rows: int = 24  # rows per length in the evaluation of hidden facts, eight facts in each
+    answer_tokens: int = 60  # of an answer in the card
+    seed: int = 1
+
+
+FULL = Recipe()
+
+TINY = Recipe(
+    shape=Shape(vocabulary=768, width=256, layers=2, query_heads=4, kv_heads=2, experts=4, experts_used=2,
+                expert_width=256, context=512),
+    minutes=0.4,
+    phases=(Phase(0.0, 4, 128, 0.3, False), Phase(0.6, 1, 512, 0.5, True)),
+    warmup_steps=5, tokenizer_sample={"books": 0.06, "code": 0.06, "chat_authored": 0.06}, validation_tokens=4_097, exercise_documents=300,
+    evaluation_windows=2, fact_rows=1, answer_tokens=4,
+)
