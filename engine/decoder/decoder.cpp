@@ -158,7 +158,7 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key, bool timed) {
   FOVEA_ASSIGN(gpu::CommandRecorder recorder, device_.record());
   if (timed) recorder.time_tags();
   if (options_.barrier_everywhere) recorder.barrier_everywhere();
-  KernelRecorder kernels(device_, recorder);
+  KernelRecorder kernels(device_, recorder, options_.form);
   const Readback& target = readback(key.decode, key.slot);
   const ForwardPass pass{.config = config_, .weights = weights_, .activations = activations_, .cache = *cache_,
                          .state = state_.address(), .history = history_.address(),

@@ -23,6 +23,7 @@
 #include "engine/decoder/forward_pass.hpp"
 #include "engine/decoder/kv_cache.hpp"
 #include "engine/gpu/device.hpp"
+#include "engine/kernels/kernel_recorder.hpp"
 #include "engine/model/model_config.hpp"
 
 namespace fovea {
@@ -31,6 +32,7 @@ struct DecoderOptions {
   std::uint32_t context = 0;        // positions
   std::uint32_t batch = 0;          // most prompt tokens of one submission; 0: what suits the device
   bool barrier_everywhere = false;  // debug: a barrier before every dispatch must not change a bit
+  ProductForm form = ProductForm::suits_device;  // debug: the steps and products of another kind of device
 };
 
 // What a run records beside its tokens.

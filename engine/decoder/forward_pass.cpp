@@ -17,13 +17,15 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
   return record_head(kernels, tokens, head);
 }
 
-Result<void> ForwardPass::record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens, bool last_only) const {
+Result<ForwardPass::NormedRows> ForwardPass::record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens,
+                                                         bool last_only) const {
+  if (tokens == 1 && kernels.folds_steps()) return NormedRows{activations.x, {.weight = weight, .epsilon = config.norm_epsilon}};
   kernels.plan().tag("norm");
   FOVEA_TRY(record_rms_norm(kernels, {.weight = weight, .x = activations.x, .y = activations.normed, .state = state,
                                       .width = config.width, .stride = activations.strides.width, .tokens = tokens,
                                       .epsilon = config.norm_epsilon, .last_only = last_only}));
   kernels.plan().barrier();
-  return {};
+  return NormedRows{activations.normed, {}};
 }
 
 Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens,
@@ -32,13 +34,14 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   const Activations& a = activations;
   const AttentionShape shape{.query_heads = config.query_heads, .kv_heads = config.kv_heads, .head_width = config.head_width,
                              .tokens = tokens, .layer_offset = cache.layer_offset(layer), .pages = cache.page_table(), .state = state};
-  FOVEA_TRY(record_norm(kernels, w.attention_norm, tokens, false));
+  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.attention_norm, tokens, false));
 
   kernels.plan().tag("qkv");
   std::uint32_t column = 0;  // of this projection in a qkv row
   for (const DeviceMatrix& projection : w.qkv) {
-    FOVEA_TRY(record_matmul(kernels, {.weights = projection, .x = a.normed, .y = a.qkv + column * sizeof(float), .state = state,
-                                      .x_stride = a.strides.width, .y_stride = a.strides.qkv, .tokens = tokens}));
+    FOVEA_TRY(record_matmul(kernels, {.weights = projection, .x = input.x, .y = a.qkv + column * sizeof(float), .state = state,
+                                      .x_stride = a.strides.width, .y_stride = a.strides.qkv, .tokens = tokens,
+                                      .norm = input.norm}));
     column += projection.rows;
   }
   kernels.plan().barrier();
@@ -76,28 +79,35 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
 Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens) const {
   const DeviceLayer& w = weights.layers[layer];
   const Activations& a = activations;
-  FOVEA_TRY(record_norm(kernels, w.feed_forward_norm, tokens, false));
+  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.feed_forward_norm, tokens, false));
 
   ExpertBatch batch{.tokens = tokens, .state = state};
   if (config.mixture()) {
     const std::uint64_t routing_offset = std::uint64_t{layer} * tokens * config.experts_used * sizeof(std::uint32_t);
-    batch.mode = tokens == 1 ? ExpertMode::direct : ExpertMode::grouped;
+    batch.mode = tokens > 1 ? ExpertMode::grouped : kernels.folds_steps() ? ExpertMode::routed : ExpertMode::direct;
     batch.slots = config.experts_used;
     batch.experts = a.experts + routing_offset;
     batch.weights = a.expert_weights + routing_offset;
+    batch.logits = a.router;
+    batch.expert_count = config.experts;
+    batch.normalize = config.normalize_expert_weights;
     batch.counts = a.counts;
     batch.sorted = a.sorted;
     batch.tiles = a.tiles;
     batch.dispatch = &a.dispatch();
 
     kernels.plan().tag("router");
-    FOVEA_TRY(record_matmul(kernels, {.weights = w.router, .x = a.normed, .y = a.router, .state = state,
-                                      .x_stride = a.strides.width, .y_stride = a.strides.router, .tokens = tokens}));
+    FOVEA_TRY(record_matmul(kernels, {.weights = w.router, .x = input.x, .y = a.router, .state = state,
+                                      .x_stride = a.strides.width, .y_stride = a.strides.router, .tokens = tokens,
+                                      .norm = input.norm}));
     kernels.plan().barrier();
-    FOVEA_TRY(record_router_topk(kernels, {.logits = a.router, .experts = batch.experts, .weights = batch.weights, .state = state,
-                                           .stride = a.strides.router, .expert_count = config.experts, .slots = config.experts_used,
-                                           .tokens = tokens, .normalize = config.normalize_expert_weights}));
-    kernels.plan().barrier();
+    if (batch.mode != ExpertMode::routed) {
+      FOVEA_TRY(record_router_topk(kernels, {.logits = a.router, .experts = batch.experts, .weights = batch.weights,
+                                             .state = state, .stride = a.strides.router, .expert_count = config.experts,
+                                             .slots = config.experts_used, .tokens = tokens,
+                                             .normalize = config.normalize_expert_weights}));
+      kernels.plan().barrier();
+    }
     if (batch.mode == ExpertMode::grouped) {
       FOVEA_TRY(record_expert_group(kernels, batch, w.gate, w.down));
       kernels.plan().barrier();
@@ -105,8 +115,9 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
   }
 
   kernels.plan().tag("gate+up");
-  FOVEA_TRY(record_gate_up(kernels, batch, {.gate = w.gate, .up = w.up, .x = a.normed, .act = a.hidden,
-                                            .x_stride = a.strides.width, .act_stride = a.strides.hidden}));
+  FOVEA_TRY(record_gate_up(kernels, batch, {.gate = w.gate, .up = w.up, .x = input.x, .act = a.hidden,
+                                            .x_stride = a.strides.width, .act_stride = a.strides.hidden,
+                                            .norm = input.norm}));
   kernels.plan().barrier();
   kernels.plan().tag("down");
   if (config.mixture()) {
@@ -124,11 +135,11 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
 Result<void> ForwardPass::record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head) const {
   if (head == Head::none) return {};
   const bool last = head == Head::last_logits;
-  FOVEA_TRY(record_norm(kernels, weights.output_norm, tokens, last));
+  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, weights.output_norm, tokens, last));
   kernels.plan().tag("output");
-  FOVEA_TRY(record_matmul(kernels, {.weights = weights.output, .x = activations.normed, .y = logits, .state = state,
+  FOVEA_TRY(record_matmul(kernels, {.weights = weights.output, .x = input.x, .y = logits, .state = state,
                                     .x_stride = activations.strides.width, .y_stride = config.vocabulary, .tokens = tokens,
-                                    .one_row = last}));
+                                    .one_row = last, .norm = input.norm}));
   kernels.plan().barrier();
   return {};
 }

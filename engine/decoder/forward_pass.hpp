@@ -46,7 +46,12 @@ struct ForwardPass {
   [[nodiscard]] Result<void> record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
   [[nodiscard]] Result<void> record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens) const;
   [[nodiscard]] Result<void> record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head) const;
-  [[nodiscard]] Result<void> record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens, bool last_only) const;
+  // The residual's rows as products behind a norm read them: normed by a step of its own, or on the way in.
+  struct NormedRows {
+    std::uint64_t x = 0;
+    FoldedNorm norm;
+  };
+  [[nodiscard]] Result<NormedRows> record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens, bool last_only) const;
 };
 
 }  // namespace fovea

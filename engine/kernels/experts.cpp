@@ -5,9 +5,11 @@
 namespace fovea {
 namespace {
 
+bool one_by_one(const ExpertBatch& batch) { return batch.mode == ExpertMode::direct || batch.mode == ExpertMode::routed; }
+
 // Tokens a product tile takes; the same for both products of a batch, since they share the tile list.
 std::uint32_t tile_tokens(const KernelRecorder& kernels, const ExpertBatch& batch, std::uint32_t rows) {
-  return batch.mode == ExpertMode::direct ? 1 : kernels.product_shape(rows, batch.tokens, 2).tokens;
+  return one_by_one(batch) ? 1 : kernels.product_shape(rows, batch.tokens, 2).tokens;
 }
 
 std::vector<std::uint32_t> product_constants(const ProductShape& shape, std::uint32_t columns, const ExpertBatch& batch) {
@@ -19,12 +21,12 @@ std::uint32_t low(std::uint64_t bytes) { return static_cast<std::uint32_t>(bytes
 std::uint32_t high(std::uint64_t bytes) { return static_cast<std::uint32_t>(bytes >> 32); }
 
 ProductShape gate_shape(const KernelRecorder& kernels, const ExpertBatch& batch, std::uint32_t rows) {
-  ProductShape shape = kernels.product_shape(rows, batch.mode == ExpertMode::direct ? 1 : batch.tokens, 2);
+  ProductShape shape = kernels.product_shape(rows, one_by_one(batch) ? 1 : batch.tokens, 2);
   return shape;
 }
 
 ProductShape down_shape(const KernelRecorder& kernels, const ExpertBatch& batch, std::uint32_t rows) {
-  ProductShape shape = kernels.product_shape(rows, batch.mode == ExpertMode::direct ? 1 : batch.tokens);
+  ProductShape shape = kernels.product_shape(rows, one_by_one(batch) ? 1 : batch.tokens);
   shape.tokens = tile_tokens(kernels, batch, rows);
   return shape;
 }
@@ -59,14 +61,17 @@ Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, c
   const ProductShape shape = gate_shape(kernels, batch, args.gate.rows);
   const shader::GateUpPush push{.gate = args.gate.address, .up = args.up.address, .x = args.x, .act = args.act,
                                 .experts = batch.experts, .tiles = batch.tiles, .sorted = batch.sorted, .state = batch.state,
+                                .norm = args.norm.weight, .logits = batch.logits, .weights = batch.weights,
                                 .rows = args.gate.rows, .row_bytes = args.gate.row_bytes,
                                 .expert_bytes_low = low(args.gate.matrix_bytes()),
                                 .expert_bytes_high = high(args.gate.matrix_bytes()),
-                                .x_stride = args.x_stride, .y_stride = args.act_stride};
+                                .x_stride = args.x_stride, .y_stride = args.act_stride, .epsilon = args.norm.epsilon};
   const ShaderId shader = shader_for(ShaderId::gate_up_F32, args.gate.type);
   auto constants = product_constants(shape, args.gate.columns, batch);
+  constants.insert(constants.end(), {args.norm.weight != 0 ? 1u : 0u, std::max(batch.expert_count, 1u),
+                                     batch.normalize ? 1u : 0u, kernels.subgroup()});
   if (batch.mode == ExpertMode::grouped) return kernels.dispatch_indirect(shader, std::move(constants), push, *batch.dispatch, 0);
-  const std::uint32_t y = batch.mode == ExpertMode::direct ? batch.tokens * batch.slots
+  const std::uint32_t y = one_by_one(batch) ? batch.tokens * batch.slots
                                                            : (batch.tokens + shape.tokens - 1) / shape.tokens;
   return kernels.dispatch(shader, std::move(constants), push, shape.groups(args.gate.rows), y);
 }
@@ -81,7 +86,9 @@ Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batc
                               .expert_bytes_high = high(args.down.matrix_bytes()),
                               .x_stride = args.act_stride, .y_stride = grouped ? args.partial_stride : args.x_stride};
   const ShaderId shader = shader_for(ShaderId::expert_down_F32, args.down.type);
-  auto constants = product_constants(shape, args.down.columns, batch);
+  ExpertBatch chosen = batch;
+  if (batch.mode == ExpertMode::routed) chosen.mode = ExpertMode::direct;  // the choice is made by now
+  auto constants = product_constants(shape, args.down.columns, chosen);
   if (!grouped) return kernels.dispatch(shader, std::move(constants), push, shape.groups(args.down.rows), batch.tokens);
   FOVEA_TRY(kernels.dispatch_indirect(shader, std::move(constants), push, *batch.dispatch, 3 * sizeof(std::uint32_t)));
   kernels.plan().barrier();

@@ -24,6 +24,7 @@ enum class ExpertMode : std::uint32_t {
   dense = 0,    // no experts
   direct = 1,   // one workgroup row per assignment: batches too small to share weights
   grouped = 2,  // sorted token lists, exact tile list, indirect dispatch
+  routed = 3,   // direct for one token, where the gate and up product makes the router's choice itself
 };
 
 struct ExpertBatch {
@@ -31,6 +32,9 @@ struct ExpertBatch {
   std::uint32_t tokens = 1;  // room of the plan
   std::uint32_t slots = 1;   // experts per token
   std::uint64_t experts = 0, weights = 0;              // routing: (tokens, slots)
+  std::uint64_t logits = 0;                            // routed: float (expert_count)
+  std::uint32_t expert_count = 0;                      // routed
+  bool normalize = true;                               // routed: chosen weights sum to one
   std::uint64_t counts = 0, sorted = 0, tiles = 0;     // grouped
   const gpu::Buffer* dispatch = nullptr;               // grouped: uint (2, 3)
   std::uint64_t state = 0;
@@ -45,7 +49,9 @@ struct GateUpArgs {
   std::uint64_t x = 0;       // float (tokens, x_stride)
   std::uint64_t act = 0;     // float (tokens * slots, act_stride)
   std::uint32_t x_stride = 0, act_stride = 0;
+  FoldedNorm norm{};         // of x, done on the way in
 };
+// Routed: also writes the batch's experts and weights.
 [[nodiscard]] Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpArgs& args);
 
 struct ExpertDownArgs {
@@ -55,7 +61,7 @@ struct ExpertDownArgs {
   std::uint64_t x = 0;        // float (tokens, x_stride): the residual that is added to
   std::uint32_t act_stride = 0, partial_stride = 0, x_stride = 0;
 };
-// Direct: one step. Grouped: two steps with a barrier between.
+// Direct and routed: one step. Grouped: two steps with a barrier between.
 [[nodiscard]] Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batch, const ExpertDownArgs& args);
 
 // Upper bound of tiles that a batch can need, to size the tile list.

@@ -15,7 +15,7 @@ ProductShape KernelRecorder::product_shape(std::uint32_t rows, std::uint32_t tok
   const gpu::DeviceFacts& facts = device_.facts();
   ProductShape shape;
   shape.subgroup = facts.subgroup;
-  if (form_ == ProductForm::suits_device ? facts.cpu : form_ == ProductForm::cpu) {
+  if (cpu_form()) {
     // A CPU driver: one invocation per row (no reductions, activations uniform), as many rows per invocation as leave
     // every core a few workgroups, since each loaded activation then serves several rows.
     shape.local_size = facts.subgroup;
@@ -34,6 +34,8 @@ ProductShape KernelRecorder::product_shape(std::uint32_t rows, std::uint32_t tok
   shape.tokens = std::min<std::uint32_t>(tokens, 8);
   return shape;
 }
+
+bool KernelRecorder::folds_steps() const { return !cpu_form(); }
 
 Result<const gpu::Pipeline*> KernelRecorder::pipeline_for(ShaderId shader, std::vector<std::uint32_t> constants) {
   return device_.pipeline(gpu::PipelineKey{shader, std::move(constants), device_.facts().subgroup});

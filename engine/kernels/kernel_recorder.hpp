@@ -27,6 +27,12 @@ struct ProductShape {
 // on whatever device there is.
 enum class ProductForm { suits_device, cpu, gpu };
 
+// A root mean square norm that a product does to its input rows itself (shaders/interface/norm.h); weight 0: none.
+struct FoldedNorm {
+  std::uint64_t weight = 0;  // float (columns), aligned to 16 bytes
+  float epsilon = 0;
+};
+
 class KernelRecorder {
  public:
   KernelRecorder(gpu::Device& device, gpu::CommandRecorder& recorder, ProductForm form = ProductForm::suits_device)
@@ -37,6 +43,10 @@ class KernelRecorder {
   [[nodiscard]] std::uint32_t subgroup() const { return device_.facts().subgroup; }
   // A product of `rows` outputs for `tokens` activation rows that share the weights; `streams` matrices are read at once.
   [[nodiscard]] ProductShape product_shape(std::uint32_t rows, std::uint32_t tokens, std::uint32_t streams = 1) const;
+
+  // Whether small steps are worth folding into the products behind them: on a GPU a step behind a barrier costs 2 us and
+  // more however little it does; on a CPU driver work done by every workgroup again costs more than a dispatch.
+  [[nodiscard]] bool folds_steps() const;
 
   template <class Push>
   [[nodiscard]] Result<void> dispatch(ShaderId shader, std::vector<std::uint32_t> constants, const Push& push,
@@ -54,6 +64,7 @@ class KernelRecorder {
   }
 
  private:
+  [[nodiscard]] bool cpu_form() const { return form_ == ProductForm::suits_device ? facts().cpu : form_ == ProductForm::cpu; }
   [[nodiscard]] Result<const gpu::Pipeline*> pipeline_for(ShaderId shader, std::vector<std::uint32_t> constants);
   gpu::Device& device_;
   gpu::CommandRecorder& recorder_;

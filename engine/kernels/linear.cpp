@@ -19,11 +19,13 @@ Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
   const std::uint32_t tokens = args.one_row ? 1 : args.tokens;
   const ProductShape shape = kernels.product_shape(args.weights.rows, tokens);
   const shader::MatmulPush push{.weights = args.weights.address, .x = args.x, .y = args.y, .state = args.state,
-                                .rows = args.weights.rows, .row_bytes = args.weights.row_bytes, .x_stride = args.x_stride,
-                                .y_stride = args.y_stride, .accumulate = args.accumulate ? 1u : 0u,
-                                .one_row = args.one_row ? 1u : 0u};
+                                .norm = args.norm.weight, .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,
+                                .x_stride = args.x_stride, .y_stride = args.y_stride,
+                                .accumulate = args.accumulate ? 1u : 0u, .one_row = args.one_row ? 1u : 0u,
+                                .epsilon = args.norm.epsilon};
   return kernels.dispatch(shader_for(ShaderId::matmul_F32, args.weights.type),
-                          {shape.local_size, args.weights.columns, shape.rows, shape.tokens, shape.subgroup_form ? 1u : 0u},
+                          {shape.local_size, args.weights.columns, shape.rows, shape.tokens, shape.subgroup_form ? 1u : 0u,
+                           args.norm.weight != 0 ? 1u : 0u},
                           push, shape.groups(args.weights.rows), (tokens + shape.tokens - 1) / shape.tokens);
 }
 

@@ -26,6 +26,7 @@ struct MatmulArgs {
   std::uint32_t tokens = 1;     // room of the plan
   bool accumulate = false;      // adds to y
   bool one_row = false;         // x has one row whatever the batch
+  FoldedNorm norm{};            // of x, done on the way in
 };
 [[nodiscard]] Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args);
 

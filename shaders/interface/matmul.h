@@ -6,18 +6,20 @@
 
 FOVEA_PUSH_BEGIN
 
-// y[t][row] = sum_k W[row][k] x[t][k]  (+ y[t][row] when accumulate)
+// y[t][row] = sum_k W[row][k] x[t][k]  (+ y[t][row] when accumulate); with a norm, of the normed x
 struct MatmulPush {
   address weights;     // stored rows
   address x;       // float (tokens, x_stride)
   address y;      // float (tokens, y_stride)
   address state;       // StepState: tokens in the batch
+  address norm;        // float (columns): weights of the norm of x; 0 where x is taken as it is
   uint rows;           // output width
   uint row_bytes;
   uint x_stride;   // floats, multiple of 4
   uint y_stride;  // floats
   uint accumulate;     // 1: adds to what is there (residual)
   uint one_row;        // 1: x has one row whatever the batch
+  float epsilon;       // of the norm
 };
 
 FOVEA_PUSH_END

@@ -34,7 +34,7 @@ struct GroupPush {
   uint down_groups;
 };
 
-// act[a][row] = silu(gate_e[row] . x) * (up_e[row] . x)   (Shazeer 2020)
+// act[a][row] = silu(gate_e[row] . x) * (up_e[row] . x)   (Shazeer 2020); with a norm, of the normed x
 struct GateUpPush {
   address gate, up;  // stored rows of all experts
   address x;         // float (tokens, x_stride)
@@ -43,11 +43,15 @@ struct GateUpPush {
   address tiles;     // grouped: ExpertTile
   address sorted;    // grouped: uint
   address state;
+  address norm;      // float (columns): weights of the norm of x; 0 where x is taken as it is
+  address logits;    // routed: float (experts) of the one token
+  address weights;   // routed: float (slots), written beside `experts`
   uint rows;
   uint row_bytes;
   uint expert_bytes_low, expert_bytes_high;  // from one expert's matrix to the next
   uint x_stride;
   uint y_stride;
+  float epsilon;     // of the norm
 };
 
 // grouped: partial[a][row] = down_e[row] . act[a]

@@ -2,7 +2,8 @@
 //
 // y[t][row] = sum_k W[row][k] x[t][k], float accumulation in ascending k (row form) or per lane and then over the
 // subgroup (subgroup form). One invocation (or one subgroup) computes ROWS x TOKENS outputs, so that a weight is decoded
-// once for all tokens and an activation is loaded once for all rows. Twin: engine/reference/matvec.
+// once for all tokens and an activation is loaded once for all rows. With NORM the rows of x are normed on the way in:
+// who reads a row of x reads all of it, so its mean square costs no further load. Twins: engine/reference/matvec, rms_norm.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -17,6 +18,7 @@ layout(constant_id = 1) const uint COLUMNS = 512;   // k
 layout(constant_id = 2) const uint ROWS = 1;        // per invocation or subgroup
 layout(constant_id = 3) const uint TOKENS = 1;      // per invocation or subgroup
 layout(constant_id = 4) const bool SUBGROUP = false;  // lanes of a subgroup share rows and split k
+layout(constant_id = 5) const bool NORM = false;      // x is x / sqrt(mean(x^2) + epsilon) * norm
 
 layout(push_constant, scalar) uniform Push { MatmulPush p; };
 
@@ -38,6 +40,8 @@ void main() {
 
   float sum[ROWS * TOKENS];
   [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) sum[i] = 0.0;
+  float squares[TOKENS];
+  [[unroll]] for (uint t = 0; t < TOKENS; t++) squares[t] = 0.0;
 
   uint first = SUBGROUP ? gl_SubgroupInvocationID : 0u, step = SUBGROUP ? gl_SubgroupSize : 1u;
   [[dont_unroll]] for (uint sub = first; sub < COLUMNS / 32u; sub += step) {
@@ -51,16 +55,30 @@ void main() {
       Float4s xt = Float4s(x[t] + uint64_t(sub * 128u));
       [[unroll]] for (uint j = 0; j < 8; j++) {
         vec4 v = xt.v[j];
+        if (NORM) {
+          squares[t] += dot(v, v);
+          v *= Float4s(p.norm + uint64_t(sub * 128u)).v[j];
+        }
         [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r * TOKENS + t] += dot(w[r * 8 + j], v);
       }
     }
   }
 #if FORMAT_HAS_TAIL
   [[dont_unroll]] for (uint k = COLUMNS / 32u * 32u + first; k < COLUMNS; k += step)
-    [[unroll]] for (uint r = 0; r < ROWS; r++)
-      [[unroll]] for (uint t = 0; t < TOKENS; t++) sum[r * TOKENS + t] += load1(row[r], k) * Floats(x[t]).v[k];
+    [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+      float v = Floats(x[t]).v[k];
+      if (NORM) {
+        squares[t] += v * v;
+        v *= Floats(p.norm).v[k];
+      }
+      [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r * TOKENS + t] += load1(row[r], k) * v;
+    }
 #endif
 
+  if (NORM) [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+    float scale = inversesqrt((SUBGROUP ? subgroupAdd(squares[t]) : squares[t]) / float(COLUMNS) + p.epsilon);
+    [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r * TOKENS + t] *= scale;
+  }
   if (SUBGROUP) [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) sum[i] = subgroupAdd(sum[i]);
   if (SUBGROUP && !subgroupElect()) return;
   [[unroll]] for (uint r = 0; r < ROWS; r++)

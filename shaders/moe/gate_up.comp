@@ -1,6 +1,8 @@
 // Gate and up products with SwiGLU, dense or over experts; gate and up rows are read by the same invocation.
 // MODE 0: dense, y = token tile. MODE 1: direct, y = assignment, expert read from the routing buffer (decode).
-// MODE 2: grouped, y = tile of assignments that share an expert (prefill, indirect). Twin: engine/reference/expert_ffn.
+// MODE 2: grouped, y = tile of assignments that share an expert (prefill, indirect). MODE 3: routed, y = slot of the one
+// token; every subgroup finds its expert in the router's logits, and one writes the choice for who comes after.
+// With NORM the rows of x are normed on the way in. Twins: engine/reference/expert_ffn, router, rms_norm.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -16,6 +18,12 @@ layout(constant_id = 3) const uint TOKENS = 1;
 layout(constant_id = 4) const bool SUBGROUP = false;
 layout(constant_id = 5) const uint MODE = 0;
 layout(constant_id = 6) const uint SLOTS = 1;
+layout(constant_id = 7) const bool NORM = false;      // x is x / sqrt(mean(x^2) + epsilon) * norm
+layout(constant_id = 8) const uint EXPERTS = 1;       // routed: the choice's constants
+layout(constant_id = 9) const bool NORMALIZE = true;
+layout(constant_id = 10) const uint LANES = 8;
+
+#include "shaders/include/router_choice.glsl"
 
 layout(push_constant, scalar) uniform Push { GateUpPush p; };
 
@@ -29,6 +37,10 @@ void main() {
     if (y >= tokens * SLOTS) return;
     first = y;
     expert = Uints(p.experts).v[y];
+  } else if (MODE == 3u) {
+    bool publish = gl_WorkGroupID.x == 0u && y == SLOTS - 1u && gl_SubgroupID == 0u;
+    first = y;
+    expert = choose_experts(p.logits, y, publish, p.experts, p.weights);
   } else {
     ExpertTile tile = Tiles(p.tiles).v[y];
     expert = tile.expert;
@@ -52,6 +64,8 @@ void main() {
 
   float gate[ROWS * TOKENS], up[ROWS * TOKENS];
   [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) { gate[i] = 0.0; up[i] = 0.0; }
+  float squares[TOKENS];
+  [[unroll]] for (uint t = 0; t < TOKENS; t++) squares[t] = 0.0;
   uint start = SUBGROUP ? gl_SubgroupInvocationID : 0u, step = SUBGROUP ? gl_SubgroupSize : 1u;
   [[dont_unroll]] for (uint sub = start; sub < COLUMNS / 32u; sub += step) {
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
@@ -62,6 +76,10 @@ void main() {
         Float4s xt = Float4s(x[t] + uint64_t(sub * 128u));
         [[unroll]] for (uint j = 0; j < 8; j++) {
           vec4 v = xt.v[j];
+          if (NORM) {
+            if (r == 0u) squares[t] += dot(v, v);
+            v *= Float4s(p.norm + uint64_t(sub * 128u)).v[j];
+          }
           gate[r * TOKENS + t] += dot(g[j], v);
           up[r * TOKENS + t] += dot(u[j], v);
         }
@@ -70,12 +88,22 @@ void main() {
   }
 #if FORMAT_HAS_TAIL
   [[dont_unroll]] for (uint k = COLUMNS / 32u * 32u + start; k < COLUMNS; k += step)
-    [[unroll]] for (uint r = 0; r < ROWS; r++)
-      [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-        gate[r * TOKENS + t] += load1(p.gate + row[r], k) * Floats(x[t]).v[k];
-        up[r * TOKENS + t] += load1(p.up + row[r], k) * Floats(x[t]).v[k];
+    [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+      float v = Floats(x[t]).v[k];
+      if (NORM) {
+        squares[t] += v * v;
+        v *= Floats(p.norm).v[k];
       }
+      [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        gate[r * TOKENS + t] += load1(p.gate + row[r], k) * v;
+        up[r * TOKENS + t] += load1(p.up + row[r], k) * v;
+      }
+    }
 #endif
+  if (NORM) [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+    float scale = inversesqrt((SUBGROUP ? subgroupAdd(squares[t]) : squares[t]) / float(COLUMNS) + p.epsilon);
+    [[unroll]] for (uint r = 0; r < ROWS; r++) { gate[r * TOKENS + t] *= scale; up[r * TOKENS + t] *= scale; }
+  }
   if (SUBGROUP) [[unroll]] for (uint i = 0; i < ROWS * TOKENS; i++) {
     gate[i] = subgroupAdd(gate[i]);
     up[i] = subgroupAdd(up[i]);

@@ -67,6 +67,27 @@ TEST_P(Families, decoding_continues_as_a_longer_prompt_would) {
   }
 }
 
+// Norms folded into products and the router's choice into the expert products, as on a GPU: the same function.
+TEST_P(Families, the_steps_of_a_gpu_give_the_same) {
+  const std::vector<std::int32_t> prompt = tokens(40, 4);
+  const std::vector<float> expected = must(reference_->logits(prompt));
+  const Generation plain = generate(*decoder_, prompt, 30, {.routing = true});
+  decoder_.reset();
+  decoder_ = make_decoder(device(), *file_, {.form = ProductForm::gpu});
+  for (const std::uint32_t batch : {40u, 1u})
+    EXPECT_TRUE(near_enough(all_logits(*decoder_, prompt, batch), expected, kLogits)) << "batches of " << batch;
+  const Generation folded = generate(*decoder_, prompt, 30, {.routing = true});
+  EXPECT_EQ(folded.drawn, plain.drawn);
+  ASSERT_EQ(folded.steps.size(), plain.steps.size());
+  for (std::size_t i = 0; i < plain.steps.size(); ++i) {
+    EXPECT_EQ(folded.steps[i].experts, plain.steps[i].experts) << "step " << i;
+    if (!plain.steps[i].weights.empty()) {  // a mixture
+      EXPECT_TRUE(near_enough(folded.steps[i].weights, plain.steps[i].weights, {1e-3, 1e-3})) << "step " << i;
+    }
+  }
+  EXPECT_EQ(generate(*decoder_, prompt, 30).drawn, folded.drawn);
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, Families, testing::ValuesIn(model_shapes()),
                          [](const auto& entry) { return std::string(entry.param.name); });
 

@@ -10,6 +10,8 @@
 
 #include "engine/reference/expert_ffn.hpp"
 #include "engine/reference/matvec.hpp"
+#include "engine/reference/rms_norm.hpp"
+#include "engine/reference/router.hpp"
 #include "tests/support/kernel_test.hpp"
 #include "tests/support/tolerance.hpp"
 
@@ -207,6 +209,46 @@ TEST_P(FeedForwardTypes, equal_the_reference_in_the_form_for_gpus) {
   const Network net = network(GetParam(), widths(GetParam()), kExperts, random);
   check(net, assign(3, 2, kSome, random), 4, ExpertMode::direct, ProductForm::gpu);
   check(net, assign(33, 2, kSome, random), 40, ExpertMode::grouped, ProductForm::gpu);
+}
+
+// Norm, choice and products of one token in two steps equal the same in five.
+TEST_P(FeedForwardTypes, routed_products_norm_and_choose_themselves) {
+  constexpr std::uint32_t kSlots = 3;
+  constexpr float kEpsilon = 1e-5f;
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu})
+    for (const bool normalize : {true, false}) {
+      Seeded random(86);
+      const Network net = network(GetParam(), widths(GetParam()), kExperts, random);
+      const std::uint32_t width = net.gate.columns, hidden = net.gate.rows;
+      const std::uint32_t stride = (width + 3) / 4 * 4, act_stride = (hidden + 3) / 4 * 4 + 4;
+      const std::vector<float> input = random.normals(width, 2), norm = random.normals(width), logits = random.normals(kExperts, 2);
+      std::vector<float> normed(width);
+      reference::rms_norm(input, norm, kEpsilon, normed);
+      const reference::Routing choice = reference::route(logits, kSlots, normalize);
+
+      GuardBuffer act = output(kSlots * act_stride), x = output(stride), experts = output(kSlots), weights = output(kSlots);
+      const std::vector<float> residual = random.normals(stride);
+      x.set_initial<float>(residual);
+      set_state(3, 1);
+      const DeviceMatrix gate = place(net.gate), up = place(net.up), down = place(net.down);
+      ExpertBatch batch{.mode = ExpertMode::routed, .slots = kSlots, .experts = experts.address(), .weights = weights.address(),
+                        .logits = place(logits), .expert_count = kExperts, .normalize = normalize};
+      const std::uint64_t rows = place_rows(input, width, stride), norms = place(norm);
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+            batch.state = state;
+            FOVEA_TRY(record_gate_up(kernels, batch, {.gate = gate, .up = up, .x = rows, .act = act.address(), .x_stride = stride,
+                                                      .act_stride = act_stride, .norm = {.weight = norms, .epsilon = kEpsilon}}));
+            kernels.plan().barrier();
+            return record_expert_down(kernels, batch, {.down = down, .act = act.address(), .x = x.address(),
+                                                       .act_stride = act_stride, .x_stride = stride});
+          },
+          {&act, &x, &experts, &weights}, form);
+      EXPECT_EQ(experts.values<std::uint32_t>(), choice.experts);
+      EXPECT_TRUE(near_enough(weights.values<float>(), choice.weights, {4e-6, 4e-6}));
+      expect_outputs(net, {1, kSlots, choice.experts, choice.weights}, normed, residual,
+                     rows_of(act, kSlots, hidden, act_stride), x.values<float>(), stride);
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, FeedForwardTypes,

@@ -88,6 +88,43 @@ TEST_P(Matmul, equals_the_reference_in_the_form_for_gpus) {
     check(shape, ProductForm::gpu, seed++);
 }
 
+// A norm on the way in equals a norm of its own before.
+TEST_P(Matmul, norms_its_input) {
+  std::uint64_t seed = 60;
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu})
+    for (const Product shape : {Product{widths(GetParam())[0], 129, 1}, {widths(GetParam())[1], 5, 3}}) {
+      SCOPED_TRACE(std::to_string(shape.columns) + " columns, form " + std::to_string(static_cast<int>(form)));
+      constexpr float kEpsilon = 1e-3f;
+      Seeded random(seed++);
+      const StoredMatrix weights = stored_matrix(GetParam(), shape.columns, shape.rows, random);
+      const std::vector<float> x = random.mixed(std::size_t{shape.tokens} * shape.columns), norm = random.normals(shape.columns);
+      std::vector<float> normed(x.size()), expected(std::size_t{shape.tokens} * shape.rows);
+      for (std::size_t t = 0; t < shape.tokens; ++t)
+        reference::rms_norm(std::span(x).subspan(t * shape.columns, shape.columns), norm, kEpsilon,
+                            std::span(normed).subspan(t * shape.columns, shape.columns));
+      reference::matvec(weights.view(), normed, expected);
+
+      const std::uint32_t x_stride = (shape.columns + 3) / 4 * 4 + 8, y_stride = shape.rows + 3;
+      GuardBuffer y = output(std::uint64_t{shape.tokens} * y_stride);
+      set_state(0, shape.tokens);
+      const DeviceMatrix matrix = place(weights);
+      const std::uint64_t rows = place_rows(x, shape.columns, x_stride), norms = place(norm);
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t state) {
+            return record_matmul(kernels, {.weights = matrix,
+                                           .x = rows,
+                                           .y = y.address(),
+                                           .state = state,
+                                           .x_stride = x_stride,
+                                           .y_stride = y_stride,
+                                           .tokens = shape.tokens,
+                                           .norm = {.weight = norms, .epsilon = kEpsilon}});
+          },
+          {&y}, form);
+      EXPECT_TRUE(near_enough(rows_of(y, shape.tokens, shape.rows, y_stride), expected, kProduct));
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, Matmul, testing::ValuesIn(kTypes), type_name);
 
 class MatmulOfBlocks : public Matmul {};
