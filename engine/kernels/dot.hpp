@@ -1,0 +1,61 @@
+// Products of one token with activations in 8 bits, for weights stored in blocks: packed integer dot products on the
+// stored bytes. On a GPU the workgroup rounds (and norms) its input itself; on a CPU driver, where shared memory is slow,
+// record_quantize does it once before.
+#pragma once
+
+#include "engine/kernels/device_matrix.hpp"
+#include "engine/kernels/experts.hpp"
+#include "engine/kernels/kernel_recorder.hpp"
+#include "shaders/interface/dot.h"
+
+namespace fovea {
+
+// Words of one vector of `width` activations in 8 bits.
+[[nodiscard]] constexpr std::uint32_t q8_words(std::uint32_t width) { return width / 32 * shader::kQ8Words; }
+
+// Whether these kernels take the matrix, with `vectors` inputs per product (slots of a down product, else 1): a block
+// type, integer dot on the device, and room in shared memory where the input is rounded there.
+[[nodiscard]] bool takes_dot(const KernelRecorder& kernels, const DeviceMatrix& matrix, std::uint32_t vectors = 1);
+
+struct QuantizeArgs {
+  std::uint64_t x = 0;    // float (rows, x_stride)
+  std::uint64_t q8 = 0;   // words (rows, q8_stride)
+  std::uint64_t y = 0;    // with a norm: float (rows, x_stride), the normed rows; 0 if nobody wants them
+  std::uint32_t width = 0, x_stride = 0, q8_stride = 0, rows = 1;
+  FoldedNorm norm{};
+};
+[[nodiscard]] Result<void> record_quantize(KernelRecorder& kernels, const QuantizeArgs& args);
+
+// What a product reads: floats and a norm where the workgroup rounds them (kernels.folds_steps()), else words.
+struct DotInput {
+  std::uint64_t address = 0;
+  FoldedNorm norm{};
+};
+
+struct MatvecDotArgs {
+  DeviceMatrix weights;
+  DotInput x;
+  std::uint64_t y = 0;      // float (rows)
+  bool accumulate = false;  // adds to y
+};
+[[nodiscard]] Result<void> record_matvec_dot(KernelRecorder& kernels, const MatvecDotArgs& args);
+
+struct GateUpDotArgs {
+  DeviceMatrix gate, up;    // of one type
+  DotInput x;
+  std::uint64_t act = 0;    // float (slots, act_stride)
+  std::uint32_t act_stride = 0;
+};
+// The batch's mode is dense, direct or routed.
+[[nodiscard]] Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpDotArgs& args);
+
+struct DownDotArgs {
+  DeviceMatrix down;
+  std::uint64_t act = 0;    // floats or words (slots, act_stride), as DotInput
+  std::uint64_t x = 0;      // float (rows): the residual that is added to
+  std::uint32_t act_stride = 0;
+};
+// The batch's mode is direct or routed.
+[[nodiscard]] Result<void> record_expert_down_dot(KernelRecorder& kernels, const ExpertBatch& batch, const DownDotArgs& args);
+
+}  // namespace fovea

@@ -1,0 +1,12 @@
+// Activations rounded to 8 bits in blocks of 32, as the kernels of shaders/interface/dot.h take them (ggml's Q8_0 rule).
+#pragma once
+
+#include <span>
+
+namespace fovea::reference {
+
+// out[i] = d q, with d = max|x| / 127 of the block and q = floor(x * 127 / max|x| + 1/2) in single precision, which is
+// what every device computes. x.size() is a multiple of 32, and out as long.
+void round_to_8_bits(std::span<const float> x, std::span<float> out);
+
+}  // namespace fovea::reference

@@ -1,0 +1,34 @@
+// Activations to 8 bits (shaders/interface/dot.h): eight neighbouring lanes share a block, four activations each, so
+// loads are whole and nothing but shuffles within eight lanes is needed. Twin: engine/reference/quantize.
+#ifndef FOVEA_QUANTIZE_ROWS_GLSL
+#define FOVEA_QUANTIZE_ROWS_GLSL
+
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_clustered : require
+
+#include "addresses.glsl"
+#include "shaders/interface/dot.h"
+
+// What a lane holds of a block once its eight lanes have agreed.
+struct Q8Part {
+  uint q;    // its four activations
+  float d;   // of the block
+  uint sums; // of the block
+};
+
+Q8Part quantize4(vec4 v) {
+  vec4 a = abs(v);
+  float most = subgroupClusteredMax(max(max(a.x, a.y), max(a.z, a.w)), 8);
+  float d = most / 127.0, inverse = most > 0.0 ? 127.0 / most : 0.0;
+  ivec4 q = ivec4(floor(v * inverse + 0.5));
+  int sum = subgroupClusteredAdd(q.x + q.y + q.z + q.w, 4);
+  uint half_sum = uint(sum & 0xFFFF);
+  // Lane 0 of the eight holds the first half's sum, lane 4 the second's.
+  uint shifted = (gl_SubgroupInvocationID & 4u) == 0u ? half_sum : half_sum << 16;
+  uint sums = subgroupClusteredOr((gl_SubgroupInvocationID & 3u) == 0u ? shifted : 0u, 8);
+  ivec4 b = q & 255;
+  return Q8Part(uint(b.x | (b.y << 8) | (b.z << 16) | (b.w << 24)), d, sums);
+}
+
+#endif

@@ -1,0 +1,70 @@
+// Activations in 8 bits, and the push constants of the products that take them.
+//
+// A block of 32 activations is kQ8Words words: 8 words of signed bytes q, the scale d = max|x| / 127 as float bits, and
+// the sums of q over the first and the second 16 as two signed halves of a word. x is about d q. The rule is ggml's
+// Q8_0; the sums serve weights that are stored with an offset.
+#ifndef FOVEA_DOT_H
+#define FOVEA_DOT_H
+#include "shaders/interface/push.h"
+FOVEA_PUSH_BEGIN
+
+const uint kQ8Words = 10;
+const uint kQ8Scale = 8;
+const uint kQ8Sums = 9;
+
+// q8[row] = x[row] in 8 bits; with a norm, the normed x, which is also written to y where that is not 0.
+struct QuantizePush {
+  address x;       // float (rows, x_stride)
+  address q8;      // words (rows, q8_stride)
+  address y;       // float (rows, x_stride) or 0
+  address norm;    // float (width) or 0
+  uint width;      // a multiple of 32
+  uint x_stride;   // floats, a multiple of 4
+  uint q8_stride;  // words
+  float epsilon;
+};
+
+// y[row] = W[row] . x  (+ y[row] when accumulate); x in 8 bits, or in floats that are normed (with a norm) and rounded to
+// 8 bits by the workgroup itself (STAGED).
+struct MatvecDotPush {
+  address weights;
+  address x;       // staged: float (columns); else words
+  address y;       // float (rows)
+  address norm;    // staged: float (columns) or 0
+  uint rows;
+  uint row_bytes;
+  uint accumulate;
+  float epsilon;
+};
+
+// act[slot][row] = silu(gate_e[row] . x) * (up_e[row] . x)
+struct GateUpDotPush {
+  address gate, up;
+  address x;         // as above
+  address act;       // float (slots, y_stride)
+  address experts;   // direct: uint (slots); routed: written
+  address norm;      // as above
+  address logits;    // routed: float (experts)
+  address weights;   // routed: float (slots), written
+  uint rows;
+  uint row_bytes;
+  uint expert_bytes_low, expert_bytes_high;
+  uint y_stride;
+  float epsilon;
+};
+
+// y[row] += sum_slot weight[slot] * (down_e[row] . act[slot])
+struct DownDotPush {
+  address down;
+  address act;       // staged: float (slots, act_stride); else words (slots, act_stride)
+  address y;         // float (rows)
+  address experts;   // uint (slots)
+  address weights;   // float (slots)
+  uint rows;
+  uint row_bytes;
+  uint expert_bytes_low, expert_bytes_high;
+  uint act_stride;
+};
+
+FOVEA_PUSH_END
+#endif

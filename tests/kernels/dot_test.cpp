@@ -1,0 +1,151 @@
+// Products with activations in 8 bits against the reference over rounded activations, in both forms: rounded by a step of
+// its own (CPU drivers) and by the workgroup (GPUs).
+#include "engine/kernels/dot.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "engine/reference/expert_ffn.hpp"
+#include "engine/reference/matvec.hpp"
+#include "engine/reference/quantize.hpp"
+#include "engine/reference/rms_norm.hpp"
+#include "engine/reference/router.hpp"
+#include "tests/support/kernel_test.hpp"
+#include "tests/support/tolerance.hpp"
+
+namespace fovea::test {
+namespace {
+
+constexpr std::array kTypes{DType::Q8_0, DType::Q4_0, DType::Q5_0, DType::Q4_K, DType::Q5_K, DType::Q6_K};
+constexpr float kEpsilon = 1e-5f;
+
+// A quotient that differs in its last bit rounds an activation to the neighbouring step now and then: of 256 steps one in
+// one of hundreds of columns. Measured on lavapipe: 3e-7 without a norm, 4e-4 with one.
+constexpr Tolerance kExact{.relative_l2 = 5e-6, .scaled_max = 5e-6};
+constexpr Tolerance kRounded{.relative_l2 = 2e-3, .scaled_max = 3e-3};
+
+class Dot : public KernelTest, public testing::WithParamInterface<DType> {
+ protected:
+  void SetUp() override {
+    KernelTest::SetUp();
+    if (!IsSkipped() && !device().facts().integer_dot) GTEST_SKIP() << "this device has no integer dot product";
+  }
+  // Short and odd, and longer: K-quants have blocks of 256.
+  std::array<std::uint32_t, 2> widths() const {
+    return traits(GetParam()).block_length == 32 ? std::array{96u, 544u} : std::array{256u, 768u};
+  }
+  static std::vector<float> rounded(const std::vector<float>& x) {
+    std::vector<float> out(x.size());
+    reference::round_to_8_bits(x, out);
+    return out;
+  }
+  static std::vector<float> normed(const std::vector<float>& x, const std::vector<float>& norm) {
+    std::vector<float> out(x.size());
+    reference::rms_norm(x, norm, kEpsilon, out);
+    return out;
+  }
+  // Records whatever turns floats at `x` into what the products of this form read.
+  Result<DotInput> input(KernelRecorder& kernels, std::uint64_t x, std::uint32_t width, FoldedNorm norm, std::uint64_t words) {
+    if (kernels.folds_steps()) return DotInput{x, norm};
+    FOVEA_TRY(record_quantize(kernels, {.x = x, .q8 = words, .width = width, .x_stride = width, .q8_stride = q8_words(width), .norm = norm}));
+    kernels.plan().barrier();
+    return DotInput{words, {}};
+  }
+};
+
+TEST_P(Dot, matvec_equals_the_reference) {
+  std::uint64_t seed = 1;
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu})
+    for (const std::uint32_t columns : widths())
+      for (const std::uint32_t row_count : {1u, 129u})
+        for (const bool with_norm : {false, true}) {
+          SCOPED_TRACE(std::to_string(columns) + " columns, " + std::to_string(row_count) + " rows, form " +
+                       std::to_string(static_cast<int>(form)) + (with_norm ? ", normed" : ""));
+          Seeded random(seed++);
+          const StoredMatrix weights = stored_matrix(GetParam(), columns, row_count, random);
+          const std::vector<float> x = random.mixed(columns), norm = random.normals(columns), before = random.normals(row_count);
+          std::vector<float> expected(row_count);
+          reference::matvec(weights.view(), rounded(with_norm ? normed(x, norm) : x), expected);
+          for (std::size_t i = 0; i < row_count; ++i) expected[i] += before[i];
+          GuardBuffer y = output(row_count), words = output(q8_words(columns));
+          y.set_initial<float>(before);
+          set_state(0, 1);
+          const DeviceMatrix matrix = place(weights);
+          const std::uint64_t at = place_rows(x, columns, columns), norms = place(norm);
+          run(
+              [&](KernelRecorder& kernels, std::uint64_t) -> Result<void> {
+                if (!takes_dot(kernels, matrix)) return fail(ErrorCode::internal, "the matrix", "it is not taken", "look why");
+                FOVEA_ASSIGN(const DotInput in, input(kernels, at, columns, {.weight = with_norm ? norms : 0, .epsilon = kEpsilon}, words.address()));
+                return record_matvec_dot(kernels, {.weights = matrix, .x = in, .y = y.address(), .accumulate = true});
+              },
+              {&y, &words}, form);
+          EXPECT_TRUE(near_enough(y.values<float>(), expected, with_norm ? kRounded : kExact));
+        }
+}
+
+TEST_P(Dot, feed_forward_equals_the_reference) {
+  constexpr std::uint32_t kExperts = 6, kSlots = 3;
+  const std::uint32_t width = widths()[1], hidden = widths()[0];
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
+    SCOPED_TRACE("form " + std::to_string(static_cast<int>(form)));
+    Seeded random(90);
+    const StoredMatrix gate = stored_matrix(GetParam(), width, hidden, random, kExperts),
+                       up = stored_matrix(GetParam(), width, hidden, random, kExperts),
+                       down = stored_matrix(GetParam(), hidden, width, random, kExperts);
+    const std::vector<float> x = random.normals(width, 2), norm = random.normals(width), logits = random.normals(kExperts, 2),
+                             residual = random.normals(width);
+    const reference::Routing choice = reference::route(logits, kSlots, true);
+    std::vector<float> expected_act, expected = residual, g(hidden), u(hidden), out(width);
+    const std::vector<float> in = rounded(normed(x, norm));
+    for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
+      reference::matvec(gate.view(), in, g, {.matrix = choice.experts[slot]});
+      reference::matvec(up.view(), in, u, {.matrix = choice.experts[slot]});
+      reference::swiglu(g, u, g);
+      expected_act.insert(expected_act.end(), g.begin(), g.end());
+      reference::matvec(down.view(), rounded(g), out, {.matrix = choice.experts[slot]});
+      for (std::uint32_t i = 0; i < width; ++i) expected[i] += choice.weights[slot] * out[i];
+    }
+    GuardBuffer act = output(kSlots * hidden), y = output(width), experts = output(kSlots), weights = output(kSlots),
+                words = output(q8_words(width)), act_words = output(kSlots * q8_words(hidden));
+    y.set_initial<float>(residual);
+    set_state(0, 1);
+    const DeviceMatrix gates = place(gate), ups = place(up), downs = place(down);
+    const std::uint64_t at = place_rows(x, width, width), norms = place(norm);
+    const ExpertBatch batch{.mode = ExpertMode::routed, .slots = kSlots, .experts = experts.address(), .weights = weights.address(),
+                            .logits = place(logits), .expert_count = kExperts};
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t) -> Result<void> {
+          FOVEA_ASSIGN(const DotInput from, input(kernels, at, width, {.weight = norms, .epsilon = kEpsilon}, words.address()));
+          FOVEA_TRY(record_gate_up_dot(kernels, batch, {.gate = gates, .up = ups, .x = from, .act = act.address(), .act_stride = hidden}));
+          kernels.plan().barrier();
+          if (kernels.folds_steps())
+            return record_expert_down_dot(kernels, batch, {.down = downs, .act = act.address(), .x = y.address(), .act_stride = hidden});
+          FOVEA_TRY(record_quantize(kernels, {.x = act.address(), .q8 = act_words.address(), .width = hidden, .x_stride = hidden,
+                                              .q8_stride = q8_words(hidden), .rows = kSlots}));
+          kernels.plan().barrier();
+          return record_expert_down_dot(kernels, batch, {.down = downs, .act = act_words.address(), .x = y.address(),
+                                                         .act_stride = q8_words(hidden)});
+        },
+        {&act, &y, &experts, &weights, &words, &act_words}, form);
+    EXPECT_EQ(experts.values<std::uint32_t>(), choice.experts);
+    EXPECT_TRUE(near_enough(act.values<float>(), expected_act, kRounded)) << "SwiGLU";
+    EXPECT_TRUE(near_enough(y.values<float>(), expected, kRounded)) << "down";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, Dot, testing::ValuesIn(kTypes), [](const auto& entry) { return std::string(name(entry.param)); });
+
+TEST(RoundTo8Bits, keeps_zeros_and_the_ends_of_a_block) {
+  std::vector<float> x(64, 0.0f), out(64, 1.0f);
+  x[33] = -2.0f;
+  x[40] = 2.0f;
+  x[41] = 0.5f / 127.0f;  // a quarter of a step
+  reference::round_to_8_bits(x, out);
+  for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(out[i], i == 33 ? -2.0f : i == 40 ? 2.0f : 0.0f) << i;
+}
+
+}  // namespace
+}  // namespace fovea::test
