@@ -48,6 +48,10 @@ void add_common_options(CLI::App& parser, CommonOptions& options) {
   add_spec_option(parser, "attention", options.policy.attention, "How attention is computed (default: dense)");
   add_spec_option(parser, "moe", options.policy.moe, "How experts are chosen (default: static)");
   add_spec_option(parser, "kv", options.policy.kv, "How keys and values are kept (default: f16)");
+  parser.add_option("--activations", options.activations,
+                    "What decoding multiplies block weights with: f32 or 8 bits, q8_0 (default: f32)")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"f32", "q8_0"}));
   parser.add_option("--policy", options.policy.file, "Read --attention, --moe and --kv from a JSON file")
       ->type_name("FILE.json");
   add_json_option(parser, options);

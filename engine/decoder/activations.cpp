@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/kernels/attention.hpp"
+#include "engine/kernels/dot.hpp"
 #include "engine/kernels/experts.hpp"
 
 namespace fovea {
@@ -48,6 +49,7 @@ std::uint64_t Activations::lay_out(const gpu::DeviceFacts& facts, const ModelCon
   }
   take(hidden, tokens * slots * strides.hidden);
   take(logits, std::uint64_t{logit_rows} * config.vocabulary);
+  take(words, q8_words(static_cast<std::uint32_t>(std::max<std::uint64_t>({strides.width, strides.attended, slots * strides.hidden}) + 31)));
   return at - base;
 }
 

@@ -162,7 +162,8 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key, bool timed) {
   const Readback& target = readback(key.decode, key.slot);
   const ForwardPass pass{.config = config_, .weights = weights_, .activations = activations_, .cache = *cache_,
                          .state = state_.address(), .history = history_.address(),
-                         .logits = key.kind == StepKind::logits ? all_logits_.address() : activations_.logits};
+                         .logits = key.kind == StepKind::logits ? all_logits_.address() : activations_.logits,
+                         .activation_type = options_.activation_type};
   const Head head = key.kind == StepKind::fill ? Head::none : key.kind == StepKind::draw ? Head::last_logits : Head::all_logits;
   const CaptureLayout layout = key.rows ? capture_layout(target) : CaptureLayout{};
   FOVEA_TRY(pass.record(kernels, key.tokens, head, key.rows ? &layout : nullptr));

@@ -18,14 +18,40 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
 }
 
 Result<ForwardPass::NormedRows> ForwardPass::record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens,
-                                                         bool last_only) const {
-  if (tokens == 1 && kernels.folds_steps()) return NormedRows{activations.x, {.weight = weight, .epsilon = config.norm_epsilon}};
+                                                         const DeviceMatrix& reader, bool last_only) const {
+  const FoldedNorm norm{.weight = weight, .epsilon = config.norm_epsilon};
+  if (tokens == 1 && kernels.folds_steps()) return NormedRows{activations.x, norm};
   kernels.plan().tag("norm");
+  if (uses_dot(kernels, tokens, reader)) {
+    FOVEA_TRY(record_quantize(kernels, {.x = activations.x, .q8 = activations.words, .y = activations.normed,
+                                        .width = config.width, .x_stride = activations.strides.width, .norm = norm}));
+    kernels.plan().barrier();
+    return NormedRows{activations.normed, {}, activations.words};
+  }
   FOVEA_TRY(record_rms_norm(kernels, {.weight = weight, .x = activations.x, .y = activations.normed, .state = state,
                                       .width = config.width, .stride = activations.strides.width, .tokens = tokens,
                                       .epsilon = config.norm_epsilon, .last_only = last_only}));
   kernels.plan().barrier();
   return NormedRows{activations.normed, {}};
+}
+
+bool ForwardPass::uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix,
+                           std::uint32_t vectors) const {
+  return tokens == 1 && activation_type == ActivationType::q8_0 && takes_dot(kernels, matrix, vectors);
+}
+
+DotInput ForwardPass::dot_input(const NormedRows& rows) {
+  return rows.words != 0 ? DotInput{rows.words, {}} : DotInput{rows.x, rows.norm};
+}
+
+Result<DotInput> ForwardPass::record_rounding(KernelRecorder& kernels, std::uint64_t x, std::uint32_t width, std::uint32_t stride,
+                                              std::uint32_t rows) const {
+  if (kernels.folds_steps()) return DotInput{x, {}};
+  kernels.plan().tag("round");
+  FOVEA_TRY(record_quantize(kernels, {.x = x, .q8 = activations.words, .width = width, .x_stride = stride,
+                                      .q8_stride = q8_words(width), .rows = rows}));
+  kernels.plan().barrier();
+  return DotInput{activations.words, {}};
 }
 
 Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens,
@@ -34,15 +60,20 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   const Activations& a = activations;
   const AttentionShape shape{.query_heads = config.query_heads, .kv_heads = config.kv_heads, .head_width = config.head_width,
                              .tokens = tokens, .layer_offset = cache.layer_offset(layer), .pages = cache.page_table(), .state = state};
-  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.attention_norm, tokens, false));
+  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.attention_norm, tokens, w.qkv.front(), false));
 
   kernels.plan().tag("qkv");
   std::uint32_t column = 0;  // of this projection in a qkv row
   for (const DeviceMatrix& projection : w.qkv) {
-    FOVEA_TRY(record_matmul(kernels, {.weights = projection, .x = input.x, .y = a.qkv + column * sizeof(float), .state = state,
+    const std::uint64_t y = a.qkv + column * sizeof(float);
+    column += projection.rows;
+    if (uses_dot(kernels, tokens, projection) && (kernels.folds_steps() || input.words != 0)) {
+      FOVEA_TRY(record_matvec_dot(kernels, {.weights = projection, .x = dot_input(input), .y = y}));
+      continue;
+    }
+    FOVEA_TRY(record_matmul(kernels, {.weights = projection, .x = input.x, .y = y, .state = state,
                                       .x_stride = a.strides.width, .y_stride = a.strides.qkv, .tokens = tokens,
                                       .norm = input.norm}));
-    column += projection.rows;
   }
   kernels.plan().barrier();
 
@@ -68,10 +99,16 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   }
   kernels.plan().barrier();
 
-  kernels.plan().tag("attention output");
-  FOVEA_TRY(record_matmul(kernels, {.weights = w.attention_output, .x = a.attended, .y = a.x, .state = state,
-                                    .x_stride = a.strides.attended, .y_stride = a.strides.width, .tokens = tokens,
-                                    .accumulate = true}));
+  if (uses_dot(kernels, tokens, w.attention_output)) {
+    FOVEA_ASSIGN(const DotInput heads, record_rounding(kernels, a.attended, w.attention_output.columns, a.strides.attended, 1));
+    kernels.plan().tag("attention output");
+    FOVEA_TRY(record_matvec_dot(kernels, {.weights = w.attention_output, .x = heads, .y = a.x, .accumulate = true}));
+  } else {
+    kernels.plan().tag("attention output");
+    FOVEA_TRY(record_matmul(kernels, {.weights = w.attention_output, .x = a.attended, .y = a.x, .state = state,
+                                      .x_stride = a.strides.attended, .y_stride = a.strides.width, .tokens = tokens,
+                                      .accumulate = true}));
+  }
   kernels.plan().barrier();
   return {};
 }
@@ -79,7 +116,7 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
 Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens) const {
   const DeviceLayer& w = weights.layers[layer];
   const Activations& a = activations;
-  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.feed_forward_norm, tokens, false));
+  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.feed_forward_norm, tokens, w.gate, false));
 
   ExpertBatch batch{.tokens = tokens, .state = state};
   if (config.mixture()) {
@@ -115,28 +152,49 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
   }
 
   kernels.plan().tag("gate+up");
-  FOVEA_TRY(record_gate_up(kernels, batch, {.gate = w.gate, .up = w.up, .x = input.x, .act = a.hidden,
-                                            .x_stride = a.strides.width, .act_stride = a.strides.hidden,
-                                            .norm = input.norm}));
-  kernels.plan().barrier();
-  kernels.plan().tag("down");
-  if (config.mixture()) {
-    FOVEA_TRY(record_expert_down(kernels, batch, {.down = w.down, .act = a.hidden, .partial = a.partial, .x = a.x,
-                                                  .act_stride = a.strides.hidden, .partial_stride = a.strides.width,
-                                                  .x_stride = a.strides.width}));
+  if (uses_dot(kernels, tokens, w.gate)) {
+    FOVEA_TRY(record_gate_up_dot(kernels, batch, {.gate = w.gate, .up = w.up, .x = dot_input(input), .act = a.hidden,
+                                                  .act_stride = a.strides.hidden}));
   } else {
-    FOVEA_TRY(record_matmul(kernels, {.weights = w.down, .x = a.hidden, .y = a.x, .state = state, .x_stride = a.strides.hidden,
-                                      .y_stride = a.strides.width, .tokens = tokens, .accumulate = true}));
+    FOVEA_TRY(record_gate_up(kernels, batch, {.gate = w.gate, .up = w.up, .x = input.x, .act = a.hidden,
+                                              .x_stride = a.strides.width, .act_stride = a.strides.hidden,
+                                              .norm = input.norm}));
   }
   kernels.plan().barrier();
+  FOVEA_TRY(record_down(kernels, w.down, batch));
+  kernels.plan().barrier();
   return {};
+}
+
+Result<void> ForwardPass::record_down(KernelRecorder& kernels, const DeviceMatrix& down, const ExpertBatch& batch) const {
+  const Activations& a = activations;
+  const std::uint32_t slots = config.mixture() ? config.experts_used : 1;
+  if (uses_dot(kernels, batch.tokens, down, slots)) {
+    FOVEA_ASSIGN(const DotInput hidden, record_rounding(kernels, a.hidden, down.columns, a.strides.hidden, slots));
+    kernels.plan().tag("down");
+    if (!config.mixture()) return record_matvec_dot(kernels, {.weights = down, .x = hidden, .y = a.x, .accumulate = true});
+    return record_expert_down_dot(kernels, batch, {.down = down, .act = hidden.address, .x = a.x,
+                                                   .act_stride = kernels.folds_steps() ? a.strides.hidden : q8_words(down.columns)});
+  }
+  kernels.plan().tag("down");
+  if (config.mixture())
+    return record_expert_down(kernels, batch, {.down = down, .act = a.hidden, .partial = a.partial, .x = a.x,
+                                               .act_stride = a.strides.hidden, .partial_stride = a.strides.width,
+                                               .x_stride = a.strides.width});
+  return record_matmul(kernels, {.weights = down, .x = a.hidden, .y = a.x, .state = state, .x_stride = a.strides.hidden,
+                                 .y_stride = a.strides.width, .tokens = batch.tokens, .accumulate = true});
 }
 
 Result<void> ForwardPass::record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head) const {
   if (head == Head::none) return {};
   const bool last = head == Head::last_logits;
-  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, weights.output_norm, tokens, last));
+  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, weights.output_norm, tokens, weights.output, last));
   kernels.plan().tag("output");
+  if (uses_dot(kernels, tokens, weights.output)) {
+    FOVEA_TRY(record_matvec_dot(kernels, {.weights = weights.output, .x = dot_input(input), .y = logits}));
+    kernels.plan().barrier();
+    return {};
+  }
   FOVEA_TRY(record_matmul(kernels, {.weights = weights.output, .x = input.x, .y = logits, .state = state,
                                     .x_stride = activations.strides.width, .y_stride = config.vocabulary, .tokens = tokens,
                                     .one_row = last, .norm = input.norm}));

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/decoder/activation_type.hpp"
 #include "engine/decoder/activations.hpp"
 #include "engine/decoder/device_weights.hpp"
 #include "engine/decoder/kv_cache.hpp"
+#include "engine/kernels/dot.hpp"
 #include "engine/kernels/experts.hpp"
 #include "engine/kernels/kernel_recorder.hpp"
 
@@ -38,6 +40,7 @@ struct ForwardPass {
   std::uint64_t state = 0;     // StepState
   std::uint64_t history = 0;   // uint (context): token ids by position
   std::uint64_t logits = 0;    // float (rows, vocabulary): one row, or one per token for Head::all_logits
+  ActivationType activation_type = ActivationType::f32;
 
   // Records embedding, layers and head for up to `tokens` tokens (the step state says how many there are).
   [[nodiscard]] Result<void> record(KernelRecorder& kernels, std::uint32_t tokens, Head head, const CaptureLayout* capture) const;
@@ -45,13 +48,22 @@ struct ForwardPass {
  private:
   [[nodiscard]] Result<void> record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
   [[nodiscard]] Result<void> record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens) const;
+  [[nodiscard]] Result<void> record_down(KernelRecorder& kernels, const DeviceMatrix& down, const ExpertBatch& batch) const;
   [[nodiscard]] Result<void> record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head) const;
   // The residual's rows as products behind a norm read them: normed by a step of its own, or on the way in.
   struct NormedRows {
     std::uint64_t x = 0;
     FoldedNorm norm;
+    std::uint64_t words = 0;   // the same in 8 bits, where a step of its own made them
   };
-  [[nodiscard]] Result<NormedRows> record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens, bool last_only) const;
+  // `reader`: the largest product that reads the rows; it decides whether they are made in 8 bits too.
+  [[nodiscard]] Result<NormedRows> record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens, const DeviceMatrix& reader,
+                                               bool last_only) const;
+  [[nodiscard]] bool uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix, std::uint32_t vectors = 1) const;
+  [[nodiscard]] static DotInput dot_input(const NormedRows& rows);
+  // The rows of `x` for products in 8 bits: as they are where the workgroup rounds them, else rounded by a step.
+  [[nodiscard]] Result<DotInput> record_rounding(KernelRecorder& kernels, std::uint64_t x, std::uint32_t width, std::uint32_t stride,
+                                                 std::uint32_t rows) const;
 };
 
 }  // namespace fovea

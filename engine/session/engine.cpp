@@ -64,7 +64,8 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   tell("Building pipelines", 0.8);
   FOVEA_ASSIGN(std::unique_ptr<Decoder> decoder,
                Decoder::create(*device, config, std::move(uploaded),
-                               {.context = context, .barrier_everywhere = options.barrier_everywhere}));
+                               {.context = context, .activation_type = options.activations,
+                                .barrier_everywhere = options.barrier_everywhere}));
   FOVEA_TRY(decoder->warm_up());
   if (stop.stop_requested()) return tl::unexpected(stopped());
   (void)device->save_pipeline_cache();  // a cache that cannot be written costs time at the next start, nothing else

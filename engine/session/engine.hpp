@@ -15,6 +15,7 @@
 #include "engine/api/event.hpp"
 #include "engine/api/model_summary.hpp"
 #include "engine/base/result.hpp"
+#include "engine/decoder/activation_type.hpp"
 #include "engine/text/tokenizer.hpp"
 
 namespace fovea {
@@ -22,6 +23,7 @@ namespace fovea {
 struct EngineOptions {
   std::int32_t device = -1;    // -1: choose
   std::uint32_t context = 0;   // 0: the trained context, at most kDefaultContext
+  ActivationType activations = ActivationType::f32;  // of decoding, for weights in blocks
   bool barrier_everywhere = false;  // debug: must give identical output
 };
 inline constexpr std::uint32_t kDefaultContext = 16384;

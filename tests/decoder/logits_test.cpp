@@ -88,6 +88,32 @@ TEST_P(Families, the_steps_of_a_gpu_give_the_same) {
   EXPECT_EQ(generate(*decoder_, prompt, 30).drawn, folded.drawn);
 }
 
+// Activations in 8 bits, in both forms: nearly always the token of highest reference logit, never one far below it, and
+// the same every time.
+TEST_P(Families, activations_in_8_bits_draw_nearly_the_same) {
+  const std::vector<std::int32_t> prompt = tokens(20, 5);
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
+    SCOPED_TRACE("form " + std::to_string(static_cast<int>(form)));
+    decoder_.reset();
+    decoder_ = make_decoder(device(), *file_, {.activation_type = ActivationType::q8_0, .form = form});
+    const Generation run = generate(*decoder_, prompt, 50);
+    EXPECT_EQ(generate(*decoder_, prompt, 50).drawn, run.drawn);
+    std::vector<std::int32_t> all = prompt;
+    all.insert(all.end(), run.drawn.begin(), run.drawn.end() - 1);
+    const std::vector<float> logits = must(reference_->logits(all));
+    const std::size_t vocabulary = decoder_->config().vocabulary;
+    std::size_t highest_drawn = 0;
+    for (std::size_t i = 0; i < run.drawn.size(); ++i) {
+      const std::span<const float> row = std::span(logits).subspan((prompt.size() - 1 + i) * vocabulary, vocabulary);
+      const auto [lowest, highest] = std::ranges::minmax(row);
+      const float drawn = row[static_cast<std::size_t>(run.drawn[i])];
+      highest_drawn += drawn == highest ? 1 : 0;
+      ASSERT_GE(drawn, highest - 0.05f * (highest - lowest)) << "draw " << i;
+    }
+    EXPECT_GE(highest_drawn, 44u);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, Families, testing::ValuesIn(model_shapes()),
                          [](const auto& entry) { return std::string(entry.param.name); });
 
