@@ -67,7 +67,8 @@ def trial(part: Path, variant: str, minutes: float) -> None:
     overrides = dict(setting.split("=") for setting in variant.split(","))
     recipe = dataclasses.replace(FULL, shape=SHAPE, phases=PHASES, minutes=minutes,
                                  **{name: float(value) for name, value in overrides.items()})
-    folder, device = part / variant, torch.device("cuda")
+    folder = part / variant
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder.mkdir(exist_ok=True)
     for name in ("tokens", "tokenizer.json"):
         if not (folder / name).exists():
