@@ -12,6 +12,7 @@
 #include "app/cli/load.hpp"
 #include "app/cli/number_range.hpp"
 #include "app/cli/options.hpp"
+#include "engine/api/throughput.hpp"
 
 namespace fovea::cli {
 namespace {
@@ -75,7 +76,7 @@ Result<void> run_bench(const BenchOptions& options, Process& process) {
     if (!process.out.write(options.common.json ? bench_json_line(result, model, options.peak_gbs)
                                                : bench_table_row(result, model, options.peak_gbs)))
       return {};
-    if (options.profile && !options.common.json) profiles += kernel_table(result);
+    if (options.profile && !options.common.json) profiles += profile_table(result);
   }
   process.out.write(profiles);
   return {};
@@ -106,7 +107,7 @@ void add_bench(CLI::App& program, Commands& commands) {
       ->check(whole_number(1, 10000));
   parser->add_option("--peak-gbs", options->peak_gbs, "Memory bandwidth of the device in GB/s, to tell the bound")
       ->type_name("GBS")
-      ->check(real_number(1e-3, 1e9));
+      ->check(real_number(kLeastPeakGbs, kMostPeakGbs));
   parser->add_flag("--profile", options->profile, "Print GPU time per kernel");
   commands.push_back({parser, [options](Process& process) { return run_bench(*options, process); }});
 }

@@ -2,42 +2,26 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "app/cli/kernel_table.hpp"
 #include "app/cli/output.hpp"
 #include "app/cli/policy.hpp"
+#include "engine/api/throughput.hpp"
 
 namespace fovea::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What memory bandwidth means for one test. Only decoding is bound by the bytes of a token: a batch of prompt tokens
-// reads the weights once for all of them.
-struct Bandwidth {
-  std::optional<double> gb_per_s, bound_tps, of_bound;
-};
-
 Bandwidth bandwidth_of(const BenchResult& result, std::optional<double> peak_gbs) {
-  Bandwidth found;
-  if (result.prefill() || result.bytes_per_token <= 0) return found;
-  found.gb_per_s = result.bytes_per_token * result.tps.mean / 1e9;
-  if (!peak_gbs) return found;
-  found.bound_tps = *peak_gbs * 1e9 / result.bytes_per_token;
-  found.of_bound = result.tps.mean / *found.bound_tps;
-  return found;
+  if (result.prefill()) return {};
+  return decode_bandwidth(result.bytes_per_token, result.tps.mean, peak_gbs);
 }
 
 Json or_null(std::optional<double> value) { return value ? Json(*value) : Json(nullptr); }
 
 std::string or_dash(std::optional<double> value) { return value ? fmt::format("{:.2f}", *value) : "-"; }
-
-std::vector<KernelTime> longest_first(std::vector<KernelTime> kernels) {
-  std::stable_sort(kernels.begin(), kernels.end(),
-                   [](const KernelTime& a, const KernelTime& b) { return a.microseconds > b.microseconds; });
-  return kernels;
-}
 
 }  // namespace
 
@@ -61,12 +45,7 @@ std::string bench_json_line(const BenchResult& result, const ModelSummary& model
              {"attention", "dense"},
              {"moe", shown_moe(model)},
              {"kv", "f16"}};
-  if (!result.kernels.empty()) {
-    Json profile = Json::array();
-    for (const KernelTime& kernel : longest_first(result.kernels))
-      profile.push_back({{"kernel", kernel.kernel}, {"microseconds", kernel.microseconds}, {"count", kernel.count}});
-    value["profile"] = std::move(profile);
-  }
+  if (!result.kernels.empty()) value["profile"] = kernel_json(result.kernels);
   return json_line(value);
 }
 
@@ -88,17 +67,12 @@ std::string bench_table_row(const BenchResult& result, const ModelSummary& model
                      or_dash(bandwidth.of_bound));
 }
 
-std::string kernel_table(const BenchResult& result) {
-  double total = 0;
-  for (const KernelTime& kernel : result.kernels) total += kernel.microseconds;
-  std::string text =
-      fmt::format("\nGPU time of {} at depth {}\n{:<40} {:>12} {:>8} {:>8}\n",
+std::string profile_table(const BenchResult& result) {
+  return kernel_table(
+      fmt::format("GPU time of {} at depth {}",
                   result.prefill() ? fmt::format("one batch of {} tokens", result.test.prompt) : "one decoded token",
-                  result.test.depth, "kernel", "us", "share", "count");
-  for (const KernelTime& kernel : longest_first(result.kernels))
-    text += fmt::format("{:<40} {:>12.1f} {:>7.1f}% {:>8}\n", kernel.kernel, kernel.microseconds,
-                        total > 0 ? 100 * kernel.microseconds / total : 0.0, kernel.count);
-  return text + fmt::format("{:<40} {:>12.1f}\n\n", "all", total);
+                  result.test.depth),
+      result.kernels);
 }
 
 }  // namespace fovea::cli

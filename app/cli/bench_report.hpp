@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/cli/timing_statistics.hpp"
+#include "engine/api/kernel_times.hpp"
 #include "engine/api/model_summary.hpp"
 #include "engine/session/engine.hpp"
 
@@ -27,6 +28,6 @@ struct BenchResult {
 [[nodiscard]] std::string bench_table_row(const BenchResult& result, const ModelSummary& model,
                                           std::optional<double> peak_gbs);
 // GPU time per kernel, the longest first.
-[[nodiscard]] std::string kernel_table(const BenchResult& result);
+[[nodiscard]] std::string profile_table(const BenchResult& result);
 
 }  // namespace fovea::cli

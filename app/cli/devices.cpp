@@ -22,6 +22,7 @@ nlohmann::ordered_json to_json(const gpu::DeviceFacts& device) {
           {"subgroup", device.subgroup},
           {"cooperative_matrix", device.cooperative_matrix},
           {"integer_dot", device.integer_dot},
+          {"timestamps", device.timestamps},
           {"usable", device.usable},
           {"chosen", device.chosen},
           {"why", device.why}};

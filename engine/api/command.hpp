@@ -31,6 +31,12 @@ struct Generate {
 // Stops a running Generate or a LoadModel in progress; what was produced so far stays.
 struct Cancel {};
 
-using Command = std::variant<LoadModel, Generate, Cancel>;
+// Times every kernel of the steps submitted from now on, of this run and later ones, or stops doing so. At once, whatever
+// waits before it; steps say whether they were timed.
+struct TimeKernels {
+  bool on = false;
+};
+
+using Command = std::variant<LoadModel, Generate, Cancel, TimeKernels>;
 
 }  // namespace fovea

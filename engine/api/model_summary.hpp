@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,13 +29,24 @@ struct MemoryBytes {
   [[nodiscard]] std::uint64_t total() const { return weights + kv + compute + other; }
 };
 
+// Bytes that one decoded token must touch, counted from shapes: the floor that speed is measured against.
+struct TokenBytes {
+  std::uint64_t weights = 0;   // every matrix once, of experts the used ones; one row of the embedding
+  std::uint64_t position = 0;  // keys and values of one position, all layers
+  // `depth`: positions in the cache before the token; it reads them and writes its own.
+  [[nodiscard]] double at(double depth) const {
+    return static_cast<double>(weights) + static_cast<double>(position) * (depth + 1);
+  }
+};
+
 struct DeviceSummary {
   std::uint32_t index = 0;
   std::string name, type, driver, api;  // "llvmpipe (LLVM 19...)", "cpu" | "discrete" | "integrated" | "virtual", ...
   std::uint64_t memory_bytes = 0;
   std::uint32_t subgroup = 0;
   bool cooperative_matrix = false, integer_dot = false, chosen = false;
-  std::string why;  // why it was chosen, or why not, as a sentence
+  std::string why;          // why it was chosen, or why not, as a sentence
+  bool timestamps = false;  // its compute queue has them, so that kernels can be timed
 };
 
 struct ModelSummary {
@@ -47,8 +59,9 @@ struct ModelSummary {
   std::uint32_t context = 0;          // positions this load has room for
   bool chat = false;                  // a chat format was recognised
   std::string chat_format;
-  MemoryBytes estimate;  // derived before loading
-  MemoryBytes measured;  // from the allocator, after loading
+  MemoryBytes estimate;                   // derived before loading
+  MemoryBytes measured;                   // from the allocator, after loading
+  std::optional<TokenBytes> token_bytes;  // absent: the weights were not loaded
   DeviceSummary device;
   double load_ms = 0;
   std::vector<MetadataEntry> metadata;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/api/kernel_times.hpp"
 #include "engine/api/model_summary.hpp"
 
 namespace fovea {
@@ -93,6 +94,7 @@ struct StepTiming {
   float milliseconds = 0;
   bool prefill = false;
   bool recording = false;  // attention rows were captured in this step
+  bool timing = false;     // its kernels were timed
 };
 
 struct TraceSnapshot {
@@ -104,6 +106,7 @@ struct TraceSnapshot {
   RoutingTrace routing;
   std::vector<MemorySample> memory;
   std::vector<StepTiming> steps;
+  std::shared_ptr<const KernelTimes> prefill_kernels, decode_kernels;  // null = no step of the phase was timed
   std::string note;  // why something is missing, as a sentence ("rows beyond token 2,048 were not recorded: ...")
   [[nodiscard]] const HeadTrace* head(HeadId id) const;  // nullptr = not recorded
 };

@@ -2,9 +2,9 @@
 
 namespace fovea {
 
-StepBytes decode_step_bytes(const ModelConfig& config, const DeviceWeights& weights, std::uint32_t depth) {
+TokenBytes token_bytes(const ModelConfig& config, const DeviceWeights& weights) {
   const std::uint64_t norm = std::uint64_t{config.width} * sizeof(float);
-  StepBytes bytes;
+  TokenBytes bytes;
   bytes.weights = weights.token_embedding.row_bytes + weights.output.matrix_bytes() + norm;
   for (const DeviceLayer& layer : weights.layers) {
     for (const DeviceMatrix& projection : layer.qkv) bytes.weights += projection.matrix_bytes();
@@ -12,8 +12,7 @@ StepBytes decode_step_bytes(const ModelConfig& config, const DeviceWeights& weig
     const std::uint64_t feed_forward = layer.gate.matrix_bytes() + layer.up.matrix_bytes() + layer.down.matrix_bytes();
     bytes.weights += config.mixture() ? layer.router.matrix_bytes() + feed_forward * config.experts_used : feed_forward;
   }
-  const std::uint64_t position = std::uint64_t{2} * config.layers * config.kv_heads * config.head_width * 2;
-  bytes.kv = position * (std::uint64_t{depth} + 1);
+  bytes.position = std::uint64_t{2} * config.layers * config.kv_heads * config.head_width * 2;  // halves
   return bytes;
 }
 

@@ -32,7 +32,8 @@ struct DeviceFacts {
   std::array<std::uint32_t, 3> max_workgroups{};
   bool cpu = false;  // a software driver such as lavapipe
   bool cooperative_matrix = false, integer_dot = false;
-  bool usable = false;  // has everything the engine needs
+  bool timestamps = false;  // on the compute queue: plans can be timed
+  bool usable = false;      // has everything the engine needs
   bool chosen = false;
   std::string why;  // why chosen, why passed over, or what is missing; a sentence
 };

@@ -91,6 +91,7 @@ bool choose_queue(const VulkanApi& vk, PhysicalDevice& device) {
     device.queue_family = i;
     device.timestamp_mask = bits >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
   }
+  device.facts.timestamps = device.timestamp_mask != 0;
   return found;
 }
 

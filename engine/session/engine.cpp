@@ -33,7 +33,6 @@ struct Engine::State {
   ChatFormat chat = ChatFormat::none;
   std::unique_ptr<gpu::Device> device;
   std::unique_ptr<Decoder> decoder;  // after the device, so that it goes first
-  StepBytes step_bytes;              // of a token at depth 0
 };
 
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -60,7 +59,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   FOVEA_ASSIGN(DeviceWeights uploaded,
                DeviceWeights::upload(*device, config, weights,
                                      [&](double done) { tell("Uploading weights", 0.05 + 0.75 * done); }, stop));
-  const StepBytes step_bytes = decode_step_bytes(config, uploaded, 0);
+  summary.token_bytes = token_bytes(config, uploaded);
   tell("Building pipelines", 0.8);
   FOVEA_ASSIGN(std::unique_ptr<Decoder> decoder,
                Decoder::create(*device, config, std::move(uploaded),
@@ -73,7 +72,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
 
   auto state = std::unique_ptr<State>(new State{.summary = std::move(summary), .config = std::move(config),
                                                 .tokenizer = std::move(tokenizer), .device = std::move(device),
-                                                .decoder = std::move(decoder), .step_bytes = step_bytes});
+                                                .decoder = std::move(decoder)});
   state->chat = recognise_chat_format(file.gguf().string_value("tokenizer.chat_template").value_or(""));
   std::unique_ptr<Engine> engine(new Engine(std::move(state)));
   engine->state_->summary.measured = engine->memory();
@@ -149,7 +148,8 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
     return {};
   };
   BenchSample sample;
-  sample.bytes_per_token = static_cast<double>(state_->step_bytes.total());
+  const TokenBytes bytes = state_->summary.token_bytes.value_or(TokenBytes{});
+  sample.bytes_per_token = bytes.at(0);
   if (test.generate == 0) {
     FOVEA_TRY(fill_until(test.depth, false));
     const Clock::time_point start = Clock::now();
@@ -169,20 +169,9 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   }
   if (before) FOVEA_TRY(decoder.finish(*before));
   sample.milliseconds = milliseconds_since(start);
-  const double position_bytes = static_cast<double>(state_->step_bytes.kv);
-  sample.bytes_per_token += position_bytes * (test.depth + (test.generate - 1) / 2.0);
+  sample.bytes_per_token = bytes.at(test.depth + (test.generate - 1) / 2.0);  // the mean over the test
   return sample;
 }
-
-namespace {
-
-std::vector<KernelTime> kernel_times(const std::vector<gpu::TagTime>& tags) {
-  std::vector<KernelTime> times;
-  for (const gpu::TagTime& tag : tags) times.push_back({tag.tag, tag.microseconds, tag.count});
-  return times;
-}
-
-}  // namespace
 
 Result<std::vector<KernelTime>> Engine::profile_decode(std::uint32_t depth) {
   FOVEA_TRY(bench({.generate = 1, .depth = depth}));

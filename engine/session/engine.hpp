@@ -37,6 +37,7 @@ struct RunObserver {
   std::function<void(const PrefillProgress&)> prefill;
   std::function<void(const TokensGenerated&)> tokens;
   std::function<void(const TraceAdvanced&)> trace;
+  std::function<bool()> time_kernels;  // asked before every submission: whether its kernels are to be timed
 };
 
 struct RunResult {
@@ -61,12 +62,6 @@ struct BenchTest {
 struct BenchSample {
   double milliseconds = 0;
   double bytes_per_token = 0;  // that a token must touch, counted: weights of active experts + KV read and written
-};
-
-struct KernelTime {
-  std::string kernel;
-  double microseconds = 0;
-  std::uint32_t count = 0;
 };
 
 class Engine {

@@ -55,7 +55,14 @@ MemoryBytes estimate_run(const GgufFile& file, const ModelConfig& config, std::u
 DeviceSummary summarize(const gpu::DeviceFacts& facts) {
   return {.index = facts.index, .name = facts.name, .type = facts.type, .driver = facts.driver, .api = facts.api,
           .memory_bytes = facts.memory_bytes, .subgroup = facts.subgroup, .cooperative_matrix = facts.cooperative_matrix,
-          .integer_dot = facts.integer_dot, .chosen = facts.chosen, .why = facts.why};
+          .integer_dot = facts.integer_dot, .chosen = facts.chosen, .why = facts.why,
+          .timestamps = facts.timestamps};
+}
+
+std::vector<KernelTime> kernel_times(const std::vector<gpu::TagTime>& tags) {
+  std::vector<KernelTime> times;
+  for (const gpu::TagTime& tag : tags) times.push_back({tag.tag, tag.microseconds, tag.count});
+  return times;
 }
 
 ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, const gpu::DeviceFacts& facts) {

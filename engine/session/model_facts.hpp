@@ -1,6 +1,9 @@
 // What is told about a model: the summary from its file, the estimate, the counted bytes.
 #pragma once
 
+#include <vector>
+
+#include "engine/api/kernel_times.hpp"
 #include "engine/api/model_summary.hpp"
 #include "engine/gpu/device.hpp"
 #include "engine/io/gguf.hpp"
@@ -8,6 +11,7 @@
 
 namespace fovea {
 
+[[nodiscard]] std::vector<KernelTime> kernel_times(const std::vector<gpu::TagTime>& tags);
 [[nodiscard]] DeviceSummary summarize(const gpu::DeviceFacts& facts);
 // Everything that follows from the file and the card beside it; device and measured memory are left empty.
 [[nodiscard]] ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, const gpu::DeviceFacts& facts);

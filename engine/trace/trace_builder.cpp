@@ -46,7 +46,9 @@ void TraceBuilder::add_step(const RecordedStep& step) {
   add_rows(step);
   add_routing(step);
   memory_.push_back({step.first_position + step.tokens, step.memory});
-  steps_.push_back({step.first_position, step.tokens, step.milliseconds, step.prefill, !shape_.heads.empty()});
+  steps_.push_back({step.first_position, step.tokens, step.milliseconds, step.prefill, !shape_.heads.empty(),
+                    !step.kernels.empty()});
+  if (!step.kernels.empty()) (step.prefill ? prefill_kernels_ : decode_kernels_).add(step.kernels, step.tokens);
 }
 
 void TraceBuilder::add_rows(const RecordedStep& step) {
@@ -108,6 +110,8 @@ std::shared_ptr<const TraceSnapshot> TraceBuilder::snapshot() {
   if (open_routing_.tokens > 0) snapshot->routing.chunks.push_back(std::make_shared<const RoutingChunk>(open_routing_));
   snapshot->memory = memory_;
   snapshot->steps = steps_;
+  if (prefill_kernels_.steps > 0) snapshot->prefill_kernels = std::make_shared<const KernelTimes>(prefill_kernels_);
+  if (decode_kernels_.steps > 0) snapshot->decode_kernels = std::make_shared<const KernelTimes>(decode_kernels_);
   snapshot->note = note_;
   return snapshot;
 }

@@ -20,6 +20,7 @@ struct RecordedStep {
   std::uint32_t rows_capacity = 0, row_stride = 0;
   float milliseconds = 0;
   bool prefill = false;
+  std::span<const KernelTime> kernels;  // empty: the step was not timed
   MemoryBytes memory;                 // in use after the step
 };
 
@@ -53,6 +54,7 @@ class TraceBuilder {
   RoutingChunk open_routing_;
   std::vector<MemorySample> memory_;
   std::vector<StepTiming> steps_;
+  KernelTimes prefill_kernels_, decode_kernels_;
   std::uint64_t attention_bytes_ = 0;
   std::string note_;
 };

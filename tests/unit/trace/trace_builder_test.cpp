@@ -218,5 +218,31 @@ TEST(TraceBuilder, passes_on_run_memory_and_timings) {
   EXPECT_TRUE(plain.snapshot()->routing.chunks.empty());
 }
 
+TEST(TraceBuilder, sums_kernels_of_the_timed_steps_by_phase) {
+  TraceBuilder builder(shape_of(0));
+  const std::vector<KernelTime> kernels{{"norm", 3, 2}, {"attention", 5, 1}};
+  Step timed = step_of(0, 9, {}), plain = step_of(9, 1, {});
+  timed.view.kernels = kernels;
+  add(builder, timed);
+  add(builder, plain);
+  const auto before = builder.snapshot();
+  ASSERT_NE(before->prefill_kernels, nullptr);
+  EXPECT_EQ(before->prefill_kernels->tokens, 9u);
+  EXPECT_EQ(before->decode_kernels, nullptr) << "not timed is absent, not zero";
+  for (std::uint32_t at = 10; at < 13; ++at) {
+    Step step = step_of(at, 1, {});
+    step.view.kernels = kernels;
+    add(builder, step);
+  }
+  const auto after = builder.snapshot();
+  EXPECT_EQ(before->decode_kernels, nullptr) << "a snapshot stands still";
+  ASSERT_NE(after->decode_kernels, nullptr);
+  EXPECT_EQ(after->decode_kernels->steps, 3u);
+  EXPECT_DOUBLE_EQ(after->decode_kernels->microseconds(), 24);
+  EXPECT_TRUE(after->steps[0].timing);
+  EXPECT_FALSE(after->steps[1].timing);
+  EXPECT_TRUE(after->steps[2].timing);
+}
+
 }  // namespace
 }  // namespace fovea

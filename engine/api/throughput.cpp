@@ -1,0 +1,39 @@
+#include "engine/api/throughput.hpp"
+
+namespace fovea {
+
+std::optional<PhaseSpeed> phase_speed(std::span<const StepTiming> steps, bool prefill,
+                                      std::optional<double> window_ms) {
+  PhaseSpeed speed;
+  double depths = 0;
+  std::uint32_t counted = 0;
+  for (std::size_t i = steps.size(); i-- > 0 && (!window_ms || speed.milliseconds < *window_ms);) {
+    const StepTiming& step = steps[i];
+    if (step.prefill != prefill) {
+      if (prefill) continue;  // the prompt comes first: its steps lie behind the decoded ones
+      break;
+    }
+    speed.milliseconds += static_cast<double>(step.milliseconds);
+    speed.tokens += step.tokens;
+    speed.recording = speed.recording || step.recording;
+    speed.timing = speed.timing || step.timing;
+    depths += step.first_token;
+    ++counted;
+  }
+  if (!(speed.milliseconds > 0)) return std::nullopt;
+  speed.tokens_per_second = speed.tokens * 1000.0 / speed.milliseconds;
+  speed.mean_depth = depths / counted;
+  return speed;
+}
+
+Bandwidth decode_bandwidth(double bytes_per_token, double tokens_per_second, std::optional<double> peak_gbs) {
+  Bandwidth found;
+  if (!(bytes_per_token > 0)) return found;
+  if (peak_gbs) found.bound_tps = *peak_gbs * 1e9 / bytes_per_token;
+  if (!(tokens_per_second > 0)) return found;
+  found.gb_per_s = bytes_per_token * tokens_per_second / 1e9;
+  if (found.bound_tps) found.of_bound = tokens_per_second / *found.bound_tps;
+  return found;
+}
+
+}  // namespace fovea

@@ -1,0 +1,92 @@
+// Speed over steps, bandwidth beside its bound, kernels summed over steps.
+#include "engine/api/throughput.hpp"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace fovea {
+namespace {
+
+std::vector<StepTiming> run_of(std::uint32_t decoded, float decode_ms) {
+  std::vector<StepTiming> steps{{0, 100, 50, true}, {100, 20, 10, true}};
+  for (std::uint32_t i = 0; i < decoded; ++i) steps.push_back({120 + i, 1, decode_ms, false});
+  return steps;
+}
+
+TEST(PhaseSpeed, KeepsPrefillAndDecodeApart) {
+  const auto steps = run_of(10, 20);
+  const auto prefill = phase_speed(steps, true), decode = phase_speed(steps, false);
+  ASSERT_TRUE(prefill && decode);
+  EXPECT_DOUBLE_EQ(prefill->tokens_per_second, 2000);
+  EXPECT_EQ(prefill->tokens, 120u);
+  EXPECT_DOUBLE_EQ(prefill->mean_depth, 50);
+  EXPECT_DOUBLE_EQ(decode->tokens_per_second, 50);
+  EXPECT_DOUBLE_EQ(decode->mean_depth, 124.5);
+}
+
+TEST(PhaseSpeed, OverAWindowTakesTheNewestSteps) {
+  auto steps = run_of(200, 20);
+  for (std::size_t i = steps.size() - 50; i < steps.size(); ++i) steps[i].milliseconds = 40;
+  const auto now = phase_speed(steps, false, 1000);
+  ASSERT_TRUE(now);
+  EXPECT_EQ(now->tokens, 25u);
+  EXPECT_DOUBLE_EQ(now->tokens_per_second, 25);
+  EXPECT_DOUBLE_EQ(now->mean_depth, 120 + 199 - 12);
+}
+
+TEST(PhaseSpeed, OfAPhaseWithoutStepsIsAbsent) {
+  EXPECT_FALSE(phase_speed({}, false));
+  EXPECT_FALSE(phase_speed(run_of(0, 0), false, 1000));
+  EXPECT_FALSE(phase_speed(run_of(3, 0), false)) << "steps that took no time tell no speed";
+}
+
+TEST(PhaseSpeed, SaysUnderWhichConditions) {
+  auto steps = run_of(100, 20);
+  steps[2].recording = steps[2].timing = true;
+  const auto all = phase_speed(steps, false), now = phase_speed(steps, false, 1000);
+  ASSERT_TRUE(all && now);
+  EXPECT_TRUE(all->recording && all->timing);
+  EXPECT_FALSE(now->recording || now->timing) << "that step is no part of the last second";
+}
+
+TEST(TokenBytes, GrowWithTheDepth) {
+  const TokenBytes bytes{1000, 10};
+  EXPECT_DOUBLE_EQ(bytes.at(0), 1010);  // it writes its own position
+  EXPECT_DOUBLE_EQ(bytes.at(99.5), 2005);
+}
+
+TEST(DecodeBandwidth, IsBytesTimesSpeedBesideThePeak) {
+  const Bandwidth known = decode_bandwidth(2e9, 50, 400);
+  EXPECT_DOUBLE_EQ(known.gb_per_s.value(), 100);
+  EXPECT_DOUBLE_EQ(known.bound_tps.value(), 200);
+  EXPECT_DOUBLE_EQ(known.of_bound.value(), 0.25);
+  const Bandwidth no_peak = decode_bandwidth(2e9, 50, std::nullopt);
+  EXPECT_TRUE(no_peak.gb_per_s);
+  EXPECT_FALSE(no_peak.bound_tps || no_peak.of_bound);
+  const Bandwidth no_speed = decode_bandwidth(2e9, 0, 400);
+  EXPECT_TRUE(no_speed.bound_tps);
+  EXPECT_FALSE(no_speed.gb_per_s || no_speed.of_bound) << "not measured is not zero";
+  const Bandwidth no_bytes = decode_bandwidth(0, 50, 400);
+  EXPECT_FALSE(no_bytes.gb_per_s || no_bytes.bound_tps || no_bytes.of_bound);
+}
+
+TEST(KernelTimes, AreSummedOverSteps) {
+  KernelTimes times;
+  const std::vector<KernelTime> first{{"norm", 2, 3}, {"attention", 5, 1}}, second{{"norm", 4, 3}, {"trace", 1, 1}};
+  times.add(first, 1);
+  times.add(second, 1);
+  EXPECT_EQ(times.steps, 2u);
+  EXPECT_EQ(times.tokens, 2u);
+  EXPECT_DOUBLE_EQ(times.microseconds(), 12);
+  ASSERT_EQ(times.kernels.size(), 3u);
+  EXPECT_EQ(times.kernels[0].kernel, "norm");
+  EXPECT_EQ(times.kernels[0].count, 6u);
+  EXPECT_DOUBLE_EQ(times.kernels[0].microseconds, 6);
+  const auto sorted = longest_first(times.kernels);
+  EXPECT_EQ(sorted[0].kernel, "norm");
+  EXPECT_EQ(sorted[2].kernel, "trace");
+}
+
+}  // namespace
+}  // namespace fovea
