@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "app/cli/command.hpp"
+#include "app/cli/kernel_table.hpp"
 #include "app/cli/load.hpp"
 #include "app/cli/moe_figures.hpp"
 #include "app/cli/number_range.hpp"
@@ -29,6 +30,7 @@ struct GenerateOptions {
   std::string system;
   std::vector<std::string> record;  // "LAYER,HEAD" or "all"
   bool no_routing = false;
+  bool profile = false;
 };
 
 // "3,11"; nullopt when it is not two numbers.
@@ -94,6 +96,27 @@ Json attention_json(const RunResult& run) {
   return attention;
 }
 
+Json profile_json(const TraceSnapshot& trace) {
+  const auto phase = [](const std::shared_ptr<const KernelTimes>& times) {
+    return times ? Json{{"steps", times->steps}, {"tokens", times->tokens}, {"kernels", kernel_json(times->kernels)}}
+                 : Json(nullptr);
+  };
+  return {{"prefill", phase(trace.prefill_kernels)}, {"decode", phase(trace.decode_kernels)}};
+}
+
+// Sums over the phase, not means: the count says over how much.
+std::string profile_text(const TraceSnapshot& trace) {
+  std::string text;
+  const auto add = [&](const char* phase, const std::shared_ptr<const KernelTimes>& times) {
+    if (times)
+      text += kernel_table(fmt::format("GPU time of {}, {} tokens in {} steps", phase, times->tokens, times->steps),
+                           times->kernels);
+  };
+  add("prefill", trace.prefill_kernels);
+  add("decode", trace.decode_kernels);
+  return text;
+}
+
 Json to_json(const RunResult& run, const ModelSummary& model) {
   const RunTimings& timings = run.timings;
   Json ids = Json::array(), prompt_ids = Json::array();
@@ -111,7 +134,8 @@ Json to_json(const RunResult& run, const ModelSummary& model) {
                {"decode_ms", timings.decode_ms},
                {"decode_tps", timings.decode_tps()},
                {"first_token_ms", timings.first_token_ms},
-               {"recording", timings.recording}}},
+               {"recording", timings.recording},
+               {"timing", timings.timing}}},
              {"memory",
               {{"weights", run.memory.weights},
                {"kv", run.memory.kv},
@@ -121,6 +145,7 @@ Json to_json(const RunResult& run, const ModelSummary& model) {
                {"peak", run.memory_peak}}}};
   value["attention"] = run.trace ? attention_json(run) : Json(nullptr);
   value["moe"] = run.trace ? moe_json(model, *run.trace) : moe_json(model);
+  if (timings.timing) value["profile"] = profile_json(*run.trace);
   value["note"] = run.trace && !run.trace->note.empty() ? Json(run.trace->note) : Json(nullptr);
   return value;
 }
@@ -129,7 +154,11 @@ std::string summary_line(const RunResult& run) {
   const RunTimings& timings = run.timings;
   return fmt::format("prompt {} tokens, {:.2f} tok/s; generated {} tokens, {:.2f} tok/s{}; stopped by {}; seed {}\n",
                      timings.prompt_tokens, timings.prompt_tps(), timings.generated_tokens, timings.decode_tps(),
-                     timings.recording ? " (while recording attention)" : "", shown(run.reason), run.seed);
+                     timings.recording && timings.timing ? " (while recording attention and timing kernels)"
+                     : timings.recording                 ? " (while recording attention)"
+                     : timings.timing                    ? " (while timing kernels)"
+                                                         : "",
+                     shown(run.reason), run.seed);
 }
 
 // One final newline of a file is the editor's, not the prompt's (as llama.cpp reads -f).
@@ -146,6 +175,7 @@ Result<void> run_generate(const GenerateOptions& options, Process& process) {
 
   RunObserver observer;
   bool wrote = false;
+  if (options.profile) observer.time_kernels = [] { return true; };
   if (!options.common.json)
     observer.tokens = [&](const TokensGenerated& generated) {
       for (const TokenText& token : generated.tokens) {
@@ -161,7 +191,7 @@ Result<void> run_generate(const GenerateOptions& options, Process& process) {
   if (options.common.json)
     process.out.write_json(to_json(*run, engine->summary()));
   else if (process.out.write("\n"))
-    fmt::print(stderr, "{}", summary_line(*run));
+    fmt::print(stderr, "{}{}", summary_line(*run), run->trace && options.profile ? profile_text(*run->trace) : "");
   return {};
 }
 
@@ -205,6 +235,7 @@ void add_generate(CLI::App& program, Commands& commands) {
         return std::string(text == "all" || parse_head(text) ? "" : "write LAYER,HEAD in numbers, or all");
       });
   parser->add_flag("--no-routing", options->no_routing, "Do not record which experts were chosen");
+  parser->add_flag("--profile", options->profile, "Tell GPU time per kernel; the timestamps slow the run");
   commands.push_back({parser, [options](Process& process) { return run_generate(*options, process); }});
 }
 

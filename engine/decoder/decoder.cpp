@@ -62,6 +62,7 @@ Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const Sampling
   prompt_tokens_ = static_cast<std::uint32_t>(prompt.size());
   position_ = 0;
   drawn_ = 0;
+  timing_ = false;
   seed_ = static_cast<std::uint64_t>(sampling.seed);
   cache_->shrink();
   FOVEA_TRY(device_.upload(history_, 0, std::as_bytes(prompt)));
@@ -149,14 +150,14 @@ CaptureLayout Decoder::capture_layout(const Readback& readback) const {
 
 Result<const gpu::CommandPlan*> Decoder::plan(const PlanKey& key) {
   if (const auto found = plans_.find(key); found != plans_.end()) return &found->second;
-  FOVEA_ASSIGN(gpu::CommandPlan recorded, record(key, false));
+  FOVEA_ASSIGN(gpu::CommandPlan recorded, record(key));
   return &plans_.emplace(key, std::move(recorded)).first->second;
 }
 
-Result<gpu::CommandPlan> Decoder::record(const PlanKey& key, bool timed) {
+Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
   if (key.kind == StepKind::logits) FOVEA_TRY(prepare_logits());
   FOVEA_ASSIGN(gpu::CommandRecorder recorder, device_.record());
-  if (timed) recorder.time_tags();
+  if (key.timed) recorder.time_tags();
   if (options_.barrier_everywhere) recorder.barrier_everywhere();
   KernelRecorder kernels(device_, recorder, options_.form);
   const Readback& target = readback(key.decode, key.slot);
@@ -207,10 +208,12 @@ Result<Step> Decoder::submit_decode() {
 Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   key.routing = trace_.routing && config_.mixture();
   key.rows = !row_order_.empty();
+  key.timed = timing_;
   FOVEA_TRY(cache_->reserve(position_ + tokens));
   FOVEA_ASSIGN(const gpu::CommandPlan* recorded, plan(key));
   Step step{.kind = key.kind, .decode = key.decode, .slot = key.slot, .first_position = position_, .tokens = tokens,
-            .plan_tokens = key.tokens, .draw_index = drawn_};
+            .plan_tokens = key.tokens, .draw_index = drawn_,
+            .timed = key.timed ? recorded : nullptr};
   FOVEA_ASSIGN(step.ticket, device_.submit(*recorded));
   position_ += tokens;
   if (key.kind == StepKind::draw) ++drawn_;
@@ -234,6 +237,10 @@ Result<StepRecord> Decoder::finish(const Step& step) {
     record.rows_capacity = from.rows_capacity;
     record.row_stride = row_stride_;
     record.rows = view<std::uint16_t>(from.rows, row_order_.size() * std::size_t{from.rows_capacity} * row_stride_);
+  }
+  // Before the plan is replayed: its timestamps are those of the last submission.
+  if (step.timed != nullptr) {
+    FOVEA_ASSIGN(record.kernels, step.timed->times());
   }
   if (step.kind == StepKind::logits)
     record.logits = view<float>(logits_readback_, std::size_t{step.tokens} * config_.vocabulary);
@@ -263,7 +270,7 @@ Result<std::vector<gpu::TagTime>> Decoder::profile(std::uint32_t tokens) {
   // A recording of its own, so that timestamps never slow down the plans that runs replay.
   const StepKind kind = StepKind::draw;
   FOVEA_ASSIGN(const gpu::CommandPlan timed,
-               record({.decode = decode, .slot = 0, .tokens = decode ? 1 : bucket(tokens, kind), .kind = kind}, true));
+               record({.decode = decode, .slot = 0, .tokens = decode ? 1 : bucket(tokens, kind), .kind = kind, .timed = true}));
   const std::uint32_t before = position_;
   position_ = std::min(position_, options_.context - tokens);
   FOVEA_TRY(write_state(tokens));

@@ -57,6 +57,7 @@ struct Step {
   std::uint32_t slot = 0;
   std::uint32_t first_position = 0, tokens = 0, plan_tokens = 0;
   std::uint64_t ticket = 0, draw_index = 0;
+  const gpu::CommandPlan* timed = nullptr;  // its plan where that has timestamps
 };
 inline constexpr std::uint32_t kStepsInFlight = 2;
 
@@ -72,6 +73,7 @@ struct StepRecord {
   std::span<const std::uint16_t> rows;
   std::uint32_t rows_capacity = 0, row_stride = 0;
   std::span<const float> logits;  // (tokens, vocabulary) for StepKind::logits
+  std::vector<gpu::TagTime> kernels;  // device time per tag; empty when the step was not timed
 };
 
 class Decoder {
@@ -89,6 +91,9 @@ class Decoder {
   // The token drawn last, at the next position; after a step that draws.
   [[nodiscard]] Result<Step> submit_decode();
   [[nodiscard]] Result<StepRecord> finish(const Step& step);
+  // From the next submission on, steps use plans with timestamps around every tag, or plain ones again. begin() ends it;
+  // a device without timestamps ignores it.
+  void time_kernels(bool on) { timing_ = on && device_.facts().timestamps; }
 
   [[nodiscard]] std::uint32_t position() const { return position_; }  // of the next token to be submitted
   [[nodiscard]] const ModelConfig& config() const { return config_; }
@@ -106,7 +111,7 @@ class Decoder {
     bool decode = false;
     std::uint32_t slot = 0, tokens = 1;
     StepKind kind = StepKind::draw;
-    bool routing = false, rows = false;
+    bool routing = false, rows = false, timed = false;
     auto operator<=>(const PlanKey&) const = default;
   };
   // Host-readable results of one step in flight.
@@ -123,7 +128,7 @@ class Decoder {
   [[nodiscard]] Result<void> prepare_rows();
   [[nodiscard]] Result<void> prepare_logits();
   [[nodiscard]] Result<const gpu::CommandPlan*> plan(const PlanKey& key);
-  [[nodiscard]] Result<gpu::CommandPlan> record(const PlanKey& key, bool timed);
+  [[nodiscard]] Result<gpu::CommandPlan> record(const PlanKey& key);
   [[nodiscard]] std::uint32_t bucket(std::uint32_t tokens, StepKind kind) const;
   [[nodiscard]] CaptureLayout capture_layout(const Readback& readback) const;
   [[nodiscard]] Readback& readback(bool decode, std::uint32_t slot) { return decode ? decode_readback_[slot] : prompt_readback_; }
@@ -147,6 +152,7 @@ class Decoder {
   std::uint32_t row_stride_ = 0;
   std::uint32_t prompt_tokens_ = 0, position_ = 0;
   std::uint64_t seed_ = 0, drawn_ = 0;
+  bool timing_ = false;
 };
 
 }  // namespace fovea

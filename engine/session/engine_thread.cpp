@@ -1,5 +1,6 @@
 #include "engine/session/engine_thread.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -33,6 +34,7 @@ struct EngineThread::State {
   bool woken = false;            // wake() was called and drain() has not been since
   bool closing = false;          // nobody is to be woken any more
   std::stop_source current;      // of the command in progress
+  std::atomic<bool> time_kernels = false;  // read before every submission
 
   std::function<void()> wake;
   std::unique_ptr<Engine> engine;  // engine thread only
@@ -107,7 +109,8 @@ void EngineThread::State::generate(const Generate& command, const std::stop_toke
   const RunObserver observer{.tokenized = [this](const PromptTokenized& event) { send(event); },
                              .prefill = [this](const PrefillProgress& event) { send(event); },
                              .tokens = [this](const TokensGenerated& event) { send(event); },
-                             .trace = [this](const TraceAdvanced& event) { send(event); }};
+                             .trace = [this](const TraceAdvanced& event) { send(event); },
+                             .time_kernels = [this] { return time_kernels.load(std::memory_order_relaxed); }};
   auto result = engine->generate(command, observer, stop);
   if (!result) {
     const bool lost = result.error().code == ErrorCode::device;
@@ -139,6 +142,10 @@ EngineThread::~EngineThread() {
 }
 
 void EngineThread::post(Command command) {
+  if (const auto* timing = std::get_if<TimeKernels>(&command)) {
+    state_->time_kernels.store(timing->on, std::memory_order_relaxed);
+    return;
+  }
   const std::lock_guard lock(state_->mutex);
   if (std::holds_alternative<Cancel>(command)) {
     state_->current.request_stop();

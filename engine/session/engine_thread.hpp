@@ -20,7 +20,7 @@ class EngineThread {
   EngineThread& operator=(const EngineThread&) = delete;
 
   // Any thread. LoadModel and Generate wait their turn. A Cancel stops all that was posted before it: what runs within
-  // one submission, what waits as soon as it starts.
+  // one submission, what waits as soon as it starts. TimeKernels holds from the next submission on.
   void post(Command command);
   // Owner's thread: the events since the last call, in order.
   [[nodiscard]] std::vector<Event> drain();

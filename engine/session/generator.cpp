@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/session/model_facts.hpp"
+
 namespace fovea {
 namespace {
 
@@ -92,6 +94,7 @@ Result<void> Generator::prefill() {
     }
     const std::uint32_t left = result_.prompt_tokens - decoder_.position();
     const StepKind kind = left <= decoder_.batch_limit(StepKind::draw) && request_.max_tokens > 0 ? StepKind::draw : StepKind::fill;
+    choose_timing();
     FOVEA_ASSIGN(const Step step, decoder_.submit_prompt(left, kind));
     FOVEA_ASSIGN(const StepRecord record, decoder_.finish(step));
     const Clock::time_point now = Clock::now();
@@ -118,11 +121,13 @@ Result<void> Generator::decode() {
       result_.reason = StopReason::context_full;
       return {};
     }
+    choose_timing();
     FOVEA_ASSIGN(current, decoder_.submit_decode());
   }
   while (current) {
     std::optional<Step> next;
     if (more_wanted(1) && decoder_.position() < context && !stop_.stop_requested()) {
+      choose_timing();
       FOVEA_ASSIGN(next, decoder_.submit_decode());
     }
     FOVEA_ASSIGN(const StepRecord record, decoder_.finish(*current));
@@ -144,11 +149,13 @@ Result<void> Generator::decode() {
 
 bool Generator::take(const StepRecord& record, bool prefill, double milliseconds) {
   const gpu::MemoryUsage usage = device_.memory();
+  const std::vector<KernelTime> kernels = kernel_times(record.kernels);
+  result_.timings.timing = result_.timings.timing || !kernels.empty();
   trace_->add_step({.first_position = record.first_position, .tokens = record.tokens, .experts = record.experts,
                     .expert_weights = record.expert_weights, .routing_stride = record.plan_tokens, .rows = record.rows,
                     .rows_capacity = record.rows_capacity, .row_stride = record.row_stride,
                     .milliseconds = static_cast<float>(milliseconds), .prefill = prefill,
-                    .memory = {usage.weights, usage.kv, usage.compute, usage.other}});
+                    .kernels = kernels, .memory = {usage.weights, usage.kv, usage.compute, usage.other}});
   return !record.drawn || take_token(*record.drawn);
 }
 
@@ -164,6 +171,10 @@ bool Generator::take_token(TokenId token) {
   if (observer_.tokens) observer_.tokens({request_.id, {text}});
   result_.tokens.push_back(std::move(text));
   return true;
+}
+
+void Generator::choose_timing() {
+  if (observer_.time_kernels) decoder_.time_kernels(observer_.time_kernels());
 }
 
 void Generator::publish(bool now) {

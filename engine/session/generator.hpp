@@ -27,6 +27,7 @@ class Generator {
   [[nodiscard]] bool take(const StepRecord& record, bool prefill, double milliseconds);
   [[nodiscard]] bool take_token(TokenId token);
   void publish(bool now);
+  void choose_timing();  // of the next submission
   [[nodiscard]] DecoderTrace decoder_trace(std::size_t prompt_tokens) const;
   [[nodiscard]] TokenText text_of(TokenId token, bool prompt);
 

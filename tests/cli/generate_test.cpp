@@ -100,6 +100,20 @@ TEST(Generate, RecordingChangesNoToken) {
   EXPECT_EQ(run_json(all)["tokens"], expected);
 }
 
+TEST(Generate, ProfilingChangesNoTokenAndTellsTimePerKernel) {
+  Arguments timed = at_zero("Once upon a time", 24);
+  const auto plain = run_json(timed);
+  timed.push_back("--profile");
+  const auto profiled = run_json(timed);
+  EXPECT_EQ(profiled["tokens"], plain["tokens"]);
+  EXPECT_FALSE(plain.contains("profile"));
+  EXPECT_EQ(plain["timings"]["timing"], false);
+  EXPECT_EQ(profiled["timings"]["timing"], true);
+  EXPECT_EQ(profiled["profile"]["decode"]["steps"], 23);
+  EXPECT_EQ(profiled["profile"]["prefill"]["tokens"], plain["prompt_tokens"]);
+  EXPECT_GT(profiled["profile"]["decode"]["kernels"][0]["microseconds"].get<double>(), 0);
+}
+
 TEST(Generate, PromptFileLosesOneFinalNewline) {
   const TemporaryFolder folder;
   const auto expected = run_json(at_zero("Once upon a time", 8));

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -151,6 +152,63 @@ TEST_F(Stories, leave_a_trace_of_the_heads_asked_for) {
   EXPECT_EQ(result.trace->routing.experts, 0u);
   EXPECT_GT(result.memory.weights, 500'000u);
   EXPECT_GE(result.memory_peak, result.memory.total());
+}
+
+TEST_F(Stories, with_timed_kernels_are_the_same_stories) {
+  if (!engine()->summary().device.timestamps) GTEST_SKIP() << "this device has no timestamps";
+  Generate request = greedy("Once upon a time", 40);
+  request.sampling = {.temperature = 1.1f, .seed = 9};
+  const RunResult plain = run(request);
+  const RunResult timed = run(request, {.time_kernels = [] { return true; }});
+  EXPECT_EQ(ids(timed), ids(plain)) << "timing changes nothing";
+  EXPECT_FALSE(plain.timings.timing);
+  EXPECT_FALSE(plain.trace->prefill_kernels || plain.trace->decode_kernels);
+  EXPECT_TRUE(timed.timings.timing);
+  ASSERT_TRUE(timed.trace->prefill_kernels && timed.trace->decode_kernels);
+  EXPECT_EQ(timed.trace->prefill_kernels->tokens, timed.prompt_tokens);
+  EXPECT_EQ(timed.trace->decode_kernels->steps, 39u);  // the first token comes with the prompt
+  const auto kernels = longest_first(timed.trace->decode_kernels->kernels);
+  ASSERT_GT(kernels.size(), 6u);
+  EXPECT_GT(kernels.front().microseconds, 0);
+  const auto norm = std::ranges::find(kernels, "norm", &KernelTime::kernel);
+  ASSERT_NE(norm, kernels.end());
+  EXPECT_EQ(norm->count, 39 * (2 * engine()->summary().layers + 1));
+  // What the device says cannot be longer than what the host waited for, give or take the clocks.
+  EXPECT_LT(timed.trace->decode_kernels->microseconds(), 1.5e3 * timed.timings.decode_ms + 1e4);
+  EXPECT_EQ(ids(run(request)), ids(plain)) << "nothing of it stays";
+  EXPECT_EQ(engine()->validation_messages(), 0u);
+}
+
+TEST_F(Stories, can_be_timed_from_the_middle_on_and_while_recording) {
+  if (!engine()->summary().device.timestamps) GTEST_SKIP() << "this device has no timestamps";
+  Generate request = greedy("Once upon a time", 40);
+  request.trace.all_heads = true;
+  std::uint32_t asked = 0;
+  const RunResult result = run(request, {.time_kernels = [&] { return ++asked > 10 && asked <= 20; }});
+  EXPECT_EQ(ids(result), ids(run(greedy("Once upon a time", 40))));
+  EXPECT_FALSE(result.trace->prefill_kernels);
+  ASSERT_TRUE(result.trace->decode_kernels);
+  EXPECT_EQ(result.trace->decode_kernels->steps, 10u);
+  std::size_t timed = 0;
+  for (const StepTiming& step : result.trace->steps) {
+    timed += step.timing ? 1 : 0;
+    EXPECT_TRUE(step.recording);
+  }
+  EXPECT_EQ(timed, 10u);
+  const auto rows = std::ranges::find(result.trace->decode_kernels->kernels, "attention rows", &KernelTime::kernel);
+  EXPECT_NE(rows, result.trace->decode_kernels->kernels.end()) << "recording is a kernel like any other";
+}
+
+TEST_F(Stories, touch_the_bytes_that_were_counted) {
+  const auto& counted = engine()->summary().token_bytes;
+  ASSERT_TRUE(counted);
+  EXPECT_GT(counted->weights, 400'000u);
+  // Keys and values of 5 layers, 4 heads of 8, in halves.
+  EXPECT_EQ(counted->position,
+            2u * engine()->summary().layers * engine()->summary().kv_heads * engine()->summary().head_width * 2);
+  const auto sample = engine()->bench({.generate = 5, .depth = 8});
+  ASSERT_TRUE(sample);
+  EXPECT_DOUBLE_EQ(sample->bytes_per_token, counted->at(10));
 }
 
 TEST_F(Stories, give_logits_from_the_first_position_scored) {

@@ -147,6 +147,29 @@ TEST_F(Threads, stop_all_that_was_asked_for_before_the_cancel_and_nothing_after)
   EXPECT_EQ(reasons, (std::vector{StopReason::cancelled, StopReason::cancelled, StopReason::length}));
 }
 
+TEST_F(Threads, time_kernels_from_the_moment_they_are_told_to) {
+  load();
+  thread_->post(request(1, 100'000));
+  ASSERT_TRUE(wait_for<TokensGenerated>());
+  thread_->post(TimeKernels{true});
+  const auto timed = [](const Event& event) {
+    const auto* trace = std::get_if<TraceAdvanced>(&event);
+    return trace != nullptr && trace->trace->decode_kernels != nullptr;
+  };
+  ASSERT_TRUE(wait_for([&](const Event& event) { return timed(event) || std::holds_alternative<RunFinished>(event); }));
+  thread_->post(Cancel{});
+  if (last<RunFinished>() == nullptr) {
+    ASSERT_TRUE(wait_for<RunFinished>());
+  }
+  const RunFinished& first = *last<RunFinished>();
+  EXPECT_TRUE(first.timings.timing) << "also a run that was going on already";
+  EXPECT_FALSE(first.trace->prefill_kernels) << "which had read its prompt untimed";
+  thread_->post(TimeKernels{false});
+  thread_->post(request(2, 5));
+  ASSERT_TRUE(wait_for<RunFinished>());
+  EXPECT_FALSE(last<RunFinished>()->timings.timing);
+}
+
 TEST_F(Threads, load_while_generating_after_the_run) {
   load();
   thread_->post(request(1, 60));
