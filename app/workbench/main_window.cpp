@@ -33,11 +33,13 @@ MainWindow::MainWindow(WorkbenchState& state, Theme& theme, const WorkbenchSetti
       recent_(settings.recent),
       last_folder_(settings.last_folder),
       language_(settings.language),
+      peaks_(settings.peaks),
       prompt_(new PromptPanel(state, theme)),
       attention_(new AttentionPanel(state, theme)),
       experts_(new ExpertsPanel(state, theme)),
       memory_(new MemoryPanel(state, theme)),
       model_(new ModelPanel(state, theme)),
+      performance_(new PerformancePanel(state, theme)),
       status_(new StatusLine(state)),
       banner_(new Banner(theme)),
       progress_(new ProgressStrip) {
@@ -62,8 +64,8 @@ MainWindow::MainWindow(WorkbenchState& state, Theme& theme, const WorkbenchSetti
 }
 
 void MainWindow::make_docks() {
-  const std::array<QWidget*, kViews> views{prompt_, attention_, experts_, memory_, model_};
-  static constexpr const char* kNames[kViews] = {"prompt", "attention", "experts", "memory", "model"};
+  const std::array<QWidget*, kViews> views{prompt_, attention_, experts_, memory_, model_, performance_};
+  static constexpr const char* kNames[kViews] = {"prompt", "attention", "experts", "memory", "model", "performance"};
   for (std::size_t i = 0; i < kViews; ++i) {
     docks_[i] = new QDockWidget(this);
     docks_[i]->setObjectName(QString::fromLatin1(kNames[i]));
@@ -96,6 +98,9 @@ void MainWindow::connect_state() {
   connect(prompt_, &PromptPanel::run_requested, this, &MainWindow::run);
   connect(prompt_, &PromptPanel::stop_requested, this, &MainWindow::stop);
   connect(attention_, &AttentionPanel::record_requested, this, &MainWindow::run_recording_head);
+  connect(performance_, &PerformancePanel::timing_changed, this, [this](bool on) { Q_EMIT command(TimeKernels{on}); });
+  connect(performance_, &PerformancePanel::timed_run_requested, this, &MainWindow::run_timing_kernels);
+  connect(performance_, &PerformancePanel::peak_changed, this, &MainWindow::remember_peak);
   connect(&prompt_->prompt_box(), &QPlainTextEdit::textChanged, this, &MainWindow::update_actions);
   connect(&state_, &WorkbenchState::load_changed, this, &MainWindow::on_load_changed);
   connect(&state_, &WorkbenchState::model_changed, this, &MainWindow::on_model_changed);
@@ -109,7 +114,7 @@ void MainWindow::connect_state() {
 }
 
 void MainWindow::default_layout() {
-  const auto [prompt, attention, experts, memory, model] = docks_;
+  const auto [prompt, attention, experts, memory, model, performance] = docks_;
   for (QDockWidget* dock : docks_) {
     removeDockWidget(dock);
     dock->setFloating(false);
@@ -119,6 +124,7 @@ void MainWindow::default_layout() {
   splitDockWidget(attention, experts, Qt::Vertical);
   splitDockWidget(experts, memory, Qt::Horizontal);
   tabifyDockWidget(memory, model);
+  tabifyDockWidget(model, performance);
   for (QDockWidget* dock : docks_) dock->show();
   memory->raise();
   default_sizes();
@@ -127,7 +133,7 @@ void MainWindow::default_layout() {
 
 // Shares of the window, so they mean something only once it has its size.
 void MainWindow::default_sizes() {
-  const auto [prompt, attention, experts, memory, model] = docks_;
+  const auto [prompt, attention, experts, memory, model, performance] = docks_;
   resizeDocks({prompt, attention}, {width() * 33 / 100, width() * 66 / 100}, Qt::Horizontal);
   resizeDocks({attention, experts}, {height() * 51 / 100, height() * 39 / 100}, Qt::Vertical);
   resizeDocks({experts, memory}, {width() * 38 / 100, width() * 28 / 100}, Qt::Horizontal);
@@ -149,6 +155,21 @@ void MainWindow::set_device(std::int32_t device, std::uint32_t context) {
   context_ = context;
 }
 
+void MainWindow::set_peak(double gb_per_s) {
+  peak_ = gb_per_s;
+  performance_->set_peak(peak_);
+}
+
+void MainWindow::remember_peak() {
+  if (!state_.model()) return;
+  peak_.reset();
+  const QString device = QString::fromStdString(state_.model()->device.name);
+  if (const auto peak = performance_->peak_box().bandwidth())
+    peaks_[device] = *peak;
+  else
+    peaks_.remove(device);
+}
+
 void MainWindow::open_model(const QString& path, bool remember) {
   banner_->dismiss();
   remember_ = remember;
@@ -168,16 +189,27 @@ void MainWindow::run() {
   if (run_->isEnabled()) start(prompt_->request());
 }
 
-void MainWindow::run_recording_head() {
-  if (!run_->isEnabled()) return;
+Generate MainWindow::repetition() const {
   Generate request = state_.request();
-  request.trace.all_heads = false;
-  request.trace.heads = {state_.selection().head()};
   // The seed that was in use keeps the text as it is.
   if (const auto seed = state_.seed();
       seed && *seed <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
     request.sampling.seed = static_cast<std::int64_t>(*seed);
+  return request;
+}
+
+void MainWindow::run_recording_head() {
+  if (!run_->isEnabled()) return;
+  Generate request = repetition();
+  request.trace.all_heads = false;
+  request.trace.heads = {state_.selection().head()};
   start(request);
+}
+
+void MainWindow::run_timing_kernels() {
+  if (!run_->isEnabled()) return;
+  performance_->set_timing(true);
+  start(repetition());
 }
 
 void MainWindow::stop() {
@@ -194,7 +226,9 @@ void MainWindow::raise_view(View view) {
   if (view == View::prompt) prompt_->prompt_box().setFocus(Qt::ShortcutFocusReason);
 }
 
-bool MainWindow::idle() const { return attention_->idle() && experts_->idle() && memory_->idle(); }
+bool MainWindow::idle() const {
+  return attention_->idle() && experts_->idle() && memory_->idle() && performance_->idle();
+}
 
 WorkbenchSettings MainWindow::settings() const {
   WorkbenchSettings s;
@@ -207,6 +241,7 @@ WorkbenchSettings MainWindow::settings() const {
   s.sampling = prompt_->sampling().options();
   s.max_tokens = prompt_->sampling().max_tokens();
   s.recording = prompt_->recording();
+  s.peaks = peaks_;
   return s;
 }
 
@@ -272,6 +307,10 @@ void MainWindow::on_model_changed() {
   const auto& model = state_.model();
   const QString path = model ? QString::fromStdString(model->path) : QString();
   setWindowTitle(model ? QStringLiteral("%1 – Fovea").arg(QFileInfo(path).fileName()) : QStringLiteral("Fovea"));
+  if (model) {
+    const auto known = peaks_.constFind(QString::fromStdString(model->device.name));
+    performance_->set_peak(peak_ ? peak_ : known != peaks_.cend() ? std::optional(*known) : std::nullopt);
+  }
   if (model && remember_) {
     remember_recent(recent_, QFileInfo(path).absoluteFilePath());
     fill_recent();

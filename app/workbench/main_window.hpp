@@ -19,6 +19,7 @@
 #include "ui/panels/experts_panel.hpp"
 #include "ui/panels/memory_panel.hpp"
 #include "ui/panels/model_panel.hpp"
+#include "ui/panels/performance_panel.hpp"
 #include "ui/panels/prompt_panel.hpp"
 #include "ui/widgets/banner.hpp"
 #include "ui/widgets/progress_strip.hpp"
@@ -31,9 +32,11 @@ class MainWindow : public QMainWindow {
   MainWindow(WorkbenchState& state, Theme& theme, const WorkbenchSettings& settings);
 
   void set_device(std::int32_t device, std::uint32_t context);
+  void set_peak(double gb_per_s);  // of whatever device runs, instead of what is remembered of it
   void open_model(const QString& path, bool remember = true);
   void run();
   void run_recording_head();  // again with the same seed, recording the selected head
+  void run_timing_kernels();  // again with the same seed
   void stop();
   void show_error(const Error& error);
   void raise_view(View view);
@@ -47,6 +50,7 @@ class MainWindow : public QMainWindow {
   [[nodiscard]] ExpertsPanel& experts() const { return *experts_; }
   [[nodiscard]] MemoryPanel& memory() const { return *memory_; }
   [[nodiscard]] ModelPanel& model() const { return *model_; }
+  [[nodiscard]] PerformancePanel& performance() const { return *performance_; }
   [[nodiscard]] Banner& banner() const { return *banner_; }
   [[nodiscard]] ProgressStrip& progress() const { return *progress_; }
   [[nodiscard]] StatusLine& status_line() const { return *status_; }
@@ -67,7 +71,7 @@ class MainWindow : public QMainWindow {
   void showEvent(QShowEvent* event) override;
 
  private:
-  static constexpr std::size_t kViews = 5;
+  static constexpr std::size_t kViews = 6;
   void make_header();
   void make_docks();
   void make_actions();
@@ -75,6 +79,8 @@ class MainWindow : public QMainWindow {
   void default_layout();
   void default_sizes();
   void start(Generate request);
+  [[nodiscard]] Generate repetition() const;  // the last request with the seed that was in use
+  void remember_peak();
   void choose_file();
   void go_to_token();
   void show_about();
@@ -90,6 +96,8 @@ class MainWindow : public QMainWindow {
   Theme& theme_;
   QStringList recent_;
   QString last_folder_, language_;
+  QMap<QString, double> peaks_;  // GB/s by device name
+  std::optional<double> peak_;   // for every device
   std::int32_t device_ = -1;
   std::uint32_t context_ = 0;
   RequestId next_request_ = 1;
@@ -101,6 +109,7 @@ class MainWindow : public QMainWindow {
   ExpertsPanel* experts_;
   MemoryPanel* memory_;
   ModelPanel* model_;
+  PerformancePanel* performance_;
   std::array<QDockWidget*, kViews> docks_{};
   std::array<DockTitle*, kViews> titles_{};
   TitleStrip* strip_ = nullptr;

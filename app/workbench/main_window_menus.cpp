@@ -107,7 +107,8 @@ void MainWindow::retranslate() {
   reset_layout_->setText(tr("&Reset the layout"));
   help_menu_->setTitle(tr("&Help"));
   about_->setText(tr("&About Fovea"));
-  const std::array<QString, kViews> views{tr("Prompt"), tr("Attention"), tr("Experts"), tr("Memory"), tr("Model")};
+  const std::array<QString, kViews> views{tr("Prompt"), tr("Attention"), tr("Experts"),
+                                          tr("Memory"), tr("Model"),     tr("Performance")};
   for (std::size_t i = 0; i < kViews; ++i) {
     docks_[i]->setWindowTitle(views[i]);
     view_actions_[i]->setText(QStringLiteral("&%1 %2").arg(i + 1).arg(views[i]));

@@ -2,6 +2,8 @@
 
 #include <QCommandLineParser>
 
+#include "engine/api/throughput.hpp"
+
 namespace fovea {
 
 namespace {
@@ -28,9 +30,11 @@ void add_options(QCommandLineParser& parser) {
       {{"c", "context"}, "room for N tokens", "N"},
       flag("lang", "the window's language: zh_CN or en", "LANG"),
       flag("screenshot", "save the window to FILE.png once the prompt has finished, then end", "FILE.png"),
-      flag("view", "raise a view: prompt, attention, experts, memory or model", "NAME"),
+      flag("view", "raise a view: prompt, attention, experts, memory, model or performance", "NAME"),
       flag("theme", "light, dark or system", "NAME"),
       flag("temp", "temperature; 0: always the most likely token", "T"),
+      flag("peak-gbs", "the device's memory bandwidth in GB/s, to tell the bound", "GB/S"),
+      flag("time-kernels", "time the GPU's kernels while generating"),
       flag("seed", "seed; -1: random", "S"),
       {{"n", "tokens"}, "at most N new tokens", "N"},
       flag("select", "put the cursor on token N once the prompt has finished", "N"),
@@ -69,7 +73,7 @@ Result<void> read_words(const QCommandLineParser& parser, WorkbenchOptions& opti
     options.view = view_named(parser.value("view"));
     if (!options.view)
       return wrong("--view " + parser.value("view"), QStringLiteral("there is no such view"),
-                   QStringLiteral("use prompt, attention, experts, memory or model"));
+                   QStringLiteral("use prompt, attention, experts, memory, model or performance"));
   }
   if (parser.isSet("lang")) {
     options.language = parser.value("lang");
@@ -91,6 +95,14 @@ Result<void> read_words(const QCommandLineParser& parser, WorkbenchOptions& opti
       return wrong("--temp " + parser.value("temp"), QStringLiteral("it is not a number from 0 to 5"),
                    QStringLiteral("give such a number"));
   }
+  if (parser.isSet("peak-gbs")) {
+    bool good = false;
+    options.peak_gbs = parser.value("peak-gbs").toDouble(&good);
+    if (!good || !(*options.peak_gbs >= kLeastPeakGbs && *options.peak_gbs <= kMostPeakGbs))
+      return wrong("--peak-gbs " + parser.value("peak-gbs"),
+                   QStringLiteral("it is not a number from %1 to %2").arg(kLeastPeakGbs).arg(kMostPeakGbs),
+                   QStringLiteral("give the device's memory bandwidth in GB/s"));
+  }
   if (parser.isSet("size")) {
     const QStringList sides = parser.value("size").split('x');
     options.size = sides.size() == 2 ? QSize(sides[0].toInt(), sides[1].toInt()) : QSize();
@@ -105,7 +117,7 @@ Result<void> read_words(const QCommandLineParser& parser, WorkbenchOptions& opti
 }  // namespace
 
 std::optional<View> view_named(const QString& name) {
-  static const QStringList names{"prompt", "attention", "experts", "memory", "model"};
+  static const QStringList names{"prompt", "attention", "experts", "memory", "model", "performance"};
   const qsizetype index = names.indexOf(name);
   return index < 0 ? std::nullopt : std::optional(static_cast<View>(index));
 }
@@ -134,6 +146,7 @@ Result<WorkbenchOptions> parse_options(const QStringList& arguments) {
   if (parser.isSet("prompt")) options.prompt = parser.value("prompt");
   options.policy_file = parser.value("policy");
   options.screenshot = parser.value("screenshot");
+  options.time_kernels = parser.isSet("time-kernels");
   options.measure_latency = parser.isSet("measure-latency");
   FOVEA_TRY(read_numbers(parser, options));
   FOVEA_TRY(read_words(parser, options));

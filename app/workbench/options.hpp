@@ -13,7 +13,7 @@
 namespace fovea {
 
 // The views that --view can raise.
-enum class View { prompt, attention, experts, memory, model };
+enum class View { prompt, attention, experts, memory, model, performance };
 [[nodiscard]] std::optional<View> view_named(const QString& name);
 
 struct WorkbenchOptions {
@@ -27,10 +27,12 @@ struct WorkbenchOptions {
   std::optional<View> view;
   std::optional<ThemeMode> theme;
   std::optional<double> temperature;
+  std::optional<double> peak_gbs;  // the device's memory bandwidth
   std::optional<std::int64_t> seed;
   std::optional<std::uint32_t> max_tokens;
   std::optional<std::uint32_t> select;  // put the cursor on this token once the run is over
   QSize size;                           // empty: as saved, else the default
+  bool time_kernels = false;
   bool measure_latency = false;
   // Text to print instead of opening a window: of --help or --version.
   QString information;

@@ -3,11 +3,13 @@
 #include <QSettings>
 #include <algorithm>
 
+#include "engine/api/throughput.hpp"
+
 namespace fovea {
 
 namespace {
 constexpr qsizetype kMostRecent = 8;
-constexpr int kLayoutVersion = 1;  // raised when a saved layout of before would not fit
+constexpr int kLayoutVersion = 2;  // raised when a saved layout of before would not fit
 }  // namespace
 
 WorkbenchSettings load_settings() {
@@ -31,6 +33,9 @@ WorkbenchSettings load_settings() {
   s.max_tokens = std::max(1u, stored.value("run/max_tokens", s.max_tokens).toUInt());
   s.recording =
       static_cast<Recording>(std::clamp(stored.value("run/recording", static_cast<int>(s.recording)).toInt(), 0, 2));
+  const QVariantMap peaks = stored.value("devices/peak_gbs").toMap();
+  for (auto it = peaks.cbegin(); it != peaks.cend(); ++it)
+    if (const double peak = it->toDouble(); peak >= kLeastPeakGbs && peak <= kMostPeakGbs) s.peaks[it.key()] = peak;
   return s;
 }
 
@@ -52,6 +57,9 @@ void save_settings(const WorkbenchSettings& s) {
   stored.setValue("run/seed", static_cast<qlonglong>(s.sampling.seed));
   stored.setValue("run/max_tokens", s.max_tokens);
   stored.setValue("run/recording", static_cast<int>(s.recording));
+  QVariantMap peaks;
+  for (auto it = s.peaks.cbegin(); it != s.peaks.cend(); ++it) peaks[it.key()] = it.value();
+  stored.setValue("devices/peak_gbs", peaks);
 }
 
 void remember_recent(QStringList& recent, const QString& path) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <QByteArray>
+#include <QMap>
 #include <QString>
 #include <QStringList>
 
@@ -20,6 +21,7 @@ struct WorkbenchSettings {
   SamplingOptions sampling;
   std::uint32_t max_tokens = 256;
   Recording recording = Recording::all_heads;
+  QMap<QString, double> peaks;  // memory bandwidth in GB/s by device name, as the person gave it
 };
 
 [[nodiscard]] WorkbenchSettings load_settings();

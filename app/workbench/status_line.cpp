@@ -77,16 +77,22 @@ QString StatusLine::recording() const {
 
 void StatusLine::show_speed() {
   double speed = 0;
-  bool recorded = false;
+  bool recorded = false, timed = false;
   if (const auto& finished = state_.finished()) {
     speed = finished->timings.decode_tps();
     recorded = finished->timings.recording;
+    timed = finished->timings.timing;
   } else if (const auto live = state_.live_speed()) {
     speed = live->tokens_per_second;
     recorded = live->recording;
+    timed = live->timing;
   }
   speed_->setVisible(speed > 0);
-  speed_->setText(recorded ? tr("%1 while recording").arg(shown_rate(speed)) : shown_rate(speed));
+  const QString shown = shown_rate(speed);
+  speed_->setText(recorded && timed ? tr("%1 while recording and timing").arg(shown)
+                  : recorded        ? tr("%1 while recording").arg(shown)
+                  : timed           ? tr("%1 while timing kernels").arg(shown)
+                                    : shown);
   speed_->setToolTip(tr("Decoding speed, by the engine's own clock"));
 }
 

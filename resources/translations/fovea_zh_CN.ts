@@ -310,6 +310,37 @@ weight %2</source>
     </message>
 </context>
 <context>
+    <name>fovea::KernelModel</name>
+    <message>
+        <source>As fovea-cli bench --profile names it</source>
+        <translation>名称与 fovea-cli bench --profile 相同</translation>
+    </message>
+    <message>
+        <source>How often the device runs it</source>
+        <translation>设备执行它的次数</translation>
+    </message>
+    <message>
+        <source>GPU time in microseconds, from the device's timestamps</source>
+        <translation>GPU 时间，单位微秒，来自设备的时间戳</translation>
+    </message>
+    <message>
+        <source>Of the GPU time of all kernels; the longest bar is the largest share</source>
+        <translation>占全部内核 GPU 时间的比例；最长的条代表最大的占比</translation>
+    </message>
+    <message>
+        <source>Kernel</source>
+        <translation>内核</translation>
+    </message>
+    <message>
+        <source>Calls</source>
+        <translation>次数</translation>
+    </message>
+    <message>
+        <source>Share</source>
+        <translation>占比</translation>
+    </message>
+</context>
+<context>
     <name>fovea::MainWindow</name>
     <message>
         <source>Open a model</source>
@@ -444,6 +475,10 @@ Built with Qt %1 and QCustomPlot.</source>
     <message>
         <source>Model</source>
         <translation>模型</translation>
+    </message>
+    <message>
+        <source>Performance</source>
+        <translation>性能</translation>
     </message>
 </context>
 <context>
@@ -667,6 +702,191 @@ appears with the first run</source>
     <message>
         <source>Card</source>
         <translation>模型卡</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::PerformancePanel</name>
+    <message>
+        <source>not recorded</source>
+        <translation>未记录</translation>
+    </message>
+    <message>
+        <source>Counted from the model's shapes, not measured: every weight that a token uses once (%1), and keys and values of the %2 positions before it (%3 each)</source>
+        <translation>由模型的形状推算，并非测量：一个词元用到的每个权重读一次（%1），加上它之前 %2 个位置的键和值（每个位置 %3）</translation>
+    </message>
+    <message>
+        <source>unknown</source>
+        <translation>未知</translation>
+    </message>
+    <message>
+        <source>The weights were not counted</source>
+        <translation>未统计权重</translation>
+    </message>
+    <message>
+        <source>The first step is under way.</source>
+        <translation>第一步正在进行。</translation>
+    </message>
+    <message>
+        <source>Nothing has run yet.</source>
+        <translation>尚未运行。</translation>
+    </message>
+    <message>
+        <source>Measured while recording attention and timing kernels.</source>
+        <translation>测量时记录了注意力，并为内核计时。</translation>
+    </message>
+    <message>
+        <source>Measured while recording attention.</source>
+        <translation>测量时记录了注意力。</translation>
+    </message>
+    <message>
+        <source>Measured while timing kernels.</source>
+        <translation>测量时为内核计时。</translation>
+    </message>
+    <message>
+        <source>Measured without recording attention or timing kernels.</source>
+        <translation>测量时未记录注意力，也未为内核计时。</translation>
+    </message>
+    <message>
+        <source>A token reads %1 of %2 experts per layer.</source>
+        <translation>每个词元在每层读取 %2 个专家中的 %1 个。</translation>
+    </message>
+    <message>
+        <source>Dense model: a token reads every weight.</source>
+        <translation>稠密模型：每个词元读取全部权重。</translation>
+    </message>
+    <message>
+        <source>%1 %2</source>
+        <comment>two sentences</comment>
+        <translation>%1%2</translation>
+    </message>
+    <message>
+        <source>Kernels: %1 of %2 for %3 prompt tokens</source>
+        <translation>%3 个提示词元用时 %2，其中内核 %1</translation>
+    </message>
+    <message>
+        <source>Kernels: %1 of %2 a token, mean of %3 tokens</source>
+        <translation>每个词元用时 %2，其中内核 %1（%3 个词元的平均）</translation>
+    </message>
+    <message>
+        <source>Timestamps around every kernel slow the steps that have them; the plain plan has none.</source>
+        <translation>在每个内核前后写时间戳会拖慢带有时间戳的步；普通方案不写时间戳。</translation>
+    </message>
+    <message>
+        <source>This device cannot time kernels</source>
+        <translation>此设备无法为内核计时</translation>
+    </message>
+    <message>
+        <source>Its compute queue has no timestamps: %1. Speed is measured all the same.</source>
+        <translation>它的计算队列没有时间戳：%1。速度仍会测量。</translation>
+    </message>
+    <message>
+        <source>The prompt's kernels were not timed</source>
+        <translation>读入提示时未为内核计时</translation>
+    </message>
+    <message>
+        <source>No decoded token was timed</source>
+        <translation>解码时未为内核计时</translation>
+    </message>
+    <message>
+        <source>Run again and time kernels</source>
+        <translation>重新运行并为内核计时</translation>
+    </message>
+    <message>
+        <source>Kernels are not timed</source>
+        <translation>未为内核计时</translation>
+    </message>
+    <message>
+        <source>Time kernels</source>
+        <translation>为内核计时</translation>
+    </message>
+    <message>
+        <source>It had been read before timing was switched on.</source>
+        <translation>打开计时之前，提示已经读完。</translation>
+    </message>
+    <message>
+        <source>Waiting for the next step</source>
+        <translation>等待下一步</translation>
+    </message>
+    <message>
+        <source>Kernels will be timed</source>
+        <translation>将为内核计时</translation>
+    </message>
+    <message>
+        <source>Times appear here with the next run.</source>
+        <translation>下次运行时，用时会显示在这里。</translation>
+    </message>
+    <message>
+        <source>No model is open</source>
+        <translation>尚未打开模型</translation>
+    </message>
+    <message>
+        <source>Speed, bandwidth and time per kernel appear here when a model runs.</source>
+        <translation>模型运行时，速度、带宽和各内核用时会显示在这里。</translation>
+    </message>
+    <message>
+        <source>Prefill</source>
+        <translation>预填充</translation>
+    </message>
+    <message>
+        <source>Decode</source>
+        <translation>解码</translation>
+    </message>
+    <message>
+        <source>Per token</source>
+        <translation>每词元</translation>
+    </message>
+    <message>
+        <source>Achieved</source>
+        <translation>实际带宽</translation>
+    </message>
+    <message>
+        <source>Of bound</source>
+        <translation>占上限</translation>
+    </message>
+    <message>
+        <source>By the engine's own clock: over the last second while it goes on, over all of it afterwards</source>
+        <translation>以引擎自己的时钟计：进行中为最近一秒，结束后为全程</translation>
+    </message>
+    <message>
+        <source>Derived: the counted bytes of a decoded token times the tokens per second</source>
+        <translation>推算值：解码一个词元须读写的字节数 × 每秒词元数</translation>
+    </message>
+    <message>
+        <source>Derived: decoding speed over the speed at which the device's peak bandwidth could bring a token's bytes</source>
+        <translation>推算值：解码速度 ÷ 设备峰值带宽所允许的最高速度</translation>
+    </message>
+    <message>
+        <source>peak </source>
+        <comment>in front of a number of GB/s</comment>
+        <translation>峰值 </translation>
+    </message>
+    <message>
+        <source>peak unknown</source>
+        <translation>峰值未知</translation>
+    </message>
+    <message>
+        <source>The device's peak bandwidth</source>
+        <translation>设备的峰值带宽</translation>
+    </message>
+    <message>
+        <source>The device's memory bandwidth as its data sheet has it, since Vulkan does not tell it. 0 stands for unknown.</source>
+        <translation>设备规格表中的显存带宽，因为 Vulkan 不提供此值。0 表示未知。</translation>
+    </message>
+    <message>
+        <source>Runs a variant of the plan with timestamps around every kernel; the tokens stay the same</source>
+        <translation>运行在每个内核前后带时间戳的方案；生成的词元不变</translation>
+    </message>
+    <message>
+        <source>Whose kernels: one decoded token's, or the whole prompt's</source>
+        <translation>显示谁的内核：解码一个词元的，还是整个提示的</translation>
+    </message>
+    <message>
+        <source>GPU time per kernel</source>
+        <translation>各内核的 GPU 时间</translation>
+    </message>
+    <message>
+        <source>GPU time between the timestamps, of the engine's clock for the same steps</source>
+        <translation>时间戳之间的 GPU 时间，以及引擎时钟下相同各步的用时</translation>
     </message>
 </context>
 <context>
@@ -946,6 +1166,14 @@ appears with the first run</source>
     <message>
         <source>seed %1</source>
         <translation>种子 %1</translation>
+    </message>
+    <message>
+        <source>%1 while recording and timing</source>
+        <translation>%1（记录并计时中）</translation>
+    </message>
+    <message>
+        <source>%1 while timing kernels</source>
+        <translation>%1（计时中）</translation>
     </message>
 </context>
 <context>

@@ -14,10 +14,31 @@ namespace {
 Result<WorkbenchOptions> parse(const QStringList& arguments) { return parse_options(QStringList{"fovea"} + arguments); }
 
 TEST(Options, TakesTheContractsCommandLine) {
-  const auto options =
-      parse({"m.gguf", "--prompt", "Hi",      "--device", "1",       "--lang",           "zh_CN", "--screenshot",
-             "x.png",  "--view",   "experts", "--theme",  "dark",    "--temp",           "0",     "--seed",
-             "5",      "-n",       "12",      "--size",   "800x600", "--measure-latency"});
+  const auto options = parse({"m.gguf",
+                              "--prompt",
+                              "Hi",
+                              "--device",
+                              "1",
+                              "--lang",
+                              "zh_CN",
+                              "--screenshot",
+                              "x.png",
+                              "--view",
+                              "experts",
+                              "--theme",
+                              "dark",
+                              "--temp",
+                              "0",
+                              "--seed",
+                              "5",
+                              "-n",
+                              "12",
+                              "--size",
+                              "800x600",
+                              "--measure-latency",
+                              "--peak-gbs",
+                              "3350",
+                              "--time-kernels"});
   ASSERT_TRUE(options) << options.error().sentence();
   EXPECT_EQ(options->model, "m.gguf");
   EXPECT_EQ(options->prompt, "Hi");
@@ -27,6 +48,9 @@ TEST(Options, TakesTheContractsCommandLine) {
   EXPECT_EQ(options->max_tokens, 12u);
   EXPECT_EQ(options->size, QSize(800, 600));
   EXPECT_TRUE(options->measure_latency);
+  EXPECT_EQ(options->peak_gbs, 3350.0);
+  EXPECT_TRUE(options->time_kernels);
+  EXPECT_EQ(parse({"--view", "performance"})->view, View::performance);
 }
 
 TEST(Options, NothingIsFine) {
@@ -41,6 +65,8 @@ TEST(Options, RefusesWithASentence) {
   for (const QStringList& wrong : {QStringList{"--view", "sound"},
                                    {"--lang", "xx"},
                                    {"--temp", "hot"},
+                                   {"--peak-gbs", "0"},
+                                   {"--peak-gbs", "fast"},
                                    {"--device", "x"},
                                    {"-n", "0"},
                                    {"--size", "10x10"},
@@ -96,6 +122,7 @@ TEST(Settings, ComeBack) {
   settings.sampling.seed = 99;
   settings.recording = Recording::this_head;
   settings.recent = QStringList{"/a", "/b"};
+  settings.peaks = {{"a GPU / of some make", 3350.0}};
   save_settings(settings);
   const WorkbenchSettings loaded = load_settings();
   EXPECT_EQ(loaded.theme, ThemeMode::dark);
@@ -103,6 +130,7 @@ TEST(Settings, ComeBack) {
   EXPECT_EQ(loaded.sampling.seed, 99);
   EXPECT_EQ(loaded.recording, Recording::this_head);
   EXPECT_EQ(loaded.recent, settings.recent);
+  EXPECT_EQ(loaded.peaks, settings.peaks);
 }
 
 }  // namespace

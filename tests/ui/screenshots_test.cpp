@@ -18,7 +18,7 @@ struct Look {
   ThemeMode theme;
   const char* language;
   View view;
-  bool dense = false, run = true, card = false;
+  bool dense = false, run = true, card = false, timed = false;
 };
 
 std::map<QRgb, int> colors_of(const QImage& image) {
@@ -54,11 +54,16 @@ TEST_P(Screenshots, ShowTheRun) {
   synthetic::Shape shape;
   shape.chinese = look.language == QLatin1String("zh_CN");
   if (look.dense) shape.experts = 0;
+  shape.timed = look.timed;
   if (look.run) {
     window.prompt().set_prompt(shape.chinese ? "从前，有一个小女孩" : "Once upon a time");
     synthetic::play(state, shape, synthetic::all_heads());
     state.selection().select_head({2, 3});
     state.selection().select_token(40);
+    if (look.timed) {
+      window.set_peak(20);
+      window.performance().set_timing(true);
+    }
   } else {
     state.take({synthetic::loaded(shape)});
     window.show_error({ErrorCode::file, "model missing.gguf", "there is no such file", "check the path"});
@@ -88,7 +93,10 @@ TEST_P(Screenshots, ShowTheRun) {
     for (const QRgb color : color_table(theme.dark())) heat += area(QColor(color));
     EXPECT_GT(heat, 20000);
     EXPECT_GT(area(theme.colors().future_hatch), 1000);
-    if (look.view != View::model) {
+    if (look.timed) {
+      EXPECT_GT(area(theme.colors().run_a), 1000);  // the bars of the kernels
+    } else if (look.view == View::prompt || look.view == View::attention || look.view == View::experts ||
+               look.view == View::memory) {
       EXPECT_GT(area(theme.colors().memory_weights), 1000);
     }
     if (!look.dense) {
@@ -100,19 +108,24 @@ TEST_P(Screenshots, ShowTheRun) {
   use_language("en");
 }
 
-INSTANTIATE_TEST_SUITE_P(Looks, Screenshots,
-                         testing::Values(Look{"prompt_light_en", ThemeMode::light, "en", View::prompt},
-                                         Look{"attention_dark_en", ThemeMode::dark, "en", View::attention},
-                                         Look{"experts_dark_zh", ThemeMode::dark, "zh_CN", View::experts},
-                                         Look{"memory_light_zh", ThemeMode::light, "zh_CN", View::memory},
-                                         Look{"model_dark_en", ThemeMode::dark, "en", View::model},
-                                         Look{"model_light_zh", ThemeMode::light, "zh_CN", View::model},
-                                         Look{"card_light_en", ThemeMode::light, "en", View::model, false, true, true},
-                                         Look{"card_dark_zh", ThemeMode::dark, "zh_CN", View::model, false, true, true},
-                                         Look{"dense_light_en", ThemeMode::light, "en", View::experts, true},
-                                         Look{"error_light_en", ThemeMode::light, "en", View::prompt, false, false},
-                                         Look{"error_dark_zh", ThemeMode::dark, "zh_CN", View::prompt, false, false}),
-                         [](const auto& look) { return std::string(look.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Looks, Screenshots,
+    testing::Values(Look{"prompt_light_en", ThemeMode::light, "en", View::prompt},
+                    Look{"attention_dark_en", ThemeMode::dark, "en", View::attention},
+                    Look{"experts_dark_zh", ThemeMode::dark, "zh_CN", View::experts},
+                    Look{"memory_light_zh", ThemeMode::light, "zh_CN", View::memory},
+                    Look{"model_dark_en", ThemeMode::dark, "en", View::model},
+                    Look{"model_light_zh", ThemeMode::light, "zh_CN", View::model},
+                    Look{"card_light_en", ThemeMode::light, "en", View::model, false, true, true},
+                    Look{"card_dark_zh", ThemeMode::dark, "zh_CN", View::model, false, true, true},
+                    Look{"dense_light_en", ThemeMode::light, "en", View::experts, true},
+                    Look{"performance_light_en", ThemeMode::light, "en", View::performance, false, true, false, true},
+                    Look{"performance_dark_zh", ThemeMode::dark, "zh_CN", View::performance, false, true, false, true},
+                    Look{"untimed_dark_en", ThemeMode::dark, "en", View::performance},
+                    Look{"untimed_light_zh", ThemeMode::light, "zh_CN", View::performance, true},
+                    Look{"error_light_en", ThemeMode::light, "en", View::prompt, false, false},
+                    Look{"error_dark_zh", ThemeMode::dark, "zh_CN", View::prompt, false, false}),
+    [](const auto& look) { return std::string(look.param.name); });
 
 }  // namespace
 }  // namespace fovea

@@ -83,6 +83,23 @@ RoutingTrace routing(const Shape& shape, std::uint32_t count) {
   return trace;
 }
 
+// The kernels of a step in the order in which it runs them, with shares as a small model has them.
+std::shared_ptr<const KernelTimes> kernels(const Shape& shape, std::uint32_t steps, std::uint32_t tokens,
+                                           double microseconds) {
+  const std::uint32_t layers = shape.layers * steps;
+  KernelTimes times;
+  times.kernels = {{"embed", 0.004, steps},      {"norm", 0.031, 2 * layers + steps},
+                   {"qkv", 0.162, layers},       {"rope+kv", 0.013, layers},
+                   {"attention", 0.094, layers}, {"attention output", 0.101, layers},
+                   {"gate+up", 0.288, layers},   {"down", 0.156, layers},
+                   {"output", 0.121, steps},     {"sample", 0.018, steps}};
+  if (shape.experts > 0) times.kernels.insert(times.kernels.begin() + 6, {"router", 0.009, layers});
+  for (KernelTime& time : times.kernels) time.microseconds *= microseconds * steps;
+  times.steps = steps;
+  times.tokens = tokens;
+  return std::make_shared<const KernelTimes>(std::move(times));
+}
+
 MemoryBytes memory_at(std::uint32_t tokens) {
   return {67'000'000, 4'000'000 + std::uint64_t{(tokens + 31) / 32} * 1'500'000, 9'500'000, 2'100'000};
 }
@@ -121,7 +138,9 @@ std::shared_ptr<const ModelSummary> model(const Shape& shape) {
               false,
               true,
               true,
-              "The only Vulkan device here; it runs on the processor."};
+              "The only Vulkan device here; it runs on the processor.",
+              true};
+  m.token_bytes = TokenBytes{24'600'000, 3'072};
   m.load_ms = 312;
   m.metadata = {{"general.architecture", m.architecture},
                 {"general.name", m.name},
@@ -161,12 +180,17 @@ std::shared_ptr<const TraceSnapshot> trace(const Shape& shape, const Generate& r
         snapshot->heads.push_back(head_trace(id, count, shape.seed));
     }
   snapshot->routing = routing(shape, count);
-  const bool recording = request.trace.records_attention();
+  const bool recording = request.trace.records_attention(), timed = shape.timed;
   snapshot->memory.push_back({shape.prompt, memory_at(shape.prompt)});
-  snapshot->steps.push_back({0, shape.prompt, 21.5f, true, recording});
+  snapshot->steps.push_back({0, shape.prompt, 21.5f, true, recording, timed});
   for (std::uint32_t token = shape.prompt + 1; token <= count; ++token) {
     snapshot->memory.push_back({token, memory_at(token)});
-    snapshot->steps.push_back({token - 1, 1, 16.2f, false, recording});
+    snapshot->steps.push_back({token - 1, 1, 16.2f, false, recording, timed});
+  }
+  if (timed) {
+    snapshot->prefill_kernels = kernels(shape, 1, shape.prompt, 19'000);
+    if (count > shape.prompt)
+      snapshot->decode_kernels = kernels(shape, count - shape.prompt, count - shape.prompt, 15'400);
   }
   return snapshot;
 }
@@ -185,7 +209,8 @@ std::vector<Event> run(const Shape& shape, const Generate& request, std::uint32_
       events.push_back(TraceAdvanced{request.id, trace(shape, request, shape.prompt + made)});
   }
   RunTimings timings{21.5,         16.2 * shape.generated, 38.2,
-                     shape.prompt, shape.generated,        request.trace.records_attention()};
+                     shape.prompt, shape.generated,        request.trace.records_attention(),
+                     shape.timed};
   events.push_back(
       RunFinished{request.id, StopReason::length, timings, trace(shape, request, shape.prompt + shape.generated)});
   return events;

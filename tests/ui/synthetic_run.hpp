@@ -17,6 +17,7 @@ struct Shape {
   std::uint32_t prompt = 24, generated = 72;
   std::uint32_t seed = 7;
   bool chinese = false;
+  bool timed = false;  // every step
 };
 
 [[nodiscard]] std::shared_ptr<const ModelSummary> model(const Shape& shape);

@@ -104,6 +104,35 @@ TEST_F(WindowTest, RecordingAHeadRunsAgainWithTheSameSeed) {
   EXPECT_EQ(last<Generate>()->trace.heads[0], (HeadId{3, 2}));
 }
 
+TEST_F(WindowTest, TimingKernelsIsACommandAndRunsAgainWithTheSameSeed) {
+  state_.take({synthetic::loaded(shape_)});
+  window_.prompt().set_prompt("Once");
+  window_.run();
+  state_.take(synthetic::run(shape_, *last<Generate>()));
+  window_.run_timing_kernels();
+  ASSERT_NE(last<Generate>(), nullptr);
+  EXPECT_EQ(last<Generate>()->sampling.seed, 12345);
+  ASSERT_GE(commands_.size(), 2u);
+  const auto* timing = std::get_if<TimeKernels>(&commands_[commands_.size() - 2]);
+  ASSERT_NE(timing, nullptr) << "told before the run";
+  EXPECT_TRUE(timing->on);
+  window_.performance().timing_button().setChecked(false);
+  ASSERT_NE(last<TimeKernels>(), nullptr);
+  EXPECT_FALSE(last<TimeKernels>()->on);
+}
+
+TEST_F(WindowTest, ThePeakIsRememberedForItsDevice) {
+  state_.take({synthetic::loaded(shape_)});
+  window_.performance().peak_box().setValue(51.2);
+  const WorkbenchSettings saved = window_.settings();
+  EXPECT_EQ(saved.peaks.value("llvmpipe (LLVM 19.1.7, 256 bits)"), 51.2);
+  WorkbenchState state;
+  MainWindow other(state, theme_, saved);
+  EXPECT_FALSE(other.performance().peak_box().bandwidth());
+  state.take({synthetic::loaded(shape_)});
+  EXPECT_EQ(other.performance().peak_box().bandwidth(), 51.2);
+}
+
 TEST_F(WindowTest, ADroppedFileOpens) {
   QMimeData data;
   data.setUrls({QUrl::fromLocalFile("/tmp/dropped.gguf")});

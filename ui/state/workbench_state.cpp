@@ -1,13 +1,6 @@
 #include "ui/state/workbench_state.hpp"
 
-#include <algorithm>
-
 namespace fovea {
-
-namespace {
-// Steps that the live speed is averaged over: about half a second at a readable pace.
-constexpr std::size_t kSpeedWindow = 32;
-}  // namespace
 
 WorkbenchState::WorkbenchState(QObject* parent) : QObject(parent), selection_(new Selection(this)) {}
 
@@ -123,20 +116,8 @@ void WorkbenchState::on(const RunFailed& event) {
   Q_EMIT run_failed(event.error);
 }
 
-std::optional<WorkbenchState::LiveSpeed> WorkbenchState::live_speed() const {
-  if (!trace_) return std::nullopt;
-  LiveSpeed speed;
-  double milliseconds = 0;
-  std::uint32_t tokens = 0;
-  const auto& steps = trace_->steps;
-  for (std::size_t i = steps.size(); i-- > 0 && steps.size() - i <= kSpeedWindow && !steps[i].prefill;) {
-    milliseconds += steps[i].milliseconds;
-    tokens += steps[i].tokens;
-    speed.recording = speed.recording || steps[i].recording;
-  }
-  if (milliseconds <= 0) return std::nullopt;
-  speed.tokens_per_second = tokens * 1000.0 / milliseconds;
-  return speed;
+std::optional<PhaseSpeed> WorkbenchState::live_speed() const {
+  return trace_ ? phase_speed(trace_->steps, false, kSpeedWindowMs) : std::nullopt;
 }
 
 }  // namespace fovea

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/api/event.hpp"
+#include "engine/api/throughput.hpp"
 #include "ui/state/selection.hpp"
 
 namespace fovea {
@@ -42,12 +43,8 @@ class WorkbenchState : public QObject {
   [[nodiscard]] const std::shared_ptr<const TraceSnapshot>& trace() const { return trace_; }  // null: nothing yet
   [[nodiscard]] const std::optional<RunFinished>& finished() const { return finished_; }
 
-  // Decoding speed over the newest steps, from the engine's own step times; nullopt before there are any.
-  struct LiveSpeed {
-    double tokens_per_second = 0;
-    bool recording = false;
-  };
-  [[nodiscard]] std::optional<LiveSpeed> live_speed() const;
+  // Decoding speed over the last second, from the engine's own step times; nullopt before there are any.
+  [[nodiscard]] std::optional<PhaseSpeed> live_speed() const;
 
  Q_SIGNALS:
   void model_changed();
