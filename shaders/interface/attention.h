@@ -1,12 +1,9 @@
-// Push constants of the attention kernels and the layout of a KV page.
+// Push constants of the attention kernels.
 #ifndef FOVEA_ATTENTION_H
 #define FOVEA_ATTENTION_H
+#include "shaders/interface/kv_page.h"
 #include "shaders/interface/push.h"
 FOVEA_PUSH_BEGIN
-
-// A page holds kPageKeys consecutive positions of every layer. Page table entry: its address.
-// Inside: (layers, 2 = keys then values, kv_heads, kPageKeys, head_width) halves.
-const uint kPageKeys = 32;
 
 // Norm of queries and keys, rotary positions, and the write of keys and values into their pages.
 struct RopeStorePush {

@@ -1,0 +1,28 @@
+#include "engine/tensor/kv_row.hpp"
+
+#include <gtest/gtest.h>
+
+namespace fovea {
+namespace {
+
+TEST(KvRow, TakesWhatTheTypeAndTheWidthAskFor) {
+  EXPECT_EQ(kv_row_bytes(DType::F16, 128), 256u);
+  EXPECT_EQ(kv_row_bytes(DType::Q8_0, 128), 128u + 4 * 2);
+  EXPECT_EQ(kv_row_bytes(DType::Q8_0, 128), row_bytes(DType::Q8_0, 128)) << "whole blocks cost what they cost in files";
+  EXPECT_EQ(kv_row_bytes(DType::Q8_0, 80), 80u + 3 * 2) << "the third block has 16";
+  EXPECT_EQ(kv_row_bytes(DType::Q8_0, 100), 112u + 4 * 2) << "quants come by 16";
+  EXPECT_EQ(kv_row_bytes(DType::Q8_0, 8), 16u + 2);
+  EXPECT_EQ(kv_row_bytes(DType::Q8_0, 4294967295u), 4294967296u + 134217728u * 2) << "no sum wraps";
+}
+
+TEST(KvRow, OtherTypesAreNotRun) {
+  EXPECT_TRUE(kv_type_runs(DType::F16));
+  EXPECT_TRUE(kv_type_runs(DType::Q8_0));
+  for (const DType type : {DType::F32, DType::BF16, DType::Q4_0}) {
+    EXPECT_FALSE(kv_type_runs(type));
+    EXPECT_EQ(kv_row_bytes(type, 64), 0u);
+  }
+}
+
+}  // namespace
+}  // namespace fovea
