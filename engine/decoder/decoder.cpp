@@ -31,7 +31,7 @@ Result<std::unique_ptr<Decoder>> Decoder::create(gpu::Device& device, const Mode
 }
 
 Result<void> Decoder::create_buffers() {
-  FOVEA_ASSIGN(cache_, KvCache::create(device_, config_, options_.context));
+  FOVEA_ASSIGN(cache_, KvCache::create(device_, config_, options_.context, options_.kv));
   FOVEA_ASSIGN(activations_, Activations::create(device_, config_, options_.batch, 1));
   using gpu::MemoryUse;
   FOVEA_ASSIGN(state_, device_.create_buffer(sizeof(shader::StepState), MemoryUse::upload));

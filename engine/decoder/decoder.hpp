@@ -31,6 +31,7 @@ namespace fovea {
 struct DecoderOptions {
   std::uint32_t context = 0;        // positions
   std::uint32_t batch = 0;          // most prompt tokens of one submission; 0: what suits the device
+  DType kv = DType::F16;            // type of the KV cache: F16 or Q8_0
   ActivationType activation_type = ActivationType::f32;
   bool barrier_everywhere = false;  // debug: a barrier before every dispatch must not change a bit
   ProductForm form = ProductForm::suits_device;  // debug: the steps and products of another kind of device

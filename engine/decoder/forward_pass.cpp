@@ -59,7 +59,8 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   const DeviceLayer& w = weights.layers[layer];
   const Activations& a = activations;
   const AttentionShape shape{.query_heads = config.query_heads, .kv_heads = config.kv_heads, .head_width = config.head_width,
-                             .tokens = tokens, .layer_offset = cache.layer_offset(layer), .pages = cache.page_table(), .state = state};
+                             .tokens = tokens, .layer_offset = cache.layer_offset(layer), .pages = cache.page_table(), .state = state,
+                             .kv = cache.type()};
   FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.attention_norm, tokens, w.qkv.front(), false));
 
   kernels.plan().tag("qkv");

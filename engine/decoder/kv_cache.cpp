@@ -1,8 +1,10 @@
 #include "engine/decoder/kv_cache.hpp"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
+#include "engine/tensor/kv_row.hpp"
 #include "shaders/interface/attention.h"
 
 namespace fovea {
@@ -12,9 +14,11 @@ constexpr std::uint64_t kSlabBytes = 32ull << 20;  // pages are allocated in sla
 
 }  // namespace
 
-Result<KvCache> KvCache::create(gpu::Device& device, const ModelConfig& config, std::uint32_t context) {
-  KvCache cache(device, context);
-  const std::uint64_t layer_bytes = std::uint64_t{2} * config.kv_heads * shader::kPageKeys * config.head_width * 2;
+Result<KvCache> KvCache::create(gpu::Device& device, const ModelConfig& config, std::uint32_t context, DType type) {
+  if (!kv_type_runs(type))
+    return fail(ErrorCode::unsupported, "the KV cache", "it cannot be kept as " + std::string(name(type)), "use f16 or q8_0");
+  KvCache cache(device, context, type);
+  const std::uint64_t layer_bytes = std::uint64_t{2} * config.kv_heads * shader::kPageKeys * kv_row_bytes(type, config.head_width);
   cache.page_bytes_ = layer_bytes * config.layers;
   if (cache.page_bytes_ > 0xFFFFFFFFull)
     return fail(ErrorCode::unsupported, "the KV cache", "one page of 32 positions would take more than 4 GiB", "use a model with fewer layers or heads");

@@ -7,13 +7,16 @@
 #include "engine/base/result.hpp"
 #include "engine/gpu/device.hpp"
 #include "engine/model/model_config.hpp"
+#include "engine/tensor/dtype.hpp"
 
 namespace fovea {
 
 class KvCache {
  public:
-  // Room for `context` positions in the page table; pages themselves come with reserve().
-  [[nodiscard]] static Result<KvCache> create(gpu::Device& device, const ModelConfig& config, std::uint32_t context);
+  // Room for `context` positions in the page table; pages themselves come with reserve(). `type`: F16 or Q8_0.
+  // Errors: another type, a page beyond 4 GiB, no memory.
+  [[nodiscard]] static Result<KvCache> create(gpu::Device& device, const ModelConfig& config, std::uint32_t context,
+                                              DType type = DType::F16);
 
   // Makes sure that positions [0, positions) have pages. No submission that reads the page table may be in flight
   // unless it only touches pages that were there before.
@@ -24,10 +27,12 @@ class KvCache {
   [[nodiscard]] std::uint64_t page_table() const { return table_.address(); }
   [[nodiscard]] std::uint32_t layer_offset(std::uint32_t layer) const { return layer * layer_bytes_; }
   [[nodiscard]] std::uint32_t context() const { return context_; }
+  [[nodiscard]] DType type() const { return type_; }
 
  private:
-  KvCache(gpu::Device& device, std::uint32_t context) : device_(&device), context_(context) {}
+  KvCache(gpu::Device& device, std::uint32_t context, DType type) : device_(&device), type_(type), context_(context) {}
   gpu::Device* device_;
+  DType type_ = DType::F16;
   std::uint32_t context_ = 0;
   std::uint32_t layer_bytes_ = 0;     // keys and values of one layer in a page
   std::uint64_t page_bytes_ = 0;      // all layers

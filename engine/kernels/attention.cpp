@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 #include <thread>
+
+#include "engine/tensor/kv_row.hpp"
 
 namespace fovea {
 namespace {
@@ -15,22 +18,31 @@ shader::AttentionPush attention_push(const AttentionArgs& args) {
           .y_stride = args.y_stride, .scale = score_scale(args.shape.head_width)};
 }
 
+// The variant for the cache's type: `first` is the one for F16, that for Q8_0 follows.
+Result<ShaderId> variant(ShaderId first, DType kv) {
+  if (!kv_type_runs(kv))
+    return fail(ErrorCode::unsupported, "the KV cache", std::string(name(kv)) + " is no type that attention reads", "use f16 or q8_0");
+  return static_cast<ShaderId>(static_cast<std::uint16_t>(first) + (kv == DType::Q8_0 ? 1 : 0));
+}
+
 }  // namespace
 
 Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& args) {
+  FOVEA_ASSIGN(const ShaderId id, variant(ShaderId::rope_store_F16, args.shape.kv));
   const shader::RopeStorePush push{.qkv = args.qkv, .query = args.query, .pages = args.shape.pages,
                                    .query_norm = args.query_norm, .key_norm = args.key_norm, .turns = args.turns,
                                    .state = args.shape.state, .qkv_stride = args.qkv_stride,
                                    .layer_offset = args.shape.layer_offset, .query_heads = args.shape.query_heads,
                                    .kv_heads = args.shape.kv_heads, .epsilon = args.epsilon};
-  return kernels.dispatch(ShaderId::rope_store,
+  return kernels.dispatch(id,
                           {kernels.subgroup(), args.shape.head_width, args.rope_width, args.halves ? 1u : 0u, args.norm}, push,
                           args.shape.query_heads + 2 * args.shape.kv_heads, args.shape.tokens);
 }
 
 Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args) {
+  FOVEA_ASSIGN(const ShaderId id, variant(ShaderId::attention_prefill_F16, args.shape.kv));
   const std::uint32_t local = kernels.subgroup();
-  return kernels.dispatch(ShaderId::attention_prefill, {local, args.shape.head_width}, attention_push(args),
+  return kernels.dispatch(id, {local, args.shape.head_width, local}, attention_push(args),
                           (args.shape.tokens + local - 1) / local, args.shape.query_heads);
 }
 
@@ -44,12 +56,13 @@ std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_h
 }
 
 Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArgs& args) {
+  FOVEA_ASSIGN(const ShaderId id, variant(ShaderId::attention_decode_F16, args.shape.kv));
   const AttentionShape& shape = args.shape;
   const std::uint32_t lanes = kernels.subgroup(), splits = attention_splits(kernels.facts(), shape.kv_heads);
   shader::AttentionPush push = attention_push(args);
   const bool whole = splits == 1;
   if (!whole) push.y = args.values;
-  FOVEA_TRY(kernels.dispatch(ShaderId::attention_decode,
+  FOVEA_TRY(kernels.dispatch(id,
                              {lanes, shape.head_width, shape.query_heads / shape.kv_heads, lanes, whole ? 1u : 0u}, push,
                              shape.kv_heads, splits));
   if (whole) return {};
@@ -60,12 +73,13 @@ Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArg
 }
 
 Result<void> record_attention_rows(KernelRecorder& kernels, const AttentionRowsArgs& args) {
+  FOVEA_ASSIGN(const ShaderId id, variant(ShaderId::attention_rows_F16, args.shape.kv));
   const shader::AttentionRowsPush push{.query = args.query, .pages = args.shape.pages, .heads = args.heads, .rows = args.rows,
                                        .state = args.shape.state, .layer_offset = args.shape.layer_offset,
                                        .query_heads = args.shape.query_heads, .kv_heads = args.shape.kv_heads,
                                        .row_stride = args.row_stride, .tokens_capacity = args.tokens_capacity,
                                        .scale = score_scale(args.shape.head_width)};
-  return kernels.dispatch(ShaderId::attention_rows, {kernels.subgroup(), args.shape.head_width}, push, args.shape.tokens,
+  return kernels.dispatch(id, {kernels.subgroup(), args.shape.head_width}, push, args.shape.tokens,
                           args.slots);
 }
 

@@ -1,4 +1,5 @@
-// Attention kernels: rotary positions and the KV write, prefill and decode attention, exact rows for the trace.
+// Attention kernels: rotary positions and the KV write, prefill and decode attention, exact rows for the trace. Each comes
+// for either type of cache; another type is an error (ErrorCode::unsupported).
 #pragma once
 
 #include "engine/kernels/kernel_recorder.hpp"
@@ -13,6 +14,7 @@ struct AttentionShape {
   std::uint32_t layer_offset = 0;  // bytes in a page
   std::uint64_t pages = 0;         // page table
   std::uint64_t state = 0;
+  DType kv = DType::F16;           // of the cache: F16 or Q8_0
 };
 
 struct RopeStoreArgs {

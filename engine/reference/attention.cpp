@@ -36,4 +36,16 @@ void round_to_half(std::span<float> values) {
   for (float& value : values) value = half_to_float(float_to_half(value));
 }
 
+void round_to_q8_0(std::span<float> values, std::size_t head_width) {
+  constexpr std::size_t kBlock = 32;
+  for (std::size_t head = 0; head + head_width <= values.size(); head += head_width)
+    for (std::size_t first = 0; first < head_width; first += kBlock) {
+      const std::span<float> block = values.subspan(head + first, std::min(kBlock, head_width - first));
+      float peak = 0;
+      for (const float x : block) peak = std::max(peak, std::abs(x));
+      const float d = peak / 127, inverse = d > 0 ? 1 / d : 0, kept = half_to_float(float_to_half(d));
+      for (float& x : block) x = kept == 0 ? 0 : kept * std::round(x * inverse);
+    }
+}
+
 }  // namespace fovea::reference

@@ -21,4 +21,10 @@ void attention(std::span<const float> query, const KeyValueRows& rows, std::span
 // Rounds to the nearest binary16 and back: what a 16-bit cache keeps.
 void round_to_half(std::span<float> values);
 
+// Rounds keys or values, whole heads of `head_width` one after another, to q8_0 and back, as ggml's
+// quantize_row_q8_0_ref does: blocks of 32 along the head, d = max|x| / 127, q = round(x / d) with halves away from
+// zero, read as q times d rounded to binary16. Where head_width is no multiple of 32, the last block of a head is what
+// is left.
+void round_to_q8_0(std::span<float> values, std::size_t head_width);
+
 }  // namespace fovea::reference

@@ -107,9 +107,12 @@ void ReferenceDecoder::attend(std::size_t layer, std::span<float> x, ReferenceCa
     rope(std::span(query).subspan(t * query_width, query_width), position, rotation);
     rope(std::span(key).subspan(t * kv_width, kv_width), position, rotation);
   }
-  if (options_.kv_f16) {
+  if (options_.kv == DType::F16) {
     round_to_half(key);
     round_to_half(value);
+  } else if (options_.kv == DType::Q8_0) {
+    round_to_q8_0(key, head);
+    round_to_q8_0(value, head);
   }
   LayerCache& cache = cache_[layer];
   cache.keys.insert(cache.keys.end(), key.begin(), key.end());

@@ -17,7 +17,8 @@ namespace fovea::reference {
 
 struct ReferenceOptions {
   std::uint32_t context = 0;  // positions; 0 = as many as the model was trained for
-  bool kv_f16 = false;        // keys and values rounded to binary16, as the device's cache keeps them
+  // Keys and values as the device's cache keeps them: rounded to F16 or Q8_0; F32 leaves them as they are.
+  DType kv = DType::F32;
 };
 
 // What a run was asked to keep. `tokens` counts those of this run, `first` the positions that were there before it.

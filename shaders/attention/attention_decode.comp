@@ -1,6 +1,6 @@
 // Attention of one query position: one subgroup per KV head and split of the key range; all query heads that share the
-// KV head are computed together, so that keys and values are read once. Lane = key for scores, lane = pair of dimensions
-// for the values. Writes unnormalised sums with their maximum and weight for attention_combine, or, where one split holds
+// KV head are computed together, so that keys and values are read once. Lane = key for scores, lane = cell of consecutive
+// dimensions for the values: the two or four that a word of the cache holds. Writes unnormalised sums with their maximum and weight for attention_combine, or, where one split holds
 // all keys, the output itself.
 // Twin: engine/reference/attention.
 #version 460
@@ -21,7 +21,24 @@ layout(constant_id = 4) const bool WHOLE = false;  // one split: writes the fini
 layout(push_constant, scalar) uniform Push { AttentionPush p; };
 
 const float kMinusInfinity = -3.0e38;
-const uint PAIRS = (HEAD_WIDTH / 2 + LANES - 1) / LANES;  // of dimensions, per lane
+#if KV_F16
+#define cell vec2
+const uint kCell = 2;
+#elif KV_Q8_0
+#define cell vec4
+const uint kCell = 4;
+const uint PIECES = (HEAD_WIDTH + kKvPiece - 1) / kKvPiece, BLOCKS = (HEAD_WIDTH + kKvBlock - 1) / kKvBlock;
+
+// Dimensions d .. d + 3 of a query, d a multiple of 4. Past the head's end the quants are zeros, and any number will do.
+vec4 query_cell(uint64_t query, uint d) {
+  if (HEAD_WIDTH % kKvPiece == 0u) return Float4s(query).v[d / 4u];
+  uvec4 at = min(uvec4(d, d + 1u, d + 2u, d + 3u), HEAD_WIDTH - 1u);
+  Floats all = Floats(query);
+  return vec4(all.v[at.x], all.v[at.y], all.v[at.z], all.v[at.w]);
+}
+#endif
+const uint ROW_CELLS = (HEAD_WIDTH + kCell - 1) / kCell;
+const uint CELLS = (ROW_CELLS + LANES - 1) / LANES;  // per lane
 
 void main() {
   uint kv_head = gl_WorkGroupID.x, split = gl_WorkGroupID.y, splits = gl_NumWorkGroups.y, lane = gl_SubgroupInvocationID;
@@ -29,17 +46,21 @@ void main() {
   // Splits take whole pages, so that their borders do not depend on how far the last page is filled.
   uint pages = (keys + kPageKeys - 1u) / kPageKeys, pages_per_split = (pages + splits - 1u) / splits;
   uint first = min(split * pages_per_split * kPageKeys, keys), end = min(first + pages_per_split * kPageKeys, keys);
+  uint64_t queries = p.query + uint64_t(kv_head * GROUP * HEAD_WIDTH) * 4ul;
+#if KV_F16
   uint values = value_offset(p.kv_heads, HEAD_WIDTH);
-  Floats query = Floats(p.query + uint64_t(kv_head * GROUP * HEAD_WIDTH) * 4ul);
+  Floats query = Floats(queries);
+#endif
 
-  vec2 acc[GROUP * PAIRS];
+  cell acc[GROUP * CELLS];
   float maximum[GROUP], sum[GROUP];
-  [[unroll]] for (uint i = 0; i < GROUP * PAIRS; i++) acc[i] = vec2(0.0);
+  [[unroll]] for (uint i = 0; i < GROUP * CELLS; i++) acc[i] = cell(0.0);
   [[unroll]] for (uint g = 0; g < GROUP; g++) { maximum[g] = kMinusInfinity; sum[g] = 0.0; }
 
   [[dont_unroll]] for (uint base = first; base < end; base += LANES) {
     uint key = base + lane;
     bool real = key < end;
+#if KV_F16
     Uints k = Uints(key_address(p.pages, p.layer_offset, kv_head, min(key, end - 1u), HEAD_WIDTH));
     vec2 s[GROUP];
     [[unroll]] for (uint g = 0; g < GROUP; g++) s[g] = vec2(0.0);
@@ -48,6 +69,26 @@ void main() {
       [[unroll]] for (uint g = 0; g < GROUP; g++)
         s[g] += vec2(query.v[g * HEAD_WIDTH + 2 * d], query.v[g * HEAD_WIDTH + 2 * d + 1]) * kd;
     }
+#elif KV_Q8_0
+    uint at = min(key, end - 1u);
+    uint64_t layer = layer_address(p.pages, p.layer_offset, at);
+    uint64_t quants = layer + uint64_t(key_quants(kv_head, at, HEAD_WIDTH));
+    uint64_t scales = layer + uint64_t(key_scales(p.kv_heads, kv_head, at, HEAD_WIDTH));
+    vec2 s[GROUP];
+    [[unroll]] for (uint g = 0; g < GROUP; g++) s[g] = vec2(0.0);
+    [[dont_unroll]] for (uint piece = 0; piece < PIECES; piece++) {
+      float scale = scale_at(scales + uint64_t(piece * kKvPiece / kKvBlock * kKeyScaleStride));
+      uvec4 words = Uint4s(quants + uint64_t(piece * kKeyPieceStride)).v[0];
+      vec4 t[GROUP];
+      [[unroll]] for (uint g = 0; g < GROUP; g++) t[g] = vec4(0.0);
+      [[unroll]] for (uint j = 0; j < 4; j++) {
+        vec4 kd = quants_of(words[j]);
+        [[unroll]] for (uint g = 0; g < GROUP; g++)
+          t[g] += query_cell(queries + uint64_t(g * HEAD_WIDTH) * 4ul, piece * kKvPiece + 4u * j) * kd;
+      }
+      [[unroll]] for (uint g = 0; g < GROUP; g++) s[g] += scale * (t[g].xy + t[g].zw);
+    }
+#endif
     float weight[GROUP];
     [[unroll]] for (uint g = 0; g < GROUP; g++) {
       float score = real ? (s[g].x + s[g].y) * p.scale : kMinusInfinity;
@@ -56,14 +97,27 @@ void main() {
       maximum[g] = highest;
       weight[g] = real ? exp(score - highest) : 0.0;
       sum[g] = sum[g] * shrink + subgroupAdd(weight[g]);
-      [[unroll]] for (uint c = 0; c < PAIRS; c++) acc[g * PAIRS + c] *= shrink;
+      [[unroll]] for (uint c = 0; c < CELLS; c++) acc[g * CELLS + c] *= shrink;
     }
     uint count = min(LANES, end - base);
     [[dont_unroll]] for (uint i = 0; i < count; i++) {
+#if KV_F16
       Uints v = Uints(key_address(p.pages, p.layer_offset, kv_head, base + i, HEAD_WIDTH) + uint64_t(values));
-      [[unroll]] for (uint c = 0; c < PAIRS; c++) {
-        vec2 vd = unpackHalf2x16(v.v[min(lane + c * LANES, HEAD_WIDTH / 2u - 1u)]);
-        [[unroll]] for (uint g = 0; g < GROUP; g++) acc[g * PAIRS + c] += subgroupShuffle(weight[g], i) * vd;
+#elif KV_Q8_0
+      uint64_t v_layer = layer_address(p.pages, p.layer_offset, base + i);
+      Uints v = Uints(v_layer + uint64_t(value_quants(p.kv_heads, kv_head, base + i, HEAD_WIDTH)));
+      uint64_t v_scales = v_layer + uint64_t(value_scales(p.kv_heads, kv_head, base + i, HEAD_WIDTH));
+#endif
+      [[unroll]] for (uint c = 0; c < CELLS; c++) {
+        uint at = min(lane + c * LANES, ROW_CELLS - 1u);
+#if KV_F16
+        cell vd = unpackHalf2x16(v.v[at]);
+#elif KV_Q8_0
+        // Up to 8 lanes stay within one block, which makes its scale uniform.
+        uint block = (LANES <= 8u ? c * LANES : at) * 4u / kKvBlock;
+        cell vd = scale_at(v_scales + uint64_t(block * 2u)) * quants_of(v.v[at]);
+#endif
+        [[unroll]] for (uint g = 0; g < GROUP; g++) acc[g * CELLS + c] += subgroupShuffle(weight[g], i) * vd;
       }
     }
   }
@@ -76,12 +130,18 @@ void main() {
       Floats(p.partial).v[2u * slot + 1u] = sum[g];
     }
     Floats y = Floats(p.y + uint64_t(slot * HEAD_WIDTH) * 4ul);
-    [[unroll]] for (uint c = 0; c < PAIRS; c++) {
-      uint pair = lane + c * LANES;
-      if (pair < HEAD_WIDTH / 2u) {
-        y.v[2u * pair] = acc[g * PAIRS + c].x * share;
-        y.v[2u * pair + 1u] = acc[g * PAIRS + c].y * share;
+    [[unroll]] for (uint c = 0; c < CELLS; c++) {
+      uint d = (lane + c * LANES) * kCell;
+      if (d < HEAD_WIDTH) {
+        y.v[d] = acc[g * CELLS + c].x * share;
+        y.v[d + 1u] = acc[g * CELLS + c].y * share;
       }
+#if KV_Q8_0
+      if (d + 2u < HEAD_WIDTH) {  // heads are even
+        y.v[d + 2u] = acc[g * CELLS + c].z * share;
+        y.v[d + 3u] = acc[g * CELLS + c].w * share;
+      }
+#endif
     }
   }
 }

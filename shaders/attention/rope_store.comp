@@ -3,6 +3,9 @@
 //
 // The angle of pair i at a position is position * turns[i], kept in 64-bit fixed point, so that its fraction of a turn
 // is exact at any position and sine and cosine see arguments within [-pi, pi] only.
+//
+// A cache of q8_0 takes keys and values by blocks of 32 along the head (ggml's rule): d = max|x| / 127, kept as a half,
+// q = round(x / d), halves away from zero.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -19,6 +22,43 @@ layout(constant_id = 4) const uint NORM = 0;        // 0 none, 1 per head, 2 ove
 
 layout(push_constant, scalar) uniform Push { RopeStorePush p; };
 
+#if KV_F16
+void keep(uint64_t target, uint d, float x) { Halves(target).v[d] = uint16_t(packHalf2x16(vec2(x, 0.0))); }
+#elif KV_Q8_0
+const uint WORDS = (HEAD_WIDTH + kKvPiece - 1) / kKvPiece * kKvPiece / 4;  // of four quants
+const uint kBlockWords = kKvBlock / 4u;
+shared float staged[WORDS * 4];  // a key or a value, zeros behind it
+shared float peaks[WORDS];       // max|x| of each word
+
+void keep(uint64_t target, uint d, float x) { staged[d] = x; }
+
+// The staged key or value as blocks. Called by the whole workgroup.
+void write_staged(bool value, uint kv_head, uint position) {
+  uint lane = gl_SubgroupInvocationID;
+  for (uint d = HEAD_WIDTH + lane; d < WORDS * 4u; d += gl_SubgroupSize) staged[d] = 0.0;
+  barrier();
+  for (uint w = lane; w < WORDS; w += gl_SubgroupSize)
+    peaks[w] = max(max(abs(staged[4u * w]), abs(staged[4u * w + 1u])), max(abs(staged[4u * w + 2u]), abs(staged[4u * w + 3u])));
+  barrier();
+  uint64_t layer = layer_address(p.pages, p.layer_offset, position);
+  uint64_t quants = layer + uint64_t(value ? value_quants(p.kv_heads, kv_head, position, HEAD_WIDTH)
+                                           : key_quants(kv_head, position, HEAD_WIDTH));
+  uint64_t scales = layer + uint64_t(value ? value_scales(p.kv_heads, kv_head, position, HEAD_WIDTH)
+                                           : key_scales(p.kv_heads, kv_head, position, HEAD_WIDTH));
+  uint piece_stride = value ? kKvPiece : kKeyPieceStride, scale_stride = value ? 2u : kKeyScaleStride;
+  for (uint w = lane; w < WORDS; w += gl_SubgroupSize) {
+    uint block = w / kBlockWords, end = min((block + 1u) * kBlockWords, WORDS);
+    float peak = 0.0;
+    for (uint i = block * kBlockWords; i < end; i++) peak = max(peak, peaks[i]);
+    float d = peak / 127.0, inverse = d > 1e-30 ? 1.0 / d : 0.0;  // below, the half is 0 and so is what is read back
+    vec4 x = vec4(staged[4u * w], staged[4u * w + 1u], staged[4u * w + 2u], staged[4u * w + 3u]) * inverse;
+    ivec4 q = ivec4(clamp(sign(x) * floor(abs(x) + 0.5), -127.0, 127.0)) & 255;
+    Uints(quants + uint64_t(w / 4u * piece_stride)).v[w % 4u] = uint(q.x | (q.y << 8) | (q.z << 16) | (q.w << 24));
+    if (w % kBlockWords == 0u) Halves(scales + uint64_t(block * scale_stride)).v[0] = uint16_t(packHalf2x16(vec2(d, 0.0)));
+  }
+}
+#endif
+
 void main() {
   StepState state = State(p.state).s;
   uint head = gl_WorkGroupID.x, token = gl_WorkGroupID.y;
@@ -30,12 +70,17 @@ void main() {
   Floats raw = Floats(row + uint64_t(head * HEAD_WIDTH) * 4ul);
   uint lane = gl_SubgroupInvocationID;
 
-  uint64_t target = query ? p.query + uint64_t((token * p.query_heads + head) * HEAD_WIDTH) * 4ul
-                          : key_address(p.pages, p.layer_offset, kv_head, position, HEAD_WIDTH) +
-                                uint64_t(value ? value_offset(p.kv_heads, HEAD_WIDTH) : 0u);
+  uint64_t target = p.query + uint64_t((token * p.query_heads + head) * HEAD_WIDTH) * 4ul;
+#if KV_F16
+  if (!query)
+    target = key_address(p.pages, p.layer_offset, kv_head, position, HEAD_WIDTH) +
+             uint64_t(value ? value_offset(p.kv_heads, HEAD_WIDTH) : 0u);
+#endif
   if (value) {
-    for (uint d = lane; d < HEAD_WIDTH; d += gl_SubgroupSize)
-      Halves(target).v[d] = uint16_t(packHalf2x16(vec2(raw.v[d], 0.0)));
+    for (uint d = lane; d < HEAD_WIDTH; d += gl_SubgroupSize) keep(target, d, raw.v[d]);
+#if KV_Q8_0
+    write_staged(true, kv_head, position);
+#endif
     return;
   }
 
@@ -65,13 +110,16 @@ void main() {
       Floats(target).v[a] = ya;
       Floats(target).v[b] = yb;
     } else {
-      Halves(target).v[a] = uint16_t(packHalf2x16(vec2(ya, 0.0)));
-      Halves(target).v[b] = uint16_t(packHalf2x16(vec2(yb, 0.0)));
+      keep(target, a, ya);
+      keep(target, b, yb);
     }
   }
   for (uint d = ROPE_WIDTH + lane; d < HEAD_WIDTH; d += gl_SubgroupSize) {
     float x = raw.v[d] * scale * (NORM != 0u ? Floats(weight).v[d] : 1.0);
     if (query) Floats(target).v[d] = x;
-    else Halves(target).v[d] = uint16_t(packHalf2x16(vec2(x, 0.0)));
+    else keep(target, d, x);
   }
+#if KV_Q8_0
+  if (!query) write_staged(false, kv_head, position);
+#endif
 }

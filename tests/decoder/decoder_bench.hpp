@@ -118,8 +118,9 @@ class DecoderTest : public testing::Test {
   void load(const ModelShape& shape, DecoderOptions options = {}) {
     decoder_.reset();
     file_.emplace(must(seeded_model(shape).open()));
+    options.kv = shape.kv;
     decoder_ = make_decoder(device(), *file_, options);
-    reference_.emplace(must(reference::ReferenceDecoder::create(*file_, {.kv_f16 = true})));
+    reference_.emplace(must(reference::ReferenceDecoder::create(*file_, {.kv = shape.kv})));
   }
   [[nodiscard]] std::vector<std::int32_t> tokens(std::size_t count, std::uint64_t seed) const {
     return seeded_tokens(count, decoder_->config().vocabulary, seed);

@@ -94,7 +94,8 @@ std::vector<ModelShape> some_shapes(bool dense) {
   std::vector<ModelShape> result;
   for (const ModelShape& shape : model_shapes())
     if (const std::string name = shape.name;
-        (dense && name == "llama_q4_0") || name == "qwen3moe_f16" || name == "olmoe_q8_0" || name == "mixtral_q5_0")
+        (dense && name == "llama_q4_0") || name == "qwen3moe_f16" || name == "olmoe_q8_0" || name == "mixtral_q5_0" ||
+        (dense && name == "llama_q4_0_kv_q8_0") || name == "qwen3moe_f16_heads_of_80_kv_q8_0")
       result.push_back(shape);
   return result;
 }

@@ -116,6 +116,35 @@ TEST_F(Runs, take_pages_as_they_need_them_and_give_them_back) {
   EXPECT_EQ(device().memory().kv, small);
 }
 
+TEST_F(Runs, take_less_with_a_cache_of_q8_0_and_are_repeated_to_the_bit) {
+  ModelShape shape = kMixture;
+  shape.head_width = 64;
+  load(shape, {.context = 1024});
+  const std::uint64_t f16 = device().memory().kv;
+  shape.kv = DType::Q8_0;
+  load(shape, {.context = 1024});
+  const std::uint64_t q8_0 = device().memory().kv;
+  EXPECT_EQ(q8_0 * 64 * 2, f16 * (64 + 2 * 2)) << "a byte each and a half for every 32";
+  const std::vector<std::int32_t> prompt = tokens(200, 16);
+  const DecoderTrace trace{.routing = true, .heads = {{0, 1}, {1, 0}}, .row_positions = 256};
+  const std::vector<float> logits = all_logits(*decoder_, prompt, 200);
+  const Generation run = generate(*decoder_, prompt, 20, trace);
+  decoder_.reset();
+  decoder_ = make_decoder(device(), *file_, {.context = 1024, .kv = DType::Q8_0, .barrier_everywhere = true});
+  EXPECT_TRUE(all_logits(*decoder_, prompt, 200) == logits);
+  const Generation fenced = generate(*decoder_, prompt, 20, trace);
+  EXPECT_EQ(fenced.drawn, run.drawn);
+  EXPECT_TRUE(fenced.steps.back().rows == run.steps.back().rows);
+}
+
+TEST_F(Runs, with_a_cache_of_a_type_that_attention_does_not_read_are_refused) {
+  file_.emplace(must(seeded_model(kMixture).open()));
+  const ModelConfig config = must(read_model_config(*file_));
+  const auto refused = KvCache::create(device(), config, 64, DType::Q4_0);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
+}
+
 TEST_F(Runs, on_more_than_one_slab_equal_the_reference) {
   load(kMixture, {.context = 3000});
   const std::vector<std::int32_t> prompt = tokens(1100, 12);

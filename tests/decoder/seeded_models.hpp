@@ -18,6 +18,7 @@ struct ModelShape {
   std::uint32_t experts = 0, used = 0;
   std::uint32_t rope_width = 0;  // 0: the whole head
   bool rope_factors = false, tied = false;
+  DType kv = DType::F16;  // of the KV cache it is run with
   std::uint32_t layers = 2, vocabulary = 211, context = 4096;
 
   friend void PrintTo(const ModelShape& shape, std::ostream* out) { *out << shape.name; }
@@ -155,6 +156,32 @@ inline const std::vector<ModelShape>& model_shapes() {
        .hidden = 256,
        .experts = 5,
        .used = 1},
+      {.name = "llama_q4_0_kv_q8_0", .type = DType::Q4_0, .kv = DType::Q8_0},
+      {.name = "llama_f32_small_heads_kv_q8_0",
+       .type = DType::F32,
+       .width = 44,
+       .head_width = 8,
+       .query_heads = 4,
+       .kv_heads = 4,
+       .hidden = 52,
+       .kv = DType::Q8_0},
+      {.name = "qwen3moe_f16_heads_of_80_kv_q8_0",
+       .architecture = "qwen3moe",
+       .type = DType::F16,
+       .head_width = 80,
+       .experts = 16,
+       .used = 4,
+       .kv = DType::Q8_0},
+      {.name = "olmoe_q8_0_kv_q8_0",
+       .architecture = "olmoe",
+       .type = DType::Q8_0,
+       .width = 128,
+       .head_width = 128,
+       .query_heads = 2,
+       .kv_heads = 2,
+       .experts = 12,
+       .used = 5,
+       .kv = DType::Q8_0},
   };
   return shapes;
 }

@@ -16,6 +16,7 @@ namespace {
 
 struct Heads {
   std::uint32_t width, query, kv;
+  DType type = DType::F16;  // of the cache
   friend void PrintTo(const Heads& h, std::ostream* out) {
     *out << h.query << " heads of " << h.width << " over " << h.kv;
   }
@@ -32,7 +33,7 @@ constexpr Tolerance kSharp{.relative_l2 = 1e-4, .scaled_max = 3e-4};
 
 std::string heads_name(const testing::TestParamInfo<Heads>& info) {
   return "width_" + std::to_string(info.param.width) + "_heads_" + std::to_string(info.param.query) + "_" +
-         std::to_string(info.param.kv);
+         std::to_string(info.param.kv) + "_" + std::string(name(info.param.type));
 }
 
 class Attention : public KernelTest, public testing::WithParamInterface<Heads> {
@@ -46,13 +47,14 @@ class Attention : public KernelTest, public testing::WithParamInterface<Heads> {
             .tokens = tokens,
             .layer_offset = cache.layer_offset(),
             .pages = pages,
-            .state = state};
+            .state = state,
+            .kv = heads.type};
   }
   // Queries of `sharpness` make the softmax as peaked.
   void prefill(Keys keys, float sharpness, Tolerance tolerance) {
     const Heads heads = GetParam();
     Seeded random(keys.all * 10 + keys.batch);
-    PagedCache cache(device(), heads.kv, heads.width, 0, keys.all, 1);
+    PagedCache cache(device(), heads.kv, heads.width, 0, keys.all, 1, heads.type);
     cache.fill(keys.all, random);
     const std::uint32_t row = heads.query * heads.width, first = keys.all - keys.batch, stride = row + 4;
     const std::vector<float> query = random.normals(std::size_t{keys.batch} * row, sharpness);
@@ -80,7 +82,7 @@ class Attention : public KernelTest, public testing::WithParamInterface<Heads> {
   void decode(std::uint32_t keys, float sharpness, Tolerance tolerance) {
     const Heads heads = GetParam();
     Seeded random(keys);
-    PagedCache cache(device(), heads.kv, heads.width, 0, keys, 2);
+    PagedCache cache(device(), heads.kv, heads.width, 0, keys, 2, heads.type);
     cache.fill(keys, random);
     const std::uint32_t row = heads.query * heads.width, splits = attention_splits(device().facts(), heads.kv);
     const std::vector<float> query = random.normals(row, sharpness);
@@ -122,20 +124,43 @@ TEST_P(Attention, survives_scores_that_overflow_a_naive_softmax) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Attention,
                          testing::Values(Heads{8, 1, 1}, Heads{32, 4, 2}, Heads{64, 8, 2}, Heads{128, 8, 1},
-                                         Heads{16, 6, 2}, Heads{64, 4, 4}),
+                                         Heads{16, 6, 2}, Heads{64, 4, 4}, Heads{80, 4, 2}, Heads{6, 2, 1}),
+                         heads_name);
+// Among them heads of less than a block, of blocks and a part, and of a piece that is not full.
+INSTANTIATE_TEST_SUITE_P(ShapesInQ8, Attention,
+                         testing::Values(Heads{8, 1, 1, DType::Q8_0}, Heads{32, 4, 2, DType::Q8_0},
+                                         Heads{64, 8, 2, DType::Q8_0}, Heads{128, 8, 1, DType::Q8_0},
+                                         Heads{16, 6, 2, DType::Q8_0}, Heads{64, 4, 4, DType::Q8_0},
+                                         Heads{80, 4, 2, DType::Q8_0}, Heads{6, 2, 1, DType::Q8_0},
+                                         Heads{100, 2, 2, DType::Q8_0}, Heads{256, 2, 1, DType::Q8_0}),
                          heads_name);
 
-class AttentionRows : public KernelTest {
+TEST_F(KernelTest, AttentionRefusesACacheOfAnotherType) {
+  auto recorder = device().record();
+  ASSERT_TRUE(recorder);
+  KernelRecorder kernels(device(), *recorder);
+  const AttentionShape shape{.query_heads = 1, .kv_heads = 1, .head_width = 32, .kv = DType::Q4_0};
+  for (const auto& refused :
+       {record_attention_decode(kernels, {.shape = shape}), record_attention_prefill(kernels, {.shape = shape}),
+        record_attention_rows(kernels, {.shape = shape}), record_rope_store(kernels, {.shape = shape})}) {
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
+    EXPECT_NE(refused.error().sentence().find("Q4_0"), std::string::npos);
+  }
+}
+
+class AttentionRows : public KernelTest, public testing::WithParamInterface<Heads> {
  protected:
-  static constexpr std::uint32_t kWidth = 32, kQueryHeads = 4, kKvHeads = 2, kCapacity = 12, kStride = 64;
+  static constexpr std::uint32_t kQueryHeads = 4, kKvHeads = 2, kCapacity = 12, kStride = 64;
 };
 
-TEST_F(AttentionRows, are_the_reference_softmax_for_the_heads_asked_for_and_no_longer_than_the_stride) {
+TEST_P(AttentionRows, are_the_reference_softmax_for_the_heads_asked_for_and_no_longer_than_the_stride) {
+  const std::uint32_t width = GetParam().width;
   for (const Keys keys : {Keys{1, 1}, {9, 9}, {40, 12}, {64, 1}, {68, 8}}) {
     Seeded random(keys.all);
-    PagedCache cache(device(), kKvHeads, kWidth, 0, keys.all, 3);
+    PagedCache cache(device(), kKvHeads, width, 0, keys.all, 3, GetParam().type);
     cache.fill(keys.all, random);
-    const std::uint32_t row = kQueryHeads * kWidth, first = keys.all - keys.batch;
+    const std::uint32_t row = kQueryHeads * width, first = keys.all - keys.batch;
     const std::vector<float> query = random.normals(std::size_t{keys.batch} * row, 2);
     const std::vector<std::uint32_t> heads{3, 0, 2};
     GuardBuffer rows = output(heads.size() * kCapacity * kStride / 2);
@@ -147,11 +172,12 @@ TEST_F(AttentionRows, are_the_reference_softmax_for_the_heads_asked_for_and_no_l
         [&](KernelRecorder& kernels, std::uint64_t state) {
           return record_attention_rows(kernels, {.shape = {.query_heads = kQueryHeads,
                                                            .kv_heads = kKvHeads,
-                                                           .head_width = kWidth,
+                                                           .head_width = width,
                                                            .tokens = kCapacity,
                                                            .layer_offset = cache.layer_offset(),
                                                            .pages = pages,
-                                                           .state = state},
+                                                           .state = state,
+                                                           .kv = GetParam().type},
                                                  .query = queries,
                                                  .heads = slots,
                                                  .rows = rows.address(),
@@ -164,9 +190,9 @@ TEST_F(AttentionRows, are_the_reference_softmax_for_the_heads_asked_for_and_no_l
     for (std::size_t slot = 0; slot < heads.size(); ++slot)
       for (std::uint32_t t = 0; t < kCapacity; ++t) {
         const std::uint32_t count = t < keys.batch && first + t + 1 <= kStride ? first + t + 1 : 0;
-        std::vector<float> expected(count), unused(kWidth);
+        std::vector<float> expected(count), unused(width);
         if (count > 0)
-          cache.attend(std::span(query).subspan(std::size_t{t} * row + heads[slot] * kWidth, kWidth), heads[slot],
+          cache.attend(std::span(query).subspan(std::size_t{t} * row + heads[slot] * width, width), heads[slot],
                        kQueryHeads / kKvHeads, count, unused, expected);
         double sum = 0;
         for (std::uint32_t key = 0; key < kStride; ++key) {
@@ -184,6 +210,11 @@ TEST_F(AttentionRows, are_the_reference_softmax_for_the_heads_asked_for_and_no_l
       }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Shapes, AttentionRows,
+                         testing::Values(Heads{32, 4, 2}, Heads{32, 4, 2, DType::Q8_0}, Heads{80, 4, 2, DType::Q8_0},
+                                         Heads{6, 4, 2, DType::Q8_0}),
+                         heads_name);
 
 }  // namespace
 }  // namespace fovea::test

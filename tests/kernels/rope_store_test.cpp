@@ -1,7 +1,9 @@
 // Query and key norms, rotary positions and the write into the cache's pages against the reference.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,7 @@ struct Case {
   RopeLayout layout;
   QkNorm norm;
   bool scaled = false;  // linear scaling and per-pair divisors
+  DType kv = DType::F16;
   friend void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 };
 
@@ -53,13 +56,15 @@ class RopeStore : public KernelTest, public testing::WithParamInterface<Case> {
     const std::uint32_t query_width = c.query_heads * c.head_width, kv_width = c.kv_heads * c.head_width;
     const std::uint32_t row = query_width + 2 * kv_width, stride = row + 4;
     Seeded random(position + 1);
-    const std::vector<float> qkv = random.normals(std::size_t{tokens} * row, 2);
+    std::vector<float> qkv = random.normals(std::size_t{tokens} * row, 2);
+    // Nothing but zeros in a block: its scale is 0, which nothing may be divided by.
+    std::fill_n(qkv.begin() + query_width + kv_width, std::min(32u, c.head_width), 0.0f);
     const bool whole = c.norm == QkNorm::full_width;
     const std::vector<float> query_norm = random.normals(whole ? query_width : c.head_width),
                              key_norm = random.normals(whole ? kv_width : c.head_width);
 
     GuardBuffer query = output(std::uint64_t{tokens + 2} * query_width);
-    PagedCache cache(device(), c.kv_heads, c.head_width, position, position + tokens, 4);
+    PagedCache cache(device(), c.kv_heads, c.head_width, position, position + tokens, 4, c.kv);
     set_state(position, tokens);
     const std::uint64_t rows = place_rows(qkv, row, stride), pages = place(cache.table()),
                         turns = place(rope_turns(config)), query_weights = place(query_norm),
@@ -73,7 +78,8 @@ class RopeStore : public KernelTest, public testing::WithParamInterface<Case> {
                                                        .tokens = tokens + 2,
                                                        .layer_offset = cache.layer_offset(),
                                                        .pages = pages,
-                                                       .state = state},
+                                                       .state = state,
+                                                       .kv = c.kv},
                                              .qkv = rows,
                                              .query = query.address(),
                                              .query_norm = norms ? query_weights : 0,
@@ -107,7 +113,10 @@ class RopeStore : public KernelTest, public testing::WithParamInterface<Case> {
     }
     // Measured on lavapipe: 2e-7. GPUs take sine and cosine to about 2^-21.
     EXPECT_TRUE(near_enough(rows_of(query, tokens, query_width, query_width), queries, {4e-6, 8e-6}));
-    expect_stored(cache, position, tokens, keys, values);
+    if (c.kv == DType::F16)
+      expect_stored(cache, position, tokens, keys, values);
+    else
+      expect_blocks(cache, position, tokens, keys, values);
   }
 
   // Keys and values lie where they belong as halves; every other half of every page is as it was.
@@ -132,6 +141,51 @@ class RopeStore : public KernelTest, public testing::WithParamInterface<Case> {
     const auto stray = std::ranges::find_if(halves, [](std::uint16_t h) { return h != PagedCache::kNan; });
     EXPECT_EQ(stray, halves.end()) << "half " << stray - halves.begin() << " of the cache was written";
   }
+
+  // Keys and values lie where they belong as blocks with the scale that the rule gives them, zeros behind a head that
+  // is no multiple of a piece; every other byte of every page is as it was.
+  void expect_blocks(PagedCache& cache, std::uint32_t position, std::uint32_t tokens, const std::vector<float>& keys,
+                     const std::vector<float>& values) {
+    const Case c = GetParam();
+    std::vector<std::uint16_t> halves = cache.memory().values<std::uint16_t>();
+    std::vector<std::uint16_t> filler(halves.size(), PagedCache::kNan);
+    auto* const bytes = reinterpret_cast<std::int8_t*>(halves.data());
+    const auto* const fill = reinterpret_cast<const std::int8_t*>(filler.data());
+    for (std::uint32_t t = 0; t < tokens; ++t)
+      for (std::uint32_t head = 0; head < c.kv_heads; ++head)
+        for (const bool value : {false, true}) {
+          const std::vector<float>& all = value ? values : keys;
+          const auto row = std::span(all).subspan((std::size_t{t} * c.kv_heads + head) * c.head_width, c.head_width);
+          SCOPED_TRACE((value ? "value" : "key") + (" of token " + std::to_string(t)) + ", head " +
+                       std::to_string(head));
+          // Keys were computed in single precision on the device.
+          const double slack = value ? 0 : 2e-5;
+          for (std::uint32_t block = 0; block < cache.blocks(); ++block) {
+            const std::uint32_t first = block * shader::kKvBlock,
+                                end = std::min(first + shader::kKvBlock, c.head_width);
+            double peak = 0;
+            for (std::uint32_t d = first; d < end; ++d) peak = std::max(peak, std::abs(static_cast<double>(row[d])));
+            std::uint16_t& half = halves[cache.scale_at(value, head, position + t, block)];
+            const double scale = static_cast<double>(half_to_float(half));
+            ASSERT_NEAR(scale, peak / 127, peak / 127 * std::ldexp(1.0, -11) + slack / 127 + std::ldexp(1.0, -25));
+            half = PagedCache::kNan;
+            for (std::uint32_t d = first; d < end; ++d) {
+              const std::size_t at = cache.quant_at(value, head, position + t, d);
+              // Half a step of the exact scale, and a quotient whose last bits decide.
+              const double want = peak > 0 ? static_cast<double>(row[d]) / (peak / 127) : 0;
+              ASSERT_NEAR(bytes[at], want, 0.5 + 1e-4 + slack * 127 / std::max(peak, 1e-9)) << "dimension " << d;
+              bytes[at] = fill[at];
+            }
+          }
+          for (std::uint32_t d = c.head_width; d < cache.pieces() * shader::kKvPiece; ++d) {
+            const std::size_t at = cache.quant_at(value, head, position + t, d);
+            ASSERT_EQ(bytes[at], 0) << "behind the head, at " << d;
+            bytes[at] = fill[at];
+          }
+        }
+    const auto stray = std::ranges::mismatch(halves, filler).in1;
+    EXPECT_EQ(stray, halves.end()) << "half " << stray - halves.begin() << " of the cache was written";
+  }
 };
 
 TEST_P(RopeStore, equals_the_reference_and_fills_the_right_slots) {
@@ -142,13 +196,20 @@ TEST_P(RopeStore, equals_the_reference_and_fills_the_right_slots) {
 
 INSTANTIATE_TEST_SUITE_P(
     Cases, RopeStore,
-    testing::Values(Case{"neighbours", 4, 2, 64, 64, RopeLayout::neighbours, QkNorm::none},
-                    Case{"halves", 4, 2, 64, 64, RopeLayout::halves, QkNorm::none},
-                    Case{"partial_neighbours", 3, 1, 32, 20, RopeLayout::neighbours, QkNorm::none},
-                    Case{"partial_halves_norm_per_head", 6, 3, 32, 16, RopeLayout::halves, QkNorm::per_head},
-                    Case{"halves_norm_per_head", 8, 2, 128, 128, RopeLayout::halves, QkNorm::per_head},
-                    Case{"halves_norm_full_width", 3, 3, 64, 64, RopeLayout::halves, QkNorm::full_width},
-                    Case{"neighbours_scaled", 4, 4, 8, 8, RopeLayout::neighbours, QkNorm::none, true}),
+    testing::Values(
+        Case{"neighbours", 4, 2, 64, 64, RopeLayout::neighbours, QkNorm::none},
+        Case{"halves", 4, 2, 64, 64, RopeLayout::halves, QkNorm::none},
+        Case{"partial_neighbours", 3, 1, 32, 20, RopeLayout::neighbours, QkNorm::none},
+        Case{"partial_halves_norm_per_head", 6, 3, 32, 16, RopeLayout::halves, QkNorm::per_head},
+        Case{"halves_norm_per_head", 8, 2, 128, 128, RopeLayout::halves, QkNorm::per_head},
+        Case{"halves_norm_full_width", 3, 3, 64, 64, RopeLayout::halves, QkNorm::full_width},
+        Case{"neighbours_scaled", 4, 4, 8, 8, RopeLayout::neighbours, QkNorm::none, true},
+        Case{"q8_0_neighbours", 4, 2, 64, 64, RopeLayout::neighbours, QkNorm::none, false, DType::Q8_0},
+        Case{"q8_0_partial_norm_per_head", 6, 3, 32, 16, RopeLayout::halves, QkNorm::per_head, false, DType::Q8_0},
+        Case{"q8_0_halves_norm_per_head", 8, 2, 128, 128, RopeLayout::halves, QkNorm::per_head, false, DType::Q8_0},
+        Case{"q8_0_blocks_and_a_half", 2, 2, 80, 32, RopeLayout::halves, QkNorm::full_width, false, DType::Q8_0},
+        Case{"q8_0_part_of_a_piece", 3, 3, 100, 100, RopeLayout::neighbours, QkNorm::none, false, DType::Q8_0},
+        Case{"q8_0_scaled_small", 4, 4, 8, 8, RopeLayout::neighbours, QkNorm::none, true, DType::Q8_0}),
     [](const auto& entry) { return std::string(entry.param.name); });
 
 }  // namespace

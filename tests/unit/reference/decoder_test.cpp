@@ -141,11 +141,19 @@ TEST_F(SmallModel, LaterTokensDoNotChangeEarlierLogits) {
 }
 
 TEST_F(SmallModel, AHalfPrecisionCacheChangesLittle) {
-  auto exact = decoder(), half = decoder({.kv_f16 = true});
+  auto exact = decoder(), half = decoder({.kv = DType::F16});
   const auto a = exact.logits(tokens_), b = half.logits(tokens_);
   ASSERT_TRUE(a && b);
   EXPECT_NE(*a, *b);
   EXPECT_LT(distance(*b, *a), 1e-5);
+}
+
+TEST_F(SmallModel, ACacheOfQ8ChangesLittle) {
+  auto exact = decoder(), rounded = decoder({.kv = DType::Q8_0});
+  const auto a = exact.logits(tokens_), b = rounded.logits(tokens_);
+  ASSERT_TRUE(a && b);
+  EXPECT_NE(*a, *b);
+  EXPECT_LT(distance(*b, *a), 1e-3);
 }
 
 TEST_F(SmallModel, CapturesAttentionRowsThatSumToOne) {

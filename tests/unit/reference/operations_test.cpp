@@ -116,6 +116,28 @@ TEST(Attention, RoundToHalfKeepsElevenBits) {
   EXPECT_TRUE(std::isinf(x[2]));
 }
 
+TEST(Attention, RoundToQ8KeepsSevenBitsOfTheLargestOfABlock) {
+  std::vector<float> x(2 * 40);
+  x[0] = 127;  // sets a step of 1
+  x[1] = -3.4f;
+  x[2] = 2.5f;  // halves go away from zero
+  x[3] = -2.5f;
+  x[32] = 0.0127f;  // the tail of the first head is a block of its own
+  x[39] = 0.00634f;
+  x[40] = -254;  // and so does the second head begin
+  x[41] = 3.1f;
+  round_to_q8_0(x, 40);
+  EXPECT_EQ(x[0], 127);
+  EXPECT_EQ(x[1], -3);
+  EXPECT_EQ(x[2], 3);
+  EXPECT_EQ(x[3], -3);
+  EXPECT_NEAR(x[32], 0.0127f, 0.0127f * 0x1p-11f);
+  EXPECT_NEAR(x[39], 0.0063f, 0.0063f * 0x1p-10f);
+  EXPECT_EQ(x[40], -254);
+  EXPECT_EQ(x[41], 4);
+  EXPECT_EQ(x[79], 0) << "a block of zeros stays one";
+}
+
 TEST(Router, ChoosesTheHighestAndOfEqualsTheLowerIndex) {
   const std::vector<float> logits{1, 3, 2, 3, 2};
   const Routing kept = route(logits, 3, false), normalized = route(logits, 3, true);

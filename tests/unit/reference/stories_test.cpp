@@ -66,7 +66,7 @@ void expect_stories(
 TEST(Stories, HalfPrecisionModelOfTheRepository) {
   const std::filesystem::path folder = std::filesystem::path(FOVEA_TEST_DATA) / "stories260K";
   expect_stories(folder / "stories260K-F16.gguf", folder, {});
-  expect_stories(folder / "stories260K-F16.gguf", folder, {.kv_f16 = true});
+  expect_stories(folder / "stories260K-F16.gguf", folder, {.kv = DType::F16});
 }
 
 TEST(Stories, EveryStoredPrecision) {
