@@ -44,7 +44,7 @@ std::string bench_json_line(const BenchResult& result, const ModelSummary& model
              {"model_path", model.path},
              {"attention", "dense"},
              {"moe", shown_moe(model)},
-             {"kv", "f16"}};
+             {"kv", name(model.kv)}};
   if (!result.kernels.empty()) value["profile"] = kernel_json(result.kernels);
   return json_line(value);
 }

@@ -139,6 +139,7 @@ Json to_json(const RunResult& run, const ModelSummary& model) {
              {"memory",
               {{"weights", run.memory.weights},
                {"kv", run.memory.kv},
+               {"kv_type", name(model.kv)},
                {"compute", run.memory.compute},
                {"other", run.memory.other},
                {"estimate", model.estimate.total()},

@@ -74,6 +74,7 @@ Json to_json(const ModelSummary& model, const Gguf& gguf) {
           {"estimate",
            {{"weights", model.estimate.weights},
             {"kv", model.estimate.kv},
+            {"kv_type", name(model.kv)},
             {"compute", model.estimate.compute},
             {"other", model.estimate.other},
             {"total", model.estimate.total()},
@@ -96,10 +97,10 @@ void write_text(const ModelSummary& model, StandardOutput& out) {
   out.write(fmt::format("file {:.1f} MiB, mostly {}\n", mebibytes(model.file_bytes), model.quantization));
   if (const ModelCard* const card = card_of(model)) out.write(fmt::format("card {}\n", printable(card->path)));
   out.write(fmt::format(
-      "memory at a context of {} (derived, not measured): weights {:.1f} + KV {:.1f} + compute {:.1f} + "
+      "memory at a context of {} (derived, not measured): weights {:.1f} + KV ({}) {:.1f} + compute {:.1f} + "
       "other {:.1f} = {:.1f} MiB\n",
-      model.context, mebibytes(model.estimate.weights), mebibytes(model.estimate.kv), mebibytes(model.estimate.compute),
-      mebibytes(model.estimate.other), mebibytes(model.estimate.total())));
+      model.context, mebibytes(model.estimate.weights), name(model.kv), mebibytes(model.estimate.kv),
+      mebibytes(model.estimate.compute), mebibytes(model.estimate.other), mebibytes(model.estimate.total())));
   out.write(fmt::format("\n{} metadata entries\n", model.metadata.size()));
   for (const auto& [key, value] : model.metadata)
     out.write(fmt::format("  {} = {}\n", printable(key), printable(value)));
@@ -111,7 +112,9 @@ void write_text(const ModelSummary& model, StandardOutput& out) {
 
 Result<void> run_inspect(const CommonOptions& options, Process& process) {
   FOVEA_ASSIGN(const std::filesystem::path path, model_path(options));
-  FOVEA_ASSIGN(const ModelSummary model, inspect(path, options.context));
+  FOVEA_ASSIGN(const Policy policy, resolve_policy(options.policy));
+  FOVEA_ASSIGN(const ModelSummary model, inspect(path, options.context, kv_type(policy)));
+  FOVEA_TRY(check_policy(policy, model));
   if (!options.json) {
     write_text(model, process.out);
     return {};
@@ -130,6 +133,7 @@ void add_inspect(CLI::App& program, Commands& commands) {
   add_model_option(*parser, *options);
   parser->add_option("MODEL", options->model, "The model, a GGUF file (default: the embedded one)")->excludes("-m");
   add_context_option(*parser, *options);
+  add_policy_options(*parser, options->policy);
   add_json_option(*parser, *options);
   commands.push_back({parser, [options](Process& process) { return run_inspect(*options, process); }});
 }

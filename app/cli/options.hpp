@@ -27,6 +27,7 @@ void add_json_option(CLI::App& parser, CommonOptions& options);
 void add_model_option(CLI::App& parser, CommonOptions& options);
 void add_device_option(CLI::App& parser, CommonOptions& options);
 void add_context_option(CLI::App& parser, CommonOptions& options);
+void add_policy_options(CLI::App& parser, PolicyOptions& policy);
 // All of them, with --seed and the policy.
 void add_common_options(CLI::App& parser, CommonOptions& options);
 

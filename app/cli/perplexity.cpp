@@ -18,6 +18,7 @@
 #include "app/cli/options.hpp"
 #include "app/cli/text_source.hpp"
 #include "engine/io/shown_name.hpp"
+#include "engine/tensor/kv_row.hpp"
 
 namespace fovea::cli {
 namespace {
@@ -95,8 +96,14 @@ Result<Evaluation> evaluate(Engine& engine, const PerplexityOptions& options, st
   return done;
 }
 
+// What the same pages would take as F16: derived, while `kv_bytes` is the allocator's.
+std::uint64_t kv_bytes_as_f16(const ModelSummary& model, std::uint64_t kv_bytes) {
+  if (model.kv == KvType::f16) return kv_bytes;
+  return kv_bytes * kv_row_bytes(DType::F16, model.head_width) / kv_row_bytes(DType::Q8_0, model.head_width);
+}
+
 Json to_json(const Evaluation& done, const Engine& engine) {
-  const std::uint64_t kv = engine.memory().kv;  // the cache is F16, so both figures are the allocator's
+  const std::uint64_t kv = engine.memory().kv;
   Json value{{"tokens", done.score.count()},
              {"nll", done.score.mean()},
              {"perplexity", done.score.perplexity()},
@@ -107,10 +114,11 @@ Json to_json(const Evaluation& done, const Engine& engine) {
              {"text_tokens", done.text_tokens},
              {"attention",
               {{"policy", "dense"},
+               {"kv", name(engine.summary().kv)},
                {"density", 1.0},
                {"flops_ratio", 1.0},
                {"kv_bytes", kv},
-               {"kv_bytes_f16", kv},
+               {"kv_bytes_f16", kv_bytes_as_f16(engine.summary(), kv)},
                {"mass_recall", {{"mean", nullptr}, {"p5", nullptr}}}}}};
   value["moe"] = moe_json(engine.summary());
   value["against"] = nullptr;

@@ -15,28 +15,29 @@ namespace {
 
 constexpr std::size_t longest_policy_file = 64 * 1024;
 
-// The one mode of each that this version runs, and those that are named but not built yet.
+// The modes of each that this version runs, and one that is named but not built yet.
 struct Modes {
-  std::string_view which, runs;
-  std::array<std::string_view, 2> later;
+  std::string_view which;
+  std::array<std::string_view, 2> runs;  // the default first; "" = no second
+  std::string_view later;
 };
 constexpr std::array<Modes, 3> known_modes{{
-    {"attention", "dense", {"sparse", ""}},
-    {"moe", "static", {"dynamic", ""}},
-    {"kv", "f16", {"q8_0", "tiered"}},
+    {"attention", {"dense", ""}, "sparse"},
+    {"moe", {"static", ""}, "dynamic"},
+    {"kv", {"f16", "q8_0"}, "tiered"},
 }};
 
 Result<void> check_mode(std::string_view which, const Spec& spec) {
   const auto& modes = *std::find_if(known_modes.begin(), known_modes.end(),
                                     [&](const Modes& candidate) { return candidate.which == which; });
   const std::string what = fmt::format("--{} {}", which, to_string(spec));
-  const std::string advice = fmt::format("use --{} {}", which, modes.runs);
-  if (spec.mode != modes.runs) {
-    const bool later = std::find(modes.later.begin(), modes.later.end(), spec.mode) != modes.later.end();
+  const std::string advice = fmt::format("use --{} {}{}", which, modes.runs[0],
+                                         modes.runs[1].empty() ? "" : fmt::format(" or {}", modes.runs[1]));
+  if (std::find(modes.runs.begin(), modes.runs.end(), spec.mode) == modes.runs.end())
     return fail(ErrorCode::unsupported, what,
-                later ? "not available in this version" : fmt::format("there is no mode {}", shown_name(spec.mode)),
+                spec.mode == modes.later ? "not available in this version"
+                                         : fmt::format("there is no mode {}", shown_name(spec.mode)),
                 advice);
-  }
   for (const auto& [key, value] : spec.parameters)
     if (!(which == "moe" && key == "k"))
       return fail(ErrorCode::unsupported, what, fmt::format("{} takes no parameter {}", spec.mode, shown_name(key)),
@@ -116,6 +117,8 @@ Result<void> check_policy(const Policy& policy, const ModelSummary& model) {
                           model.experts_used),
               fmt::format("use --moe static:k={}", model.experts_used));
 }
+
+KvType kv_type(const Policy& policy) { return kv_type_named(policy.kv.mode).value_or(KvType::f16); }
 
 std::string shown_moe(const ModelSummary& model) {
   return model.experts_used == 0 ? "not applicable" : fmt::format("static:k={}", model.experts_used);

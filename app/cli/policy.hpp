@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "app/cli/spec.hpp"
+#include "engine/api/kv_type.hpp"
 #include "engine/api/model_summary.hpp"
 #include "engine/base/result.hpp"
 
@@ -33,6 +34,9 @@ struct PolicyOptions {
 
 // What only the model can tell: static:k must be the model's own number of experts.
 [[nodiscard]] Result<void> check_policy(const Policy& policy, const ModelSummary& model);
+
+// How keys and values are kept under a policy that resolve_policy() let through.
+[[nodiscard]] KvType kv_type(const Policy& policy);
 
 // "static:k=4" with the model's own number; "not applicable" for a dense model.
 [[nodiscard]] std::string shown_moe(const ModelSummary& model);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/api/kv_type.hpp"
 #include "engine/api/model_card.hpp"
 
 namespace fovea {
@@ -59,6 +60,7 @@ struct ModelSummary {
   std::uint32_t context = 0;          // positions this load has room for
   bool chat = false;                  // a chat format was recognised
   std::string chat_format;
+  KvType kv = KvType::f16;                // how this load keeps keys and values
   MemoryBytes estimate;                   // derived before loading
   MemoryBytes measured;                   // from the allocator, after loading
   std::optional<TokenBytes> token_bytes;  // absent: the weights were not loaded

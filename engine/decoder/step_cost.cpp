@@ -1,8 +1,10 @@
 #include "engine/decoder/step_cost.hpp"
 
+#include "engine/tensor/kv_row.hpp"
+
 namespace fovea {
 
-TokenBytes token_bytes(const ModelConfig& config, const DeviceWeights& weights) {
+TokenBytes token_bytes(const ModelConfig& config, const DeviceWeights& weights, DType kv) {
   const std::uint64_t norm = std::uint64_t{config.width} * sizeof(float);
   TokenBytes bytes;
   bytes.weights = weights.token_embedding.row_bytes + weights.output.matrix_bytes() + norm;
@@ -12,7 +14,7 @@ TokenBytes token_bytes(const ModelConfig& config, const DeviceWeights& weights) 
     const std::uint64_t feed_forward = layer.gate.matrix_bytes() + layer.up.matrix_bytes() + layer.down.matrix_bytes();
     bytes.weights += config.mixture() ? layer.router.matrix_bytes() + feed_forward * config.experts_used : feed_forward;
   }
-  bytes.position = std::uint64_t{2} * config.layers * config.kv_heads * config.head_width * 2;  // halves
+  bytes.position = std::uint64_t{2} * config.layers * config.kv_heads * kv_row_bytes(kv, config.head_width);
   return bytes;
 }
 

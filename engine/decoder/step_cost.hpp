@@ -7,7 +7,7 @@
 
 namespace fovea {
 
-// Derived, not measured.
-[[nodiscard]] TokenBytes token_bytes(const ModelConfig& config, const DeviceWeights& weights);
+// Derived, not measured. `kv`: type of the cache.
+[[nodiscard]] TokenBytes token_bytes(const ModelConfig& config, const DeviceWeights& weights, DType kv);
 
 }  // namespace fovea

@@ -5,6 +5,7 @@
 
 #include "engine/io/checked.hpp"
 #include "engine/model/model_weights.hpp"
+#include "engine/tensor/kv_row.hpp"
 
 namespace fovea {
 namespace {
@@ -26,13 +27,13 @@ std::uint64_t elements(const GgufTensor& tensor) {
 }  // namespace
 
 MemoryEstimate estimate_memory(const GgufFile& file, const ModelConfig& config, std::uint32_t context,
-                               std::uint32_t batch) {
+                               std::uint32_t batch, DType kv) {
   MemoryEstimate estimate;
   for (const GgufTensor& tensor : file.gguf().tensors())
     estimate.weights = checked_add(estimate.weights, tensor.bytes).value_or(most);
 
-  const std::uint64_t positions = (context + page_positions - 1) / page_positions * page_positions;
-  estimate.kv = product({2, config.layers, config.kv_heads, config.head_width, positions, 2});
+  const std::uint64_t positions = (std::uint64_t{context} + page_positions - 1) / page_positions * page_positions;
+  estimate.kv = product({2, config.layers, config.kv_heads, kv_row_bytes(kv, config.head_width), positions});
 
   // Floats a prompt token needs: residual and normed input, query with keys and values, attention output, and the
   // gated hidden values of the feed-forward; beside them one row of logits.

@@ -47,8 +47,9 @@ struct MemoryEstimate {
   std::uint64_t weights = 0, kv = 0, compute = 0;
   [[nodiscard]] std::uint64_t total() const { return weights + kv + compute; }
 };
-// kv_bytes_per_element: 2 for f16. batch: prompt tokens processed at once.
-[[nodiscard]] MemoryEstimate estimate_memory(const GgufFile& file, const ModelConfig& config, std::uint32_t context, std::uint32_t batch);
+// batch: prompt tokens processed at once; kv: type of the KV cache, F16 or Q8_0.
+[[nodiscard]] MemoryEstimate estimate_memory(const GgufFile& file, const ModelConfig& config, std::uint32_t context, std::uint32_t batch,
+                                             DType kv = DType::F16);
 
 struct ParameterCount {
   std::uint64_t total = 0;

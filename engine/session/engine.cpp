@@ -53,17 +53,17 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
 
   tell("Opening the device", 0.02);
   FOVEA_ASSIGN(std::unique_ptr<gpu::Device> device, gpu::Device::create({.index = options.device}));
-  ModelSummary summary = summarize(file, config, context, device->facts());
+  ModelSummary summary = summarize(file, config, context, options.kv, device->facts());
   summary.device = summarize(device->facts());
 
   FOVEA_ASSIGN(DeviceWeights uploaded,
                DeviceWeights::upload(*device, config, weights,
                                      [&](double done) { tell("Uploading weights", 0.05 + 0.75 * done); }, stop));
-  summary.token_bytes = token_bytes(config, uploaded);
+  summary.token_bytes = token_bytes(config, uploaded, element_type(options.kv));
   tell("Building pipelines", 0.8);
   FOVEA_ASSIGN(std::unique_ptr<Decoder> decoder,
                Decoder::create(*device, config, std::move(uploaded),
-                               {.context = context, .activation_type = options.activations,
+                               {.context = context, .kv = element_type(options.kv), .activation_type = options.activations,
                                 .barrier_everywhere = options.barrier_everywhere}));
   FOVEA_TRY(decoder->warm_up());
   if (stop.stop_requested()) return tl::unexpected(stopped());

@@ -23,6 +23,7 @@ namespace fovea {
 struct EngineOptions {
   std::int32_t device = -1;    // -1: choose
   std::uint32_t context = 0;   // 0: the trained context, at most kDefaultContext
+  KvType kv = KvType::f16;     // how keys and values are kept
   ActivationType activations = ActivationType::f32;  // of decoding, for weights in blocks
   bool barrier_everywhere = false;  // debug: must give identical output
 };
@@ -103,6 +104,7 @@ class Engine {
 };
 
 // What a file is, without reading a weight or touching a device; for `inspect` and the load dialog.
-[[nodiscard]] Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context = 0);
+[[nodiscard]] Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context = 0,
+                                           KvType kv = KvType::f16);
 
 }  // namespace fovea

@@ -42,9 +42,10 @@ std::string shown(const std::vector<T>& values) {
   return text + (values.size() > kShownElements ? fmt::format(", … {} in all]", values.size()) : "]");
 }
 
-MemoryBytes estimate_run(const GgufFile& file, const ModelConfig& config, std::uint32_t context, const gpu::DeviceFacts& facts) {
+MemoryBytes estimate_run(const GgufFile& file, const ModelConfig& config, std::uint32_t context, KvType kv,
+                         const gpu::DeviceFacts& facts) {
   const std::uint32_t batch = facts.cpu ? 128 : 512;
-  const MemoryEstimate base = estimate_memory(file, config, context, batch);
+  const MemoryEstimate base = estimate_memory(file, config, context, batch, element_type(kv));
   return {.weights = base.weights, .kv = base.kv,
           .compute = Activations::bytes(facts, config, batch, 1) + sample_scratch_bytes(config.vocabulary),
           .other = std::uint64_t{context} * 4};
@@ -65,7 +66,8 @@ std::vector<KernelTime> kernel_times(const std::vector<gpu::TagTime>& tags) {
   return times;
 }
 
-ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, const gpu::DeviceFacts& facts) {
+ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, KvType kv,
+                       const gpu::DeviceFacts& facts) {
   const Gguf& gguf = file.gguf();
   ModelSummary summary;
   summary.path = file.path().string();
@@ -88,7 +90,8 @@ ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uin
   const ChatFormat chat = recognise_chat_format(gguf.string_value("tokenizer.chat_template").value_or(""));
   summary.chat = chat != ChatFormat::none;
   summary.chat_format = std::string(name(chat));
-  summary.estimate = estimate_run(file, config, context, facts);
+  summary.kv = kv;
+  summary.estimate = estimate_run(file, config, context, kv, facts);
 
   std::map<std::string, std::uint64_t> bytes_of_type;
   for (const GgufTensor& tensor : gguf.tensors()) {
@@ -104,6 +107,8 @@ ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uin
   return summary;
 }
 
+DType element_type(KvType kv) { return kv == KvType::q8_0 ? DType::Q8_0 : DType::F16; }
+
 Result<std::uint32_t> choose_context(const ModelConfig& config, std::uint32_t wanted) {
   // Rotary positions have no hard end, and the smallest models say contexts that their own demonstrations exceed.
   const std::uint32_t most = std::max(config.context, kLeastContext);
@@ -114,7 +119,7 @@ Result<std::uint32_t> choose_context(const ModelConfig& config, std::uint32_t wa
   return wanted;
 }
 
-Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context) {
+Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context, KvType kv) {
   FOVEA_ASSIGN(const GgufFile file, GgufFile::open(model));
   FOVEA_ASSIGN(const ModelConfig config, read_model_config(file));
   FOVEA_TRY(read_model_weights(file, config));
@@ -125,7 +130,7 @@ Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t c
   if (const auto devices = gpu::list_devices())
     for (const gpu::DeviceFacts& device : *devices)
       if (device.chosen) facts = device;
-  return summarize(file, config, positions, facts);
+  return summarize(file, config, positions, kv, facts);
 }
 
 }  // namespace fovea

@@ -8,13 +8,17 @@
 #include "engine/gpu/device.hpp"
 #include "engine/io/gguf.hpp"
 #include "engine/model/model_config.hpp"
+#include "engine/tensor/dtype.hpp"
 
 namespace fovea {
 
 [[nodiscard]] std::vector<KernelTime> kernel_times(const std::vector<gpu::TagTime>& tags);
 [[nodiscard]] DeviceSummary summarize(const gpu::DeviceFacts& facts);
 // Everything that follows from the file and the card beside it; device and measured memory are left empty.
-[[nodiscard]] ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, const gpu::DeviceFacts& facts);
+[[nodiscard]] ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, KvType kv,
+                                     const gpu::DeviceFacts& facts);
+// What the engine's rooms call a type of cache.
+[[nodiscard]] DType element_type(KvType kv);
 // The context a load gets when `wanted` positions are asked for (0: a sensible default). Error: beyond the model's.
 [[nodiscard]] Result<std::uint32_t> choose_context(const ModelConfig& config, std::uint32_t wanted);
 

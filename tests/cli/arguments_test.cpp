@@ -66,7 +66,8 @@ TEST(Arguments, PoliciesThatAreNotBuiltFailInOneSentence) {
   expect_failure(with({"--attention", "dense:window=3"}), "'window'");
   expect_failure(with({"--moe", "dynamic:kmin=1,kmax=4"}), "not available in this version");
   expect_failure(with({"--moe", "static:k=2"}), "dense");
-  expect_failure(with({"--kv", "q8_0"}), "not available in this version");
+  expect_failure(with({"--kv", "q4_0"}), "use --kv f16 or q8_0");
+  expect_failure(with({"--kv", "q8_0:hot=1"}), "'hot'");
   expect_failure(with({"--kv", "tiered:hot=0.25"}), "not available in this version");
   const TemporaryFolder folder;
   expect_failure(run({"perplexity", "-m", stories_model(), "-f", folder.write("t", "text"), "--against", "dense"}),
@@ -85,7 +86,7 @@ TEST(Arguments, PolicyFilesAreReadWithSuspicion) {
   expect_failure(with(R"({"attention":3})"), "not a string");
   expect_failure(with(R"({"banana\n\u001b[31m":"dense"})"), "unknown key");
   expect_failure(with(R"({"attention":"den se"})"), "mode[:key=value,...]");
-  expect_failure(with(R"({"kv":"q8_0"})"), "not available in this version");
+  expect_failure(with(R"({"kv":"tiered"})"), "not available in this version");
   expect_failure(with(std::string(60'000, '[')), "not JSON");
   expect_failure(with(std::string(60'000, '[') + std::string(5'000, ']')), "not JSON");
   expect_failure(with(std::string(1 << 20, ' ')), "longer than");

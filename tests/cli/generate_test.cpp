@@ -68,6 +68,26 @@ TEST(Generate, JsonHasEveryField) {
   for (const char* key : {"k_mean", "cv", "utilization", "entropy", "dead"}) EXPECT_TRUE(value["moe"][key].is_null());
 }
 
+TEST(Generate, KeepsKeysAndValuesAsThePolicySays) {
+  const TemporaryFolder folder;
+  const std::string policy = folder.write("policy.json", R"({"kv":"q8_0"})");
+  const Arguments start{"generate", "-m", stories_model(), "-p", "Once", "-n", "60", "--temp", "0"};
+  const auto with = [&](const Arguments& more) {
+    Arguments all = start;
+    all.insert(all.end(), more.begin(), more.end());
+    return run_json(all);
+  };
+  const auto f16 = with({}), q8_0 = with({"--kv", "q8_0"});
+  EXPECT_EQ(f16["memory"]["kv_type"], "f16");
+  EXPECT_EQ(q8_0["memory"]["kv_type"], "q8_0");
+  EXPECT_NE(q8_0["memory"]["kv"], f16["memory"]["kv"]);
+  EXPECT_NE(q8_0["memory"]["estimate"], f16["memory"]["estimate"]);
+  EXPECT_EQ(q8_0["tokens"].size(), 60u);
+  EXPECT_EQ(with({"--policy", policy})["tokens"], q8_0["tokens"]) << "a file says the same, and a run is repeatable";
+  EXPECT_EQ(with({"--policy", policy, "--kv", "f16"})["tokens"], f16["tokens"])
+      << "the command line stands over the file";
+}
+
 TEST(Generate, SameSeedSameTokensInAnotherProcess) {
   const Arguments arguments{"generate", "-m", stories_model(), "-p", "The cat", "-n", "40",
                             "--seed",   "42", "--temp",        "1"};

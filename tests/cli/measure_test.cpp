@@ -148,6 +148,21 @@ TEST(Perplexity, BytesCutTheText) {
   EXPECT_EQ(shown.out.rfind("PPL = ", 0), 0u) << shown.out;
 }
 
+TEST(Perplexity, ACacheOfQ8CostsLittleAndSaysItsBytes) {
+  const TemporaryFolder folder;
+  const std::string file =
+      folder.write("t", read_whole(FOVEA_TEST_DATA "/stories260K/stories260K.golden.t0.n200.The_little_dog.txt"));
+  const auto f16 = run_json({"perplexity", "-m", stories_model(), "-f", file, "-c", "64"});
+  const auto q8_0 = run_json({"perplexity", "-m", stories_model(), "-f", file, "-c", "64", "--kv", "q8_0"});
+  EXPECT_EQ(f16["attention"]["kv_bytes"], f16["attention"]["kv_bytes_f16"]);
+  EXPECT_EQ(q8_0["attention"]["kv"], "q8_0");
+  EXPECT_EQ(q8_0["attention"]["kv_bytes_f16"].get<std::uint64_t>() * 18,
+            q8_0["attention"]["kv_bytes"].get<std::uint64_t>() * 16);
+  const double before = f16["perplexity"].get<double>(), after = q8_0["perplexity"].get<double>();
+  EXPECT_NE(after, before);
+  EXPECT_NEAR(after, before, 0.01 * before);
+}
+
 TEST(Perplexity, SpecialTokensSpelledInTheTextAreText) {
   const TemporaryFolder folder;
   const std::string file = folder.write("text", "One day</s>the cat sat</s>on the mat</s>and was happy.");
@@ -183,6 +198,18 @@ TEST(Bench, OneJsonObjectALine) {
     }
   }
   EXPECT_EQ(names, (std::vector<std::string>{"pp8@0", "pp16@0", "tg4@0", "pp8@8", "pp16@8", "tg4@8"}));
+}
+
+TEST(Bench, CountsTheBytesOfTheCacheThatIsUsed) {
+  const auto bytes = [](const char* kv) {
+    const auto value =
+        run_json({"bench", "-m", stories_model(), "-p", "0", "-n", "2", "-d", "64", "-r", "1", "--json", "--kv", kv});
+    EXPECT_EQ(value["kv"], kv);
+    return value["bytes_per_token"].get<double>();
+  };
+  // 5 layers, 4 KV heads of 8, keys and values: 16 bytes or 18; the 64 positions before, half of one between, one
+  // written.
+  EXPECT_NEAR(bytes("q8_0") - bytes("f16"), 5 * 4 * 2 * 2 * 65.5, 1e-6);
 }
 
 TEST(Bench, TableHasARowPerTest) {

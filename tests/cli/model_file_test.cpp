@@ -73,6 +73,20 @@ TEST(Inspect, EstimateGrowsWithTheContext) {
   EXPECT_LT(small["estimate"]["kv"].get<std::uint64_t>(), large["estimate"]["kv"].get<std::uint64_t>());
 }
 
+TEST(Inspect, EstimateFollowsThePolicy) {
+  const auto f16 = run_json({"inspect", stories_model()})["estimate"];
+  EXPECT_EQ(f16["kv_type"], "f16");
+  const auto q8_0 = run_json({"inspect", stories_model(), "--kv", "q8_0"})["estimate"];
+  EXPECT_EQ(q8_0["kv_type"], "q8_0");
+  // Heads of 8: 16 bytes as halves; as q8_0 a piece of 16 quants and a scale.
+  EXPECT_EQ(q8_0["kv"].get<std::uint64_t>() * 16, f16["kv"].get<std::uint64_t>() * 18);
+  EXPECT_EQ(q8_0["weights"], f16["weights"]);
+  const TemporaryFolder folder;
+  EXPECT_EQ(run_json({"inspect", stories_model(), "--policy", folder.write("p.json", R"({"kv":"q8_0"})")})["estimate"],
+            q8_0);
+  expect_failure(run({"inspect", stories_model(), "--kv", "tiered"}), "not available in this version");
+}
+
 TEST(Inspect, TextNamesTheTensors) {
   const Outcome outcome = run({"inspect", stories_model()});
   EXPECT_EQ(outcome.status, 0) << outcome.err;

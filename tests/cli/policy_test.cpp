@@ -14,6 +14,18 @@ TEST(Policy, DefaultsAreWhatThisVersionRuns) {
   EXPECT_TRUE(resolve_policy({.attention = "dense", .moe = "static:k=4", .kv = "f16", .file = ""}));
 }
 
+TEST(Policy, TheCommandLineStandsOverTheFileInHowKeysAreKept) {
+  const auto kept = [](const char* kv) {
+    const auto policy = resolve_policy({.attention = "", .moe = "", .kv = kv, .file = ""});
+    return policy ? std::optional(kv_type(*policy)) : std::nullopt;
+  };
+  EXPECT_EQ(kept(""), KvType::f16);
+  EXPECT_EQ(kept("f16"), KvType::f16);
+  EXPECT_EQ(kept("q8_0"), KvType::q8_0);
+  EXPECT_EQ(kept("q4_0"), std::nullopt);
+  EXPECT_EQ(kept("tiered:hot=0.25"), std::nullopt);
+}
+
 TEST(Policy, OnlyTheModelsOwnNumberOfExperts) {
   ModelSummary mixture;
   mixture.experts = 16;

@@ -132,6 +132,8 @@ TEST(MemoryEstimate, FollowsFromShapes) {
   for (const GgufTensor& tensor : file->gguf().tensors()) bytes += tensor.bytes;
   EXPECT_EQ(estimate.weights, bytes);
   EXPECT_EQ(estimate.kv, 2u * 2 * 2 * 16 * 64 * 2);  // 33 positions take two pages
+  EXPECT_EQ(estimate_memory(*file, *config, 33, 4, DType::Q8_0).kv,
+            2u * 2 * 2 * 64 * (16 + 2));  // half a block, a scale
   EXPECT_EQ(estimate.compute, 4u * 4 * (64 + 64 + 64 + 2 * 32 + 64 + 2 * 32) + 4 * 50);
   EXPECT_EQ(estimate.total(), estimate.weights + estimate.kv + estimate.compute);
 }
