@@ -85,7 +85,7 @@ void apply_run_options(MainWindow& window, const WorkbenchOptions& options) {
   window.prompt().set_prompt(options.prompt.value_or(QString::fromLatin1(kFirstPrompt)));
 }
 
-int run_workbench(const WorkbenchOptions& options) {
+int run_workbench(const WorkbenchOptions& options, const WorkbenchPolicy& policy) {
   const bool picture = !options.screenshot.isEmpty();
   // A picture depends on the command line alone.
   const WorkbenchSettings settings = picture ? WorkbenchSettings{} : load_settings();
@@ -105,6 +105,7 @@ int run_workbench(const WorkbenchOptions& options) {
   window.resize(options.size.isValid() ? options.size : QSize(1440, 900));
   if (!picture) window.restore_layout(settings);
   window.set_device(options.device, options.context);
+  window.set_kv(policy.kv);
   apply_run_options(window, options);
   if (options.prompt) {
     const auto once = std::make_shared<QMetaObject::Connection>();
@@ -150,7 +151,11 @@ int main(int argc, char** argv) {
   load_resources();
   const auto options = parse_options(QCoreApplication::arguments());
   if (const int answer = answer_without_window(options); answer >= 0) return answer;
-  if (!options->policy_file.isEmpty())
-    if (const auto policy = check_policy_file(options->policy_file); !policy) return fail_with(policy.error());
-  return run_workbench(*options);
+  WorkbenchPolicy policy;
+  if (!options->policy_file.isEmpty()) {
+    const auto read = read_policy_file(options->policy_file);
+    if (!read) return fail_with(read.error());
+    policy = *read;
+  }
+  return run_workbench(*options, policy);
 }

@@ -170,12 +170,17 @@ void MainWindow::remember_peak() {
     peaks_.remove(device);
 }
 
+void MainWindow::set_kv(KvType kv) {
+  kv_ = kv;
+  strip_->set_kv(kv);
+}
+
 void MainWindow::open_model(const QString& path, bool remember) {
   banner_->dismiss();
   remember_ = remember;
   if (state_.running()) Q_EMIT command(Cancel{});
   state_.begin_loading(path);
-  Q_EMIT command(LoadModel{path.toStdString(), device_, context_});
+  Q_EMIT command(LoadModel{path.toStdString(), device_, context_, kv_});
 }
 
 void MainWindow::start(Generate request) {

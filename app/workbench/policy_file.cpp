@@ -10,7 +10,7 @@ namespace {
 constexpr qint64 kLongest = 64 * 1024;
 }  // namespace
 
-Result<void> check_policy_file(const QString& path) {
+Result<WorkbenchPolicy> read_policy_file(const QString& path) {
   const std::string what = "policy file " + path.toStdString();
   const std::string form = R"(write an object such as {"attention":"dense","moe":"static","kv":"f16"})";
   QFile file(path);
@@ -22,22 +22,25 @@ Result<void> check_policy_file(const QString& path) {
   if (problem.error != QJsonParseError::NoError) return fail(ErrorCode::format, what, "it is not JSON", form);
   if (!document.isObject()) return fail(ErrorCode::format, what, "it is not a JSON object", form);
   const QJsonObject policy = document.object();
+  WorkbenchPolicy read;
   for (auto entry = policy.begin(); entry != policy.end(); ++entry) {
-    const QString runs = entry.key() == "attention" ? "dense"
-                         : entry.key() == "moe"     ? "static"
-                         : entry.key() == "kv"      ? "f16"
-                                                    : "";
+    const QStringList runs = entry.key() == "attention" ? QStringList{"dense"}
+                             : entry.key() == "moe"     ? QStringList{"static"}
+                             : entry.key() == "kv"      ? QStringList{"f16", "q8_0"}
+                                                        : QStringList{};
     if (runs.isEmpty())
       return fail(ErrorCode::format, what, "it has the unknown key " + entry.key().toStdString(), form);
     if (!entry.value().isString())
       return fail(ErrorCode::format, what, entry.key().toStdString() + " is not a string", form);
-    if (entry.value().toString() != runs)
+    const QString chosen = entry.value().toString();
+    if (!runs.contains(chosen))
       return fail(ErrorCode::unsupported, what,
-                  entry.key().toStdString() + " " + entry.value().toString().left(60).simplified().toStdString() +
+                  entry.key().toStdString() + " " + chosen.left(60).simplified().toStdString() +
                       " is not available in this version",
-                  "use \"" + entry.key().toStdString() + "\":\"" + runs.toStdString() + "\"");
+                  "use \"" + entry.key().toStdString() + "\":\"" + runs.join("\" or \"").toStdString() + "\"");
+    if (entry.key() == "kv") read.kv = kv_type_named(chosen.toStdString()).value_or(KvType::f16);
   }
-  return {};
+  return read;
 }
 
 }  // namespace fovea

@@ -4,11 +4,17 @@
 
 #include <QString>
 
+#include "engine/api/kv_type.hpp"
 #include "engine/base/result.hpp"
 
 namespace fovea {
 
+// What a policy file chooses among what this version runs: attention is dense and experts are static.
+struct WorkbenchPolicy {
+  KvType kv = KvType::f16;
+};
+
 // Errors: no such file, no such object, a mode that this version does not run.
-[[nodiscard]] Result<void> check_policy_file(const QString& path);
+[[nodiscard]] Result<WorkbenchPolicy> read_policy_file(const QString& path);
 
 }  // namespace fovea

@@ -2,6 +2,7 @@
 
 #include <QEvent>
 #include <QToolTip>
+#include <string_view>
 
 #include "ui/text/format.hpp"
 
@@ -35,6 +36,11 @@ void TitleStrip::changeEvent(QEvent* event) {
   QToolBar::changeEvent(event);
 }
 
+void TitleStrip::set_kv(KvType kv) {
+  kv_ = kv;
+  refresh();
+}
+
 void TitleStrip::refresh() {
   setWindowTitle(tr("Title strip"));
   const auto& model = state_.model();
@@ -57,10 +63,17 @@ void TitleStrip::refresh() {
   }
   const QString experts =
       model && model->experts > 0 ? tr("experts static k=%1").arg(model->experts_used) : tr("no experts");
+  const KvType kv = model ? model->kv : kv_;
+  const std::string_view kv_name = name(kv);
   policy_->set_value(
-      tr("attention dense · %1 · KV f16").arg(model ? experts : tr("experts static")),
-      tr("The policy of the run: every query attends to every earlier token, each token takes the model's own "
-         "number of experts, keys and values are kept as 16-bit floats"));
+      tr("attention dense · %1 · KV %2")
+          .arg(model ? experts : tr("experts static"),
+               QString::fromLatin1(kv_name.data(), static_cast<qsizetype>(kv_name.size()))),
+      kv == KvType::q8_0
+          ? tr("The policy of the run: every query attends to every earlier token, each token takes the model's own "
+               "number of experts, keys and values are kept as 8-bit integers with a scale for every 32")
+          : tr("The policy of the run: every query attends to every earlier token, each token takes the model's own "
+               "number of experts, keys and values are kept as 16-bit floats"));
 }
 
 }  // namespace fovea

@@ -18,6 +18,9 @@ class TitleStrip : public QToolBar {
   [[nodiscard]] Chip& device_chip() const { return *device_; }
   [[nodiscard]] Chip& policy_chip() const { return *policy_; }
 
+  // What the next model will be opened with; an open one says itself how it keeps keys and values.
+  void set_kv(KvType kv);
+
  Q_SIGNALS:
   void model_pressed();
 
@@ -28,6 +31,7 @@ class TitleStrip : public QToolBar {
   void refresh();
 
   WorkbenchState& state_;
+  KvType kv_ = KvType::f16;
   Chip *model_, *device_, *policy_;
 };
 

@@ -1240,8 +1240,8 @@ Press to see what the file holds</source>
         <translation>无专家</translation>
     </message>
     <message>
-        <source>attention dense · %1 · KV f16</source>
-        <translation>注意力 稠密 · %1 · KV f16</translation>
+        <source>attention dense · %1 · KV %2</source>
+        <translation>注意力 稠密 · %1 · KV %2</translation>
     </message>
     <message>
         <source>experts static</source>
@@ -1250,6 +1250,10 @@ Press to see what the file holds</source>
     <message>
         <source>The policy of the run: every query attends to every earlier token, each token takes the model's own number of experts, keys and values are kept as 16-bit floats</source>
         <translation>运行策略：每个查询关注此前的所有词元，每个词元使用模型自定的专家数，键和值以 16 位浮点保存</translation>
+    </message>
+    <message>
+        <source>The policy of the run: every query attends to every earlier token, each token takes the model's own number of experts, keys and values are kept as 8-bit integers with a scale for every 32</source>
+        <translation>运行策略：每个查询关注此前的所有词元，每个词元使用模型自定的专家数，键和值以 8 位整数保存，每 32 个共用一个缩放系数</translation>
     </message>
 </context>
 <context>

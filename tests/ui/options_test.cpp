@@ -96,14 +96,16 @@ TEST(PolicyFile, TakesWhatThisVersionRunsAndRefusesTheRest) {
     EXPECT_TRUE(file.open(QIODevice::WriteOnly | QIODevice::Truncate));
     file.write(text);
     file.close();
-    return check_policy_file(path);
+    return read_policy_file(path);
   };
   EXPECT_TRUE(check(R"({"attention":"dense","moe":"static","kv":"f16"})"));
-  EXPECT_TRUE(check("{}"));
+  EXPECT_EQ(check("{}")->kv, KvType::f16);
+  EXPECT_EQ(check(R"({"kv":"q8_0"})")->kv, KvType::q8_0);
+  EXPECT_EQ(check(R"({"kv":"tiered"})").error().code, ErrorCode::unsupported);
   EXPECT_EQ(check(R"({"attention":"sparse:window=512"})").error().code, ErrorCode::unsupported);
   for (const char* text : {"", "[1]", "{", R"({"attention":3})", R"({"color":"red"})"})
     EXPECT_EQ(check(text).error().code, ErrorCode::format) << text;
-  EXPECT_EQ(check_policy_file(folder.filePath("none.json")).error().code, ErrorCode::file);
+  EXPECT_EQ(read_policy_file(folder.filePath("none.json")).error().code, ErrorCode::file);
 }
 
 TEST(Settings, RecentFilesAreNewestFirstOnceAndFew) {

@@ -158,6 +158,16 @@ TEST_F(WindowTest, ChipsSayModelDeviceAndPolicy) {
   EXPECT_EQ(window_.title_strip().device_chip().value(), "llvmpipe");
   EXPECT_TRUE(window_.title_strip().device_chip().toolTip().contains("runs on the processor"));
   EXPECT_TRUE(window_.title_strip().policy_chip().value().contains("k=4"));
+  EXPECT_TRUE(window_.title_strip().policy_chip().value().contains("KV f16"));
+}
+
+TEST_F(WindowTest, KeepsKeysAndValuesAsThePolicySays) {
+  window_.set_kv(KvType::q8_0);
+  EXPECT_TRUE(window_.title_strip().policy_chip().value().contains("KV q8_0"));
+  EXPECT_TRUE(window_.title_strip().policy_chip().toolTip().contains("8-bit integers"));
+  window_.open_model("/tmp/a.gguf");
+  ASSERT_NE(last<LoadModel>(), nullptr);
+  EXPECT_EQ(last<LoadModel>()->kv, KvType::q8_0);
 }
 
 TEST_F(WindowTest, EverythingThatActsCanBeReachedByTab) {
