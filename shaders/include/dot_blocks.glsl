@@ -8,7 +8,6 @@
 #include "addresses.glsl"
 #include "shaders/interface/dot.h"
 
-layout(buffer_reference, scalar, buffer_reference_align = 16) buffer Uint4s { uvec4 v[]; };
 
 // 32 activations: x = d q; `low` and `high` are the sums of q over either half.
 struct Q8Block {

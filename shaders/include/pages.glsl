@@ -19,7 +19,6 @@ uint64_t key_address(uint64_t pages, uint layer_offset, uint kv_head, uint key, 
 uint value_offset(uint kv_heads, uint head_width) { return kv_heads * kPageKeys * head_width * 2u; }
 
 #elif KV_Q8_0
-layout(buffer_reference, scalar, buffer_reference_align = 16) buffer Uint4s { uvec4 v[]; };
 
 uint kv_pieces(uint head_width) { return (head_width + kKvPiece - 1u) / kKvPiece; }
 uint kv_blocks(uint head_width) { return (head_width + kKvBlock - 1u) / kKvBlock; }

@@ -18,6 +18,8 @@ namespace {
 // Single precision against double over two layers, and keys that round to the other half now and then: measured on
 // lavapipe at most 2e-5 relative, 7e-5 of the largest logit.
 constexpr Tolerance kLogits{.relative_l2 = 1e-4, .scaled_max = 2e-4};
+// A key that rounds to the other of two steps of 8 bits moves more: measured at most 1.1e-4 and 4.3e-4.
+constexpr Tolerance kLogitsOverQ8{.relative_l2 = 3e-4, .scaled_max = 1e-3};
 
 class Families : public DecoderTest, public testing::WithParamInterface<ModelShape> {
  protected:
@@ -73,9 +75,10 @@ TEST_P(Families, the_steps_of_a_gpu_give_the_same) {
   const std::vector<float> expected = must(reference_->logits(prompt));
   const Generation plain = generate(*decoder_, prompt, 30, {.routing = true});
   decoder_.reset();
-  decoder_ = make_decoder(device(), *file_, {.form = ProductForm::gpu});
+  decoder_ = make_decoder(device(), *file_, {.kv = GetParam().kv, .form = ProductForm::gpu});
+  const Tolerance& tolerance = GetParam().kv == DType::Q8_0 ? kLogitsOverQ8 : kLogits;
   for (const std::uint32_t batch : {40u, 1u})
-    EXPECT_TRUE(near_enough(all_logits(*decoder_, prompt, batch), expected, kLogits)) << "batches of " << batch;
+    EXPECT_TRUE(near_enough(all_logits(*decoder_, prompt, batch), expected, tolerance)) << "batches of " << batch;
   const Generation folded = generate(*decoder_, prompt, 30, {.routing = true});
   EXPECT_EQ(folded.drawn, plain.drawn);
   ASSERT_EQ(folded.steps.size(), plain.steps.size());
@@ -95,7 +98,7 @@ TEST_P(Families, activations_in_8_bits_draw_nearly_the_same) {
   for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
     SCOPED_TRACE("form " + std::to_string(static_cast<int>(form)));
     decoder_.reset();
-    decoder_ = make_decoder(device(), *file_, {.activation_type = ActivationType::q8_0, .form = form});
+    decoder_ = make_decoder(device(), *file_, {.kv = GetParam().kv, .activation_type = ActivationType::q8_0, .form = form});
     const Generation run = generate(*decoder_, prompt, 50);
     EXPECT_EQ(generate(*decoder_, prompt, 50).drawn, run.drawn);
     std::vector<std::int32_t> all = prompt;
