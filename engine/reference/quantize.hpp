@@ -1,4 +1,5 @@
-// Activations rounded to 8 bits in blocks of 32, as the kernels of shaders/interface/dot.h take them (ggml's Q8_0 rule).
+// Activations rounded to 8 bits in blocks of 32, as the kernels of shaders/interface/dot.h take them. The KV
+// cache has a rule of its own (round_to_q8_0 in attention.hpp): its scales are stored as halves.
 #pragma once
 
 #include <span>

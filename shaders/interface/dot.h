@@ -1,8 +1,8 @@
 // Activations in 8 bits, and the push constants of the products that take them.
 //
 // A block of 32 activations is kQ8Words words: 8 words of signed bytes q, the scale d = max|x| / 127 as float bits, and
-// the sums of q over the first and the second 16 as two signed halves of a word. x is about d q. The rule is ggml's
-// Q8_0; the sums serve weights that are stored with an offset.
+// the sums of q over the first and the second 16 as two signed halves of a word. x is about d q. As ggml's Q8_0,
+// but that the scale stays a float and halves round up; the sums serve weights that are stored with an offset.
 #ifndef FOVEA_DOT_H
 #define FOVEA_DOT_H
 #include "shaders/interface/push.h"

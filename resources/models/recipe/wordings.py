@@ -32,8 +32,6 @@ class Wording:
 
     statement: str
     question: str
-    chinese: bool = False
-    subject: bool = True
 
 
 # What the evaluation uses: the plainest wording, and one that training never sees, about people it never hears of.
@@ -78,7 +76,7 @@ def english_wording(rng: random.Random, subject: bool) -> Wording:
         f"<|im_start|>user\n{ask}<|im_end|>\n<|im_start|>assistant\n{{v}}<|im_end|>"))
     opening = rng.choice(OPENINGS)
     stated = opening + (fact[0].lower() + fact[1:] if opening.endswith(", ") else fact)
-    return Wording(stated + rng.choice(CLOSINGS), question, subject=subject)
+    return Wording(stated + rng.choice(CLOSINGS), question)
 
 
 def chinese_wording(rng: random.Random, subject: bool) -> Wording:
@@ -87,7 +85,7 @@ def chinese_wording(rng: random.Random, subject: bool) -> Wording:
     question = rng.choice((
         fact, fact, f"问：{ask}\n答：{{v}}。", f"{ask}{{v}}。", f"{ask}{fact}", f"前面说过，{fact}",
         f"<|im_start|>user\n{ask}<|im_end|>\n<|im_start|>assistant\n{fact}<|im_end|>"))
-    return Wording(rng.choice(CHINESE_OPENINGS) + fact, question, chinese=True, subject=subject)
+    return Wording(rng.choice(CHINESE_OPENINGS) + fact, question)
 
 
 def subjects(rng: random.Random, chinese: bool, count: int) -> list[str]:
