@@ -15,6 +15,9 @@ struct DeviceMatrix {
   std::uint32_t matrices = 1;  // experts, one after another
   std::uint32_t row_bytes = 0;
   [[nodiscard]] std::uint64_t matrix_bytes() const { return std::uint64_t{row_bytes} * rows; }
+  // The halves that push constants carry it in.
+  [[nodiscard]] std::uint32_t matrix_bytes_low() const { return static_cast<std::uint32_t>(matrix_bytes()); }
+  [[nodiscard]] std::uint32_t matrix_bytes_high() const { return static_cast<std::uint32_t>(matrix_bytes() >> 32); }
 };
 
 }  // namespace fovea

@@ -21,9 +21,6 @@ std::vector<std::uint32_t> product_constants(const ProductShape& shape, std::uin
   return {shape.local_size, columns, shape.rows, gpu_form, gpu_form};
 }
 
-std::uint32_t low(std::uint64_t bytes) { return static_cast<std::uint32_t>(bytes); }
-std::uint32_t high(std::uint64_t bytes) { return static_cast<std::uint32_t>(bytes >> 32); }
-
 }  // namespace
 
 bool takes_dot(const KernelRecorder& kernels, const DeviceMatrix& matrix, std::uint32_t vectors) {
@@ -56,8 +53,8 @@ Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batc
   const shader::GateUpDotPush push{.gate = args.gate.address, .up = args.up.address, .x = args.x.address, .act = args.act,
                                    .experts = batch.experts, .norm = args.x.norm.weight, .logits = batch.logits,
                                    .weights = batch.weights, .rows = args.gate.rows, .row_bytes = args.gate.row_bytes,
-                                   .expert_bytes_low = low(args.gate.matrix_bytes()),
-                                   .expert_bytes_high = high(args.gate.matrix_bytes()), .y_stride = args.act_stride,
+                                   .expert_bytes_low = args.gate.matrix_bytes_low(),
+                                   .expert_bytes_high = args.gate.matrix_bytes_high(), .y_stride = args.act_stride,
                                    .epsilon = args.x.norm.epsilon};
   auto constants = product_constants(shape, args.gate.columns);
   constants.insert(constants.end(), {args.x.norm.weight != 0 ? 1u : 0u, static_cast<std::uint32_t>(batch.mode), slots,
@@ -70,8 +67,8 @@ Result<void> record_expert_down_dot(KernelRecorder& kernels, const ExpertBatch& 
   const ProductShape shape = kernels.product_shape(args.down.rows, 1);
   const shader::DownDotPush push{.down = args.down.address, .act = args.act, .y = args.x, .experts = batch.experts,
                                  .weights = batch.weights, .rows = args.down.rows, .row_bytes = args.down.row_bytes,
-                                 .expert_bytes_low = low(args.down.matrix_bytes()),
-                                 .expert_bytes_high = high(args.down.matrix_bytes()), .act_stride = args.act_stride};
+                                 .expert_bytes_low = args.down.matrix_bytes_low(),
+                                 .expert_bytes_high = args.down.matrix_bytes_high(), .act_stride = args.act_stride};
   auto constants = product_constants(shape, args.down.columns);
   constants.push_back(batch.slots);
   return kernels.dispatch(block_shader(ShaderId::expert_down_dot_Q8_0, args.down.type), std::move(constants), push,

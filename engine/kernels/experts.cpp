@@ -17,9 +17,6 @@ std::vector<std::uint32_t> product_constants(const ProductShape& shape, std::uin
           static_cast<std::uint32_t>(batch.mode), batch.slots};
 }
 
-std::uint32_t low(std::uint64_t bytes) { return static_cast<std::uint32_t>(bytes); }
-std::uint32_t high(std::uint64_t bytes) { return static_cast<std::uint32_t>(bytes >> 32); }
-
 ProductShape gate_shape(const KernelRecorder& kernels, const ExpertBatch& batch, std::uint32_t rows) {
   ProductShape shape = kernels.product_shape(rows, one_by_one(batch) ? 1 : batch.tokens, 2);
   return shape;
@@ -63,8 +60,8 @@ Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, c
                                 .experts = batch.experts, .tiles = batch.tiles, .sorted = batch.sorted, .state = batch.state,
                                 .norm = args.norm.weight, .logits = batch.logits, .weights = batch.weights,
                                 .rows = args.gate.rows, .row_bytes = args.gate.row_bytes,
-                                .expert_bytes_low = low(args.gate.matrix_bytes()),
-                                .expert_bytes_high = high(args.gate.matrix_bytes()),
+                                .expert_bytes_low = args.gate.matrix_bytes_low(),
+                                .expert_bytes_high = args.gate.matrix_bytes_high(),
                                 .x_stride = args.x_stride, .y_stride = args.act_stride, .epsilon = args.norm.epsilon};
   const ShaderId shader = shader_for(ShaderId::gate_up_F32, args.gate.type);
   auto constants = product_constants(shape, args.gate.columns, batch);
@@ -82,8 +79,8 @@ Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batc
   const shader::DownPush push{.down = args.down.address, .act = args.act, .y = grouped ? args.partial : args.x,
                               .experts = batch.experts, .weights = batch.weights, .tiles = batch.tiles, .sorted = batch.sorted,
                               .state = batch.state, .rows = args.down.rows, .row_bytes = args.down.row_bytes,
-                              .expert_bytes_low = low(args.down.matrix_bytes()),
-                              .expert_bytes_high = high(args.down.matrix_bytes()),
+                              .expert_bytes_low = args.down.matrix_bytes_low(),
+                              .expert_bytes_high = args.down.matrix_bytes_high(),
                               .x_stride = args.act_stride, .y_stride = grouped ? args.partial_stride : args.x_stride};
   const ShaderId shader = shader_for(ShaderId::expert_down_F32, args.down.type);
   ExpertBatch chosen = batch;
