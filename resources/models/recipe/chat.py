@@ -4,6 +4,8 @@ import random
 import re
 from pathlib import Path
 
+import plots
+
 FOLDER = Path(__file__).parent / "chat"
 TURN = "<|im_start|>{role}\n{text}<|im_end|>\n"
 # What `tokenizer.chat_template` of the exported file renders; tests compare the two.
@@ -13,6 +15,15 @@ TEMPLATE = (
 )
 SYSTEM_PROMPTS = ("You are a helpful assistant.", "You are a small and friendly assistant. Answer briefly.",
                   "你是一个乐于助人的助手。", "请简短地回答问题。")
+
+STORY_REQUESTS = ("Tell me a story.", "Tell me a short story.", "Write a short story.", "Can you tell me a story?",
+                  "I would like to hear a story.")
+STORY_REQUESTS_ABOUT = ("Tell me a story about a {}.", "Write a short story about a {}.", "Can you tell me a story about a {}?",
+                        "I want a story about a {}.")
+SUBJECTS = ("dog cat bird bear rabbit bunny frog fish mouse duck pony horse lion monkey turtle butterfly bee tree flower "
+            "princess king dragon robot train boat car ball kite girl boy").split()
+LONGEST_STORY = 900  # characters, of those told on request
+CHINESE_STORY_REQUESTS = 1500
 
 # Asked in the card and never trained on: `authored` drops any record that asks one of them.
 CARD_QUESTIONS = (
@@ -153,6 +164,15 @@ def from_dictionary(document: str, rng: random.Random) -> list[str]:
     return found
 
 
+def from_simple_story(story: str, rng: random.Random) -> list[str]:
+    """A request, and the story; half of the time for what it is about, when its beginning tells."""
+    if len(story) > LONGEST_STORY or rng.random() < 0.5:
+        return []
+    about = [subject for subject in SUBJECTS if re.search(rf"\b{subject}\b", story[:200])]
+    request = rng.choice(STORY_REQUESTS_ABOUT).format(about[0]) if about and rng.random() < 0.7 else rng.choice(STORY_REQUESTS)
+    return [render([("user", request), ("assistant", story.strip())])]
+
+
 def derived(documents: dict[str, list[str]], rng: random.Random) -> list[str]:
     """Conversations out of the texts of the corpus that already are questions and answers."""
     found = []
@@ -164,5 +184,9 @@ def derived(documents: dict[str, list[str]], rng: random.Random) -> list[str]:
         found += from_dialogue(document)
     for document in documents.get("encyclopedic", []):
         found += from_dictionary(document, rng)
+    for story in documents.get("stories_simple", []):
+        found += from_simple_story(story, rng)
+    found += [render([("user", request), ("assistant", story)])
+              for request, story in plots.requested(rng, CHINESE_STORY_REQUESTS)]
     rng.shuffle(found)
     return found
