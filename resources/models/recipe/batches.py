@@ -12,7 +12,7 @@ from facts import FactWriter
 
 # Domains of documents much shorter than a row: rows are filled with documents drawn one by one, so that the neighbours
 # of a document change and a conversation is often the first thing in a row, as it is when somebody asks.
-SHORT_DOCUMENTS = {"chat_authored", "chat_derived", "dialogue", "exercises", "math", "stories_simple"}
+SHORT_DOCUMENTS = {"chat_authored", "chat_derived", "chinese_stories", "dialogue", "exercises", "math", "stories_simple"}
 GOLDEN = 0.6180339887498949
 # Balance of the experts is wanted over these in equal parts, and over all others together in the same part twice.
 BALANCED = ("books", "stories", "code", "legal_en", "medical", "chinese_classical")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import chat
 import export
+import plots
 from config import Recipe
 
 FILES = {"en": Path(export.EMBEDDED).stem + ".md", "zh": Path(export.EMBEDDED).stem + ".zh_CN.md"}
@@ -29,8 +30,8 @@ thousands of tokens back, spreads its work over sixteen experts a layer, and can
 
 Only text whose licence allows it: books out of copyright, open-licence story collections, code and manuals under
 permissive licences, public statutes, medical questions of the NIH, dictionaries, classical Chinese literature, open
-Chinese documentation, and some {chat} question-and-answer pairs written for this model. Every source with its licence
-stands in `resources/models/recipe/SOURCES.md`.
+Chinese documentation, and, written for this model, some {chat} question-and-answer pairs and {plots} plots of simple
+Chinese stories. Every source with its licence stands in `resources/models/recipe/SOURCES.md`.
 
 ## Measured
 
@@ -52,7 +53,7 @@ as this file holds them. *Mass 0.8*: as many experts as hold 0.8 of the router's
 *Unseen*: in words and about people that training never used. Digits are counted given the digits before them.
 
 Sparse attention here is a window of 512 tokens and a quarter of the remaining pages of 32, first two layers dense, as
-`sparse.py` of the recipe computes it. Perplexity against dense at 10,240 tokens: {sparse}.
+`sparse.py` of the recipe computes it; training kept page summaries telling (`summary_loss`). Perplexity against dense at 10,240 tokens: {sparse}.
 
 Types tried for the file, by mean loss on held-out text: {mixes}.
 
@@ -96,11 +97,11 @@ CHINESE = """# {name}
 ## 数据
 
 只用许可明确的文本：版权已过期的书籍、开放许可的故事、宽松许可的代码与手册、公开的法律、NIH 的医学问答、词典、中国古典文学、
-开放的中文文档，以及为本模型编写的约 {chat} 组问答。每个来源及其许可见 `resources/models/recipe/SOURCES.md`。
+开放的中文文档，以及为本模型编写的约 {chat} 组问答和 {plots} 个简单中文故事的情节。每个来源及其许可见 `resources/models/recipe/SOURCES.md`。
 
 ## 实测
 
-留出文本上每个词元的平均交叉熵，窗口 2,048，按每个词元使用的专家数；权重与本文件所存一致。*mass 0.8*：用到占路由权重 0.8 的专家为止。
+留出文本上每个词元的平均交叉熵，窗口 2,048，按每个词元使用的专家数；权重与本文件所存一致。*权重 0.8*：用到占路由权重 0.8 的专家为止。
 
 {losses}
 
@@ -114,9 +115,9 @@ CHINESE = """# {name}
 |---|---|---|
 {facts}
 
-*unseen*：训练中从未用过的句式和人名。数位在给出前面数位的条件下计算。
+*新句式*：训练中从未用过的句式和人名。数位在给出前面数位的条件下计算。
 
-这里的稀疏注意力：窗口 512，其余每页 32 个键中取四分之一的页，前两层稠密，按 `sparse.py` 计算。10,240 个词元时困惑度相对稠密的变化：{sparse}。
+这里的稀疏注意力：窗口 512，其余每页 32 个键中取四分之一的页，前两层稠密，按 `sparse.py` 计算；训练时有一项损失让每页的摘要说得准（`summary_loss`）。10,240 个词元时困惑度相对稠密的变化：{sparse}。
 
 试过的文件类型及留出文本上的平均损失：{mixes}。
 
@@ -138,16 +139,21 @@ CHINESE = """# {name}
 模型与项目采用同一许可。训练文本保留各自的许可，署名要求见 `resources/models/recipe/SOURCES.md`。
 """
 
+WORDS = {
+    "en": {"text": "text", "mass": "mass 0.8", "facts": "{:,} tokens, {} facts", "unseen": " (unseen)", "not recorded": "not recorded"},
+    "zh": {"text": "文本", "mass": "权重 0.8", "facts": "{:,} 个词元，{} 个数字", "unseen": "（新句式）", "not recorded": "未记录"},
+}
+
 
 def write(work: Path, recipe: Recipe) -> None:
     results = json.loads((work / "evaluation.json").read_text(encoding="utf8"))
     exported = json.loads((work / "export.json").read_text(encoding="utf8"))
-    values = filled(work, recipe, results, exported)
     for language, template in (("en", ENGLISH), ("zh", CHINESE)):
+        values = filled(work, recipe, results, exported, WORDS[language])
         (work / FILES[language]).write_text(template.format(**values), encoding="utf8")
 
 
-def filled(work: Path, recipe: Recipe, results: dict, exported: dict) -> dict:
+def filled(work: Path, recipe: Recipe, results: dict, exported: dict, words: dict) -> dict:
     s, routing = recipe.shape, results["routing"]
     training = json.loads((work / "training.json").read_text(encoding="utf8"))
     attention = 2 * s.width * s.head_width * (s.query_heads + s.kv_heads)
@@ -162,13 +168,13 @@ def filled(work: Path, recipe: Recipe, results: dict, exported: dict) -> dict:
         "vocabulary": s.vocabulary, "context": s.context, "tokens": training["tokens"] / 1e6,
         "minutes": training["seconds"] / 60, "long_share": 100 * (1 - recipe.phases[-1].start),
         "mix": exported["chosen"], "size": (work / export.EMBEDDED).stat().st_size / 2**20,
-        "chat": chat.pair_count(), "answer_tokens": recipe.answer_tokens,
-        "losses": loss_table(results["loss"]),
+        "chat": chat.pair_count(), "plots": len(plots.plots()), "answer_tokens": recipe.answer_tokens,
+        "losses": loss_table(results["loss"], words),
         "cv": max(routing["cv_by_layer"]), "least": min(routing["smallest_over_mean"]),
         "at80": routing["experts_at_mass_0.8"],
-        "facts": fact_rows(results),
+        "facts": fact_rows(results, words),
         "sparse": ", ".join(f"{name} {100 * row['perplexity_delta']:+.2f} %"
-                            for name, row in results["sparse_against_dense"].items()) or "not recorded",
+                            for name, row in results["sparse_against_dense"].items()) or words["not recorded"],
         "mixes": ", ".join(f"{name} {row['loss']:.4f} ({row['bytes'] / 2**20:.1f} MiB)"
                            for name, row in exported["tried"].items()),
         "chat_table": "\n".join(["| | |", "|---|---|"] + [f"| {cell(question)} | {cell(answer)} |"
@@ -176,24 +182,24 @@ def filled(work: Path, recipe: Recipe, results: dict, exported: dict) -> dict:
     }
 
 
-def loss_table(losses: dict) -> str:
+def loss_table(losses: dict, words: dict) -> str:
     columns = list(next(iter(losses.values())))
-    titles = {"mass_0.8": "mass 0.8", **{f"k{k}": str(k) for k in range(1, 99)}}
-    lines = ["| text | " + " | ".join(titles[column] for column in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    titles = {"mass_0.8": words["mass"], **{f"k{k}": str(k) for k in range(1, 99)}}
+    lines = [f"| {words['text']} | " + " | ".join(titles[column] for column in columns) + " |", "|---" * (len(columns) + 1) + "|"]
     lines += [f"| {name} | " + " | ".join(f"{row[column]:.3f}" for column in columns) + " |"
               for name, row in losses.items()]
     return "\n".join(lines)
 
 
-def fact_rows(results: dict) -> str:
+def fact_rows(results: dict, words: dict) -> str:
     lines = []
     for key, dense in results.items():
         if not key.startswith("facts_") or key.endswith("_sparse"):
             continue
         _, length, kind = key.split("_")
         sparse = results.get(f"facts_{length}_sparse") if kind == "dense" else None
-        lines.append(f"| {int(length):,} tokens, {dense['facts']} facts{'' if kind == 'dense' else ' (unseen)'} | "
-                     + shares(dense) + " | " + (shares(sparse) if sparse else "not recorded") + " |")
+        label = words["facts"].format(int(length), dense["facts"]) + ("" if kind == "dense" else words["unseen"])
+        lines.append(f"| {label} | {shares(dense)} | {shares(sparse) if sparse else words['not recorded']} |")
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 import chat
 import exercises
+import plots
 from config import Recipe
 
 END_OF_TEXT, TURN_START, TURN_END = 0, 1, 2
@@ -147,6 +148,7 @@ def prepare(archive: Path, work: Path, recipe: Recipe, say) -> None:
     rng = random.Random(recipe.seed)
     domains = read_archive(archive)
     domains["chat_authored"] = chat.authored(rng)
+    domains["chinese_stories"] = plots.documents(rng, recipe.chinese_stories)
     domains["chat_derived"] = chat.derived(domains, rng)
     domains = {name: documents for name, documents in domains.items() if documents}
     for name, documents in domains.items():

@@ -4,6 +4,7 @@ This is what teaches the model to look back over thousands of tokens, and what t
 """
 
 import random
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,14 +75,17 @@ class FactWriter:
 
     def _draw(self, row: np.ndarray, rng: random.Random, count: int) -> list[tuple[Piece, Piece]]:
         """(statement, question) of distinct subjects; half of the time all in the same words, so that only the subject
-        tells them apart; sometimes a number behind a few words of the row itself."""
-        if rng.random() < 0.3:
+        tells them apart; sometimes a number behind a few words of the row itself, or in a sentence made of such."""
+        kind = rng.random()
+        if kind < 0.25:
             return [self._of_the_row(row, rng) for _ in range(count)]
+        if kind < 0.5:
+            return self._in_words_of_the_row(row, rng, count)
         chinese = rng.random() < 0.25
         if count == 1 and rng.random() < 0.4:
             named = [""]
         else:
-            named = wordings.subjects(rng, chinese, count)
+            named = wordings.subjects(rng, chinese, count, self._words(row, rng))
         one = wordings.wording(rng, chinese, named != [""]) if rng.random() < 0.5 else None
         facts = []
         for subject in named:
@@ -92,12 +96,32 @@ class FactWriter:
         return facts
 
     def _of_the_row(self, row: np.ndarray, rng: random.Random) -> tuple[Piece, Piece]:
-        length = rng.randint(4, 12)
-        start = rng.randrange(len(row) - length)
-        before = np.concatenate([self.new_line, row[start:start + length], self.blank])
+        return self._numbered(self._stretch(row, rng, 4, 12), rng)
+
+    def _in_words_of_the_row(self, row: np.ndarray, rng: random.Random, count: int) -> list[tuple[Piece, Piece]]:
+        """Numbers of several subjects, all behind the same few words of the row with the subject among them: no
+        sentence and no name that could be learned by heart."""
+        before, between = self._stretch(row, rng, 1, 5), self._stretch(row, rng, 1, 6)
+        subjects = wordings.subjects(rng, False, count, self._words(row, rng))
+        return [self._numbered(np.concatenate([before, self._tokens(" " + subject), between]), rng)
+                for subject in subjects]
+
+    def _numbered(self, words: np.ndarray, rng: random.Random) -> tuple[Piece, Piece]:
+        before = np.concatenate([self.new_line, words, self.blank])
         digits = self._tokens("".join(rng.choice("0123456789") for _ in range(DIGITS)))
         question = Piece(np.concatenate([before, digits, self.full_stop]), len(before), DIGITS)
         return Piece(np.concatenate([question.tokens, self.new_line]), len(before), DIGITS), question
+
+    @staticmethod
+    def _stretch(row: np.ndarray, rng: random.Random, shortest: int, longest: int) -> np.ndarray:
+        length = rng.randint(shortest, longest)
+        start = rng.randrange(len(row) - length)
+        return row[start:start + length]
+
+    def _words(self, row: np.ndarray, rng: random.Random) -> list[str]:
+        """Some words of the row, to name facts after."""
+        text = self.tokenizer.decode(self._stretch(row, rng, 100, 100).tolist())
+        return sorted(set(re.findall(r"[A-Za-z]{3,12}|[\u4e00-\u9fff]{2,3}", text)))
 
     def _weigh(self, weights, position, question):
         start = position + question.start - 1

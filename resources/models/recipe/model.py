@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from config import Shape
 from quantize import fake_quantize
+from sparse import DENSE_LAYERS, summary_loss
 
 GROUPED_ON_GPU = getattr(torch, "_grouped_mm", None) or getattr(F, "grouped_mm", None)  # renamed in PyTorch 2.10
 
@@ -45,6 +46,8 @@ def drop(x, keep):
 
 def dense_attention(query, key, value):
     """Causal attention of (B, H, T, D) over grouped keys and values."""
+    if not query.is_cuda:  # where grouped heads have no fast kernel
+        key, value = (part.repeat_interleave(query.shape[1] // key.shape[1], 1) for part in (key, value))
     return F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
 
 
@@ -98,6 +101,7 @@ class Routing:
     logit_square: torch.Tensor  # mean squared logsumexp
     experts_at_80: torch.Tensor  # mean number of experts that hold 0.8 of the used experts' mass
     kept: torch.Tensor  # mean number of experts after the cut
+    missed: torch.Tensor | None = None  # sparse.summary_loss of the layer's attention, with gradient; 0 unless asked for
 
 
 class Attention(nn.Module):
@@ -112,15 +116,18 @@ class Attention(nn.Module):
         self.query_norm = nn.Parameter(torch.ones(s.head_width))
         self.key_norm = nn.Parameter(torch.ones(s.head_width))
 
-    def forward(self, x, cos, sin, attend):
+    def forward(self, x, cos, sin, attend, sampled=None):
+        """Also how badly page summaries find what the queries at the positions `sampled` look at, for a loss."""
         s, (rows, length, _) = self.shape, x.shape
         stacked = torch.cat((self.query, self.key, self.value)).to(x.dtype)
         heads = F.linear(x, stacked).view(rows, length, -1, s.head_width)
         query, key, value = heads.split((s.query_heads, s.kv_heads, s.kv_heads), 2)
         query = rotate(rms_norm(query, self.query_norm, s.norm_epsilon), cos, sin)
         key = rotate(rms_norm(key, self.key_norm, s.norm_epsilon), cos, sin)
-        mixed = attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2))
-        return F.linear(mixed.transpose(1, 2).reshape(rows, length, -1), self.output.to(x.dtype))
+        query, key = query.transpose(1, 2), key.transpose(1, 2)
+        mixed = attend(query, key, value.transpose(1, 2))
+        missed = x.new_zeros((), dtype=torch.float32) if sampled is None else summary_loss(query, key, sampled)
+        return F.linear(mixed.transpose(1, 2).reshape(rows, length, -1), self.output.to(x.dtype)), missed
 
 
 class Experts(nn.Module):
@@ -196,12 +203,14 @@ class Block(nn.Module):
         self.experts_norm = nn.Parameter(torch.ones(shape.width))
         self.experts = Experts(shape)
 
-    def forward(self, x, cos, sin, cut, row_weight, quantized, keep=None, attend=dense_attention, most=None):
-        x = x + drop(self.attention(rms_norm(x, self.attention_norm, self.epsilon), cos, sin, attend), keep)
+    def forward(self, x, cos, sin, cut, row_weight, quantized, keep=None, attend=dense_attention, most=None,
+                sampled=None):
+        out, missed = self.attention(rms_norm(x, self.attention_norm, self.epsilon), cos, sin, attend, sampled)
+        x = x + drop(out, keep)
         out, routing = self.experts(rms_norm(x, self.experts_norm, self.epsilon), cut, row_weight, quantized, most)
         return x + drop(out, keep), (routing.probability, routing.load, routing.load_kept, routing.uneven_rows,
                                      routing.row_cv, routing.entropy, routing.logit_square, routing.experts_at_80,
-                                     routing.kept)
+                                     routing.kept, missed)
 
 
 class Model(nn.Module):
@@ -215,10 +224,13 @@ class Model(nn.Module):
         self.output_norm = nn.Parameter(torch.ones(shape.width))
         self._tables = {}
 
-    def trunk(self, tokens, cut, row_weight, quantized=False, keep=None, attend_in_layer=None, most=None):
+    def trunk(self, tokens, cut, row_weight, quantized=False, keep=None, attend_in_layer=None, most=None,
+              sampled=None):
         """tokens (B, T) -> states before the output norm (B, T, d), Routing per layer.
 
-        keep: share that dropout leaves of what a block adds. attend_in_layer: layer -> attention function, for the evaluation of sparse attention."""
+        keep: share that dropout leaves of what a block adds. attend_in_layer: layer -> attention function, for the
+        evaluation of sparse attention. sampled: positions at which `Routing.missed` is measured, in the
+        layers that may be sparse."""
         length = tokens.shape[1]
         if length not in self._tables:
             self._tables = {length: rotary_tables(self.shape, length, tokens.device)}
@@ -227,7 +239,8 @@ class Model(nn.Module):
         routings = []
         for layer, block in enumerate(self.blocks):
             attend = attend_in_layer(layer) if attend_in_layer else dense_attention
-            x, routing = block(x, cos, sin, cut, row_weight, quantized, keep, attend, most)
+            x, routing = block(x, cos, sin, cut, row_weight, quantized, keep, attend, most,
+                               sampled if layer >= DENSE_LAYERS else None)
             routings.append(Routing(*routing))
         return x, routings
 

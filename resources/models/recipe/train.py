@@ -17,6 +17,7 @@ from optimizer import Optimizer
 LOGIT_SQUARE_WEIGHT = 1e-4  # ST-MoE's z-loss (Zoph et al., 2022): keeps the router's logits small
 CHECKPOINT_SECONDS = 150
 HELD_OUT_STEPS = 500
+SURELY_REMOTE = 640  # queries from here on have pages outside the window
 
 
 class RoutingControl:
@@ -179,10 +180,12 @@ def train(work: Path, recipe: Recipe, device: torch.device, say) -> bool:
         low, high = recipe.mass_cut
         cut = torch.rand(phase.rows, device=device) * (high - low) + low
         cut = torch.where(torch.rand(phase.rows, device=device) < 0.5, NO_CUT, cut)
-        states, routings = model.trunk(batch[:, :-1], cut, row_weight, phase.quantized_experts, keep)
+        sampled = torch.randint(min(SURELY_REMOTE, phase.length - 1), phase.length, (recipe.sampled_queries,), device=device)
+        states, routings = model.trunk(batch[:, :-1], cut, row_weight, phase.quantized_experts, keep, sampled=sampled)
         losses = losses_of(states, model.output_norm, model.embedding, recipe.shape.norm_epsilon, batch[:, 1:])
         loss = (losses * weights).sum() / weights.sum()
-        (loss + control.loss(routings)).backward()
+        missed = sum(routing.missed for routing in routings)
+        (loss + control.loss(routings) + recipe.summary_weight * missed).backward()
         scale = rate_scale(recipe, step, progress)
         optimizer.step(scale)
         control.update(routings)
@@ -191,7 +194,7 @@ def train(work: Path, recipe: Recipe, device: torch.device, say) -> bool:
             started = time.time() - spent
         step, seen = step + 1, seen + phase.rows * phase.length
         if step % 100 == 0 or step in (1, 2, 10, 30):
-            report(say, step, seen, time.time() - started, losses, scale, control, routings, phase)
+            report(say, step, seen, time.time() - started, losses, scale, control, routings, missed, phase)
             if not torch.isfinite(loss):
                 raise SystemExit("the loss is no longer a number: lower matrix_rate or vector_rate in config.py")
         if step % HELD_OUT_STEPS == 0:
@@ -231,11 +234,12 @@ def report_held_out(say, model, losses_of, held_out, phase) -> None:
     say("held out: " + ", ".join(f"{name} {sum(rows) / len(rows):.3f}" for name, rows in of_domain.items()))
 
 
-def report(say, step, seen, seconds, losses, scale, control, routings, phase) -> None:
+def report(say, step, seen, seconds, losses, scale, control, routings, missed, phase) -> None:
     cv = control.load_cv()
     kept = torch.stack([routing.kept for routing in routings]).mean()
     say(f"step {step:5} {seconds:5.0f} s {seen / 1e6:6.1f} M tokens {seen / seconds / 1e3:5.0f} k/s loss "
         f"{losses.mean().item():.4f} rate {scale:.3f} T {phase.length} load CV mean {cv.mean().item():.3f} max "
         f"{cv.max().item():.3f} experts at 0.8 {control.experts_at_80.mean().item():.2f} kept {kept.item():.2f} "
         f"balance {control.balance.mean().item():.4f} row CV {control.row_cv.mean().item():.2f} max "
-        f"{control.row_cv.max().item():.2f} row balance {control.row_balance.mean().item():.4f} sharpen {control.sharpen.mean().item():+.4f}")
+        f"{control.row_cv.max().item():.2f} row balance {control.row_balance.mean().item():.4f} sharpen {control.sharpen.mean().item():+.4f} "
+        f"missed {missed.item():.4f}")

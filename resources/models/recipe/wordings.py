@@ -88,9 +88,17 @@ def chinese_wording(rng: random.Random, subject: bool) -> Wording:
     return Wording(rng.choice(CHINESE_OPENINGS) + fact, question)
 
 
-def subjects(rng: random.Random, chinese: bool, count: int) -> list[str]:
-    """Distinct people, things, places, animals and invented names: of one kind, as lists of facts mostly are, or mixed."""
-    kinds = (chinese_name,) if chinese else (person, person, thing, city, animal, invented, room)
+def subjects(rng: random.Random, chinese: bool, count: int, words: list[str] = ()) -> list[str]:
+    """Distinct people, things, places, animals, invented names and `words` of the text: of one kind, as lists of facts
+    mostly are, or mixed. Fewer than `count` where there are not so many."""
+
+    def borrowed(rng):
+        word = rng.choice(words)
+        return word.capitalize() if rng.random() < 0.5 else word
+
+    kinds = (chinese_name,) if chinese else (person, person, thing, city, animal, invented, invented, room)
+    if words:
+        kinds += (borrowed,) if chinese else (borrowed, borrowed, borrowed)
     kind = rng.choice(kinds)
     mixed = rng.random() < 0.3
     found: list[str] = []
