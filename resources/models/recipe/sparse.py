@@ -65,7 +65,8 @@ def summary_loss(query, key, positions, window: int = 512, page: int = 32, share
     position, key_position = positions[:, None], torch.arange(length, device=key.device)[None]
     near_from = near_begin(position, window, page)
     remote = remote_pages(near_from, pages, page)
-    scores = (scaled @ key[:, :, None].mT).float().masked_fill(key_position > position, -torch.inf)
+    scores = (scaled.flatten(2, 3) @ key.mT).unflatten(2, scaled.shape[2:4]).float()
+    scores = scores.masked_fill(key_position > position, -torch.inf)
     mass = F.pad(scores.softmax(-1), (0, pages * page - length)).unflatten(-1, (pages, page)).sum(-1)
     near = (key_position >= near_from) | (key_position < page)
     near_score = scores.detach().masked_fill(~near, -torch.inf).logsumexp(-1, keepdim=True)
