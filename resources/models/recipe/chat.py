@@ -173,6 +173,23 @@ def from_simple_story(story: str, rng: random.Random) -> list[str]:
     return [render([("user", request), ("assistant", story.strip())])]
 
 
+def sums(rng: random.Random) -> list[str]:
+    """Small sums, asked and answered in both languages."""
+    found = []
+    for a in range(0, 21):
+        for b in range(0, 21):
+            for sign, result in (("+", a + b), ("-", a - b)):
+                if result < 0 or rng.random() < 0.4:
+                    continue
+                word, chinese = ("plus", "加") if sign == "+" else ("minus", "减")
+                asked = rng.choice((f"What is {a} {sign} {b}?", f"{a}{sign}{b}", f"{a} {sign} {b} = ?", f"What is {a} {word} {b}?",
+                                    f"How much is {a}{sign}{b}?", f"{a}{chinese}{b}等于多少？", f"{a}{sign}{b}等于几？"))
+                in_chinese = re.search("[\u4e00-\u9fff]", asked)
+                answer = f"{a}{chinese}{b}等于{result}。" if in_chinese else f"{a} {sign} {b} is {result}."
+                found.append(render([("user", asked), ("assistant", answer)]))
+    return found
+
+
 def derived(documents: dict[str, list[str]], rng: random.Random) -> list[str]:
     """Conversations out of the texts of the corpus that already are questions and answers."""
     found = []
@@ -184,6 +201,7 @@ def derived(documents: dict[str, list[str]], rng: random.Random) -> list[str]:
         found += from_dialogue(document)
     for document in documents.get("encyclopedic", []):
         found += from_dictionary(document, rng)
+    found += sums(rng)
     for story in documents.get("stories_simple", []):
         found += from_simple_story(story, rng)
     found += [render([("user", request), ("assistant", story)])
