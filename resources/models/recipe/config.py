@@ -57,7 +57,10 @@ class Recipe:
     target_row_cv: float = 0.34  # within one text: experts may specialise, but not to the point where only a mix is even
     target_experts_at_80: float = 2.8
 
-    summary_weight: float = 0.3  # of the loss that keeps page summaries telling (sparse.py)
+    # Of the loss that keeps page summaries telling (sparse.py). It rises over the first half of the time, so that the
+    # model learns to look far back before it learns where not to.
+    summary_weight: float = 1.0
+    summary_full_at: float = 0.5
     sampled_queries: int = 64  # per row, on which it is measured
 
     # A domain's share of the rows is proportional to tokens ** size_exponent times its factor; `fixed_shares` come off the top.
