@@ -44,7 +44,8 @@ std::string bench_json_line(const BenchResult& result, const ModelSummary& model
              {"model_path", model.path},
              {"attention", "dense"},
              {"moe", shown_moe(model)},
-             {"kv", name(model.kv)}};
+             {"kv", name(model.kv)},
+             {"activations", name(model.activations)}};
   if (!result.kernels.empty()) value["profile"] = kernel_json(result.kernels);
   return json_line(value);
 }

@@ -145,6 +145,7 @@ Json to_json(const RunResult& run, const ModelSummary& model) {
                {"estimate", model.estimate.total()},
                {"peak", run.memory_peak}}}};
   value["attention"] = run.trace ? attention_json(run) : Json(nullptr);
+  value["activations"] = name(model.activations);
   value["moe"] = run.trace ? moe_json(model, *run.trace) : moe_json(model);
   if (timings.timing) value["profile"] = profile_json(*run.trace);
   value["note"] = run.trace && !run.trace->note.empty() ? Json(run.trace->note) : Json(nullptr);

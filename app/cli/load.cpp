@@ -17,9 +17,9 @@ Result<std::unique_ptr<Engine>> load_engine(const CommonOptions& options, std::u
     FOVEA_TRY(check_policy(policy, summary));
   }
   EngineOptions engine_options;
-  engine_options.activations = options.activations == "q8_0" ? ActivationType::q8_0 : ActivationType::f32;
   engine_options.device = options.device;
   engine_options.kv = kv_type(policy);
+  engine_options.activations = activation_type(policy);
   engine_options.context = options.context != 0 ? options.context : context;
   return Engine::load(path, engine_options, {}, std::move(stop));
 }

@@ -42,7 +42,9 @@ void add_policy_options(CLI::App& parser, PolicyOptions& policy) {
   add_spec_option(parser, "attention", policy.attention, "How attention is computed (default: dense)");
   add_spec_option(parser, "moe", policy.moe, "How experts are chosen (default: static)");
   add_spec_option(parser, "kv", policy.kv, "How keys and values are kept: f16 or q8_0 (default: f16)");
-  parser.add_option("--policy", policy.file, "Read --attention, --moe and --kv from a JSON file")
+  add_spec_option(parser, "activations", policy.activations,
+                  "What decoding multiplies block weights with: f32 or 8 bits, q8_0 (default: f32)");
+  parser.add_option("--policy", policy.file, "Read --attention, --moe, --kv and --activations from a JSON file")
       ->type_name("FILE.json");
 }
 
@@ -53,10 +55,6 @@ void add_common_options(CLI::App& parser, CommonOptions& options) {
   parser.add_option("-s,--seed", options.seed, "Seed of the random numbers, -1 = another one each time (default: -1)")
       ->type_name("S")
       ->check(whole_number(-1));
-  parser.add_option("--activations", options.activations,
-                    "What decoding multiplies block weights with: f32 or 8 bits, q8_0 (default: f32)")
-      ->type_name("TYPE")
-      ->check(CLI::IsMember({"f32", "q8_0"}));
   add_policy_options(parser, options.policy);
   add_json_option(parser, options);
 }

@@ -19,7 +19,6 @@ struct CommonOptions {
   std::uint32_t context = 0;  // 0: the command's default
   std::int64_t seed = -1;     // -1: random
   PolicyOptions policy;
-  std::string activations = "f32";  // or q8_0
   bool json = false;
 };
 

@@ -121,6 +121,7 @@ Json to_json(const Evaluation& done, const Engine& engine) {
                {"kv_bytes_f16", kv_bytes_as_f16(engine.summary(), kv)},
                {"mass_recall", {{"mean", nullptr}, {"p5", nullptr}}}}}};
   value["moe"] = moe_json(engine.summary());
+  value["activations"] = name(ActivationType::f32);  // windows are batches, and those take floats under any policy
   value["against"] = nullptr;
   return value;
 }

@@ -15,47 +15,35 @@ namespace {
 
 constexpr std::size_t longest_policy_file = 64 * 1024;
 
-// The modes of each that this version runs, and one that is named but not built yet.
-struct Modes {
+// A part of a policy: where it is kept and given, and what this version runs of it.
+struct Part {
   std::string_view which;
+  Spec Policy::*chosen;
+  std::string PolicyOptions::*written;
   std::array<std::string_view, 2> runs;  // the default first; "" = no second
-  std::string_view later;
+  std::string_view later;                // named but not built yet; "" = none
 };
-constexpr std::array<Modes, 3> known_modes{{
-    {"attention", {"dense", ""}, "sparse"},
-    {"moe", {"static", ""}, "dynamic"},
-    {"kv", {"f16", "q8_0"}, "tiered"},
+constexpr std::array<Part, 4> parts{{
+    {"attention", &Policy::attention, &PolicyOptions::attention, {"dense", ""}, "sparse"},
+    {"moe", &Policy::moe, &PolicyOptions::moe, {"static", ""}, "dynamic"},
+    {"kv", &Policy::kv, &PolicyOptions::kv, {"f16", "q8_0"}, "tiered"},
+    {"activations", &Policy::activations, &PolicyOptions::activations, {"f32", "q8_0"}, ""},
 }};
 
-Result<void> check_mode(std::string_view which, const Spec& spec) {
-  const auto& modes = *std::find_if(known_modes.begin(), known_modes.end(),
-                                    [&](const Modes& candidate) { return candidate.which == which; });
-  const std::string what = fmt::format("--{} {}", which, to_string(spec));
-  const std::string advice = fmt::format("use --{} {}{}", which, modes.runs[0],
-                                         modes.runs[1].empty() ? "" : fmt::format(" or {}", modes.runs[1]));
-  if (std::find(modes.runs.begin(), modes.runs.end(), spec.mode) == modes.runs.end())
+Result<void> check_part(const Part& part, const Spec& spec) {
+  const std::string what = fmt::format("--{} {}", part.which, to_string(spec));
+  const std::string advice = fmt::format("use --{} {}{}", part.which, part.runs[0],
+                                         part.runs[1].empty() ? "" : fmt::format(" or {}", part.runs[1]));
+  if (std::find(part.runs.begin(), part.runs.end(), spec.mode) == part.runs.end())
     return fail(ErrorCode::unsupported, what,
-                spec.mode == modes.later ? "not available in this version"
-                                         : fmt::format("there is no mode {}", shown_name(spec.mode)),
+                spec.mode == part.later ? "not available in this version"
+                                        : fmt::format("there is no mode {}", shown_name(spec.mode)),
                 advice);
   for (const auto& [key, value] : spec.parameters)
-    if (!(which == "moe" && key == "k"))
+    if (!(part.which == "moe" && key == "k"))
       return fail(ErrorCode::unsupported, what, fmt::format("{} takes no parameter {}", spec.mode, shown_name(key)),
                   advice);
   return {};
-}
-
-Result<Policy> checked(Policy policy) {
-  FOVEA_TRY(check_mode("attention", policy.attention));
-  FOVEA_TRY(check_mode("moe", policy.moe));
-  FOVEA_TRY(check_mode("kv", policy.kv));
-  return policy;
-}
-
-Spec* part_of(Policy& policy, std::string_view which) {
-  if (which == "attention") return &policy.attention;
-  if (which == "moe") return &policy.moe;
-  return which == "kv" ? &policy.kv : nullptr;
 }
 
 }  // namespace
@@ -71,7 +59,7 @@ std::string spec_problem(std::string_view which, std::string_view text) {
 
 Result<Policy> read_policy_file(const std::filesystem::path& path) {
   const std::string what = "policy file " + shown_name(path.string());
-  const std::string form = R"(write an object such as {"attention":"dense","moe":"static","kv":"f16"})";
+  const std::string form = R"(write an object such as {"attention":"dense","moe":"static","kv":"f16","activations":"f32"})";
   FOVEA_ASSIGN(const std::string text, read_file(path, what, longest_policy_file));
   const auto value = nlohmann::json::parse(text, nullptr, false);
   if (value.is_discarded()) return fail(ErrorCode::format, what, "it is not JSON", form);
@@ -79,13 +67,13 @@ Result<Policy> read_policy_file(const std::filesystem::path& path) {
 
   Policy policy;
   for (const auto& [key, entry] : value.items()) {
-    Spec* const part = part_of(policy, key);
-    if (part == nullptr) return fail(ErrorCode::format, what, "it has an unknown key " + shown_name(key), form);
+    const auto part = std::find_if(parts.begin(), parts.end(), [&](const Part& each) { return each.which == key; });
+    if (part == parts.end()) return fail(ErrorCode::format, what, "it has an unknown key " + shown_name(key), form);
     const auto* const written = entry.get_ptr<const std::string*>();
     if (written == nullptr) return fail(ErrorCode::format, what, fmt::format("\"{}\" is not a string", key), form);
     if (const std::string problem = spec_problem(key, *written); !problem.empty())
       return fail(ErrorCode::format, what, fmt::format("\"{}\": {}", key, problem), form);
-    *part = parse_spec(*written).value();
+    policy.*part->chosen = parse_spec(*written).value();
   }
   return policy;
 }
@@ -95,15 +83,15 @@ Result<Policy> resolve_policy(const PolicyOptions& options) {
   if (!options.file.empty()) {
     FOVEA_ASSIGN(policy, read_policy_file(options.file));
   }
-  for (const auto& [which, written] : {std::pair<std::string_view, const std::string&>{"attention", options.attention},
-                                       {"moe", options.moe},
-                                       {"kv", options.kv}}) {
-    if (written.empty()) continue;
-    auto spec = parse_spec(written);
-    if (!spec) return fail(ErrorCode::usage, fmt::format("--{}", which), spec.error(), "correct it");
-    *part_of(policy, which) = std::move(*spec);
+  for (const Part& part : parts) {
+    if (const std::string& written = options.*part.written; !written.empty()) {
+      auto spec = parse_spec(written);
+      if (!spec) return fail(ErrorCode::usage, fmt::format("--{}", part.which), spec.error(), "correct it");
+      policy.*part.chosen = std::move(*spec);
+    }
+    FOVEA_TRY(check_part(part, policy.*part.chosen));
   }
-  return checked(std::move(policy));
+  return policy;
 }
 
 Result<void> check_policy(const Policy& policy, const ModelSummary& model) {
@@ -119,6 +107,10 @@ Result<void> check_policy(const Policy& policy, const ModelSummary& model) {
 }
 
 KvType kv_type(const Policy& policy) { return kv_type_named(policy.kv.mode).value_or(KvType::f16); }
+
+ActivationType activation_type(const Policy& policy) {
+  return activation_type_named(policy.activations.mode).value_or(ActivationType::f32);
+}
 
 std::string shown_moe(const ModelSummary& model) {
   return model.experts_used == 0 ? "not applicable" : fmt::format("static:k={}", model.experts_used);

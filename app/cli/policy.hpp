@@ -1,4 +1,4 @@
-// Which attention, experts and KV cache a run uses: from options and policy files, held against what this version runs.
+// Which attention, experts, KV cache and activations a run uses: from options and policy files, held against what this version runs.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "app/cli/spec.hpp"
+#include "engine/api/activation_type.hpp"
 #include "engine/api/kv_type.hpp"
 #include "engine/api/model_summary.hpp"
 #include "engine/base/result.hpp"
@@ -15,16 +16,16 @@
 namespace fovea::cli {
 
 struct Policy {
-  Spec attention{"dense", {}}, moe{"static", {}}, kv{"f16", {}};
+  Spec attention{"dense", {}}, moe{"static", {}}, kv{"f16", {}}, activations{"f32", {}};
 };
 
 // As given on the command line; malformed ones were refused by the parser.
 struct PolicyOptions {
-  std::string attention, moe, kv;  // empty = not given
-  std::string file;                // a JSON object {"attention":SPEC,"moe":SPEC,"kv":SPEC}, every key optional
+  std::string attention, moe, kv, activations;  // empty = not given
+  std::string file;  // a JSON object {"attention":SPEC,"moe":SPEC,"kv":SPEC,"activations":SPEC}, every key optional
 };
 
-// Grammar and the form of known values; "" when well-formed, else what is wrong. `which` is attention, moe or kv.
+// Grammar and the form of known values; "" when well-formed, else what is wrong. `which` is a key of a policy file.
 [[nodiscard]] std::string spec_problem(std::string_view which, std::string_view text);
 
 // The command line stands over the file, the file over the defaults.
@@ -37,6 +38,8 @@ struct PolicyOptions {
 
 // How keys and values are kept under a policy that resolve_policy() let through.
 [[nodiscard]] KvType kv_type(const Policy& policy);
+// What decoding is to multiply block weights with under such a policy.
+[[nodiscard]] ActivationType activation_type(const Policy& policy);
 
 // "static:k=4" with the model's own number; "not applicable" for a dense model.
 [[nodiscard]] std::string shown_moe(const ModelSummary& model);

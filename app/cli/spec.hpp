@@ -1,4 +1,4 @@
-// The grammar of --attention, --moe and --kv: mode[:key=value,...].
+// The grammar of --attention, --moe, --kv and --activations: mode[:key=value,...].
 #pragma once
 
 #include <cstdint>

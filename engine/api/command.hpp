@@ -5,6 +5,7 @@
 #include <string>
 #include <variant>
 
+#include "engine/api/activation_type.hpp"
 #include "engine/api/kv_type.hpp"
 #include "engine/api/sampling.hpp"
 #include "engine/api/trace.hpp"
@@ -18,6 +19,7 @@ struct LoadModel {
   std::int32_t device = -1;   // -1: choose
   std::uint32_t context = 0;  // 0: the trained context, or what a sensible default allows
   KvType kv = KvType::f16;
+  ActivationType activations = ActivationType::f32;  // of decoding, for weights in blocks
 };
 
 struct Generate {

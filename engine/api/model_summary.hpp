@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/api/activation_type.hpp"
 #include "engine/api/kv_type.hpp"
 #include "engine/api/model_card.hpp"
 
@@ -61,6 +62,8 @@ struct ModelSummary {
   bool chat = false;                  // a chat format was recognised
   std::string chat_format;
   KvType kv = KvType::f16;                // how this load keeps keys and values
+  // What decoding multiplies weights with in this load: f32 also where q8_0 was asked for and nothing can take it.
+  ActivationType activations = ActivationType::f32;
   MemoryBytes estimate;                   // derived before loading
   MemoryBytes measured;                   // from the allocator, after loading
   std::optional<TokenBytes> token_bytes;  // absent: the weights were not loaded

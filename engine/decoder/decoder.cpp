@@ -166,6 +166,7 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
                          .logits = key.kind == StepKind::logits ? all_logits_.address() : activations_.logits,
                          .activation_type = options_.activation_type};
   const Head head = key.kind == StepKind::fill ? Head::none : key.kind == StepKind::draw ? Head::last_logits : Head::all_logits;
+  if (key.decode) decode_activations_ = pass.decode_activations(kernels);
   const CaptureLayout layout = key.rows ? capture_layout(target) : CaptureLayout{};
   FOVEA_TRY(pass.record(kernels, key.tokens, head, key.rows ? &layout : nullptr));
 

@@ -32,7 +32,7 @@ struct DecoderOptions {
   std::uint32_t context = 0;        // positions
   std::uint32_t batch = 0;          // most prompt tokens of one submission; 0: what suits the device
   DType kv = DType::F16;            // type of the KV cache: F16 or Q8_0
-  ActivationType activation_type = ActivationType::f32;
+  ActivationType activation_type = ActivationType::f32;  // of decoding, for weights in blocks
   bool barrier_everywhere = false;  // debug: a barrier before every dispatch must not change a bit
   ProductForm form = ProductForm::suits_device;  // debug: the steps and products of another kind of device
 };
@@ -99,6 +99,9 @@ class Decoder {
   [[nodiscard]] std::uint32_t position() const { return position_; }  // of the next token to be submitted
   [[nodiscard]] const ModelConfig& config() const { return config_; }
   [[nodiscard]] std::uint32_t context() const { return options_.context; }
+  // What decoding takes once warm_up() was called: f32 also where q8_0 was chosen and no product can take it, since the
+  // weights are not in blocks or the device has no packed integer dot product.
+  [[nodiscard]] ActivationType activation_type() const { return decode_activations_; }
   // The heads in the order in which StepRecord::rows holds them.
   [[nodiscard]] const std::vector<HeadId>& row_order() const { return row_order_; }
 
@@ -147,6 +150,7 @@ class Decoder {
   std::array<Readback, kStepsInFlight> decode_readback_;
   Readback prompt_readback_;
   std::map<PlanKey, gpu::CommandPlan> plans_;
+  ActivationType decode_activations_ = ActivationType::f32;
 
   DecoderTrace trace_;
   std::vector<HeadId> row_order_;  // recorded heads by layer, as the row buffers hold them

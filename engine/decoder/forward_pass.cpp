@@ -1,5 +1,7 @@
 #include "engine/decoder/forward_pass.hpp"
 
+#include <algorithm>
+
 #include "engine/kernels/attention.hpp"
 #include "engine/kernels/linear.hpp"
 
@@ -38,6 +40,14 @@ Result<ForwardPass::NormedRows> ForwardPass::record_norm(KernelRecorder& kernels
 bool ForwardPass::uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix,
                            std::uint32_t vectors) const {
   return tokens == 1 && activation_type == ActivationType::q8_0 && takes_dot(kernels, matrix, vectors);
+}
+
+ActivationType ForwardPass::decode_activations(const KernelRecorder& kernels) const {
+  const auto takes = [&](const DeviceMatrix& matrix, std::uint32_t vectors = 1) { return uses_dot(kernels, 1, matrix, vectors); };
+  const auto layer_takes = [&](const DeviceLayer& layer) {
+    return takes(layer.qkv.front()) || takes(layer.attention_output) || takes(layer.gate) || takes(layer.down, down_slots());
+  };
+  return takes(weights.output) || std::ranges::any_of(weights.layers, layer_takes) ? ActivationType::q8_0 : ActivationType::f32;
 }
 
 DotInput ForwardPass::dot_input(const NormedRows& rows) {
@@ -169,7 +179,7 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
 
 Result<void> ForwardPass::record_down(KernelRecorder& kernels, const DeviceMatrix& down, const ExpertBatch& batch) const {
   const Activations& a = activations;
-  const std::uint32_t slots = config.mixture() ? config.experts_used : 1;
+  const std::uint32_t slots = down_slots();
   if (uses_dot(kernels, batch.tokens, down, slots)) {
     FOVEA_ASSIGN(const DotInput hidden, record_rounding(kernels, a.hidden, down.columns, a.strides.hidden, slots));
     kernels.plan().tag("down");

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/decoder/activation_type.hpp"
+#include "engine/api/activation_type.hpp"
 #include "engine/decoder/activations.hpp"
 #include "engine/decoder/device_weights.hpp"
 #include "engine/decoder/kv_cache.hpp"
@@ -44,6 +44,8 @@ struct ForwardPass {
 
   // Records embedding, layers and head for up to `tokens` tokens (the step state says how many there are).
   [[nodiscard]] Result<void> record(KernelRecorder& kernels, std::uint32_t tokens, Head head, const CaptureLayout* capture) const;
+  // What the products of one token take: f32 where no product of this model on this device takes `activation_type`.
+  [[nodiscard]] ActivationType decode_activations(const KernelRecorder& kernels) const;
 
  private:
   [[nodiscard]] Result<void> record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
@@ -59,6 +61,7 @@ struct ForwardPass {
   // `reader`: the largest product that reads the rows; it decides whether they are made in 8 bits too.
   [[nodiscard]] Result<NormedRows> record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens, const DeviceMatrix& reader,
                                                bool last_only) const;
+  [[nodiscard]] std::uint32_t down_slots() const { return config.mixture() ? config.experts_used : 1; }  // inputs of a down product
   [[nodiscard]] bool uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix, std::uint32_t vectors = 1) const;
   [[nodiscard]] static DotInput dot_input(const NormedRows& rows);
   // The rows of `x` for products in 8 bits: as they are where the workgroup rounds them, else rounded by a step.

@@ -66,6 +66,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
                                {.context = context, .kv = element_type(options.kv), .activation_type = options.activations,
                                 .barrier_everywhere = options.barrier_everywhere}));
   FOVEA_TRY(decoder->warm_up());
+  summary.activations = decoder->activation_type();
   if (stop.stop_requested()) return tl::unexpected(stopped());
   (void)device->save_pipeline_cache();  // a cache that cannot be written costs time at the next start, nothing else
   tell("Ready", 1);

@@ -11,11 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "engine/api/activation_type.hpp"
 #include "engine/api/command.hpp"
 #include "engine/api/event.hpp"
 #include "engine/api/model_summary.hpp"
 #include "engine/base/result.hpp"
-#include "engine/decoder/activation_type.hpp"
 #include "engine/text/tokenizer.hpp"
 
 namespace fovea {

@@ -85,7 +85,8 @@ void EngineThread::State::run(const std::stop_token& stop) {
 void EngineThread::State::load(const LoadModel& command, const std::stop_token& stop) {
   // The model in use stays until its successor is ready, unless both do not fit: then it goes and the load is tried again.
   const auto attempt = [&] {
-    return Engine::load(command.path, {.device = command.device, .context = command.context, .kv = command.kv},
+    return Engine::load(command.path,
+                        {.device = command.device, .context = command.context, .kv = command.kv, .activations = command.activations},
                         [this](const LoadProgress& progress) { send(progress); }, stop);
   };
   auto loaded = attempt();

@@ -88,6 +88,37 @@ TEST(Generate, KeepsKeysAndValuesAsThePolicySays) {
       << "the command line stands over the file";
 }
 
+TEST(Generate, DecodesWithTheActivationsThatThePolicySays) {
+  const std::string model = FOVEA_SHARED "/fixtures/logits/mixtral-q5_k.gguf";
+  if (!std::filesystem::exists(model)) GTEST_SKIP() << "the mixtures of random weights are not here: " << model;
+  const TemporaryFolder folder;
+  const std::string policy = folder.write("policy.json", R"({"activations":"q8_0"})");
+  const auto with = [&](const Arguments& more) {
+    Arguments all{"generate", "-m", model, "-p", "Hello there", "-n", "40", "--temp", "0"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_json(all);
+  };
+  const auto f32 = with({}), q8_0 = with({"--activations", "q8_0"});
+  EXPECT_EQ(f32["activations"], "f32");
+  if (q8_0["activations"] == "f32") GTEST_SKIP() << "this device has no packed integer dot product";
+  EXPECT_EQ(q8_0["activations"], "q8_0");
+  const auto file = with({"--policy", policy});
+  EXPECT_EQ(file["activations"], "q8_0");
+  EXPECT_EQ(file["tokens"], q8_0["tokens"]) << "a file says the same, and a run is repeatable";
+  const auto over = with({"--policy", policy, "--activations", "f32"});
+  EXPECT_EQ(over["activations"], "f32") << "the command line stands over the file";
+  EXPECT_EQ(over["tokens"], f32["tokens"]);
+}
+
+TEST(Generate, TellsFloatsWhereNoProductTakesEightBits) {
+  const Arguments start{"generate", "-m", stories_model(), "-p", "Once", "-n", "8", "--temp", "0"};
+  Arguments chosen = start;
+  chosen.insert(chosen.end(), {"--activations", "q8_0"});
+  const auto f32 = run_json(start), q8_0 = run_json(chosen);
+  EXPECT_EQ(q8_0["activations"], "f32") << "the weights are F16, not in blocks";
+  EXPECT_EQ(q8_0["tokens"], f32["tokens"]);
+}
+
 TEST(Generate, SameSeedSameTokensInAnotherProcess) {
   const Arguments arguments{"generate", "-m", stories_model(), "-p", "The cat", "-n", "40",
                             "--seed",   "42", "--temp",        "1"};

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <sstream>
 
 #include "tests/cli/program.hpp"
@@ -163,6 +164,20 @@ TEST(Perplexity, ACacheOfQ8CostsLittleAndSaysItsBytes) {
   EXPECT_NEAR(after, before, 0.01 * before);
 }
 
+TEST(Perplexity, TakesFloatsUnderAnyPolicyAndSaysSo) {
+  const std::string model = FOVEA_SHARED "/fixtures/logits/mixtral-q5_k.gguf";
+  if (!std::filesystem::exists(model)) GTEST_SKIP() << "the mixtures of random weights are not here: " << model;
+  const TemporaryFolder folder;
+  const std::string file = folder.write("t", "Once upon a time there was a little girl who liked to walk in the wood.");
+  const Arguments start{"perplexity", "-m", model, "-f", file, "-c", "16"};
+  Arguments chosen = start;
+  chosen.insert(chosen.end(), {"--activations", "q8_0"});
+  const auto f32 = run_json(start), q8_0 = run_json(chosen);
+  EXPECT_EQ(f32["activations"], "f32");
+  EXPECT_EQ(q8_0["activations"], "f32");
+  EXPECT_EQ(q8_0["nll"], f32["nll"]);
+}
+
 TEST(Perplexity, SpecialTokensSpelledInTheTextAreText) {
   const TemporaryFolder folder;
   const std::string file = folder.write("text", "One day</s>the cat sat</s>on the mat</s>and was happy.");
@@ -187,7 +202,7 @@ TEST(Bench, OneJsonObjectALine) {
     EXPECT_GT(value["tps"]["median"].get<double>(), 0);
     EXPECT_GE(value["tps"]["stddev"].get<double>(), 0);
     for (const char* key : {"bytes_per_token", "gb_per_s", "bound_tps", "of_bound", "device", "driver", "model",
-                            "attention", "moe", "kv"})
+                            "attention", "moe", "kv", "activations"})
       EXPECT_TRUE(value.contains(key)) << key;
     EXPECT_FALSE(value["profile"].empty());
     if (names.back().rfind("tg", 0) == 0) {
@@ -210,6 +225,23 @@ TEST(Bench, CountsTheBytesOfTheCacheThatIsUsed) {
   // 5 layers, 4 KV heads of 8, keys and values: 16 bytes or 18; the 64 positions before, half of one between, one
   // written.
   EXPECT_NEAR(bytes("q8_0") - bytes("f16"), 5 * 4 * 2 * 2 * 65.5, 1e-6);
+}
+
+TEST(Bench, TellsWhatDecodingTakes) {
+  const std::string model = FOVEA_SHARED "/fixtures/logits/mixtral-q5_k.gguf";
+  if (!std::filesystem::exists(model)) GTEST_SKIP() << "the mixtures of random weights are not here: " << model;
+  const TemporaryFolder folder;
+  const std::string policy = folder.write("policy.json", R"({"kv":"q8_0","activations":"q8_0"})");
+  const auto with = [&](const Arguments& more) {
+    Arguments all{"bench", "-m", model, "-p", "0", "-n", "2", "-r", "1", "--json"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_json(all);
+  };
+  EXPECT_EQ(with({})["activations"], "f32");
+  const auto chosen = with({"--policy", policy});
+  EXPECT_EQ(chosen["kv"], "q8_0");
+  if (chosen["activations"] == "f32") GTEST_SKIP() << "this device has no packed integer dot product";
+  EXPECT_EQ(chosen["activations"], "q8_0");
 }
 
 TEST(Bench, TableHasARowPerTest) {

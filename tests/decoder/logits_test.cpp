@@ -101,6 +101,8 @@ TEST_P(Families, activations_in_8_bits_draw_nearly_the_same) {
     decoder_ = make_decoder(device(), *file_, {.kv = GetParam().kv, .activation_type = ActivationType::q8_0, .form = form});
     const Generation run = generate(*decoder_, prompt, 50);
     EXPECT_EQ(generate(*decoder_, prompt, 50).drawn, run.drawn);
+    const bool takes = traits(GetParam().type).block_length >= 32 && device().facts().integer_dot && device().facts().subgroup >= 8;
+    EXPECT_EQ(decoder_->activation_type(), takes ? ActivationType::q8_0 : ActivationType::f32);
     std::vector<std::int32_t> all = prompt;
     all.insert(all.end(), run.drawn.begin(), run.drawn.end() - 1);
     const std::vector<float> logits = must(reference_->logits(all));

@@ -183,6 +183,16 @@ TEST_F(Threads, load_while_generating_after_the_run) {
   ASSERT_TRUE(wait_for<RunFinished>());
 }
 
+TEST_F(Threads, load_under_the_policy_of_the_command) {
+  const std::string blocks = FOVEA_SHARED "/fixtures/logits/mixtral-q5_k.gguf";
+  if (!std::filesystem::exists(blocks)) GTEST_SKIP() << "the mixtures of random weights are not here: " << blocks;
+  thread_->post(LoadModel{.path = blocks, .kv = KvType::q8_0, .activations = ActivationType::q8_0});
+  ASSERT_TRUE(wait_for<ModelLoaded>());
+  const ModelSummary& model = *last<ModelLoaded>()->model;
+  EXPECT_EQ(model.kv, KvType::q8_0);
+  EXPECT_EQ(model.activations == ActivationType::q8_0, model.device.integer_dot && model.device.subgroup >= 8);
+}
+
 TEST_F(Threads, keep_the_model_when_a_load_fails_or_is_stopped) {
   load();
   thread_->post(LoadModel{.path = kFolder + "/NOTICE"});
