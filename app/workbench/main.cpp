@@ -105,7 +105,7 @@ int run_workbench(const WorkbenchOptions& options, const WorkbenchPolicy& policy
   window.resize(options.size.isValid() ? options.size : QSize(1440, 900));
   if (!picture) window.restore_layout(settings);
   window.set_device(options.device, options.context);
-  window.set_kv(policy.kv);
+  window.set_policy(policy);
   apply_run_options(window, options);
   if (options.prompt) {
     const auto once = std::make_shared<QMetaObject::Connection>();

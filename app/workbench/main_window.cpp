@@ -170,9 +170,9 @@ void MainWindow::remember_peak() {
     peaks_.remove(device);
 }
 
-void MainWindow::set_kv(KvType kv) {
-  kv_ = kv;
-  strip_->set_kv(kv);
+void MainWindow::set_policy(const WorkbenchPolicy& policy) {
+  policy_ = policy;
+  strip_->set_policy(policy);
 }
 
 void MainWindow::open_model(const QString& path, bool remember) {
@@ -180,7 +180,7 @@ void MainWindow::open_model(const QString& path, bool remember) {
   remember_ = remember;
   if (state_.running()) Q_EMIT command(Cancel{});
   state_.begin_loading(path);
-  Q_EMIT command(LoadModel{path.toStdString(), device_, context_, kv_});
+  Q_EMIT command(LoadModel{path.toStdString(), device_, context_, policy_.kv, policy_.activations});
 }
 
 void MainWindow::start(Generate request) {

@@ -11,6 +11,7 @@
 
 #include "app/workbench/dock_title.hpp"
 #include "app/workbench/options.hpp"
+#include "app/workbench/policy_file.hpp"
 #include "app/workbench/settings.hpp"
 #include "app/workbench/status_line.hpp"
 #include "app/workbench/title_strip.hpp"
@@ -33,8 +34,7 @@ class MainWindow : public QMainWindow {
 
   void set_device(std::int32_t device, std::uint32_t context);
   void set_peak(double gb_per_s);  // of whatever device runs, instead of what is remembered of it
-  // How models that are opened from now on keep keys and values.
-  void set_kv(KvType kv);
+  void set_policy(const WorkbenchPolicy& policy);  // of models that are opened from now on
   void open_model(const QString& path, bool remember = true);
   void run();
   void run_recording_head();  // again with the same seed, recording the selected head
@@ -102,7 +102,7 @@ class MainWindow : public QMainWindow {
   std::optional<double> peak_;   // for every device
   std::int32_t device_ = -1;
   std::uint32_t context_ = 0;
-  KvType kv_ = KvType::f16;
+  WorkbenchPolicy policy_;
   RequestId next_request_ = 1;
   bool remember_ = true;
   bool sized_ = false;  // the docks have the sizes that a person or the default gave them

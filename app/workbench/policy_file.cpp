@@ -12,7 +12,7 @@ constexpr qint64 kLongest = 64 * 1024;
 
 Result<WorkbenchPolicy> read_policy_file(const QString& path) {
   const std::string what = "policy file " + path.toStdString();
-  const std::string form = R"(write an object such as {"attention":"dense","moe":"static","kv":"f16"})";
+  const std::string form = R"(write an object such as {"attention":"dense","moe":"static","kv":"f16","activations":"f32"})";
   QFile file(path);
   if (!file.open(QIODevice::ReadOnly))
     return fail(ErrorCode::file, what, file.errorString().toStdString(), "check the path");
@@ -24,10 +24,11 @@ Result<WorkbenchPolicy> read_policy_file(const QString& path) {
   const QJsonObject policy = document.object();
   WorkbenchPolicy read;
   for (auto entry = policy.begin(); entry != policy.end(); ++entry) {
-    const QStringList runs = entry.key() == "attention" ? QStringList{"dense"}
-                             : entry.key() == "moe"     ? QStringList{"static"}
-                             : entry.key() == "kv"      ? QStringList{"f16", "q8_0"}
-                                                        : QStringList{};
+    const QStringList runs = entry.key() == "attention"     ? QStringList{"dense"}
+                             : entry.key() == "moe"         ? QStringList{"static"}
+                             : entry.key() == "kv"          ? QStringList{"f16", "q8_0"}
+                             : entry.key() == "activations" ? QStringList{"f32", "q8_0"}
+                                                            : QStringList{};
     if (runs.isEmpty())
       return fail(ErrorCode::format, what, "it has the unknown key " + entry.key().toStdString(), form);
     if (!entry.value().isString())
@@ -39,6 +40,8 @@ Result<WorkbenchPolicy> read_policy_file(const QString& path) {
                       " is not available in this version",
                   "use \"" + entry.key().toStdString() + "\":\"" + runs.join("\" or \"").toStdString() + "\"");
     if (entry.key() == "kv") read.kv = kv_type_named(chosen.toStdString()).value_or(KvType::f16);
+    if (entry.key() == "activations")
+      read.activations = activation_type_named(chosen.toStdString()).value_or(ActivationType::f32);
   }
   return read;
 }

@@ -8,8 +8,18 @@
 
 namespace fovea {
 
+namespace {
+// As programs and files spell it, in every language.
+QString spelled(std::string_view name) {
+  return QString::fromLatin1(name.data(), static_cast<qsizetype>(name.size()));
+}
+
+// All that a policy of this version can say; a name of somebody else's model has no such bound and is cut.
+constexpr int kPolicyWidest = 520;
+}  // namespace
+
 TitleStrip::TitleStrip(WorkbenchState& state, QAction& run, QAction& stop, QWidget* parent)
-    : QToolBar(parent), state_(state), model_(new Chip), device_(new Chip), policy_(new Chip) {
+    : QToolBar(parent), state_(state), model_(new Chip), device_(new Chip), policy_(new Chip(kPolicyWidest)) {
   setObjectName(QStringLiteral("title_strip"));
   setMovable(false);
   setFloatable(false);
@@ -36,9 +46,9 @@ void TitleStrip::changeEvent(QEvent* event) {
   QToolBar::changeEvent(event);
 }
 
-void TitleStrip::set_kv(KvType kv) {
-  kv_ = kv;
-  refresh();
+void TitleStrip::set_policy(const WorkbenchPolicy& policy) {
+  chosen_ = policy;
+  refresh_policy();
 }
 
 void TitleStrip::refresh() {
@@ -61,19 +71,35 @@ void TitleStrip::refresh() {
                            .arg(QString::fromStdString(device.name), QString::fromStdString(device.driver),
                                 QString::fromStdString(device.api), QString::fromStdString(device.why)));
   }
-  const QString experts =
-      model && model->experts > 0 ? tr("experts static k=%1").arg(model->experts_used) : tr("no experts");
-  const KvType kv = model ? model->kv : kv_;
-  const std::string_view kv_name = name(kv);
+  refresh_policy();
+}
+
+void TitleStrip::refresh_policy() {
+  const auto& model = state_.model();
+  const KvType kv = model ? model->kv : chosen_.kv;
+  const ActivationType activations = model ? model->activations : chosen_.activations;
+  const bool dense = model && model->experts == 0;
+  const QString experts = dense   ? tr("no experts")
+                          : model ? tr("experts static k=%1").arg(model->experts_used)
+                                  : tr("experts static");
+  // A part a line: tooltips of plain text are not wrapped.
+  const QStringList reasons{
+      tr("The policy of the run"),
+      tr("Attention: every query attends to every earlier token"),
+      dense   ? tr("Experts: none, the model is dense")
+      : model ? tr("Experts: each token takes %1, the model's own number").arg(model->experts_used)
+              : tr("Experts: each token takes the model's own number of them"),
+      kv == KvType::q8_0 ? tr("KV: keys and values are kept as 8-bit integers, with a scale for every 32")
+                         : tr("KV: keys and values are kept as 16-bit floats"),
+      activations == ActivationType::q8_0
+          ? tr("Activations: decoding multiplies weights stored in blocks with 8-bit integers, with a scale for every 32")
+      : chosen_.activations == ActivationType::q8_0
+          ? tr("Activations: 32-bit floats, since this model on this device has no product that takes 8 bits")
+          : tr("Activations: weights are multiplied with 32-bit floats"),
+  };
   policy_->set_value(
-      tr("attention dense · %1 · KV %2")
-          .arg(model ? experts : tr("experts static"),
-               QString::fromLatin1(kv_name.data(), static_cast<qsizetype>(kv_name.size()))),
-      kv == KvType::q8_0
-          ? tr("The policy of the run: every query attends to every earlier token, each token takes the model's own "
-               "number of experts, keys and values are kept as 8-bit integers with a scale for every 32")
-          : tr("The policy of the run: every query attends to every earlier token, each token takes the model's own "
-               "number of experts, keys and values are kept as 16-bit floats"));
+      tr("attention dense · %1 · KV %2 · activations %3").arg(experts, spelled(name(kv)), spelled(name(activations))),
+      reasons.join('\n'));
 }
 
 }  // namespace fovea

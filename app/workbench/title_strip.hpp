@@ -4,6 +4,7 @@
 #include <QAction>
 #include <QToolBar>
 
+#include "app/workbench/policy_file.hpp"
 #include "ui/state/workbench_state.hpp"
 #include "ui/widgets/chip.hpp"
 
@@ -18,8 +19,8 @@ class TitleStrip : public QToolBar {
   [[nodiscard]] Chip& device_chip() const { return *device_; }
   [[nodiscard]] Chip& policy_chip() const { return *policy_; }
 
-  // What the next model will be opened with; an open one says itself how it keeps keys and values.
-  void set_kv(KvType kv);
+  // What the next model will be opened with; an open one says itself what it runs.
+  void set_policy(const WorkbenchPolicy& policy);
 
  Q_SIGNALS:
   void model_pressed();
@@ -29,9 +30,10 @@ class TitleStrip : public QToolBar {
 
  private:
   void refresh();
+  void refresh_policy();
 
   WorkbenchState& state_;
-  KvType kv_ = KvType::f16;
+  WorkbenchPolicy chosen_;
   Chip *model_, *device_, *policy_;
 };
 

@@ -1240,20 +1240,52 @@ Press to see what the file holds</source>
         <translation>无专家</translation>
     </message>
     <message>
-        <source>attention dense · %1 · KV %2</source>
-        <translation>注意力 稠密 · %1 · KV %2</translation>
+        <source>attention dense · %1 · KV %2 · activations %3</source>
+        <translation>注意力 稠密 · %1 · KV %2 · 激活值 %3</translation>
     </message>
     <message>
         <source>experts static</source>
         <translation>专家 静态</translation>
     </message>
     <message>
-        <source>The policy of the run: every query attends to every earlier token, each token takes the model's own number of experts, keys and values are kept as 16-bit floats</source>
-        <translation>运行策略：每个查询关注此前的所有词元，每个词元使用模型自定的专家数，键和值以 16 位浮点保存</translation>
+        <source>The policy of the run</source>
+        <translation>运行策略</translation>
     </message>
     <message>
-        <source>The policy of the run: every query attends to every earlier token, each token takes the model's own number of experts, keys and values are kept as 8-bit integers with a scale for every 32</source>
-        <translation>运行策略：每个查询关注此前的所有词元，每个词元使用模型自定的专家数，键和值以 8 位整数保存，每 32 个共用一个缩放系数</translation>
+        <source>Attention: every query attends to every earlier token</source>
+        <translation>注意力：每个查询关注此前的所有词元</translation>
+    </message>
+    <message>
+        <source>Experts: none, the model is dense</source>
+        <translation>专家：无，模型是稠密的</translation>
+    </message>
+    <message>
+        <source>Experts: each token takes %1, the model's own number</source>
+        <translation>专家：每个词元使用 %1 个，即模型自定的专家数</translation>
+    </message>
+    <message>
+        <source>Experts: each token takes the model's own number of them</source>
+        <translation>专家：每个词元使用模型自定的专家数</translation>
+    </message>
+    <message>
+        <source>KV: keys and values are kept as 8-bit integers, with a scale for every 32</source>
+        <translation>KV：键和值以 8 位整数保存，每 32 个共用一个缩放系数</translation>
+    </message>
+    <message>
+        <source>KV: keys and values are kept as 16-bit floats</source>
+        <translation>KV：键和值以 16 位浮点保存</translation>
+    </message>
+    <message>
+        <source>Activations: decoding multiplies weights stored in blocks with 8-bit integers, with a scale for every 32</source>
+        <translation>激活值：解码时以 8 位整数与分块存储的权重相乘，每 32 个共用一个缩放系数</translation>
+    </message>
+    <message>
+        <source>Activations: 32-bit floats, since this model on this device has no product that takes 8 bits</source>
+        <translation>激活值：32 位浮点，因为该模型在此设备上没有可用 8 位的乘积</translation>
+    </message>
+    <message>
+        <source>Activations: weights are multiplied with 32-bit floats</source>
+        <translation>激活值：以 32 位浮点与权重相乘</translation>
     </message>
 </context>
 <context>

@@ -102,6 +102,13 @@ TEST(PolicyFile, TakesWhatThisVersionRunsAndRefusesTheRest) {
   EXPECT_EQ(check("{}")->kv, KvType::f16);
   EXPECT_EQ(check(R"({"kv":"q8_0"})")->kv, KvType::q8_0);
   EXPECT_EQ(check(R"({"kv":"tiered"})").error().code, ErrorCode::unsupported);
+  EXPECT_EQ(check("{}")->activations, ActivationType::f32);
+  EXPECT_EQ(check(R"({"activations":"f32"})")->activations, ActivationType::f32);
+  EXPECT_EQ(check(R"({"kv":"q8_0","activations":"q8_0"})")->activations, ActivationType::q8_0);
+  EXPECT_EQ(check(R"({"activations":"f16"})").error().code, ErrorCode::unsupported);
+  EXPECT_NE(check(R"({"activations":"f16"})").error().sentence().find(R"("activations":"f32" or "q8_0")"),
+            std::string::npos);
+  EXPECT_EQ(check(R"({"activations":8})").error().code, ErrorCode::format);
   EXPECT_EQ(check(R"({"attention":"sparse:window=512"})").error().code, ErrorCode::unsupported);
   for (const char* text : {"", "[1]", "{", R"({"attention":3})", R"({"color":"red"})"})
     EXPECT_EQ(check(text).error().code, ErrorCode::format) << text;

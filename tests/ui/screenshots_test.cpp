@@ -18,7 +18,7 @@ struct Look {
   ThemeMode theme;
   const char* language;
   View view;
-  bool dense = false, run = true, card = false, timed = false;
+  bool dense = false, run = true, card = false, timed = false, eight_bits = false;
 };
 
 std::map<QRgb, int> colors_of(const QImage& image) {
@@ -55,6 +55,7 @@ TEST_P(Screenshots, ShowTheRun) {
   shape.chinese = look.language == QLatin1String("zh_CN");
   if (look.dense) shape.experts = 0;
   shape.timed = look.timed;
+  shape.eight_bits = look.eight_bits;
   if (look.run) {
     window.prompt().set_prompt(shape.chinese ? "从前，有一个小女孩" : "Once upon a time");
     synthetic::play(state, shape, synthetic::all_heads());
@@ -74,6 +75,8 @@ TEST_P(Screenshots, ShowTheRun) {
   }
   int calm = 0;
   ASSERT_TRUE(synthetic::wait_until([&] { return (calm = window.idle() ? calm + 1 : 0) > 40; }));
+  const Chip& policy = window.title_strip().policy_chip();
+  EXPECT_EQ(policy.text().toStdString(), policy.value().toStdString()) << "all of the policy is read";
   const QImage picture = window.grab().toImage();
   QDir().mkpath(FOVEA_PICTURES);
   ASSERT_TRUE(picture.save(QStringLiteral(FOVEA_PICTURES "/%1.png").arg(look.name)));
@@ -123,6 +126,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Look{"performance_dark_zh", ThemeMode::dark, "zh_CN", View::performance, false, true, false, true},
                     Look{"untimed_dark_en", ThemeMode::dark, "en", View::performance},
                     Look{"untimed_light_zh", ThemeMode::light, "zh_CN", View::performance, true},
+                    Look{"policy_light_en", ThemeMode::light, "en", View::prompt, false, true, false, false, true},
+                    Look{"policy_dark_zh", ThemeMode::dark, "zh_CN", View::prompt, false, true, false, false, true},
                     Look{"error_light_en", ThemeMode::light, "en", View::prompt, false, false},
                     Look{"error_dark_zh", ThemeMode::dark, "zh_CN", View::prompt, false, false}),
     [](const auto& look) { return std::string(look.param.name); });

@@ -126,6 +126,10 @@ std::shared_ptr<const ModelSummary> model(const Shape& shape) {
   m.vocabulary = 16384;
   m.trained_context = m.context = 16384;
   m.chat = false;
+  if (shape.eight_bits) {
+    m.kv = KvType::q8_0;
+    m.activations = ActivationType::q8_0;
+  }
   m.estimate = {67'000'000, 7'000'000, 9'000'000, 2'000'000};
   m.measured = memory_at(0);
   m.device = {0,

@@ -18,6 +18,7 @@ struct Shape {
   std::uint32_t seed = 7;
   bool chinese = false;
   bool timed = false;  // every step
+  bool eight_bits = false;  // KV cache and activations
 };
 
 [[nodiscard]] std::shared_ptr<const ModelSummary> model(const Shape& shape);

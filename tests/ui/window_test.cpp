@@ -158,16 +158,62 @@ TEST_F(WindowTest, ChipsSayModelDeviceAndPolicy) {
   EXPECT_EQ(window_.title_strip().device_chip().value(), "llvmpipe");
   EXPECT_TRUE(window_.title_strip().device_chip().toolTip().contains("runs on the processor"));
   EXPECT_TRUE(window_.title_strip().policy_chip().value().contains("k=4"));
-  EXPECT_TRUE(window_.title_strip().policy_chip().value().contains("KV f16"));
+  EXPECT_TRUE(window_.title_strip().policy_chip().value().endsWith("KV f16 · activations f32"));
 }
 
-TEST_F(WindowTest, KeepsKeysAndValuesAsThePolicySays) {
-  window_.set_kv(KvType::q8_0);
-  EXPECT_TRUE(window_.title_strip().policy_chip().value().contains("KV q8_0"));
-  EXPECT_TRUE(window_.title_strip().policy_chip().toolTip().contains("8-bit integers"));
+TEST_F(WindowTest, OpensModelsUnderThePolicyAndSaysIt) {
+  const Chip& chip = window_.title_strip().policy_chip();
+  EXPECT_TRUE(chip.toolTip().contains("KV: keys and values are kept as 16-bit floats"));
+  EXPECT_TRUE(chip.toolTip().contains("Activations: weights are multiplied with 32-bit floats"));
+  window_.set_policy({.kv = KvType::q8_0, .activations = ActivationType::q8_0});
+  EXPECT_EQ(chip.value(), "attention dense · experts static · KV q8_0 · activations q8_0");
+  EXPECT_TRUE(chip.toolTip().contains("KV: keys and values are kept as 8-bit integers"));
+  EXPECT_TRUE(chip.toolTip().contains("Activations: decoding multiplies weights stored in blocks with 8-bit integers"));
   window_.open_model("/tmp/a.gguf");
   ASSERT_NE(last<LoadModel>(), nullptr);
   EXPECT_EQ(last<LoadModel>()->kv, KvType::q8_0);
+  EXPECT_EQ(last<LoadModel>()->activations, ActivationType::q8_0);
+
+  shape_.eight_bits = true;
+  state_.take({synthetic::loaded(shape_)});
+  EXPECT_EQ(chip.value(), "attention dense · experts static k=4 · KV q8_0 · activations q8_0");
+  QCoreApplication::processEvents();
+  EXPECT_EQ(chip.text().toStdString(), chip.value().toStdString()) << "all of it fits";
+  ASSERT_TRUE(use_language("zh_CN"));
+  QCoreApplication::processEvents();
+  EXPECT_EQ(chip.value(), "注意力 稠密 · 专家 静态 k=4 · KV q8_0 · 激活值 q8_0");
+  EXPECT_TRUE(chip.toolTip().contains("激活值：解码时以 8 位整数"));
+  ASSERT_TRUE(use_language("en"));
+  QCoreApplication::processEvents();
+  // Nothing in this model takes 8 bits: the chip says what runs, not what was chosen.
+  shape_.eight_bits = false;
+  state_.take({synthetic::loaded(shape_)});
+  EXPECT_TRUE(chip.value().endsWith("KV f16 · activations f32"));
+  EXPECT_TRUE(chip.toolTip().contains("no product that takes 8 bits"));
+}
+
+TEST_F(WindowTest, ANarrowStripShortensItsChipsAndKeepsRun) {
+  shape_.eight_bits = true;
+  auto model = std::make_shared<ModelSummary>(*synthetic::model(shape_));
+  model->name = "a-model-with-a-long-name-of-many-words-8x7B-Instruct-v0.1";
+  model->device.name = "NVIDIA GeForce RTX 4090 Laptop GPU";
+  state_.take({ModelLoaded{model}});
+  const TitleStrip& strip = window_.title_strip();
+  QDir().mkpath(FOVEA_PICTURES);
+  for (const int width : {1440, 1100, 900}) {
+    window_.resize(width, 800);
+    QCoreApplication::processEvents();
+    for (const Chip* chip : {&strip.model_chip(), &strip.device_chip(), &strip.policy_chip()}) {
+      EXPECT_TRUE(chip->isVisible()) << width << ' ' << chip->value().toStdString();
+      EXPECT_EQ(chip->accessibleName(), chip->value());
+    }
+    EXPECT_TRUE(strip.widgetForAction(&window_.run_action())->isVisible()) << width;
+    EXPECT_EQ(strip.policy_chip().text() == strip.policy_chip().value(), width == 1440) << width;
+    EXPECT_TRUE(window_.grab().save(QStringLiteral(FOVEA_PICTURES "/narrow_%1.png").arg(width)));
+  }
+  window_.resize(1440, 800);
+  QCoreApplication::processEvents();
+  EXPECT_EQ(strip.policy_chip().text(), strip.policy_chip().value()) << "it comes back";
 }
 
 TEST_F(WindowTest, EverythingThatActsCanBeReachedByTab) {
