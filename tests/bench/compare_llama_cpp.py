@@ -205,7 +205,8 @@ def report(record):
              f"- device: {record['device']['name']}, driver {record['device']['driver']}",
              f"- Fovea: {ours['version']}, SHA-256 of the program {ours['sha256'][:12]}"]
     if peer:
-        lines += [f"- llama.cpp: {peer['version']}"] + [f"- llama.cpp's device: `{line}`" for line in peer["device_lines"]]
+        lines.append(f"- llama.cpp: {peer['version']}")
+        lines += [f"- llama.cpp's device: `{line}`" for line in peer["device_lines"]]
     lines.append(f"- command: `{record['command']}`")
     loads = [m["load_average"] for m in record["measurements"] if m["load_average"] is not None]
     if loads:
@@ -340,7 +341,8 @@ class Ours:
             raise Unusable(f"fovea-cli devices tells no devices: {errors.strip() or out.strip()}")
         found = [d for d in devices if (d["chosen"] if wanted is None else d["index"] == wanted)]
         if not found:
-            raise Unusable("fovea-cli chooses no device; is a Vulkan driver installed? build/env.sh names the private one")
+            raise Unusable("fovea-cli chooses no device: install a Vulkan driver, or source build/env.sh for the private "
+                           "one, or give --device as `fovea-cli devices` counts")
         return found[0]
 
     def command(self, subcommand, model, variant):
@@ -380,7 +382,7 @@ class Peer:
         """How a tool's name becomes the start of a command."""
         where = where.absolute()
         if where.is_dir():
-            if (where / "run").exists():
+            if not (where / "llama-bench").exists() and (where / "run").exists():
                 return lambda tool: [str(where / "run"), tool]
             for folder in (where, where / "bin"):
                 if (folder / "llama-bench").exists():
@@ -485,7 +487,8 @@ class Session:
         self.record["measurements"].append(entry)
         self.write()
         value = "not recorded" if entry["value"] is None else f"{shown(entry['value'])} {entry['unit']}"
-        print(f"  {where['program']} {where['variant']} {test}: {value}" + (" (warm-up)" if warm_up else ""), flush=True)
+        note = " (warm-up)" if warm_up else ""
+        print(f"  {where['program']} {where['variant']} {test}: {value}{note}", flush=True)
 
     def wrong_device(self, side, call, results):
         if side.program == "ours":
@@ -598,9 +601,11 @@ def arguments():
     parser.add_argument("--shape", action="append", default=[], metavar="NAME[:TYPE[:LAYERS]]",
                         help="also a model of random weights, made by --make-gguf (type q4_k unless said)")
     parser.add_argument("--make-gguf", metavar="PATH", help="the generator of random models")
-    parser.add_argument("--fovea", metavar="PROGRAM", default=os.environ.get("FOVEA_CLI", str(ROOT / "build/fovea-cli")),
+    parser.add_argument("--fovea", metavar="PROGRAM",
+                        default=os.environ.get("FOVEA_CLI", str(ROOT / "build/fovea-cli")),
                         help="our program (default: $FOVEA_CLI, else build/fovea-cli)")
-    parser.add_argument("--peer", metavar="FOLDER_OR_PROGRAM", help="llama.cpp: a folder with its tools, or llama-bench")
+    parser.add_argument("--peer", metavar="FOLDER_OR_PROGRAM",
+                        help="llama.cpp: a folder with its tools, or llama-bench")
     parser.add_argument("--no-peer", action="store_true", help="measure Fovea alone")
     parser.add_argument("--tests", default=TESTS, metavar="T,..", help=f"ppN, tgN, ...@dDEPTH, load, memory ({TESTS})")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="times ours, peer, ... (default: 3)")
@@ -639,8 +644,8 @@ def begin(options):
         record["programs"]["peer"] = peer.describe()
         names = peer_device_names(peer.help["llama-bench"])
         if names and names != [device["name"]]:
-            raise Unusable(f"llama.cpp sees {', '.join(names)} where Fovea chose {device['name']}: choose with --device, "
-                           "and leave GGML_VK_VISIBLE_DEVICES to this program")
+            raise Unusable(f"llama.cpp sees {', '.join(names)} where Fovea chose {device['name']}: choose with "
+                           "--device, and leave GGML_VK_VISIBLE_DEVICES to this program")
         sides.append((peer, options.peer_variant or [""]))
     record["environment"] = {name: value for side, _ in sides for name, value in environment(side.extra).items()
                              if re.match(r"VK_|GGML_VK_|MESA_|FOVEA_", name)}
@@ -666,6 +671,8 @@ def main():
     for path in paths:
         if not path.is_file():
             raise Unusable(f"{path} is no file")
+    if len({path.name for path in paths}) < len(paths):
+        raise Unusable("two models have one file name, which is what the table calls them by")
     session = Session(options, record, stem)
     try:
         for path in paths:
