@@ -673,16 +673,17 @@ def main():
             raise Unusable(f"{path} is no file")
     if len({path.name for path in paths}) < len(paths):
         raise Unusable("two models have one file name, which is what the table calls them by")
-    session = Session(options, record, stem)
+    session, interrupted = Session(options, record, stem), False
     try:
         for path in paths:
             record["models"].append({"name": path.name, "path": str(path.absolute()), "bytes": path.stat().st_size})
             session.run(record["models"][-1], sides, tests)
     except KeyboardInterrupt:
+        interrupted = True
         print("interrupted; what was measured stays", file=sys.stderr)
     session.write()
     print(f"\n{report(record)}\n{stem}.md and {stem}.json hold it", flush=True)
-    return 1 if record["failures"] else 0
+    return 130 if interrupted else 1 if record["failures"] else 0
 
 
 if __name__ == "__main__":

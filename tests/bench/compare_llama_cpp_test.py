@@ -204,16 +204,15 @@ esac""")
 
     def test_a_time_limit_ends_the_call_in_progress(self):
         # The recording is one of two tests; what the slow program had printed when it was stopped stays.
-        self.script("llama-bench", f"""cat {DATA}/llama_bench.stderr >&2
-case "$*" in
---help) echo "--n-gpu-layers --n-depth" ;;
+        self.script("fovea-cli", f"""case "$*" in
 --version) ;;
-*) head -c 1800 {DATA}/llama_bench.json; sleep 30 ;;
+"devices --json") cat {DATA}/fovea_devices.json ;;
+*) head -n 1 {DATA}/fovea_bench.jsonl; sleep 30 ;;
 esac""")
-        done = self.run_bench("--peer", str(self.folder), "--tests", "pp32,tg8", "--rounds", "1", "--time-limit", "0.9")
+        done = self.run_bench("--no-peer", "--tests", "pp32,tg8", "--rounds", "1", "--time-limit", "0.5")
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         record = json.loads((self.folder / "out.json").read_text(encoding="utf8"))
-        self.assertEqual([m["test"] for m in record["measurements"] if m["program"] == "peer"], ["pp32"])
+        self.assertEqual([m["test"] for m in record["measurements"]], ["pp32"])
         self.assertIn("time limit", record["failures"][0]["why"])
 
 
