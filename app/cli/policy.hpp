@@ -1,4 +1,5 @@
-// Which attention, experts, KV cache and activations a run uses: from options and policy files, held against what this version runs.
+// Which attention, experts, KV cache and activations a run uses: from options and policy files, held against what this
+// version runs.
 #pragma once
 
 #include <cstdint>

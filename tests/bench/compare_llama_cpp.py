@@ -70,6 +70,7 @@ def our_speeds(text):
         name = line["test"] + (f"@d{line['depth']}" if line["depth"] else "")
         speeds[name] = {"value": line["tps"]["median"], "mean": line["tps"]["mean"], "stddev": line["tps"]["stddev"],
                         "device": line["device"], "driver": line["driver"], "kv": line["kv"],
+                        "activations": line.get("activations"),
                         "bytes_per_token": line["bytes_per_token"]}
     return speeds
 

@@ -53,6 +53,27 @@ class Facts(unittest.TestCase):
                 value = self.tokenizer.decode(row[run + 1].tolist()).strip()
                 self.assertIn(value, self.tokenizer.decode(row[:run[0] + 1].tolist()))
 
+    def test_sentences_of_the_rows_words_differ_in_the_subject_alone(self):
+        row = np.array(self.tokenizer.encode("the cat and the dog went over the hill to see the sea " * 40).ids)
+        rng = random.Random(4)
+        for _ in range(50):
+            pairs = self.writer._in_words_of_the_row(row, rng, 4)
+            texts, ends = [], []
+            for statement, question in pairs:
+                value = statement.tokens[statement.start:statement.start + statement.length].tolist()
+                self.assertRegex(self.tokenizer.decode(value), r"^\d{5}$")
+                self.assertEqual(statement.tokens[:len(question.tokens)].tolist(), question.tokens.tolist())
+                texts.append(self.tokenizer.decode(question.tokens[:question.start].tolist()))
+                ends.append(question.tokens[question.start - 2:question.start].tolist())
+            self.assertEqual(len(set(texts)), len(texts))
+            self.assertTrue(all(end == ends[0] for end in ends), texts)
+
+    def test_words_of_a_row_are_words_it_holds(self):
+        text = "Zebras drink 12 cups of green tea, 小明 says. " * 30
+        words = self.writer._words(np.array(self.tokenizer.encode(text).ids), random.Random(1))
+        self.assertGreater(len(words), 3)
+        self.assertTrue(all(word in text for word in words), words)
+
     def test_evaluation_row_names_the_digits(self):
         rng = np.random.default_rng(5)
         for words in (wordings.PLAIN, wordings.UNSEEN):
