@@ -30,6 +30,7 @@ class Phase:
     length: int
     hidden_facts: float  # share of rows in which facts are hidden and asked for
     quantized_experts: bool  # train through the 4-bit grid the experts ship in
+    sampled_queries: int  # per row, on which the loss of page summaries is measured
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Recipe:
     # 131,072 tokens a step in both phases. The long phase runs at the low end of the learning rate's decay: the loss
     # rises when 16k rows, of which a step holds only eight, meet a high rate.
     phases: tuple[Phase, ...] = (
-        Phase(0.0, 64, 2048, 0.25, False),
-        Phase(0.74, 8, 16384, 0.60, True),
+        Phase(0.0, 64, 2048, 0.25, False, 32),
+        Phase(0.74, 8, 16384, 0.60, True, 64),
     )
     warmup_steps: int = 200
     decay_from: float = 0.12  # fraction of the time after which the learning rate falls in a straight line to ~0
@@ -61,7 +62,6 @@ class Recipe:
     # model learns to look far back before it learns where not to.
     summary_weight: float = 1.0
     summary_full_at: float = 0.5
-    sampled_queries: int = 64  # per row, on which it is measured
 
     # A domain's share of the rows is proportional to tokens ** size_exponent times its factor; `fixed_shares` come off the top.
     size_exponent: float = 0.65
@@ -90,7 +90,7 @@ TINY = Recipe(
     shape=Shape(vocabulary=768, width=256, layers=2, query_heads=4, kv_heads=2, experts=4, experts_used=2,
                 expert_width=256, context=512),
     minutes=0.4,
-    phases=(Phase(0.0, 4, 128, 0.3, False), Phase(0.6, 1, 512, 0.5, True)),
+    phases=(Phase(0.0, 4, 128, 0.3, False, 8), Phase(0.6, 1, 512, 0.5, True, 8)),
     warmup_steps=5, tokenizer_sample={"books": 0.06, "code": 0.06, "chat_authored": 0.06}, validation_tokens=4_097, exercise_documents=300, chinese_stories=40,
     evaluation_windows=2, fact_rows=1, answer_tokens=4,
 )

@@ -180,7 +180,7 @@ def train(work: Path, recipe: Recipe, device: torch.device, say) -> bool:
         low, high = recipe.mass_cut
         cut = torch.rand(phase.rows, device=device) * (high - low) + low
         cut = torch.where(torch.rand(phase.rows, device=device) < 0.5, NO_CUT, cut)
-        sampled = torch.randint(min(SURELY_REMOTE, phase.length - 1), phase.length, (recipe.sampled_queries,), device=device)
+        sampled = torch.randint(min(SURELY_REMOTE, phase.length - 1), phase.length, (phase.sampled_queries,), device=device)
         states, routings = model.trunk(batch[:, :-1], cut, row_weight, phase.quantized_experts, keep, sampled=sampled)
         losses = losses_of(states, model.output_norm, model.embedding, recipe.shape.norm_epsilon, batch[:, 1:])
         loss = (losses * weights).sum() / weights.sum()
