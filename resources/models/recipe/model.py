@@ -95,8 +95,8 @@ class Routing:
     probability: torch.Tensor  # (E) mean softmax, weighted by the rows' weight
     load: torch.Tensor  # (E) share of the calls with all experts used, weighted likewise
     load_kept: torch.Tensor  # (E) the same after the cut
-    uneven_rows: torch.Tensor  # E * sum_e load_e * probability_e of each row, mean over the rows: 1 when even
-    row_cv: torch.Tensor  # variation of the load within a row, mean over the rows
+    uneven_rows: torch.Tensor  # (B) E * sum_e load_e * probability_e of each row: 1 when even, about 1 + row_cv ** 2
+    row_cv: torch.Tensor  # (B) variation of the load within a row
     entropy: torch.Tensor  # mean entropy of the normalised weights of the experts used
     logit_square: torch.Tensor  # mean squared logsumexp
     experts_at_80: torch.Tensor  # mean number of experts that hold 0.8 of the used experts' mass
@@ -178,13 +178,13 @@ class Experts(nn.Module):
             load = (chosen.sum(1) * token_weight).sum(0)
             load_kept = ((chosen * keep[..., None]).sum(1) * token_weight).sum(0)
             row_load = chosen.view(rows, length * s.experts_used, s.experts).mean(1)
-            row_cv = row_load.std(-1, unbiased=False).mean() * s.experts
+            row_cv = row_load.std(-1, unbiased=False) * s.experts
         row_probability = probability.view(rows, length, s.experts).mean(1)
         entropy = -(weight * (weight + 1e-9).log()).sum(-1).mean()
         return out.view(rows, length, width), Routing(
             probability=(probability * token_weight).sum(0) / token_weight.sum(),
             load=load / load.sum(), load_kept=load_kept / load_kept.sum(),
-            uneven_rows=s.experts * (row_load * row_probability).sum(-1).mean(), row_cv=row_cv, entropy=entropy,
+            uneven_rows=s.experts * (row_load * row_probability).sum(-1), row_cv=row_cv, entropy=entropy,
             logit_square=logits.logsumexp(-1).square().mean(),
             experts_at_80=(before < 0.8).float().sum(-1).mean(), kept=keep.float().sum(-1).mean())
 

@@ -10,7 +10,7 @@ import torch
 
 import corpus
 from batches import Batches, held_out_batch
-from config import Recipe
+from config import Phase, Recipe
 from model import NO_CUT, Model, token_losses
 from optimizer import Optimizer
 
@@ -26,8 +26,9 @@ class RoutingControl:
     Load: the balance loss E * sum_e load_e * probability_e (Fedus et al., 2021) over the load of the last ~20 steps,
     not of one batch: experts may specialise within a batch as long as the whole is even (Qiu et al., 2025). Its
     weight rises while the coefficient of variation is above the target and falls below it.
-    Specialisation: the same loss row by row, with a weight steered by the variation within a row. Without it an expert
-    ends up with one kind of text, and any mix of texts but the training's own is uneven.
+    Specialisation: the same loss row by row, of the rows that are too uneven, with a weight steered by the variation
+    within the most uneven eighth. Without it an expert ends up with one kind of text, and any mix of texts but the
+    training's own is uneven.
     Sharpness: a weight on the entropy of the experts' weights, of either sign, that steers the mean number of experts
     which hold 0.8 of the mass, so that the number of experts per token is a real choice.
     """
@@ -48,9 +49,10 @@ class RoutingControl:
         for layer, routing in enumerate(routings):
             uneven = self.recipe.shape.experts * (self.load[layer] * routing.probability).sum()
             total = total + self.balance[layer] * uneven + self.sharpen[layer] * routing.entropy
-            total = total + self.row_balance[layer] * routing.uneven_rows
             total = total + LOGIT_SQUARE_WEIGHT * routing.logit_square
-        return total
+        uneven_rows = torch.stack([routing.uneven_rows for routing in routings])
+        excess = (uneven_rows - (1 + self.recipe.target_row_cv ** 2)).clamp(min=0).mean(-1)
+        return total + (self.row_balance * excess).sum()
 
     @torch.no_grad()
     def update(self, routings) -> None:
@@ -60,8 +62,9 @@ class RoutingControl:
         self.experts_at_80.lerp_(torch.stack([routing.experts_at_80 for routing in routings]), 0.05)
         high = self.load_cv() > self.recipe.target_load_cv
         self.balance.mul_(torch.where(high, 1.01, 0.995)).clamp_(1e-3, 0.2)
-        self.row_cv.lerp_(torch.stack([routing.row_cv for routing in routings]), 0.05)
-        self.row_balance.mul_(torch.where(self.row_cv > self.recipe.target_row_cv, 1.01, 0.99)).clamp_(1e-5, 0.1)
+        row_cv = torch.stack([routing.row_cv for routing in routings])
+        self.row_cv.lerp_(row_cv.topk(max(1, row_cv.shape[-1] // 8)).values.mean(-1), 0.05)
+        self.row_balance.mul_(torch.where(self.row_cv > self.recipe.target_row_cv, 1.01, 0.99)).clamp_(1e-4, 0.3)
         error = self.experts_at_80 - self.recipe.target_experts_at_80
         self.sharpen.add_(2e-5 * error.clamp(-1, 1)).clamp_(-0.03, 0.03)
 
@@ -165,10 +168,11 @@ def train(work: Path, recipe: Recipe, device: torch.device, say) -> bool:
     held_out_tokens = corpus.load_tokens(work, "valid")
     seconds = recipe.minutes * 60
     keep = torch.tensor(1.0 - recipe.dropout, device=device)
-    stop, first, started, saved, batches, phase = Stop(), step, time.time() - spent, time.time(), None, None
+    stop, started, saved, batches, phase = Stop(), time.time() - spent, time.time(), None, None
     while not stop.asked and (progress := (time.time() - started) / seconds) < 1:
         now = [p for p in recipe.phases if p.start <= progress][-1]
-        if now != phase:
+        compiles, begun = now != phase, time.time()
+        if compiles:
             if batches:
                 batches.close()
             phase = now
@@ -180,19 +184,20 @@ def train(work: Path, recipe: Recipe, device: torch.device, say) -> bool:
         low, high = recipe.mass_cut
         cut = torch.rand(phase.rows, device=device) * (high - low) + low
         cut = torch.where(torch.rand(phase.rows, device=device) < 0.5, NO_CUT, cut)
-        sampled = torch.randint(min(SURELY_REMOTE, phase.length - 1), phase.length, (phase.sampled_queries,), device=device)
+        sampled = sample_queries(phase, device)
         states, routings = model.trunk(batch[:, :-1], cut, row_weight, phase.quantized_experts, keep, sampled=sampled)
         losses = losses_of(states, model.output_norm, model.embedding, recipe.shape.norm_epsilon, batch[:, 1:])
         loss = (losses * weights).sum() / weights.sum()
-        missed = sum(routing.missed for routing in routings)
-        summary_weight = recipe.summary_weight * min(1.0, progress / recipe.summary_full_at)
-        (loss + control.loss(routings) + summary_weight * missed).backward()
+        missed = torch.stack([routing.missed for routing in routings])
+        summary_weight = recipe.summary_weight * min(1.0, (progress - phase.start) / recipe.summary_rise)
+        too_much = (missed - recipe.most_missed).clamp(min=0).sum()
+        (loss + control.loss(routings) + summary_weight * too_much).backward()
         scale = rate_scale(recipe, step, progress)
         optimizer.step(scale)
         control.update(routings)
-        if step == first and on_gpu:  # the minutes are those of training, without the compiler's
+        if compiles and on_gpu:  # the minutes are those of training, without the compiler's
             torch.cuda.synchronize()
-            started = time.time() - spent
+            started += time.time() - begun
         step, seen = step + 1, seen + phase.rows * phase.length
         if step % 100 == 0 or step in (1, 2, 10, 30):
             report(say, step, seen, time.time() - started, losses, scale, control, routings, missed, phase)
@@ -214,6 +219,13 @@ def train(work: Path, recipe: Recipe, device: torch.device, say) -> bool:
     checkpoint.unlink(missing_ok=True)
     say(f"trained: {step} steps, {seen / 1e6:.0f} M tokens, {time.time() - started:.0f} s, last loss {loss.item():.4f}")
     return True
+
+
+def sample_queries(phase: Phase, device):
+    """Positions at which attention is measured, or None; in a row of the toy sizes they cannot all be remote."""
+    if phase.sampled_queries == 0:
+        return None
+    return torch.randint(min(SURELY_REMOTE, phase.length - 1), phase.length, (phase.sampled_queries,), device=device)
 
 
 def report_shares(batches: Batches, say) -> None:
@@ -243,4 +255,4 @@ def report(say, step, seen, seconds, losses, scale, control, routings, missed, p
         f"{cv.max().item():.3f} experts at 0.8 {control.experts_at_80.mean().item():.2f} kept {kept.item():.2f} "
         f"balance {control.balance.mean().item():.4f} row CV {control.row_cv.mean().item():.2f} max "
         f"{control.row_cv.max().item():.2f} row balance {control.row_balance.mean().item():.4f} sharpen {control.sharpen.mean().item():+.4f} "
-        f"missed {missed.item():.4f}")
+        f"missed {' '.join(f'{part:.3f}' for part in missed.tolist())}")

@@ -25,7 +25,7 @@ from model import Model
 
 ONE_IN = 8
 SHAPE = Shape(width=256, layers=4, query_heads=4, kv_heads=1, expert_width=128)
-PHASES = (Phase(0.0, 16, 2048, 0.0, False, 32),)
+PHASES = (Phase(0.0, 16, 2048, 0.0, False, 0),)
 
 
 def main() -> None:
