@@ -1,0 +1,296 @@
+// Times single kernels on a device, from its own timestamps: what a step costs, what memory gives, and what fraction of it
+// each product reaches. Weights are read from a region larger than any cache, one matrix after another.
+//
+//   kernel_bench [--device N] [--megabytes M] [--repeats R] [--only step,stream,matvec,experts,prefill,attention]
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/kernels/attention.hpp"
+#include "engine/kernels/dot.hpp"
+#include "engine/kernels/experts.hpp"
+#include "engine/kernels/linear.hpp"
+#include "shaders/interface/kv_page.h"
+#include "shaders/interface/step_state.h"
+
+namespace fovea {
+namespace {
+
+struct Options {
+  std::int32_t device = -1;
+  std::uint64_t megabytes = 1024;  // of weights that the products walk through
+  std::uint32_t repeats = 5;
+  std::vector<std::string> only;
+};
+
+struct StreamReadPush {
+  std::uint64_t data, out;
+  std::uint32_t vectors;
+};
+struct AffinePush {
+  std::uint64_t data, count;
+  std::uint32_t factor, addend, step, repeat;
+};
+
+class Bench {
+ public:
+  static Result<Bench> create(const Options& options) {
+    Bench bench(options);
+    FOVEA_ASSIGN(bench.device_, gpu::Device::create({.index = options.device}));
+    if (!bench.device_->facts().timestamps)
+      return fail(ErrorCode::unsupported, "the device", "it has no timestamps on its compute queue", "choose another with --device");
+    FOVEA_ASSIGN(bench.weights_, bench.filled(bench.region(), 0x2C2C2C2Cu, gpu::MemoryUse::weights));
+    FOVEA_ASSIGN(bench.input_, bench.filled(std::uint64_t{64} << 20, 0x3F000000u, gpu::MemoryUse::compute));
+    FOVEA_ASSIGN(bench.output_, bench.filled(std::uint64_t{256} << 20, 0, gpu::MemoryUse::compute));
+    FOVEA_ASSIGN(bench.scratch_, bench.filled(std::uint64_t{16} << 20, 0, gpu::MemoryUse::compute));
+    FOVEA_ASSIGN(bench.state_, bench.device_->create_buffer(sizeof(shader::StepState), gpu::MemoryUse::upload));
+    return bench;
+  }
+
+  Result<void> run() {
+    fmt::print("{} ({}), {} MiB of weights\n\n| kernel | us | GB/s | TFLOP/s |\n|---|---|---|---|\n", device_->facts().name,
+               device_->facts().driver, options_.megabytes);
+    if (wanted("step")) FOVEA_TRY(steps());
+    if (wanted("stream")) FOVEA_TRY(streams());
+    if (wanted("matvec")) FOVEA_TRY(matvecs());
+    if (wanted("experts")) FOVEA_TRY(experts());
+    if (wanted("prefill")) FOVEA_TRY(prefill());
+    if (wanted("attention")) FOVEA_TRY(attention());
+    return {};
+  }
+
+ private:
+  explicit Bench(const Options& options) : options_(options) {}
+  using Record = std::function<Result<void>(KernelRecorder&, std::uint32_t turn)>;
+
+  [[nodiscard]] bool wanted(const std::string& part) const {
+    return options_.only.empty() || std::ranges::find(options_.only, part) != options_.only.end();
+  }
+  [[nodiscard]] std::uint64_t region() const { return options_.megabytes << 20; }
+
+  Result<gpu::Buffer> filled(std::uint64_t bytes, std::uint32_t word, gpu::MemoryUse use) {
+    FOVEA_ASSIGN(gpu::Buffer buffer, device_->create_buffer(bytes, use));
+    if (word == 0) return buffer;  // buffers come zero-filled
+    FOVEA_ASSIGN(gpu::CommandRecorder recorder, device_->record());
+    recorder.fill(buffer, 0, bytes, word);
+    FOVEA_ASSIGN(const gpu::CommandPlan plan, recorder.finish());
+    FOVEA_ASSIGN(const std::uint64_t ticket, device_->submit(plan));
+    FOVEA_TRY(device_->wait(ticket));
+    return buffer;
+  }
+
+  Result<void> set_state(std::uint32_t position, std::uint32_t tokens) {
+    shader::StepState state{};
+    state.position = position;
+    state.tokens = tokens;
+    return device_->upload(state_, 0, std::as_bytes(std::span(&state, 1)));
+  }
+
+  // `chain` recordings behind barriers, timed as one stretch; prints the median of the repeats.
+  Result<void> time(const std::string& name, std::uint32_t chain, double bytes, double operations, const Record& record) {
+    FOVEA_ASSIGN(gpu::CommandRecorder recorder, device_->record());
+    recorder.time_tags();
+    recorder.tag("timed");
+    KernelRecorder kernels(*device_, recorder);
+    for (std::uint32_t turn = 0; turn < chain; ++turn) {
+      FOVEA_TRY(record(kernels, turn));
+      recorder.barrier();
+    }
+    FOVEA_ASSIGN(const gpu::CommandPlan plan, recorder.finish());
+    std::vector<double> measured;
+    for (std::uint32_t repeat = 0; repeat <= options_.repeats; ++repeat) {
+      FOVEA_ASSIGN(const std::uint64_t ticket, device_->submit(plan));
+      FOVEA_TRY(device_->wait(ticket));
+      FOVEA_ASSIGN(const std::vector<gpu::TagTime> times, plan.times());
+      if (repeat > 0) measured.push_back(times.front().microseconds / chain);  // the first one warms up
+    }
+    std::ranges::nth_element(measured, measured.begin() + static_cast<std::ptrdiff_t>(measured.size() / 2));
+    const double us = measured[measured.size() / 2];
+    fmt::print("| {} | {:.2f} | {} | {} |\n", name, us, bytes > 0 ? fmt::format("{:.1f}", bytes / us / 1e3) : "",
+               operations > 0 ? fmt::format("{:.2f}", operations / us / 1e6) : "");
+    std::fflush(stdout);
+    return {};
+  }
+
+  Result<void> steps() {
+    for (const std::uint32_t groups : {1u, 132u, 1056u})
+      FOVEA_TRY(time(fmt::format("chained step, {} workgroups", groups), 200, 0, 0, [&](KernelRecorder& kernels, std::uint32_t) {
+        return kernels.dispatch(ShaderId::test_affine, {kernels.subgroup()},
+                                AffinePush{output_.address(), std::uint64_t{groups} * kernels.subgroup(), 3, 1, 1, 1}, groups);
+      }));
+    return {};
+  }
+
+  Result<void> streams() {
+    for (const std::uint64_t bytes : {std::uint64_t{2} << 20, std::uint64_t{32} << 20, std::uint64_t{128} << 20}) {
+      if (bytes > region()) continue;
+      const auto pieces = static_cast<std::uint32_t>(region() / bytes);
+      for (const std::uint32_t local : {128u, 256u})
+        for (const std::uint32_t groups : {1056u, 2112u})
+          FOVEA_TRY(time(fmt::format("read {} MiB, {} x {}", bytes >> 20, groups, local), std::max(pieces, 8u),
+                         static_cast<double>(bytes), 0, [&](KernelRecorder& kernels, std::uint32_t turn) {
+                           return kernels.dispatch(ShaderId::test_stream_read, {local},
+                                                   StreamReadPush{weights_.address() + turn % pieces * bytes, output_.address(),
+                                                                  static_cast<std::uint32_t>(bytes / 16)},
+                                                   groups);
+                         }));
+    }
+    return {};
+  }
+
+  [[nodiscard]] DeviceMatrix matrix(DType type, std::uint32_t rows, std::uint32_t columns, std::uint32_t matrices = 1) const {
+    return {weights_.address(), type, columns, rows, matrices, static_cast<std::uint32_t>(row_bytes(type, columns))};
+  }
+  // The matrix that turn `turn` reads, so that no two turns near one another read the same bytes.
+  [[nodiscard]] DeviceMatrix at_turn(DeviceMatrix matrix, std::uint32_t turn) const {
+    const std::uint64_t bytes = (matrix.matrix_bytes() * matrix.matrices + 255) / 256 * 256, places = region() / bytes;
+    matrix.address += turn % std::max<std::uint64_t>(places, 1) * bytes;
+    return matrix;
+  }
+  [[nodiscard]] std::uint32_t chain_of(double bytes) const {
+    return static_cast<std::uint32_t>(std::clamp(static_cast<double>(region()) / bytes, 4.0, 100.0));
+  }
+
+  Result<void> matvecs() {
+    struct Shape {
+      std::uint32_t rows, columns;
+      const char* what;
+    };
+    constexpr std::array kShapes{Shape{4096, 4096, "4096 x 4096"}, Shape{14336, 4096, "14336 x 4096"},
+                                 Shape{4096, 14336, "4096 x 14336"}, Shape{151936, 2048, "151936 x 2048"},
+                                 Shape{5120, 2048, "5120 x 2048"}};
+    FOVEA_TRY(set_state(0, 1));
+    for (const DType type : {DType::Q4_K, DType::Q5_K, DType::Q6_K, DType::Q8_0, DType::Q4_0, DType::Q5_0})
+      for (const Shape& shape : kShapes) {
+        const DeviceMatrix weights = matrix(type, shape.rows, shape.columns);
+        if (weights.matrix_bytes() > region() || (type != DType::Q4_K && shape.rows == 5120)) continue;
+        const auto bytes = static_cast<double>(weights.matrix_bytes());
+        if (device_->facts().integer_dot)
+          FOVEA_TRY(time(fmt::format("{} dot, {}", name(type), shape.what), chain_of(bytes), bytes, 0,
+                         [&](KernelRecorder& kernels, std::uint32_t turn) {
+                           return record_matvec_dot(kernels, {.weights = at_turn(weights, turn), .x = {input_.address(), {}},
+                                                              .y = output_.address()});
+                         }));
+        if (type == DType::Q4_K || type == DType::Q8_0)
+          FOVEA_TRY(time(fmt::format("{} float, {}", name(type), shape.what), chain_of(bytes), bytes, 0,
+                         [&](KernelRecorder& kernels, std::uint32_t turn) {
+                           return record_matmul(kernels, {.weights = at_turn(weights, turn), .x = input_.address(), .y = output_.address(),
+                                                          .state = state_.address(), .x_stride = shape.columns, .y_stride = shape.rows});
+                         }));
+      }
+    return {};
+  }
+
+  // One token's feed-forward: the router's logits are all equal, so that the first experts are chosen.
+  Result<void> experts() {
+    struct Shape {
+      std::uint32_t experts, slots, hidden, width;
+      const char* what;
+    };
+    constexpr std::array kShapes{Shape{64, 8, 1024, 2048, "olmoe-1b-7b"}, Shape{128, 8, 768, 2048, "qwen3-30b-a3b"}};
+    FOVEA_TRY(set_state(0, 1));
+    if (!device_->facts().integer_dot) return {};
+    for (const Shape& shape : kShapes) {
+      const DeviceMatrix gate = matrix(DType::Q4_K, shape.hidden, shape.width, shape.slots),
+                         down = matrix(DType::Q6_K, shape.width, shape.hidden, shape.slots);
+      const double gate_bytes = 2.0 * static_cast<double>(gate.matrix_bytes()) * shape.slots,
+                   down_bytes = static_cast<double>(down.matrix_bytes()) * shape.slots;
+      const ExpertBatch batch{.mode = ExpertMode::routed, .slots = shape.slots, .experts = scratch_.address(),
+                              .weights = scratch_.address() + 4096, .logits = scratch_.address() + 8192,
+                              .expert_count = shape.experts, .state = state_.address()};
+      FOVEA_TRY(time(fmt::format("gate+up Q4_K, {}", shape.what), chain_of(gate_bytes), gate_bytes, 0,
+                     [&](KernelRecorder& kernels, std::uint32_t turn) {
+                       return record_gate_up_dot(kernels, batch, {.gate = at_turn(gate, 2 * turn), .up = at_turn(gate, 2 * turn + 1),
+                                                                  .x = {input_.address(), {}}, .act = output_.address(),
+                                                                  .act_stride = shape.hidden});
+                     }));
+      FOVEA_TRY(time(fmt::format("down Q6_K, {}", shape.what), chain_of(down_bytes), down_bytes, 0,
+                     [&](KernelRecorder& kernels, std::uint32_t turn) {
+                       return record_expert_down_dot(kernels, batch, {.down = at_turn(down, turn), .act = input_.address(),
+                                                                      .x = output_.address(), .act_stride = shape.hidden});
+                     }));
+    }
+    return {};
+  }
+
+  Result<void> prefill() {
+    for (const std::uint32_t tokens : {128u, 512u, 2048u}) {
+      FOVEA_TRY(set_state(0, tokens));
+      for (const auto& [rows, columns] : {std::pair{4096u, 4096u}, std::pair{14336u, 4096u}, std::pair{5120u, 2048u}}) {
+        const DeviceMatrix weights = matrix(DType::Q4_K, rows, columns);
+        if (std::uint64_t{tokens} * rows * sizeof(float) > output_.bytes() || weights.matrix_bytes() > region()) continue;
+        FOVEA_TRY(time(fmt::format("Q4_K product, {} x {}, {} tokens", rows, columns, tokens), 4, 0, 2.0 * rows * columns * tokens,
+                       [&](KernelRecorder& kernels, std::uint32_t turn) {
+                         return record_matmul(kernels, {.weights = at_turn(weights, turn), .x = input_.address(),
+                                                        .y = output_.address(), .state = state_.address(),
+                                                        .x_stride = columns, .y_stride = rows, .tokens = tokens});
+                       }));
+      }
+    }
+    return {};
+  }
+
+  // One layer of decode attention at a depth, over pages in the weights' region.
+  Result<void> attention() {
+    struct Shape {
+      std::uint32_t query_heads, kv_heads, width;
+      const char* what;
+    };
+    constexpr std::array kShapes{Shape{32, 4, 128, "qwen3-30b-a3b"}, Shape{16, 16, 128, "olmoe-1b-7b"}};
+    for (const std::uint32_t depth : {512u, 8192u, 32768u})
+      for (const Shape& shape : kShapes) {
+        const std::uint64_t page = std::uint64_t{2} * shape.kv_heads * shader::kPageKeys * shape.width * 2;
+        const std::uint32_t pages = depth / shader::kPageKeys + 1;
+        const auto layers = static_cast<std::uint32_t>(std::min<std::uint64_t>(region() / (pages * page), 8));
+        if (layers == 0) continue;
+        std::vector<std::uint64_t> addresses(std::size_t{pages} * layers);
+        for (std::size_t i = 0; i < addresses.size(); ++i) addresses[i] = weights_.address() + i * page;
+        FOVEA_ASSIGN(const gpu::Buffer table, device_->create_buffer(addresses.size() * sizeof(std::uint64_t), gpu::MemoryUse::upload));
+        FOVEA_TRY(device_->upload(table, 0, std::as_bytes(std::span(addresses))));
+        FOVEA_TRY(set_state(depth - 1, 1));
+        FOVEA_TRY(time(fmt::format("decode attention f16, {}, depth {}", shape.what, depth), 4 * layers,
+                       static_cast<double>(depth) / shader::kPageKeys * static_cast<double>(page), 0,
+                       [&](KernelRecorder& kernels, std::uint32_t turn) {
+                         const AttentionShape attention{.query_heads = shape.query_heads, .kv_heads = shape.kv_heads,
+                                                        .head_width = shape.width,
+                                                        .pages = table.address() + std::uint64_t{turn % layers} * pages * 8,
+                                                        .state = state_.address()};
+                         return record_attention_decode(kernels, {.shape = attention, .query = input_.address(), .y = output_.address(),
+                                                                  .y_stride = shape.query_heads * shape.width,
+                                                                  .values = scratch_.address(),
+                                                                  .partial = scratch_.address() + (std::uint64_t{12} << 20)});
+                       }));
+      }
+    return {};
+  }
+
+  Options options_;
+  std::unique_ptr<gpu::Device> device_;
+  gpu::Buffer weights_, input_, output_, scratch_, state_;
+};
+
+}  // namespace
+}  // namespace fovea
+
+int main(int argc, char** argv) {
+  fovea::Options options;
+  CLI::App parser("Times single kernels on a Vulkan device");
+  parser.add_option("--device", options.device, "As `fovea-cli devices` counts them (default: choose)");
+  parser.add_option("--megabytes", options.megabytes, "Weights that the products walk through")->check(CLI::Range(16, 65536));
+  parser.add_option("--repeats", options.repeats, "Measurements of each kernel, after one warm-up")->check(CLI::Range(1, 1000));
+  parser.add_option("--only", options.only, "step, stream, matvec, experts, prefill, attention")->delimiter(',');
+  CLI11_PARSE(parser, argc, argv);
+  auto bench = fovea::Bench::create(options);
+  const auto done = bench.and_then([](fovea::Bench& made) { return made.run(); });
+  if (!done) {
+    fmt::print(stderr, "kernel_bench: {}\n", done.error().sentence());
+    return 1;
+  }
+  return 0;
+}
