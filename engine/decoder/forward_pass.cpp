@@ -37,31 +37,29 @@ Result<ForwardPass::NormedRows> ForwardPass::record_norm(KernelRecorder& kernels
   return NormedRows{activations.normed, {}};
 }
 
-bool ForwardPass::uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix,
-                           std::uint32_t vectors) const {
-  return tokens == 1 && activation_type == ActivationType::q8_0 && takes_dot(kernels, matrix, vectors);
+bool ForwardPass::uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix) const {
+  return tokens == 1 && activation_type == ActivationType::q8_0 && takes_dot(kernels, matrix);
 }
 
 ActivationType ForwardPass::decode_activations(const KernelRecorder& kernels) const {
-  const auto takes = [&](const DeviceMatrix& matrix, std::uint32_t vectors = 1) { return uses_dot(kernels, 1, matrix, vectors); };
+  const auto takes = [&](const DeviceMatrix& matrix) { return uses_dot(kernels, 1, matrix); };
   const auto layer_takes = [&](const DeviceLayer& layer) {
-    return takes(layer.qkv.front()) || takes(layer.attention_output) || takes(layer.gate) || takes(layer.down, down_slots());
+    return takes(layer.qkv.front()) || takes(layer.attention_output) || takes(layer.gate) || takes(layer.down);
   };
   return takes(weights.output) || std::ranges::any_of(weights.layers, layer_takes) ? ActivationType::q8_0 : ActivationType::f32;
 }
 
 DotInput ForwardPass::dot_input(const NormedRows& rows) {
-  return rows.words != 0 ? DotInput{rows.words, {}} : DotInput{rows.x, rows.norm};
+  return rows.words != 0 ? DotInput{.address = rows.words, .rounded = true} : DotInput{.address = rows.x, .norm = rows.norm};
 }
 
 Result<DotInput> ForwardPass::record_rounding(KernelRecorder& kernels, std::uint64_t x, std::uint32_t width, std::uint32_t stride,
                                               std::uint32_t rows) const {
-  if (kernels.folds_steps()) return DotInput{x, {}};
   kernels.plan().tag("round");
   FOVEA_TRY(record_quantize(kernels, {.x = x, .q8 = activations.words, .width = width, .x_stride = stride,
                                       .q8_stride = q8_words(width), .rows = rows}));
   kernels.plan().barrier();
-  return DotInput{activations.words, {}};
+  return DotInput{.address = activations.words, .rounded = true};
 }
 
 Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens,
@@ -111,7 +109,10 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   kernels.plan().barrier();
 
   if (uses_dot(kernels, tokens, w.attention_output)) {
-    FOVEA_ASSIGN(const DotInput heads, record_rounding(kernels, a.attended, w.attention_output.columns, a.strides.attended, 1));
+    DotInput heads{.address = a.attended};
+    if (!kernels.folds_steps()) {
+      FOVEA_ASSIGN(heads, record_rounding(kernels, a.attended, w.attention_output.columns, a.strides.attended, 1));
+    }
     kernels.plan().tag("attention output");
     FOVEA_TRY(record_matvec_dot(kernels, {.weights = w.attention_output, .x = heads, .y = a.x, .accumulate = true}));
   } else {
@@ -163,29 +164,36 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
   }
 
   kernels.plan().tag("gate+up");
+  // On a GPU the rows that a workgroup ends with are rounded there for the down product.
+  const bool rounds = kernels.folds_steps() && uses_dot(kernels, tokens, w.gate) && uses_dot(kernels, tokens, w.down);
   if (uses_dot(kernels, tokens, w.gate)) {
-    FOVEA_TRY(record_gate_up_dot(kernels, batch, {.gate = w.gate, .up = w.up, .x = dot_input(input), .act = a.hidden,
-                                                  .act_stride = a.strides.hidden}));
+    FOVEA_TRY(record_gate_up_dot(kernels, batch, {.gate = w.gate, .up = w.up, .x = dot_input(input),
+                                                  .act = rounds ? a.words : a.hidden,
+                                                  .act_stride = rounds ? q8_words(w.down.columns) : a.strides.hidden,
+                                                  .rounded = rounds}));
   } else {
     FOVEA_TRY(record_gate_up(kernels, batch, {.gate = w.gate, .up = w.up, .x = input.x, .act = a.hidden,
                                               .x_stride = a.strides.width, .act_stride = a.strides.hidden,
                                               .norm = input.norm}));
   }
   kernels.plan().barrier();
-  FOVEA_TRY(record_down(kernels, w.down, batch));
+  FOVEA_TRY(record_down(kernels, w.down, batch, rounds));
   kernels.plan().barrier();
   return {};
 }
 
-Result<void> ForwardPass::record_down(KernelRecorder& kernels, const DeviceMatrix& down, const ExpertBatch& batch) const {
+Result<void> ForwardPass::record_down(KernelRecorder& kernels, const DeviceMatrix& down, const ExpertBatch& batch,
+                                      bool rounded) const {
   const Activations& a = activations;
-  const std::uint32_t slots = down_slots();
-  if (uses_dot(kernels, batch.tokens, down, slots)) {
-    FOVEA_ASSIGN(const DotInput hidden, record_rounding(kernels, a.hidden, down.columns, a.strides.hidden, slots));
+  if (uses_dot(kernels, batch.tokens, down)) {
+    DotInput hidden{.address = a.words, .rounded = true};
+    if (!rounded) {
+      FOVEA_ASSIGN(hidden, record_rounding(kernels, a.hidden, down.columns, a.strides.hidden, config.mixture() ? batch.slots : 1));
+    }
     kernels.plan().tag("down");
     if (!config.mixture()) return record_matvec_dot(kernels, {.weights = down, .x = hidden, .y = a.x, .accumulate = true});
     return record_expert_down_dot(kernels, batch, {.down = down, .act = hidden.address, .x = a.x,
-                                                   .act_stride = kernels.folds_steps() ? a.strides.hidden : q8_words(down.columns)});
+                                                   .act_stride = q8_words(down.columns)});
   }
   kernels.plan().tag("down");
   if (config.mixture())

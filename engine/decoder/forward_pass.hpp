@@ -50,7 +50,8 @@ struct ForwardPass {
  private:
   [[nodiscard]] Result<void> record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
   [[nodiscard]] Result<void> record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens) const;
-  [[nodiscard]] Result<void> record_down(KernelRecorder& kernels, const DeviceMatrix& down, const ExpertBatch& batch) const;
+  [[nodiscard]] Result<void> record_down(KernelRecorder& kernels, const DeviceMatrix& down, const ExpertBatch& batch,
+                                         bool rounded) const;
   [[nodiscard]] Result<void> record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head) const;
   // The residual's rows as products behind a norm read them: normed by a step of its own, or on the way in.
   struct NormedRows {
@@ -61,10 +62,9 @@ struct ForwardPass {
   // `reader`: the largest product that reads the rows; it decides whether they are made in 8 bits too.
   [[nodiscard]] Result<NormedRows> record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens, const DeviceMatrix& reader,
                                                bool last_only) const;
-  [[nodiscard]] std::uint32_t down_slots() const { return config.mixture() ? config.experts_used : 1; }  // inputs of a down product
-  [[nodiscard]] bool uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix, std::uint32_t vectors = 1) const;
+  [[nodiscard]] bool uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix) const;
   [[nodiscard]] static DotInput dot_input(const NormedRows& rows);
-  // The rows of `x` for products in 8 bits: as they are where the workgroup rounds them, else rounded by a step.
+  // The rows of `x` for products in 8 bits, rounded by a step of its own.
   [[nodiscard]] Result<DotInput> record_rounding(KernelRecorder& kernels, std::uint64_t x, std::uint32_t width, std::uint32_t stride,
                                                  std::uint32_t rows) const;
 };

@@ -15,18 +15,41 @@ ShaderId block_shader(ShaderId first, DType type) {
   return static_cast<ShaderId>(static_cast<std::uint16_t>(first) + at);
 }
 
-// {local size, columns, rows, subgroup form, staged}: what all three products begin with.
-std::vector<std::uint32_t> product_constants(const ProductShape& shape, std::uint32_t columns) {
-  const std::uint32_t gpu_form = shape.subgroup_form ? 1 : 0;
-  return {shape.local_size, columns, shape.rows, gpu_form, gpu_form};
+// Workgroups of a GPU product at most: four for each of 132 multiprocessors. More would only round the same input again.
+constexpr std::uint32_t kMostGroups = 528;
+constexpr std::uint32_t kBlockRows = 32;  // rows of a workgroup of the gate and up product: a block of its output
+
+// A GPU's form: `subgroups` of a workgroup, each with `rows` rows at a time.
+ProductShape gpu_shape(const KernelRecorder& kernels, std::uint32_t subgroups, std::uint32_t rows) {
+  const std::uint32_t fit = std::max(1u, kernels.facts().max_workgroup_invocations / kernels.subgroup());
+  ProductShape shape;
+  shape.subgroup = kernels.subgroup();
+  shape.subgroup_form = true;
+  shape.local_size = std::min(subgroups, fit) * shape.subgroup;
+  shape.rows = rows;
+  return shape;
+}
+
+ProductShape matvec_shape(const KernelRecorder& kernels, std::uint32_t rows) {
+  return kernels.folds_steps() ? gpu_shape(kernels, 8, rows < 4096 ? 1 : 2) : kernels.product_shape(rows, 1);
+}
+
+ProductShape gate_up_shape(const KernelRecorder& kernels, std::uint32_t rows) {
+  if (!kernels.folds_steps()) return kernels.product_shape(rows, 1, 2);
+  const std::uint32_t per_subgroup = 16 * kernels.subgroup() <= kernels.facts().max_workgroup_invocations ? 2 : 4;
+  return gpu_shape(kernels, kBlockRows / per_subgroup, per_subgroup);
+}
+
+ProductShape down_shape(const KernelRecorder& kernels, std::uint32_t rows) {
+  return kernels.folds_steps() ? gpu_shape(kernels, 4, rows < 4096 ? 1 : 2) : kernels.product_shape(rows, 1);
 }
 
 }  // namespace
 
-bool takes_dot(const KernelRecorder& kernels, const DeviceMatrix& matrix, std::uint32_t vectors) {
+bool takes_dot(const KernelRecorder& kernels, const DeviceMatrix& matrix) {
   // Eight lanes share a block of activations while it is rounded.
   if (!kernels.facts().integer_dot || kernels.subgroup() < 8 || traits(matrix.type).block_length < 32) return false;
-  const std::uint64_t shared = std::uint64_t{vectors} * q8_words(matrix.columns) * sizeof(std::uint32_t) + kSharedElsewhere;
+  const std::uint64_t shared = std::uint64_t{q8_words(matrix.columns)} * sizeof(std::uint32_t) + kSharedElsewhere;
   return !kernels.folds_steps() || shared <= kernels.facts().shared_memory_bytes;
 }
 
@@ -37,18 +60,19 @@ Result<void> record_quantize(KernelRecorder& kernels, const QuantizeArgs& args) 
 }
 
 Result<void> record_matvec_dot(KernelRecorder& kernels, const MatvecDotArgs& args) {
-  const ProductShape shape = kernels.product_shape(args.weights.rows, 1);
+  const ProductShape shape = matvec_shape(kernels, args.weights.rows);
   const shader::MatvecDotPush push{.weights = args.weights.address, .x = args.x.address, .y = args.y,
                                    .norm = args.x.norm.weight, .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,
                                    .accumulate = args.accumulate ? 1u : 0u, .epsilon = args.x.norm.epsilon};
-  auto constants = product_constants(shape, args.weights.columns);
-  constants.push_back(args.x.norm.weight != 0 ? 1 : 0);
-  return kernels.dispatch(block_shader(ShaderId::matvec_dot_Q8_0, args.weights.type), std::move(constants), push,
-                          shape.groups(args.weights.rows));
+  const std::uint32_t groups = shape.groups(args.weights.rows);
+  return kernels.dispatch(block_shader(ShaderId::matvec_dot_Q8_0, args.weights.type),
+                          {shape.local_size, args.weights.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
+                           args.x.rounded ? 0u : 1u, args.x.norm.weight != 0 ? 1u : 0u},
+                          push, shape.subgroup_form ? std::min(groups, kMostGroups) : groups);
 }
 
 Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpDotArgs& args) {
-  const ProductShape shape = kernels.product_shape(args.gate.rows, 1, 2);
+  const ProductShape shape = gate_up_shape(kernels, args.gate.rows);
   const std::uint32_t slots = batch.mode == ExpertMode::dense ? 1 : batch.slots;
   const shader::GateUpDotPush push{.gate = args.gate.address, .up = args.up.address, .x = args.x.address, .act = args.act,
                                    .experts = batch.experts, .norm = args.x.norm.weight, .logits = batch.logits,
@@ -56,22 +80,23 @@ Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batc
                                    .expert_bytes_low = args.gate.matrix_bytes_low(),
                                    .expert_bytes_high = args.gate.matrix_bytes_high(), .y_stride = args.act_stride,
                                    .epsilon = args.x.norm.epsilon};
-  auto constants = product_constants(shape, args.gate.columns);
-  constants.insert(constants.end(), {args.x.norm.weight != 0 ? 1u : 0u, static_cast<std::uint32_t>(batch.mode), slots,
-                                     std::max(batch.expert_count, 1u), batch.normalize ? 1u : 0u, kernels.subgroup()});
-  return kernels.dispatch(block_shader(ShaderId::gate_up_dot_Q8_0, args.gate.type), std::move(constants), push,
-                          shape.groups(args.gate.rows), slots);
+  const std::uint32_t groups = shape.groups(args.gate.rows);
+  return kernels.dispatch(block_shader(ShaderId::gate_up_dot_Q8_0, args.gate.type),
+                          {shape.local_size, args.gate.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
+                           args.x.rounded ? 0u : 1u, args.x.norm.weight != 0 ? 1u : 0u,
+                           static_cast<std::uint32_t>(batch.mode), slots, std::max(batch.expert_count, 1u),
+                           batch.normalize ? 1u : 0u, kernels.subgroup(), args.rounded ? 1u : 0u},
+                          push, shape.subgroup_form ? std::min(groups, kMostGroups) : groups, slots);
 }
 
 Result<void> record_expert_down_dot(KernelRecorder& kernels, const ExpertBatch& batch, const DownDotArgs& args) {
-  const ProductShape shape = kernels.product_shape(args.down.rows, 1);
+  const ProductShape shape = down_shape(kernels, args.down.rows);
   const shader::DownDotPush push{.down = args.down.address, .act = args.act, .y = args.x, .experts = batch.experts,
                                  .weights = batch.weights, .rows = args.down.rows, .row_bytes = args.down.row_bytes,
                                  .expert_bytes_low = args.down.matrix_bytes_low(),
                                  .expert_bytes_high = args.down.matrix_bytes_high(), .act_stride = args.act_stride};
-  auto constants = product_constants(shape, args.down.columns);
-  constants.push_back(batch.slots);
-  return kernels.dispatch(block_shader(ShaderId::expert_down_dot_Q8_0, args.down.type), std::move(constants), push,
+  return kernels.dispatch(block_shader(ShaderId::expert_down_dot_Q8_0, args.down.type),
+                          {shape.local_size, args.down.columns, shape.rows, shape.subgroup_form ? 1u : 0u, batch.slots}, push,
                           shape.groups(args.down.rows));
 }
 

@@ -1,6 +1,6 @@
 // Products of one token with activations in 8 bits, for weights stored in blocks: packed integer dot products on the
-// stored bytes. On a GPU the workgroup rounds (and norms) its input itself; on a CPU driver, where shared memory is slow,
-// record_quantize does it once before.
+// stored bytes. On a GPU the workgroup rounds (and norms) its input itself, or the gate and up product has rounded its
+// output for the product behind it; on a CPU driver, where shared memory is slow, record_quantize does it once before.
 #pragma once
 
 #include "engine/kernels/device_matrix.hpp"
@@ -13,9 +13,9 @@ namespace fovea {
 // Words of one vector of `width` activations in 8 bits.
 [[nodiscard]] constexpr std::uint32_t q8_words(std::uint32_t width) { return width / 32 * shader::kQ8Words; }
 
-// Whether these kernels take the matrix, with `vectors` inputs per product (slots of a down product, else 1): a block
-// type, integer dot on the device, and room in shared memory where the input is rounded there.
-[[nodiscard]] bool takes_dot(const KernelRecorder& kernels, const DeviceMatrix& matrix, std::uint32_t vectors = 1);
+// Whether these kernels take the matrix: a block type, integer dot on the device, and room in shared memory where the
+// input is rounded there.
+[[nodiscard]] bool takes_dot(const KernelRecorder& kernels, const DeviceMatrix& matrix);
 
 struct QuantizeArgs {
   std::uint64_t x = 0;    // float (rows, x_stride)
@@ -26,10 +26,11 @@ struct QuantizeArgs {
 };
 [[nodiscard]] Result<void> record_quantize(KernelRecorder& kernels, const QuantizeArgs& args);
 
-// What a product reads: floats and a norm where the workgroup rounds them (kernels.folds_steps()), else words.
+// What a product reads: words, or floats and a norm, which the workgroup rounds (where kernels.folds_steps()).
 struct DotInput {
   std::uint64_t address = 0;
   FoldedNorm norm{};
+  bool rounded = false;  // words
 };
 
 struct MatvecDotArgs {
@@ -43,15 +44,16 @@ struct MatvecDotArgs {
 struct GateUpDotArgs {
   DeviceMatrix gate, up;    // of one type
   DotInput x;
-  std::uint64_t act = 0;    // float (slots, act_stride)
+  std::uint64_t act = 0;    // float (slots, act_stride); rounded: words
   std::uint32_t act_stride = 0;
+  bool rounded = false;     // writes words; asks for kernels.folds_steps() and a multiple of 32 rows
 };
 // The batch's mode is dense, direct or routed.
 [[nodiscard]] Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpDotArgs& args);
 
 struct DownDotArgs {
   DeviceMatrix down;
-  std::uint64_t act = 0;    // floats or words (slots, act_stride), as DotInput
+  std::uint64_t act = 0;    // words (slots, act_stride)
   std::uint64_t x = 0;      // float (rows): the residual that is added to
   std::uint32_t act_stride = 0;
 };

@@ -1,5 +1,8 @@
-// Products of 32 stored weights with 32 activations in 8 bits, one format per compilation (FORMAT_*=1), by packed integer
-// dot products. Layouts as in blocks.glsl; twin: engine/reference/matvec over activations that were rounded to 8 bits.
+// Products of stored weights with activations in 8 bits, one format per compilation (FORMAT_*=1), by packed integer dot
+// products. Layouts as in blocks.glsl; twin: engine/reference/matvec over activations that were rounded to 8 bits.
+//
+// A row is read in portions: kParts blocks of 32 weights that share bytes. load_portion only loads, so that a kernel can
+// ask for weights before it has its activations; dot_part multiplies one of a portion's blocks, number block_of_part.
 #ifndef FOVEA_DOT_BLOCKS_GLSL
 #define FOVEA_DOT_BLOCKS_GLSL
 
@@ -8,120 +11,155 @@
 #include "addresses.glsl"
 #include "shaders/interface/dot.h"
 
-
 // 32 activations: x = d q; `low` and `high` are the sums of q over either half.
 struct Q8Block {
-  int q[8];
+  ivec4 q[2];
   float d;
   int low, high;
 };
 
+Q8Block q8_block(uvec4 first, uvec4 second, uvec4 rest) {
+  return Q8Block(ivec4[2](ivec4(first), ivec4(second)), uintBitsToFloat(rest.x), int(rest.y << 16) >> 16, int(rest.y) >> 16);
+}
+
 int dot4(uint w, int x) { return dotPacked4x8EXT(int(w), x); }
-int dot16(uvec4 w, int a, int b, int c, int d) { return dot4(w.x, a) + dot4(w.y, b) + dot4(w.z, c) + dot4(w.w, d); }
+int dot16(uvec4 w, ivec4 x) { return dot4(w.x, x.x) + dot4(w.y, x.y) + dot4(w.z, x.z) + dot4(w.w, x.w); }
 
+#if FORMAT_Q8_0 || FORMAT_Q4_0 || FORMAT_Q5_0
 #if FORMAT_Q8_0
-float dot32(uint64_t row, uint sub, Q8Block x) {
-  uint64_t at = row + uint64_t(sub * 34u);
-  bool odd = (uint(at) & 2u) != 0u;
-  Uints u = Uints(at & ~uint64_t(3));
-  uint previous = u.v[0];
-  float d = unpackHalf2x16(odd ? previous >> 16 : previous).x;
-  int sum = 0;
-  [[unroll]] for (uint j = 0; j < 8; j++) {
-    uint next = u.v[j + 1];
-    sum += dot4(odd ? next : (previous >> 16) | (next << 16), x.q[j]);
-    previous = next;
-  }
-  return d * x.d * float(sum);
-}
-
+const uint kBlockBytes = 34u, kWords = 8u;  // words behind the scale
 #elif FORMAT_Q4_0
-float dot32(uint64_t row, uint sub, Q8Block x) {
-  uint64_t at = row + uint64_t(sub * 18u);
-  bool odd = (uint(at) & 2u) != 0u;
-  Uints u = Uints(at & ~uint64_t(3));
-  uint previous = u.v[0];
-  float d = unpackHalf2x16(odd ? previous >> 16 : previous).x;
-  int sum = -8 * (x.low + x.high);
-  [[unroll]] for (uint j = 0; j < 4; j++) {
-    uint next = u.v[j + 1];
-    uint w = odd ? next : (previous >> 16) | (next << 16);
-    previous = next;
-    sum += dot4(w & 0x0F0F0F0Fu, x.q[j]) + dot4((w >> 4) & 0x0F0F0F0Fu, x.q[j + 4]);
-  }
-  return d * x.d * float(sum);
-}
+const uint kBlockBytes = 18u, kWords = 4u;
+#else
+const uint kBlockBytes = 22u, kWords = 5u;
+#endif
+const uint kParts = 1u;
+struct Portion { uint w[kWords + 1u]; };
 
-#elif FORMAT_Q5_0
+// Blocks are aligned to 2 bytes: the words are read where they are aligned and shifted when they are used.
+Portion load_portion(uint64_t row, uint portion) {
+  Uints u = Uints((row + uint64_t(portion * kBlockBytes)) & ~uint64_t(3));
+  Portion p;
+  [[unroll]] for (uint j = 0; j <= kWords; j++) p.w[j] = u.v[j];
+  return p;
+}
+uint block_of_part(uint portion, uint part) { return portion; }
+bool is_odd(uint64_t row, uint portion) { return (uint(row + uint64_t(portion * kBlockBytes)) & 2u) != 0u; }
+uint word_of(Portion p, bool odd, uint j) { return odd ? p.w[j + 1u] : (p.w[j] >> 16) | (p.w[j + 1u] << 16); }
+float scale_of(Portion p, bool odd) { return unpackHalf2x16(odd ? p.w[0] >> 16 : p.w[0]).x; }
+#if FORMAT_Q5_0
 uint fifth_bits(uint bits) {  // bits 0..3 of `bits` to bit 4 of each byte
   return ((bits & 1u) << 4) | ((bits & 2u) << 11) | ((bits & 4u) << 18) | ((bits & 8u) << 25);
 }
-float dot32(uint64_t row, uint sub, Q8Block x) {
-  uint64_t at = row + uint64_t(sub * 22u);
-  bool odd = (uint(at) & 2u) != 0u;
-  Uints u = Uints(at & ~uint64_t(3));
-  uint first = u.v[0], second = u.v[1], previous = second;
-  float d = unpackHalf2x16(odd ? first >> 16 : first).x;
-  uint bits = odd ? second : (first >> 16) | (second << 16);
-  int sum = -16 * (x.low + x.high);
+#endif
+
+float dot_part(Portion p, uint64_t row, uint portion, uint part, Q8Block x) {
+  bool odd = is_odd(row, portion);
+#if FORMAT_Q8_0
+  int sum = 0;
+  [[unroll]] for (uint j = 0; j < 8; j++) sum += dot4(word_of(p, odd, j), x.q[j / 4u][j % 4u]);
+#elif FORMAT_Q4_0
+  int sum = -8 * (x.low + x.high);
   [[unroll]] for (uint j = 0; j < 4; j++) {
-    uint next = u.v[j + 2];
-    uint w = odd ? next : (previous >> 16) | (next << 16);
-    previous = next;
-    sum += dot4((w & 0x0F0F0F0Fu) | fifth_bits(bits >> (4 * j)), x.q[j]) +
-           dot4(((w >> 4) & 0x0F0F0F0Fu) | fifth_bits(bits >> (16 + 4 * j)), x.q[j + 4]);
+    uint w = word_of(p, odd, j);
+    sum += dot4(w & 0x0F0F0F0Fu, x.q[0][j]) + dot4((w >> 4) & 0x0F0F0F0Fu, x.q[1][j]);
   }
-  return d * x.d * float(sum);
+#else
+  int sum = -16 * (x.low + x.high);
+  uint bits = word_of(p, odd, 0u);
+  [[unroll]] for (uint j = 0; j < 4; j++) {
+    uint w = word_of(p, odd, j + 1u);
+    sum += dot4((w & 0x0F0F0F0Fu) | fifth_bits(bits >> (4 * j)), x.q[0][j]) +
+           dot4(((w >> 4) & 0x0F0F0F0Fu) | fifth_bits(bits >> (16 + 4 * j)), x.q[1][j]);
+  }
+#endif
+  return scale_of(p, odd) * x.d * float(sum);
 }
 
 #elif FORMAT_Q4_K || FORMAT_Q5_K
-// Superblocks of 144 and 176 bytes keep rows aligned to 16.
+// Superblocks of 144 and 176 bytes keep rows aligned to 16. A portion is the pair of blocks whose nibbles share bytes.
 #if FORMAT_Q4_K
 const uint kSuperBytes = 144u, kNibbles = 1u;
 #else
 const uint kSuperBytes = 176u, kNibbles = 3u;
 #endif
-float dot32(uint64_t row, uint sub, Q8Block x) {
-  uint s = sub & 7u;
-  Uint4s u = Uint4s(row + uint64_t((sub >> 3) * kSuperBytes));
-  uvec4 head = u.v[0];
-  vec2 dm = unpackHalf2x16(head.x);
-  uvec3 bytes = (head.yzw >> (8u * (s & 3u))) & 255u;  // low six bits of scales, of minima, and the rest of both
+const uint kParts = 2u;
+struct Portion {
+  uvec4 head, a, b;
+#if FORMAT_Q5_K
+  uvec4 high_a, high_b;
+#endif
+};
+
+Portion load_portion(uint64_t row, uint portion) {
+  Uint4s u = Uint4s(row + uint64_t((portion >> 2) * kSuperBytes));
+  uint first = kNibbles + 2u * (portion & 3u);
+  Portion p;
+  p.head = u.v[0];
+  p.a = u.v[first];
+  p.b = u.v[first + 1u];
+#if FORMAT_Q5_K
+  p.high_a = u.v[1];
+  p.high_b = u.v[2];
+#endif
+  return p;
+}
+uint block_of_part(uint portion, uint part) { return 2u * portion + part; }
+
+float dot_part(Portion p, uint64_t row, uint portion, uint part, Q8Block x) {
+  uint s = block_of_part(portion, part) & 7u;
+  vec2 dm = unpackHalf2x16(p.head.x);
+  uvec3 bytes = (p.head.yzw >> (8u * (s & 3u))) & 255u;  // low six bits of scales, of minima, and the rest of both
   uint scale = s < 4u ? bytes.x & 63u : (bytes.z & 15u) | ((bytes.x >> 6) << 4);
   uint minimum = s < 4u ? bytes.y & 63u : (bytes.z >> 4) | ((bytes.y >> 6) << 4);
-  uint shift = 4u * (s & 1u), first = kNibbles + 2u * (s >> 1);
-  uvec4 a = (u.v[first] >> shift) & 0x0F0F0F0Fu, b = (u.v[first + 1u] >> shift) & 0x0F0F0F0Fu;
+  uvec4 a = (p.a >> (4u * part)) & 0x0F0F0F0Fu, b = (p.b >> (4u * part)) & 0x0F0F0F0Fu;
 #if FORMAT_Q5_K
-  a |= ((u.v[1] >> s) & 0x01010101u) << 4;
-  b |= ((u.v[2] >> s) & 0x01010101u) << 4;
+  a |= ((p.high_a >> s) & 0x01010101u) << 4;
+  b |= ((p.high_b >> s) & 0x01010101u) << 4;
 #endif
-  int sum = dot16(a, x.q[0], x.q[1], x.q[2], x.q[3]) + dot16(b, x.q[4], x.q[5], x.q[6], x.q[7]);
+  int sum = dot16(a, x.q[0]) + dot16(b, x.q[1]);
   return x.d * (dm.x * float(int(scale) * sum) - dm.y * float(int(minimum) * (x.low + x.high)));
 }
 
 #elif FORMAT_Q6_K
-float dot32(uint64_t row, uint sub, Q8Block x) {
-  uint s = sub & 7u, h = s >> 2, l = s & 3u;
-  uint64_t super = row + uint64_t((sub >> 3) * 210u);
-  bool odd = (uint(super) & 2u) != 0u;
+// Superblocks of 210 bytes leave rows aligned to 2. A portion is the pair of blocks, two apart, whose nibbles share bytes.
+const uint kParts = 2u;
+struct Portion {
+  uint low[9], high[9];  // aligned words
+  uint scales[2];        // two signed bytes of either block
+  uint d;                // half
+};
+
+Portion load_portion(uint64_t row, uint portion) {
+  uint h = (portion >> 1) & 1u, l = portion & 1u;
+  uint64_t super = row + uint64_t((portion >> 2) * 210u), aligned = super & ~uint64_t(3);
   Halves half_words = Halves(super);
-  float d = unpackHalf2x16(uint(half_words.v[104])).x;
-  int scales = int(uint(half_words.v[96u + 4u * h + l]));
-  uint64_t aligned = super & ~uint64_t(3);
-  Uints low = Uints(aligned + uint64_t(64u * h + 32u * (l & 1u)));
-  Uints high = Uints(aligned + uint64_t(128u + 32u * h));
-  uint nibble_shift = 4u * (l >> 1), bit_shift = 2u * l;
-  uint low_previous = low.v[0], high_previous = high.v[0];
+  Uints low = Uints(aligned + uint64_t(64u * h + 32u * l)), high = Uints(aligned + uint64_t(128u + 32u * h));
+  Portion p;
+  [[unroll]] for (uint j = 0; j < 9; j++) {
+    p.low[j] = low.v[j];
+    p.high[j] = high.v[j];
+  }
+  [[unroll]] for (uint part = 0; part < 2; part++) p.scales[part] = uint(half_words.v[96u + 4u * h + l + 2u * part]);
+  p.d = uint(half_words.v[104]);
+  return p;
+}
+uint block_of_part(uint portion, uint part) {
+  return 8u * (portion >> 2) + 4u * ((portion >> 1) & 1u) + (portion & 1u) + 2u * part;
+}
+
+float dot_part(Portion p, uint64_t row, uint portion, uint part, Q8Block x) {
+  bool odd = (uint(row + uint64_t((portion >> 2) * 210u)) & 2u) != 0u;
+  uint bit_shift = 2u * (portion & 1u) + 4u * part;
   int sums[2] = int[2](-32 * x.low, -32 * x.high);
   [[unroll]] for (uint j = 0; j < 8; j++) {
-    uint low_next = low.v[j + 1], high_next = high.v[j + 1];
-    uint nibbles = odd ? (low_previous >> 16) | (low_next << 16) : low_previous;
-    uint bits = odd ? (high_previous >> 16) | (high_next << 16) : high_previous;
-    low_previous = low_next;
-    high_previous = high_next;
-    sums[j / 4] += dot4(((nibbles >> nibble_shift) & 0x0F0F0F0Fu) | (((bits >> bit_shift) & 0x03030303u) << 4), x.q[j]);
+    uint nibbles = odd ? (p.low[j] >> 16) | (p.low[j + 1] << 16) : p.low[j];
+    uint bits = odd ? (p.high[j] >> 16) | (p.high[j + 1] << 16) : p.high[j];
+    sums[j / 4] += dot4(((nibbles >> (4u * part)) & 0x0F0F0F0Fu) | (((bits >> bit_shift) & 0x03030303u) << 4),
+                        x.q[j / 4u][j % 4u]);
   }
-  return d * x.d * float(((scales << 24) >> 24) * sums[0] + ((scales << 16) >> 24) * sums[1]);
+  int scales = int(p.scales[part]);
+  return unpackHalf2x16(p.d).x * x.d * float(((scales << 24) >> 24) * sums[0] + ((scales << 16) >> 24) * sums[1]);
 }
 #endif
 

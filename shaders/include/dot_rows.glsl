@@ -1,21 +1,22 @@
-// Where a dot product takes its activations from. STAGED (GPUs): the workgroup reads floats, norms them and rounds them to
-// 8 bits into shared memory, once for all its rows. Otherwise (CPU drivers, where shared memory is slow): they come in
-// 8 bits from a step of their own.
+// Where a dot product takes its activations from, and how a GPU's lanes walk through the rows. STAGED: the workgroup reads
+// floats, norms them and rounds them to 8 bits into shared memory, once for all its rows. Otherwise they come in 8 bits,
+// from a step of their own (CPU drivers, where shared memory is slow) or from the product before.
 //
-// Needs the specialisation constants COLUMNS, VECTORS (activation vectors of that width: slots), STAGED and NORM.
+// Needs the specialisation constants COLUMNS, STAGED and NORM.
 #ifndef FOVEA_DOT_ROWS_GLSL
 #define FOVEA_DOT_ROWS_GLSL
 
 #include "dot_blocks.glsl"
 #include "quantize_rows.glsl"
 
-const uint kBlocks = COLUMNS / 32u;
-shared uint staged[STAGED ? VECTORS * kBlocks * kQ8Words : 1u];
+const uint kBlocks = COLUMNS / 32u, kPortions = kBlocks / kParts;
+const uint kVectors = kQ8Words / 4u;  // 16-byte loads of a block
+shared uvec4 staged[STAGED ? kBlocks * kVectors : 1u];
 shared float partial_squares[64];
 
-// Fills shared memory with vector `which`, at `x`; every invocation of the workgroup takes part. Returns what products
-// are still to be multiplied with: 1, or the norm's 1 / sqrt(mean(x^2) + epsilon). Ends with a barrier.
-float stage(uint64_t x, uint which, uint64_t norm, float epsilon) {
+// Fills shared memory with the vector at `x`; every invocation of the workgroup takes part. Returns what products are
+// still to be multiplied with: 1, or the norm's 1 / sqrt(mean(x^2) + epsilon). Ends with a barrier.
+float stage(uint64_t x, uint64_t norm, float epsilon) {
   float squares = 0.0;
   [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < COLUMNS / 4u; i += gl_WorkGroupSize.x) {
     vec4 v = Float4s(x).v[i];
@@ -24,12 +25,9 @@ float stage(uint64_t x, uint which, uint64_t norm, float epsilon) {
       v *= Float4s(norm).v[i];
     }
     Q8Part part = quantize4(v);
-    uint block = (which * kBlocks + i / 8u) * kQ8Words;
-    staged[block + i % 8u] = part.q;
-    if (i % 8u == 0u) {
-      staged[block + kQ8Scale] = floatBitsToUint(part.d);
-      staged[block + kQ8Sums] = part.sums;
-    }
+    uint at = i / 8u * kVectors;
+    staged[at + i / 4u % 2u][i % 4u] = part.q;
+    if (i % 8u == 0u) staged[at + 2u].xy = uvec2(floatBitsToUint(part.d), part.sums);
   }
   float scale = 1.0;
   if (NORM) {
@@ -44,23 +42,11 @@ float stage(uint64_t x, uint which, uint64_t norm, float epsilon) {
   return scale;
 }
 
-Q8Block block_of(uint64_t x, uint which, uint sub) {
-  Q8Block block;
-  uint sums;
-  if (STAGED) {
-    uint at = (which * kBlocks + sub) * kQ8Words;
-    [[unroll]] for (uint j = 0; j < 8; j++) block.q[j] = int(staged[at + j]);
-    block.d = uintBitsToFloat(staged[at + kQ8Scale]);
-    sums = staged[at + kQ8Sums];
-  } else {
-    Uints words = Uints(x + uint64_t(sub * kQ8Words) * 4ul);
-    [[unroll]] for (uint j = 0; j < 8; j++) block.q[j] = int(words.v[j]);
-    block.d = uintBitsToFloat(words.v[kQ8Scale]);
-    sums = words.v[kQ8Sums];
-  }
-  block.low = int(sums << 16) >> 16;
-  block.high = int(sums) >> 16;
-  return block;
+Q8Block block_of(uint64_t x, uint block) {
+  uint at = block * kVectors;
+  if (STAGED) return q8_block(staged[at], staged[at + 1u], staged[at + 2u]);
+  Uint4s words = Uint4s(x);
+  return q8_block(words.v[at], words.v[at + 1u], words.v[at + 2u]);
 }
 
 #endif

@@ -1,14 +1,15 @@
 // Activations in 8 bits, and the push constants of the products that take them.
 //
-// A block of 32 activations is kQ8Words words: 8 words of signed bytes q, the scale d = max|x| / 127 as float bits, and
-// the sums of q over the first and the second 16 as two signed halves of a word. x is about d q. As ggml's Q8_0,
-// but that the scale stays a float and halves round up; the sums serve weights that are stored with an offset.
+// A block of 32 activations is kQ8Words words: 8 words of signed bytes q, the scale d = max|x| / 127 as float bits,
+// the sums of q over the first and the second 16 as two signed halves of a word, and two unused ones, so that a block is
+// three 16-byte loads. x is about d q. As ggml's Q8_0, but that the scale stays a float and halves round up; the sums
+// serve weights that are stored with an offset.
 #ifndef FOVEA_DOT_H
 #define FOVEA_DOT_H
 #include "shaders/interface/push.h"
 FOVEA_PUSH_BEGIN
 
-const uint kQ8Words = 10;
+const uint kQ8Words = 12;
 const uint kQ8Scale = 8;
 const uint kQ8Sums = 9;
 
@@ -41,7 +42,7 @@ struct MatvecDotPush {
 struct GateUpDotPush {
   address gate, up;
   address x;         // as above
-  address act;       // float (slots, y_stride)
+  address act;       // float (slots, y_stride); ROUNDED: words (slots, y_stride), the row in 8 bits
   address experts;   // direct: uint (slots); routed: written
   address norm;      // as above
   address logits;    // routed: float (experts)
@@ -56,7 +57,7 @@ struct GateUpDotPush {
 // y[row] += sum_slot weight[slot] * (down_e[row] . act[slot])
 struct DownDotPush {
   address down;
-  address act;       // staged: float (slots, act_stride); else words (slots, act_stride)
+  address act;       // words (slots, act_stride)
   address y;         // float (rows)
   address experts;   // uint (slots)
   address weights;   // float (slots)

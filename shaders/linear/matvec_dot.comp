@@ -1,5 +1,7 @@
-// Matrix times one vector with activations in 8 bits, for weights in blocks. One invocation (row form) or one subgroup
-// (lanes split the columns) computes ROWS outputs. Twins: engine/reference/quantize, rms_norm, matvec.
+// Matrix times one vector with activations in 8 bits, for weights in blocks. Row form: one invocation computes ROWS outputs.
+// SUBGROUP form: lanes split the columns of ROWS rows, and a subgroup goes on to further rows, with the next weights under
+// way while it multiplies; the first ones are asked for before the activations are there.
+// Twins: engine/reference/quantize, rms_norm, matvec.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 
@@ -9,34 +11,68 @@ layout(constant_id = 2) const uint ROWS = 1;
 layout(constant_id = 3) const bool SUBGROUP = false;
 layout(constant_id = 4) const bool STAGED = false;
 layout(constant_id = 5) const bool NORM = false;
-const uint VECTORS = 1u;
 
 #include "shaders/include/dot_rows.glsl"
 
 layout(push_constant, scalar) uniform Push { MatvecDotPush p; };
 
-void main() {
-  float scale = 1.0;
-  if (STAGED) scale = stage(p.x, 0u, p.norm, p.epsilon);
-  uint unit = SUBGROUP ? gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID : gl_GlobalInvocationID.x;
-  uint units = SUBGROUP ? gl_NumWorkGroups.x * gl_NumSubgroups : gl_NumWorkGroups.x * gl_WorkGroupSize.x;
-  uint64_t row[ROWS];
+uint64_t row_at(uint row) { return p.weights + uint64_t(min(row, p.rows - 1u)) * uint64_t(p.row_bytes); }
+
+void multiply_rows() {
+  uint unit = gl_GlobalInvocationID.x, units = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
   float sum[ROWS];
+  [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] = 0.0;
+  [[dont_unroll]] for (uint portion = 0; portion < kPortions; portion++)
+    [[unroll]] for (uint part = 0; part < kParts; part++) {
+      Q8Block x = block_of(p.x, block_of_part(portion, part));
+      [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        uint64_t row = row_at(unit + r * units);
+        sum[r] += dot_part(load_portion(row, portion), row, portion, part, x);
+      }
+    }
+  Floats y = Floats(p.y);
   [[unroll]] for (uint r = 0; r < ROWS; r++) {
-    row[r] = p.weights + uint64_t(min(unit + r * units, p.rows - 1u)) * uint64_t(p.row_bytes);
-    sum[r] = 0.0;
+    uint row = unit + r * units;
+    if (row < p.rows) y.v[row] = sum[r] + (p.accumulate == 1u ? y.v[row] : 0.0);
   }
-  uint first = SUBGROUP ? gl_SubgroupInvocationID : 0u, step = SUBGROUP ? gl_SubgroupSize : 1u;
-  [[dont_unroll]] for (uint sub = first; sub < kBlocks; sub += step) {
-    Q8Block x = block_of(p.x, 0u, sub);
-    [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] += dot32(row[r], sub, x);
+}
+
+void multiply_by_subgroups() {
+  uint lane = gl_SubgroupInvocationID, first = (gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID) * ROWS;
+  uint stride = gl_NumWorkGroups.x * gl_NumSubgroups * ROWS;
+  Portion w[ROWS];
+  [[unroll]] for (uint r = 0; r < ROWS; r++) w[r] = load_portion(row_at(first + r), min(lane, kPortions - 1u));
+  float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0;
+
+  Floats y = Floats(p.y);
+  [[dont_unroll]] for (; first < p.rows; first += stride) {
+    float sum[ROWS], before[ROWS];
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+      sum[r] = 0.0;
+      before[r] = p.accumulate == 1u && first + r < p.rows ? y.v[first + r] : 0.0;
+    }
+    [[dont_unroll]] for (uint begin = 0; begin < kPortions; begin += gl_SubgroupSize) {
+      bool wraps = begin + gl_SubgroupSize >= kPortions;  // then the next portions are those of further rows
+      uint next_first = wraps ? first + stride : first;
+      uint portion = begin + lane, next_portion = min(wraps ? lane : portion + gl_SubgroupSize, kPortions - 1u);
+      Portion next[ROWS];
+      if (next_first < p.rows)
+        [[unroll]] for (uint r = 0; r < ROWS; r++) next[r] = load_portion(row_at(next_first + r), next_portion);
+      if (portion < kPortions)
+        [[unroll]] for (uint part = 0; part < kParts; part++) {
+          Q8Block x = block_of(p.x, block_of_part(portion, part));
+          [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] += dot_part(w[r], row_at(first + r), portion, part, x);
+        }
+      [[unroll]] for (uint r = 0; r < ROWS; r++) w[r] = next[r];
+    }
+    [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] = subgroupAdd(sum[r]);
+    if (subgroupElect())
+      [[unroll]] for (uint r = 0; r < ROWS; r++)
+        if (first + r < p.rows) y.v[first + r] = sum[r] * scale + before[r];
   }
-  if (SUBGROUP) [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] = subgroupAdd(sum[r]);
-  if (SUBGROUP && !subgroupElect()) return;
-  [[unroll]] for (uint r = 0; r < ROWS; r++) {
-    uint out_row = unit + r * units;
-    if (out_row >= p.rows) continue;
-    Floats y = Floats(p.y);
-    y.v[out_row] = sum[r] * scale + (p.accumulate == 1u ? y.v[out_row] : 0.0);
-  }
+}
+
+void main() {
+  if (SUBGROUP) multiply_by_subgroups();
+  else multiply_rows();
 }

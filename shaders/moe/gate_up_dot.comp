@@ -1,6 +1,7 @@
 // Gate and up products with SwiGLU for one token, activations in 8 bits, weights in blocks. y = slot. MODE 0: dense.
 // MODE 1: direct, expert read from the routing buffer. MODE 3: routed, every subgroup finds its expert in the router's
-// logits, and one writes the choice for who comes after. Twins: engine/reference/quantize, rms_norm, router, expert_ffn.
+// logits, and one writes the choice for who comes after. ROUNDED: a workgroup has 32 rows at a time, and rounds them to 8
+// bits for the product behind it. Twins: engine/reference/quantize, rms_norm, router, expert_ffn.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 
@@ -15,13 +16,109 @@ layout(constant_id = 7) const uint SLOTS = 1;
 layout(constant_id = 8) const uint EXPERTS = 1;
 layout(constant_id = 9) const bool NORMALIZE = true;
 layout(constant_id = 10) const uint LANES = 8;
-const uint VECTORS = 1u;
+layout(constant_id = 11) const bool ROUNDED = false;
 
 #include "shaders/include/dot_rows.glsl"
 #include "shaders/include/expert_units.glsl"
 #include "shaders/include/router_choice.glsl"
 
 layout(push_constant, scalar) uniform Push { GateUpDotPush p; };
+
+shared float activated[ROUNDED ? 32u : 1u];
+
+uint64_t row_in(uint64_t expert, uint row) { return expert + uint64_t(min(row, p.rows - 1u)) * uint64_t(p.row_bytes); }
+float swiglu(float gate, float up) { return gate / (1.0 + exp(-gate)) * up; }
+
+void multiply_rows(uint64_t expert, Floats act) {
+  uint unit = gl_GlobalInvocationID.x, units = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
+  float gate[ROWS], up[ROWS];
+  [[unroll]] for (uint r = 0; r < ROWS; r++) {
+    gate[r] = 0.0;
+    up[r] = 0.0;
+  }
+  [[dont_unroll]] for (uint portion = 0; portion < kPortions; portion++)
+    [[unroll]] for (uint part = 0; part < kParts; part++) {
+      Q8Block x = block_of(p.x, block_of_part(portion, part));
+      [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        uint64_t g = p.gate + row_in(expert, unit + r * units), u = p.up + row_in(expert, unit + r * units);
+        gate[r] += dot_part(load_portion(g, portion), g, portion, part, x);
+        up[r] += dot_part(load_portion(u, portion), u, portion, part, x);
+      }
+    }
+  [[unroll]] for (uint r = 0; r < ROWS; r++) {
+    uint row = unit + r * units;
+    if (row < p.rows) act.v[row] = swiglu(gate[r], up[r]);
+  }
+}
+
+// As in linear/matvec_dot, over two matrices; rows of a workgroup are neighbours.
+void multiply_by_subgroups(uint64_t expert, uint slot, Floats act) {
+  uint lane = gl_SubgroupInvocationID, own = gl_SubgroupID * ROWS;
+  uint first = gl_WorkGroupID.x * gl_NumSubgroups * ROWS, stride = gl_NumWorkGroups.x * gl_NumSubgroups * ROWS;
+  Portion g[ROWS], u[ROWS];
+  [[unroll]] for (uint r = 0; r < ROWS; r++) {
+    uint64_t row = row_in(expert, first + own + r);
+    g[r] = load_portion(p.gate + row, min(lane, kPortions - 1u));
+    u[r] = load_portion(p.up + row, min(lane, kPortions - 1u));
+  }
+  float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0;
+
+  [[dont_unroll]] for (; first < p.rows; first += stride) {  // the same for the whole workgroup
+    float gate[ROWS], up[ROWS];
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+      gate[r] = 0.0;
+      up[r] = 0.0;
+    }
+    [[dont_unroll]] for (uint begin = 0; begin < kPortions; begin += gl_SubgroupSize) {
+      bool wraps = begin + gl_SubgroupSize >= kPortions;
+      uint next_first = wraps ? first + stride : first;
+      uint portion = begin + lane, next_portion = min(wraps ? lane : portion + gl_SubgroupSize, kPortions - 1u);
+      Portion next_g[ROWS], next_u[ROWS];
+      if (next_first < p.rows)
+        [[unroll]] for (uint r = 0; r < ROWS; r++) {
+          uint64_t row = row_in(expert, next_first + own + r);
+          next_g[r] = load_portion(p.gate + row, next_portion);
+          next_u[r] = load_portion(p.up + row, next_portion);
+        }
+      if (portion < kPortions)
+        [[unroll]] for (uint part = 0; part < kParts; part++) {
+          Q8Block x = block_of(p.x, block_of_part(portion, part));
+          [[unroll]] for (uint r = 0; r < ROWS; r++) {
+            uint64_t row = row_in(expert, first + own + r);
+            gate[r] += dot_part(g[r], p.gate + row, portion, part, x);
+            up[r] += dot_part(u[r], p.up + row, portion, part, x);
+          }
+        }
+      [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        g[r] = next_g[r];
+        u[r] = next_u[r];
+      }
+    }
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+      gate[r] = subgroupAdd(gate[r]) * scale;
+      up[r] = subgroupAdd(up[r]) * scale;
+    }
+    if (!ROUNDED) {
+      if (subgroupElect())
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+          if (first + own + r < p.rows) act.v[first + own + r] = swiglu(gate[r], up[r]);
+      continue;
+    }
+    if (subgroupElect()) [[unroll]] for (uint r = 0; r < ROWS; r++) activated[own + r] = swiglu(gate[r], up[r]);
+    barrier();
+    if (gl_SubgroupID == 0u) {
+      uint i = lane % 8u;
+      Q8Part part = quantize4(vec4(activated[4u * i], activated[4u * i + 1u], activated[4u * i + 2u], activated[4u * i + 3u]));
+      Uints block = Uints(p.act + uint64_t(slot * p.y_stride + first / 32u * kQ8Words) * 4ul);
+      if (lane < 8u) block.v[i] = part.q;
+      if (lane == 0u) {
+        block.v[kQ8Scale] = floatBitsToUint(part.d);
+        block.v[kQ8Sums] = part.sums;
+      }
+    }
+    barrier();
+  }
+}
 
 void main() {
   uint slot = gl_WorkGroupID.y, expert = 0;
@@ -30,35 +127,8 @@ void main() {
     bool publish = gl_WorkGroupID.x == 0u && slot == SLOTS - 1u && gl_SubgroupID == 0u;
     expert = choose_experts(p.logits, slot, publish, p.experts, p.weights);
   }
-  float scale = 1.0;
-  if (STAGED) scale = stage(p.x, 0u, p.norm, p.epsilon);
-  uint unit = SUBGROUP ? gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID : gl_GlobalInvocationID.x;
-  uint units = SUBGROUP ? gl_NumWorkGroups.x * gl_NumSubgroups : gl_NumWorkGroups.x * gl_WorkGroupSize.x;
   uint64_t offset = expert_offset(expert, p.expert_bytes_low, p.expert_bytes_high);
-  uint64_t row[ROWS];
-  float gate[ROWS], up[ROWS];
-  [[unroll]] for (uint r = 0; r < ROWS; r++) {
-    row[r] = offset + uint64_t(min(unit + r * units, p.rows - 1u)) * uint64_t(p.row_bytes);
-    gate[r] = 0.0;
-    up[r] = 0.0;
-  }
-  uint first = SUBGROUP ? gl_SubgroupInvocationID : 0u, step = SUBGROUP ? gl_SubgroupSize : 1u;
-  [[dont_unroll]] for (uint sub = first; sub < kBlocks; sub += step) {
-    Q8Block x = block_of(p.x, 0u, sub);
-    [[unroll]] for (uint r = 0; r < ROWS; r++) {
-      gate[r] += dot32(p.gate + row[r], sub, x);
-      up[r] += dot32(p.up + row[r], sub, x);
-    }
-  }
-  if (SUBGROUP) [[unroll]] for (uint r = 0; r < ROWS; r++) {
-    gate[r] = subgroupAdd(gate[r]);
-    up[r] = subgroupAdd(up[r]);
-  }
-  if (SUBGROUP && !subgroupElect()) return;
-  [[unroll]] for (uint r = 0; r < ROWS; r++) {
-    uint out_row = unit + r * units;
-    if (out_row >= p.rows) continue;
-    float g = gate[r] * scale;
-    Floats(p.act + uint64_t(slot * p.y_stride) * 4ul).v[out_row] = g / (1.0 + exp(-g)) * (up[r] * scale);
-  }
+  Floats act = Floats(p.act + uint64_t(slot * p.y_stride) * 4ul);
+  if (SUBGROUP) multiply_by_subgroups(offset, slot, act);
+  else multiply_rows(offset, act);
 }
