@@ -86,18 +86,29 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   }
   kernels.plan().barrier();
 
-  kernels.plan().tag("rope+kv");
-  FOVEA_TRY(record_rope_store(kernels, {.shape = shape, .qkv = a.qkv, .query = a.query, .query_norm = w.query_norm,
-                                        .key_norm = w.key_norm, .turns = weights.turns, .qkv_stride = a.strides.qkv,
-                                        .rope_width = config.rope_width, .halves = config.rope_layout == RopeLayout::halves,
-                                        .norm = static_cast<std::uint32_t>(config.qk_norm), .epsilon = config.norm_epsilon}));
-  kernels.plan().barrier();
-
-  kernels.plan().tag("attention");
-  const AttentionArgs attention{.shape = shape, .query = a.query, .y = a.attended, .y_stride = a.strides.attended,
-                                .values = a.split_values, .partial = a.split_partial};
-  FOVEA_TRY(tokens == 1 ? record_attention_decode(kernels, attention) : record_attention_prefill(kernels, attention));
-  if (capture != nullptr && capture->layers[layer].slots > 0) {
+  const bool captured = capture != nullptr && capture->layers[layer].slots > 0;
+  const RopeStoreArgs rope{.shape = shape, .qkv = a.qkv, .query = a.query, .query_norm = w.query_norm,
+                           .key_norm = w.key_norm, .turns = weights.turns, .qkv_stride = a.strides.qkv,
+                           .rope_width = config.rope_width, .halves = config.rope_layout == RopeLayout::halves,
+                           .norm = static_cast<std::uint32_t>(config.qk_norm), .epsilon = config.norm_epsilon};
+  if (tokens == 1 && takes_rope_attention(kernels, shape)) {
+    kernels.plan().tag("attention");
+    RopeAttentionArgs attention{.rope = rope, .y = a.attended, .values = a.split_values, .partial = a.split_partial,
+                                .splits = attention_splits(kernels.facts(), config.kv_heads)};
+    if (!captured) attention.rope.query = 0;
+    FOVEA_TRY(record_rope_attention(kernels, attention));
+    // Attention rows read its queries and the newest key; where it is split, its own barrier has come between.
+    if (attention.splits == 1) kernels.plan().barrier();
+  } else {
+    kernels.plan().tag("rope+kv");
+    FOVEA_TRY(record_rope_store(kernels, rope));
+    kernels.plan().barrier();
+    kernels.plan().tag("attention");
+    const AttentionArgs attention{.shape = shape, .query = a.query, .y = a.attended, .y_stride = a.strides.attended,
+                                  .values = a.split_values, .partial = a.split_partial};
+    FOVEA_TRY(tokens == 1 ? record_attention_decode(kernels, attention) : record_attention_prefill(kernels, attention));
+  }
+  if (captured) {
     // Reads what attention read and writes elsewhere, so it needs no barrier of its own.
     const CaptureLayout::Layer& rows = capture->layers[layer];
     kernels.plan().tag("attention rows");

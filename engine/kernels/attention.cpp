@@ -25,6 +25,40 @@ Result<ShaderId> variant(ShaderId first, DType kv) {
   return static_cast<ShaderId>(static_cast<std::uint16_t>(first) + (kv == DType::Q8_0 ? 1 : 0));
 }
 
+constexpr std::uint32_t kLeastPages = 4;   // of a split of rope_attention: one for each of its subgroups
+constexpr std::uint32_t kMostSubgroups = 4;
+
+// Shared memory of shaders/attention/rope_attention.comp, rounded up: queries of a group or sums of all subgroups,
+// their maxima and weights, a key and a value with the peaks of their words.
+std::uint32_t rope_attention_bytes(const AttentionShape& shape, std::uint32_t subgroups) {
+  const std::uint32_t group = shape.query_heads / shape.kv_heads;
+  const std::uint32_t queries = group * ((shape.head_width + 127) / 128 * 128);
+  const std::uint32_t sums = subgroups * group * ((shape.head_width + 7) / 8 * 8);
+  const std::uint32_t staged = (shape.head_width + 15) / 16 * 16 * 5 / 2;
+  return 4 * (std::max(queries, sums) + 2 * subgroups * group + staged);
+}
+
+// Subgroups that take a split together: as many as shared memory allows; 0 where it is too small for one.
+std::uint32_t rope_attention_subgroups(const gpu::DeviceFacts& facts, const AttentionShape& shape) {
+  std::uint32_t subgroups = kMostSubgroups;
+  while (subgroups > 0 && rope_attention_bytes(shape, subgroups) > facts.shared_memory_bytes) subgroups /= 2;
+  return subgroups;
+}
+
+struct Combination {
+  std::uint64_t values = 0, partial = 0, y = 0;
+  std::uint32_t splits = 0, least_pages = 1;
+  std::uint32_t in_flight = 1;  // splits whose loads are issued together
+};
+Result<void> record_combine(KernelRecorder& kernels, const AttentionShape& shape, const Combination& of) {
+  const std::uint32_t lanes = kernels.subgroup();
+  const shader::CombinePush push{.values = of.values, .partial = of.partial, .y = of.y, .state = shape.state,
+                                 .query_heads = shape.query_heads};
+  return kernels.dispatch(ShaderId::attention_combine,
+                          {lanes, shape.head_width, of.splits, of.least_pages, of.in_flight}, push,
+                          (shape.head_width + lanes - 1) / lanes, shape.query_heads);
+}
+
 }  // namespace
 
 Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& args) {
@@ -67,9 +101,35 @@ Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArg
                              shape.kv_heads, splits));
   if (whole) return {};
   kernels.plan().barrier();
-  const shader::CombinePush combine{.values = args.values, .partial = args.partial, .y = args.y, .query_heads = shape.query_heads};
-  return kernels.dispatch(ShaderId::attention_combine, {lanes, shape.head_width, splits}, combine,
-                          (shape.head_width + lanes - 1) / lanes, shape.query_heads);
+  return record_combine(kernels, shape,
+                        {.values = args.values, .partial = args.partial, .y = args.y, .splits = splits});
+}
+
+bool takes_rope_attention(const KernelRecorder& kernels, const AttentionShape& shape) {
+  return kernels.folds_steps() && kernels.subgroup() >= 4 && rope_attention_subgroups(kernels.facts(), shape) > 0;
+}
+
+Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args) {
+  const RopeStoreArgs& rope = args.rope;
+  const AttentionShape& shape = rope.shape;
+  FOVEA_ASSIGN(const ShaderId id, variant(ShaderId::rope_attention_F16, shape.kv));
+  const std::uint32_t lanes = kernels.subgroup(), splits = args.splits;
+  const std::uint32_t subgroups = rope_attention_subgroups(kernels.facts(), shape);
+  const bool whole = splits == 1;
+  const shader::RopeAttentionPush push{.qkv = rope.qkv, .query = rope.query, .pages = shape.pages,
+                                       .query_norm = rope.query_norm, .key_norm = rope.key_norm, .turns = rope.turns,
+                                       .y = whole ? args.y : args.values, .partial = args.partial, .state = shape.state,
+                                       .layer_offset = shape.layer_offset, .query_heads = shape.query_heads,
+                                       .kv_heads = shape.kv_heads, .epsilon = rope.epsilon,
+                                       .scale = score_scale(shape.head_width)};
+  FOVEA_TRY(kernels.dispatch(id,
+                             {lanes * subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm,
+                              shape.query_heads / shape.kv_heads, lanes, subgroups, whole ? 1u : 0u, kLeastPages},
+                             push, shape.kv_heads, splits));
+  if (whole) return {};
+  kernels.plan().barrier();
+  return record_combine(kernels, shape, {.values = args.values, .partial = args.partial, .y = args.y, .splits = splits,
+                                         .least_pages = kLeastPages, .in_flight = 16});
 }
 
 Result<void> record_attention_rows(KernelRecorder& kernels, const AttentionRowsArgs& args) {

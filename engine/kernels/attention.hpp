@@ -38,6 +38,17 @@ struct AttentionArgs {
 [[nodiscard]] Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args);
 // Splits of the key range, a barrier, and their combination; one step where attention_splits is 1.
 [[nodiscard]] Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArgs& args);
+// Norm, rotation, KV write and attention of one token in one step (two and a barrier where it is split), for a recorder
+// that folds steps.
+struct RopeAttentionArgs {
+  RopeStoreArgs rope;         // its `query`: where rotated queries are left for the trace, or 0
+  std::uint64_t y = 0, values = 0, partial = 0;  // as in AttentionArgs
+  std::uint32_t splits = 1;   // of the key range
+};
+[[nodiscard]] Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args);
+// Whether this device has the shared memory for it; else the steps stay apart.
+[[nodiscard]] bool takes_rope_attention(const KernelRecorder& kernels, const AttentionShape& shape);
+
 // How many splits decode uses on this device; the scratch above is sized by it.
 [[nodiscard]] std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_heads);
 

@@ -1,8 +1,8 @@
 // Attention of one query position: one subgroup per KV head and split of the key range; all query heads that share the
-// KV head are computed together, so that keys and values are read once. Lane = key for scores, lane = cell of consecutive
-// dimensions for the values: the two or four that a word of the cache holds. Writes unnormalised sums with their maximum and weight for attention_combine, or, where one split holds
-// all keys, the output itself.
-// Twin: engine/reference/attention.
+// KV head are computed together, so that keys and values are read once. Lane = key for scores, lane = cell of
+// consecutive dimensions for the values: the two or four that a word of the cache holds. Writes unnormalised sums with
+// their maximum and weight for attention_combine, or, where one split holds all keys, the output itself. The form of
+// CPU drivers; GPUs take rope_attention. Twin: engine/reference/attention.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -10,6 +10,7 @@
 #extension GL_KHR_shader_subgroup_shuffle : require
 
 #include "shaders/include/pages.glsl"
+#include "shaders/include/splits.glsl"
 #include "shaders/include/state.glsl"
 
 layout(local_size_x_id = 0) in;  // one subgroup
@@ -43,9 +44,8 @@ const uint CELLS = (ROW_CELLS + LANES - 1) / LANES;  // per lane
 void main() {
   uint kv_head = gl_WorkGroupID.x, split = gl_WorkGroupID.y, splits = gl_NumWorkGroups.y, lane = gl_SubgroupInvocationID;
   uint keys = State(p.state).s.position + 1u;
-  // Splits take whole pages, so that their borders do not depend on how far the last page is filled.
-  uint pages = (keys + kPageKeys - 1u) / kPageKeys, pages_per_split = (pages + splits - 1u) / splits;
-  uint first = min(split * pages_per_split * kPageKeys, keys), end = min(first + pages_per_split * kPageKeys, keys);
+  KeyRange range = split_range(keys, split, splits, 1u);
+  uint first = range.first, end = range.end;
   uint64_t queries = p.query + uint64_t(kv_head * GROUP * HEAD_WIDTH) * 4ul;
 #if KV_F16
   uint values = value_offset(p.kv_heads, HEAD_WIDTH);

@@ -14,7 +14,9 @@
 
 layout(buffer_reference, scalar, buffer_reference_align = 4) buffer Uints { uint v[]; };
 layout(buffer_reference, scalar, buffer_reference_align = 4) buffer Floats { float v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 8) buffer Float2s { vec2 v[]; };
 layout(buffer_reference, scalar, buffer_reference_align = 2) buffer Halves { uint16_t v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 8) buffer Uint2s { uvec2 v[]; };
 layout(buffer_reference, scalar, buffer_reference_align = 16) buffer Uint4s { uvec4 v[]; };
 layout(buffer_reference, scalar, buffer_reference_align = 8) buffer Addresses { uint64_t v[]; };
 // Activation rows start at multiples of 16 bytes (engine/decoder/activations pads their strides).

@@ -12,8 +12,12 @@ uint64_t layer_address(uint64_t pages, uint layer_offset, uint key) {
 }
 
 #if KV_F16
+// Bytes from the layer's part of the page.
+uint key_offset(uint kv_head, uint key, uint head_width) {
+  return (kv_head * kPageKeys + key % kPageKeys) * head_width * 2u;
+}
 uint64_t key_address(uint64_t pages, uint layer_offset, uint kv_head, uint key, uint head_width) {
-  return Addresses(pages).v[key / kPageKeys] + uint64_t(layer_offset + (kv_head * kPageKeys + key % kPageKeys) * head_width * 2u);
+  return Addresses(pages).v[key / kPageKeys] + uint64_t(layer_offset + key_offset(kv_head, key, head_width));
 }
 // Values follow the keys of all heads of the layer.
 uint value_offset(uint kv_heads, uint head_width) { return kv_heads * kPageKeys * head_width * 2u; }

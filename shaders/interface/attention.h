@@ -21,7 +21,8 @@ struct RopeStorePush {
   float epsilon;
 };
 
-// Attention of one layer. Splits: parts of the key range handled by different workgroups in decode.
+// Attention of one layer. Splits: parts of the key range handled by different workgroups in decode
+// (shaders/include/splits.glsl).
 struct AttentionPush {
   address query;         // float (tokens, query_heads * head_width)
   address pages;
@@ -35,10 +36,30 @@ struct AttentionPush {
   float scale;           // 1 / sqrt(head_width)
 };
 
+// Both of one token, in one step.
+struct RopeAttentionPush {
+  address qkv;           // float: query heads, then key heads, then value heads
+  address query;         // float (query_heads * head_width): where rotated queries are left for the trace, or 0
+  address pages;
+  address query_norm;    // float weights, or 0
+  address key_norm;
+  address turns;
+  address y;             // partial sums (query_heads, splits, head_width); of one split the output
+  address partial;       // (query_heads, splits, 2): maximum score and sum of exponentials
+  address state;
+  uint layer_offset;
+  uint query_heads;
+  uint kv_heads;
+  float epsilon;
+  float scale;           // 1 / sqrt(head_width)
+};
+
+// Of splits that have keys: the others are not read.
 struct CombinePush {
   address values;        // float (query_heads, splits, head_width)
   address partial;       // float (query_heads, splits, 2)
   address y;             // float (query_heads * head_width)
+  address state;
   uint query_heads;
 };
 

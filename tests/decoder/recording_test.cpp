@@ -11,6 +11,9 @@
 namespace fovea::test {
 namespace {
 
+// The steps of either kind of device: those of a GPU keep rotated queries only where a row is recorded.
+constexpr ProductForm kForms[]{ProductForm::cpu, ProductForm::gpu};
+
 class Recording : public DecoderTest, public testing::WithParamInterface<ModelShape> {
  protected:
   void SetUp() override {
@@ -33,30 +36,35 @@ class Recording : public DecoderTest, public testing::WithParamInterface<ModelSh
 };
 
 TEST_P(Recording, attention_rows_sum_to_one_and_equal_the_reference) {
-  const std::vector<std::int32_t> prompt = tokens(44, 4);
-  const Generation run = generate(*decoder_, prompt, 30, trace());
-  const reference::ReferenceCapture expected = judge(prompt, run);
-  const std::vector<HeadId> order = decoder_->row_order();
-  ASSERT_EQ(order.size(), 3u);
-  std::size_t rows = 0;
-  for (const RecordedStep& step : run.steps)
-    for (std::size_t slot = 0; slot < order.size(); ++slot)
-      for (std::uint32_t t = 0; t < step.tokens; ++t, ++rows) {
-        const std::uint32_t query = step.first + t;
-        const std::size_t of_head = order[slot].layer * decoder_->config().query_heads + order[slot].head;
-        const std::vector<float>& want = expected.attention_rows[of_head * expected.tokens + query];
-        ASSERT_EQ(want.size(), query + 1);
-        double sum = 0;
-        for (std::uint32_t key = 0; key <= query; ++key) {
-          const double got =
-              static_cast<double>(half_to_float(step.rows[(slot * step.rows_capacity + t) * step.row_stride + key]));
-          ASSERT_NEAR(got, static_cast<double>(want[key]), 2e-3 * static_cast<double>(want[key]) + 1e-5)
-              << "layer " << order[slot].layer << " head " << order[slot].head << " query " << query << " key " << key;
-          sum += got;
+  for (const ProductForm form : kForms) {
+    SCOPED_TRACE("form " + std::to_string(static_cast<int>(form)));
+    load(GetParam(), {.form = form});
+    const std::vector<std::int32_t> prompt = tokens(44, 4);
+    const Generation run = generate(*decoder_, prompt, 30, trace());
+    const reference::ReferenceCapture expected = judge(prompt, run);
+    const std::vector<HeadId> order = decoder_->row_order();
+    ASSERT_EQ(order.size(), 3u);
+    std::size_t rows = 0;
+    for (const RecordedStep& step : run.steps)
+      for (std::size_t slot = 0; slot < order.size(); ++slot)
+        for (std::uint32_t t = 0; t < step.tokens; ++t, ++rows) {
+          const std::uint32_t query = step.first + t;
+          const std::size_t of_head = order[slot].layer * decoder_->config().query_heads + order[slot].head;
+          const std::vector<float>& want = expected.attention_rows[of_head * expected.tokens + query];
+          ASSERT_EQ(want.size(), query + 1);
+          double sum = 0;
+          for (std::uint32_t key = 0; key <= query; ++key) {
+            const double got =
+                static_cast<double>(half_to_float(step.rows[(slot * step.rows_capacity + t) * step.row_stride + key]));
+            ASSERT_NEAR(got, static_cast<double>(want[key]), 2e-3 * static_cast<double>(want[key]) + 1e-5)
+                << "layer " << order[slot].layer << " head " << order[slot].head << " query " << query << " key "
+                << key;
+            sum += got;
+          }
+          ASSERT_NEAR(sum, 1.0, 1e-3);
         }
-        ASSERT_NEAR(sum, 1.0, 1e-3);
-      }
-  EXPECT_EQ(rows, 3u * (44 + 29));
+    EXPECT_EQ(rows, 3u * (44 + 29));
+  }
 }
 
 class RecordedRouting : public Recording {};
@@ -79,15 +87,19 @@ TEST_P(RecordedRouting, equals_the_reference) {
 }
 
 TEST_P(Recording, does_not_change_what_is_said) {
-  const std::vector<std::int32_t> prompt = tokens(37, 6);
-  const SamplingOptions sampling{.temperature = 1.5f, .top_k = 0, .top_p = 1, .min_p = 0, .seed = 9};
-  const Generation plain = generate(*decoder_, prompt, 25, {}, sampling);
-  const Generation recorded = generate(*decoder_, prompt, 25, trace(), sampling);
-  const Generation again = generate(*decoder_, prompt, 25, {}, sampling);
-  EXPECT_EQ(plain.drawn, recorded.drawn);
-  EXPECT_EQ(plain.drawn, again.drawn);
-  EXPECT_TRUE(plain.steps.front().rows.empty());
-  EXPECT_TRUE(plain.steps.front().experts.empty());
+  for (const ProductForm form : kForms) {
+    SCOPED_TRACE("form " + std::to_string(static_cast<int>(form)));
+    load(GetParam(), {.form = form});
+    const std::vector<std::int32_t> prompt = tokens(37, 6);
+    const SamplingOptions sampling{.temperature = 1.5f, .top_k = 0, .top_p = 1, .min_p = 0, .seed = 9};
+    const Generation plain = generate(*decoder_, prompt, 25, {}, sampling);
+    const Generation recorded = generate(*decoder_, prompt, 25, trace(), sampling);
+    const Generation again = generate(*decoder_, prompt, 25, {}, sampling);
+    EXPECT_EQ(plain.drawn, recorded.drawn);
+    EXPECT_EQ(plain.drawn, again.drawn);
+    EXPECT_TRUE(plain.steps.front().rows.empty());
+    EXPECT_TRUE(plain.steps.front().experts.empty());
+  }
 }
 
 std::vector<ModelShape> some_shapes(bool dense) {

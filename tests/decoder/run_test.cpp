@@ -38,14 +38,21 @@ TEST_F(Runs, are_repeated_to_the_bit_whatever_came_between) {
 }
 
 TEST_F(Runs, are_the_same_to_the_bit_with_a_barrier_before_every_dispatch) {
-  for (const ModelShape& shape : {kMixture, model_shapes().front(), model_shapes()[4]}) {
-    load(shape);
+  ModelShape one_kv_head = kMixture;  // attention is split on any device
+  one_kv_head.kv_heads = 1;
+  for (const auto& [shape, form] : {std::pair{kMixture, ProductForm::suits_device},
+                                    {model_shapes().front(), ProductForm::suits_device},
+                                    {model_shapes()[4], ProductForm::suits_device},
+                                    {kMixture, ProductForm::gpu},
+                                    {one_kv_head, ProductForm::gpu},
+                                    {model_shapes().front(), ProductForm::gpu}}) {
+    load(shape, {.form = form});
     const std::vector<std::int32_t> prompt = tokens(70, 3);
     const DecoderTrace trace{.routing = true, .heads = {{0, 1}, {1, 0}}, .row_positions = 256};
     const std::vector<float> logits = all_logits(*decoder_, prompt, 70);
     const Generation run = generate(*decoder_, prompt, 40, trace);
     decoder_.reset();
-    decoder_ = make_decoder(device(), *file_, {.barrier_everywhere = true});
+    decoder_ = make_decoder(device(), *file_, {.barrier_everywhere = true, .form = form});
     EXPECT_TRUE(all_logits(*decoder_, prompt, 70) == logits) << shape.name;
     const Generation fenced = generate(*decoder_, prompt, 40, trace);
     EXPECT_EQ(fenced.drawn, run.drawn) << shape.name;

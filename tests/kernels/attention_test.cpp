@@ -142,7 +142,8 @@ TEST_F(KernelTest, AttentionRefusesACacheOfAnotherType) {
   const AttentionShape shape{.query_heads = 1, .kv_heads = 1, .head_width = 32, .kv = DType::Q4_0};
   for (const auto& refused :
        {record_attention_decode(kernels, {.shape = shape}), record_attention_prefill(kernels, {.shape = shape}),
-        record_attention_rows(kernels, {.shape = shape}), record_rope_store(kernels, {.shape = shape})}) {
+        record_attention_rows(kernels, {.shape = shape}), record_rope_store(kernels, {.shape = shape}),
+        record_rope_attention(kernels, {.rope = {.shape = shape}})}) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
     EXPECT_NE(refused.error().sentence().find("Q4_0"), std::string::npos);

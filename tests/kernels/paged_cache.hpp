@@ -95,6 +95,17 @@ class PagedCache {
       reference::round_to_q8_0(values, head_width_);
     }
   }
+  // The key or value that the device wrote to a position for one head, as it will be read.
+  [[nodiscard]] std::vector<float> stored(bool value, std::uint32_t head, std::uint32_t position) const {
+    const std::vector<std::uint16_t> halves = memory_.values<std::uint16_t>();
+    const auto* const quants = reinterpret_cast<const std::int8_t*>(halves.data());
+    std::vector<float> row(head_width_);
+    for (std::uint32_t d = 0; d < head_width_; ++d)
+      row[d] = kv_ == DType::F16 ? half_to_float(halves[at(value, head, position, d)])
+                                 : static_cast<float>(quants[quant_at(value, head, position, d)]) *
+                                       half_to_float(halves[scale_at(value, head, position, d / shader::kKvBlock)]);
+    return row;
+  }
   // What one query head of `group` per KV head gets from the first `count` positions.
   void attend(std::span<const float> query, std::uint32_t query_head, std::uint32_t group, std::uint32_t count,
               std::span<float> out, std::span<float> weights = {}) const {

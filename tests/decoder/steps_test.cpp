@@ -1,0 +1,39 @@
+// How many steps a decoded token takes where small ones are folded, as on a GPU: each costs microseconds there.
+#include <gtest/gtest.h>
+
+#include "engine/decoder/forward_pass.hpp"
+#include "engine/kernels/attention.hpp"
+#include "tests/decoder/decoder_bench.hpp"
+
+namespace fovea::test {
+namespace {
+
+class Steps : public DecoderTest {
+ protected:
+  // Dispatches of one decoded token without embedding and head, for each layer.
+  static std::uint32_t of_a_layer(const ModelShape& shape) {
+    const GgufFile file = must(seeded_model(shape).open());
+    const ModelConfig config = must(read_model_config(file));
+    const ModelWeights stored = must(read_model_weights(file, config));
+    const DeviceWeights weights = must(DeviceWeights::upload(device(), config, stored, {}, {}));
+    const Activations activations = must(Activations::create(device(), config, 8, 1));
+    const KvCache cache = must(KvCache::create(device(), config, 64, shape.kv));
+    const ForwardPass pass{.config = config, .weights = weights, .activations = activations, .cache = cache};
+    auto recorder = must(device().record());
+    KernelRecorder kernels(device(), recorder, ProductForm::gpu);
+    must(pass.record(kernels, 1, Head::none, nullptr));
+    const gpu::CommandPlan plan = must(recorder.finish());
+    return (plan.dispatches() - 1) / config.layers;
+  }
+};
+
+TEST_F(Steps, of_a_layer_are_five_and_six_of_a_mixture_and_one_more_where_attention_is_split) {
+  ModelShape shape{.name = "dense", .type = DType::F16};
+  const std::uint32_t split = attention_splits(device().facts(), shape.kv_heads) > 1 ? 1 : 0;
+  EXPECT_EQ(of_a_layer(shape), 5 + split);
+  shape = {.name = "mixture", .architecture = "qwen3moe", .type = DType::F16, .experts = 16, .used = 4};
+  EXPECT_EQ(of_a_layer(shape), 6 + split);
+}
+
+}  // namespace
+}  // namespace fovea::test

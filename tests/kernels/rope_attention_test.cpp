@@ -1,0 +1,208 @@
+// Norm, rotation, KV write and attention of one token in one step: to the bit what the steps apart write to the cache
+// and hand to the trace, and the reference's attention over that.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "engine/decoder/device_weights.hpp"
+#include "engine/kernels/attention.hpp"
+#include "tests/kernels/paged_cache.hpp"
+#include "tests/support/kernel_test.hpp"
+#include "tests/support/tolerance.hpp"
+
+namespace fovea::test {
+namespace {
+
+constexpr Tolerance kAttention{.relative_l2 = 5e-6, .scaled_max = 1e-5};
+
+struct Case {
+  const char* name;
+  std::uint32_t query_heads, kv_heads, head_width, rope_width;
+  RopeLayout layout;
+  QkNorm norm;
+  DType kv = DType::F16;
+  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+};
+
+class RopeAttention : public KernelTest, public testing::WithParamInterface<Case> {
+ protected:
+  void SetUp() override {
+    KernelTest::SetUp();
+    const Case c = GetParam();
+    const std::uint32_t query_width = c.query_heads * c.head_width, kv_width = c.kv_heads * c.head_width;
+    Seeded random(c.head_width);
+    ModelConfig config;
+    config.query_heads = c.query_heads;
+    config.kv_heads = c.kv_heads;
+    config.head_width = c.head_width;
+    config.rope_width = c.rope_width;
+    config.rope_base = 10000.0f;
+    if (IsSkipped()) return;
+    const bool whole = c.norm == QkNorm::full_width;
+    rope_.qkv = place(random.normals(query_width + 2 * kv_width, 1.5));
+    rope_.qkv_stride = query_width + 2 * kv_width;
+    rope_.query_norm = c.norm == QkNorm::none ? 0 : place(random.normals(whole ? query_width : c.head_width));
+    rope_.key_norm = c.norm == QkNorm::none ? 0 : place(random.normals(whole ? kv_width : c.head_width));
+    rope_.turns = place(rope_turns(config));
+    rope_.rope_width = c.rope_width;
+    rope_.halves = c.layout == RopeLayout::halves;
+    rope_.norm = static_cast<std::uint32_t>(c.norm);
+    rope_.epsilon = 1e-6f;
+  }
+
+  void check(std::uint32_t position, std::uint32_t splits) {
+    SCOPED_TRACE("position " + std::to_string(position) + ", splits " + std::to_string(splits));
+    const Case c = GetParam();
+    const std::uint32_t row = c.query_heads * c.head_width, group = c.query_heads / c.kv_heads;
+    PagedCache cache = filled(position), twin_cache = filled(position);
+    set_state(position, 1);
+    const std::uint64_t pages = place(cache.table()), twin_pages = place(twin_cache.table());
+
+    GuardBuffer query = output(row), y = output(row), values = output(std::uint64_t{row} * splits),
+                partial = output(std::uint64_t{c.query_heads} * splits * 2);
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) {
+          EXPECT_TRUE(takes_rope_attention(kernels, shape(cache, pages, state)));
+          RopeStoreArgs rope = rope_;
+          rope.shape = shape(cache, pages, state);
+          rope.query = query.address();
+          return record_rope_attention(kernels, {.rope = rope,
+                                                 .y = y.address(),
+                                                 .values = values.address(),
+                                                 .partial = partial.address(),
+                                                 .splits = splits});
+        },
+        {&query, &y, &values, &partial, &cache.memory()}, ProductForm::gpu);
+
+    const std::uint32_t twin_splits = attention_splits(device().facts(), c.kv_heads);
+    GuardBuffer twin_query = output(row), twin_y = output(row), twin_values = output(std::uint64_t{row} * twin_splits),
+                twin_partial = output(std::uint64_t{c.query_heads} * twin_splits * 2);
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+          RopeStoreArgs rope = rope_;
+          rope.shape = shape(twin_cache, twin_pages, state);
+          rope.query = twin_query.address();
+          FOVEA_TRY(record_rope_store(kernels, rope));
+          kernels.plan().barrier();
+          return record_attention_decode(kernels, {.shape = rope.shape,
+                                                   .query = rope.query,
+                                                   .y = twin_y.address(),
+                                                   .y_stride = row,
+                                                   .values = twin_values.address(),
+                                                   .partial = twin_partial.address()});
+        },
+        {&twin_query, &twin_y, &twin_values, &twin_partial, &twin_cache.memory()});
+
+    EXPECT_TRUE(query.contents() == twin_query.contents()) << "queries of the trace";
+    EXPECT_TRUE(cache.memory().contents() == twin_cache.memory().contents()) << "keys and values in the cache";
+    EXPECT_TRUE(near_enough(y.values<float>(), twin_y.values<float>(), kAttention));
+
+    // The newest key and value are those of the cache, rounded as they are.
+    for (std::uint32_t head = 0; head < c.kv_heads; ++head)
+      for (const bool value : {false, true}) {
+        const std::vector<float> newest = cache.stored(value, head, position);
+        std::vector<float>& all = value ? cache.values : cache.keys;
+        all.insert(all.end(), newest.begin(), newest.end());
+      }
+    const std::vector<float> queries = query.values<float>();
+    std::vector<float> expected(row);
+    for (std::uint32_t h = 0; h < c.query_heads; ++h)
+      cache.attend(std::span(queries).subspan(h * c.head_width, c.head_width), h, group, position + 1,
+                   std::span(expected).subspan(h * c.head_width, c.head_width));
+    EXPECT_TRUE(near_enough(y.values<float>(), expected, kAttention));
+  }
+
+  // Nobody asks for the queries.
+  void check_untold(std::uint32_t position) {
+    const Case c = GetParam();
+    const std::uint32_t row = c.query_heads * c.head_width;
+    std::vector<std::vector<std::byte>> outputs;
+    for (const bool told : {true, false}) {
+      PagedCache cache = filled(position);
+      set_state(position, 1);
+      const std::uint64_t pages = place(cache.table());
+      GuardBuffer query = output(row), y = output(row), values = output(std::uint64_t{row} * 2),
+                  partial = output(std::uint64_t{c.query_heads} * 4);
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t state) {
+            RopeStoreArgs rope = rope_;
+            rope.shape = shape(cache, pages, state);
+            rope.query = told ? query.address() : 0;
+            return record_rope_attention(kernels, {.rope = rope,
+                                                   .y = y.address(),
+                                                   .values = values.address(),
+                                                   .partial = partial.address(),
+                                                   .splits = 2});
+          },
+          {&query, &y, &values, &partial, &cache.memory()}, ProductForm::gpu);
+      outputs.push_back(y.contents());
+      if (!told) {
+        EXPECT_TRUE(std::ranges::all_of(query.values<float>(), GuardBuffer::is_poison));
+      }
+    }
+    EXPECT_TRUE(outputs[0] == outputs[1]);
+  }
+
+ private:
+  [[nodiscard]] PagedCache filled(std::uint32_t position) const {
+    const Case c = GetParam();
+    Seeded random(position + 7);
+    PagedCache cache(device(), c.kv_heads, c.head_width, 0, position + 1, 5, c.kv);
+    cache.fill(position, random);
+    return cache;
+  }
+  [[nodiscard]] static AttentionShape shape(const PagedCache& cache, std::uint64_t pages, std::uint64_t state) {
+    const Case c = GetParam();
+    return {.query_heads = c.query_heads,
+            .kv_heads = c.kv_heads,
+            .head_width = c.head_width,
+            .tokens = 1,
+            .layer_offset = cache.layer_offset(),
+            .pages = pages,
+            .state = state,
+            .kv = c.kv};
+  }
+  RopeStoreArgs rope_;
+};
+
+TEST_P(RopeAttention, equals_its_twin_and_the_reference) {
+  for (const std::uint32_t position : {0u, 1u, 31u, 32u, 127u, 128u, 333u})
+    for (const std::uint32_t splits : {1u, 4u}) check(position, splits);
+}
+
+// Among them more splits than have keys, a last one that holds the newest position only, and several pages each.
+TEST_P(RopeAttention, equals_its_twin_and_the_reference_in_many_splits) {
+  check(600, 64);
+  check(1024, 8);
+  check(1023, 8);
+  check(1600, 5);
+}
+
+TEST_P(RopeAttention, leaves_no_queries_where_nobody_asks) { check_untold(200); }
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, RopeAttention,
+    testing::Values(Case{"neighbours", 8, 2, 64, 64, RopeLayout::neighbours, QkNorm::none},
+                    Case{"halves_one_kv_head", 4, 1, 128, 128, RopeLayout::halves, QkNorm::per_head},
+                    Case{"group_of_eight", 8, 1, 32, 32, RopeLayout::halves, QkNorm::per_head},
+                    Case{"all_heads_normed", 3, 3, 64, 64, RopeLayout::halves, QkNorm::full_width},
+                    Case{"all_heads_normed_grouped", 6, 2, 80, 80, RopeLayout::halves, QkNorm::full_width},
+                    Case{"partial_neighbours", 3, 1, 32, 20, RopeLayout::neighbours, QkNorm::none},
+                    Case{"partial_halves_of_a_wide_head", 2, 1, 256, 64, RopeLayout::halves, QkNorm::per_head},
+                    Case{"small", 4, 4, 8, 8, RopeLayout::neighbours, QkNorm::none},
+                    Case{"no_whole_piece", 4, 2, 6, 6, RopeLayout::neighbours, QkNorm::per_head},
+                    Case{"part_of_a_piece", 3, 1, 100, 50, RopeLayout::halves, QkNorm::none},
+                    Case{"q8_0_neighbours", 8, 2, 64, 64, RopeLayout::neighbours, QkNorm::none, DType::Q8_0},
+                    Case{"q8_0_halves_one_kv_head", 3, 1, 128, 128, RopeLayout::halves, QkNorm::per_head, DType::Q8_0},
+                    Case{"q8_0_all_heads_normed", 2, 2, 128, 128, RopeLayout::halves, QkNorm::full_width, DType::Q8_0},
+                    Case{"q8_0_blocks_and_a_half", 4, 2, 80, 32, RopeLayout::halves, QkNorm::full_width, DType::Q8_0},
+                    Case{"q8_0_part_of_a_piece", 3, 3, 100, 100, RopeLayout::neighbours, QkNorm::none, DType::Q8_0},
+                    Case{"q8_0_wide", 2, 1, 256, 256, RopeLayout::halves, QkNorm::none, DType::Q8_0},
+                    Case{"q8_0_small", 4, 4, 8, 8, RopeLayout::neighbours, QkNorm::per_head, DType::Q8_0},
+                    Case{"q8_0_six_wide", 4, 2, 6, 4, RopeLayout::halves, QkNorm::none, DType::Q8_0}),
+    [](const auto& entry) { return std::string(entry.param.name); });
+
+}  // namespace
+}  // namespace fovea::test
