@@ -17,8 +17,10 @@ std::optional<PhaseSpeed> phase_speed(std::span<const StepTiming> steps, bool pr
     speed.tokens += step.tokens;
     speed.recording = speed.recording || step.recording;
     speed.timing = speed.timing || step.timing;
-    depths += step.first_token;
-    ++counted;
+    // A decode step of several tokens reads its own ones too, each those before it.
+    const std::uint32_t looks = prefill ? 1 : step.tokens;
+    depths += looks * (step.first_token + (looks - 1) / 2.0);
+    counted += looks;
   }
   if (!(speed.milliseconds > 0)) return std::nullopt;
   speed.tokens_per_second = speed.tokens * 1000.0 / speed.milliseconds;

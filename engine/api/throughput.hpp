@@ -14,7 +14,7 @@ struct PhaseSpeed {
   double tokens_per_second = 0;
   double milliseconds = 0;
   std::uint32_t tokens = 0;
-  double mean_depth = 0;   // positions in the cache before a step, averaged over the steps
+  double mean_depth = 0;   // positions in the cache before a prompt's batch or a decoded token, averaged
   bool recording = false;  // attention was recorded in some of the steps
   bool timing = false;     // kernels were timed in some of them
 };

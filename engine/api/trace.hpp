@@ -90,7 +90,7 @@ struct MemorySample {
 };
 
 struct StepTiming {
-  std::uint32_t first_token = 0, tokens = 0;  // prefill steps take several tokens at once
+  std::uint32_t first_token = 0, tokens = 0;  // several at once in prefill, and in decode where nobody watches each
   float milliseconds = 0;
   bool prefill = false;
   bool recording = false;  // attention rows were captured in this step

@@ -202,12 +202,17 @@ Result<Step> Decoder::submit_prompt(std::uint32_t tokens, StepKind kind) {
   return submit({.decode = false, .slot = 0, .tokens = bucket(tokens, kind), .kind = kind}, tokens);
 }
 
-Result<Step> Decoder::submit_decode() {
-  return submit({.decode = true, .slot = static_cast<std::uint32_t>(drawn_ % kStepsInFlight), .tokens = 1, .kind = StepKind::draw}, 1);
+Result<Step> Decoder::submit_decode(std::uint32_t tokens) {
+  if (tokens == 0 || tokens > decode_limit())
+    return fail(ErrorCode::internal, "decoding", std::to_string(tokens) + " tokens cannot be one step now",
+                "report this");
+  // Only steps of one token have results in a slot, and those that follow each other differ by one draw.
+  const auto slot = static_cast<std::uint32_t>(drawn_ % kStepsInFlight);
+  return submit({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw}, tokens);
 }
 
 Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
-  key.routing = trace_.routing && config_.mixture();
+  key.routing = records_routing();
   key.rows = !row_order_.empty();
   key.timed = timing_;
   FOVEA_TRY(cache_->reserve(position_ + tokens));
@@ -215,9 +220,11 @@ Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   Step step{.kind = key.kind, .decode = key.decode, .slot = key.slot, .first_position = position_, .tokens = tokens,
             .plan_tokens = key.tokens, .draw_index = drawn_,
             .timed = key.timed ? recorded : nullptr};
-  FOVEA_ASSIGN(step.ticket, device_.submit(*recorded));
+  // Plans end with a barrier, which also stands between two replays.
+  const std::vector<const gpu::CommandPlan*> replays(key.decode ? tokens : 1, recorded);
+  FOVEA_ASSIGN(step.ticket, device_.submit(replays));
   position_ += tokens;
-  if (key.kind == StepKind::draw) ++drawn_;
+  if (key.kind == StepKind::draw) drawn_ += replays.size();
   return step;
 }
 
@@ -226,10 +233,12 @@ Result<StepRecord> Decoder::finish(const Step& step) {
   const Readback& from = readback(step.decode, step.slot);
   StepRecord record{.first_position = step.first_position, .tokens = step.tokens, .plan_tokens = step.plan_tokens};
   if (step.kind == StepKind::draw) {
-    const std::uint32_t id = view<std::uint32_t>(ring_, shader::kTokenRing)[step.draw_index % shader::kTokenRing];
-    record.drawn = static_cast<std::int32_t>(id);
+    static_assert(kStepsInFlight * kMostGroupTokens <= shader::kTokenRing);
+    const auto ring = view<std::uint32_t>(ring_, shader::kTokenRing);
+    for (std::uint32_t i = 0; i < (step.decode ? step.tokens : 1); ++i)
+      record.drawn.push_back(static_cast<std::int32_t>(ring[(step.draw_index + i) % shader::kTokenRing]));
   }
-  if (trace_.routing && config_.mixture()) {
+  if (records_routing()) {
     const std::size_t count = std::size_t{config_.layers} * step.plan_tokens * config_.experts_used;
     record.experts = view<std::uint32_t>(from.experts, count);
     record.expert_weights = view<float>(from.expert_weights, count);
@@ -249,7 +258,7 @@ Result<StepRecord> Decoder::finish(const Step& step) {
 }
 
 Result<void> Decoder::warm_up() {
-  const bool routing = trace_.routing && config_.mixture(), rows = !row_order_.empty();
+  const bool routing = records_routing(), rows = !row_order_.empty();
   for (std::uint32_t slot = 0; slot < kStepsInFlight; ++slot)
     FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows}));
   FOVEA_TRY(plan({.decode = false, .slot = 0, .tokens = bucket(2, StepKind::draw), .kind = StepKind::draw, .routing = routing, .rows = rows}));

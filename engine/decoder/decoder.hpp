@@ -2,8 +2,8 @@
 // Engine thread only.
 //
 // What changes per token lives in a small device buffer (StepState): a plan is recorded the first time its shape is
-// needed and replayed ever after. Drawing a token, its embedding and the routing stay on the device; the host reads a
-// ring of tokens and may stop between submissions.
+// needed and replayed ever after. Drawing a token, its embedding and the routing stay on the device, so one submission
+// may replay the decode plan several times; the host reads a ring of tokens and may stop between submissions.
 #pragma once
 
 #include <array>
@@ -51,7 +51,8 @@ enum class StepKind {
   logits,  // logits of every position to the host
 };
 
-// A submitted step, to be finished in order. At most kStepsInFlight decode steps may be unfinished.
+// A submitted step, to be finished in order. At most kStepsInFlight decode steps may be unfinished. A decode step of
+// several tokens is a group: that many replays of the plan, of which only the end can be waited for.
 struct Step {
   StepKind kind = StepKind::draw;
   bool decode = false;
@@ -61,11 +62,12 @@ struct Step {
   const gpu::CommandPlan* timed = nullptr;  // its plan where that has timestamps
 };
 inline constexpr std::uint32_t kStepsInFlight = 2;
+inline constexpr std::uint32_t kMostGroupTokens = 16;  // of one decode step
 
 // What a finished step left for the host; views stay valid until the next step of the same kind is submitted.
 struct StepRecord {
   std::uint32_t first_position = 0, tokens = 0;
-  std::optional<std::int32_t> drawn;
+  std::vector<std::int32_t> drawn;  // one of a step that draws, one per token of a decode step, else none
   // Routing of layer l, token t, slot s at (l * plan_tokens + t) * experts_used + s; empty when not recorded.
   std::span<const std::uint32_t> experts;
   std::span<const float> expert_weights;
@@ -89,8 +91,12 @@ class Decoder {
   [[nodiscard]] std::uint32_t batch_limit(StepKind kind) const;
   // The next `tokens` of the prompt. The step before must be finished.
   [[nodiscard]] Result<Step> submit_prompt(std::uint32_t tokens, StepKind kind);
-  // The token drawn last, at the next position; after a step that draws.
-  [[nodiscard]] Result<Step> submit_decode();
+  // Most tokens that a decode step may have now: 1 while something is recorded or timed per token, since a replay
+  // overwrites what the one before it left for the host.
+  [[nodiscard]] std::uint32_t decode_limit() const { return records_tokens() ? 1 : kMostGroupTokens; }
+  // The token drawn last, at the next position, and the `tokens` - 1 drawn on the way; after a step that draws. Tokens
+  // that turn out unwanted may be ignored: begin() leaves nothing of them.
+  [[nodiscard]] Result<Step> submit_decode(std::uint32_t tokens = 1);
   [[nodiscard]] Result<StepRecord> finish(const Step& step);
   // From the next submission on, steps use plans with timestamps around every tag, or plain ones again. begin() ends it;
   // a device without timestamps ignores it.
@@ -129,6 +135,8 @@ class Decoder {
       : device_(device), config_(config), options_(options), weights_(std::move(weights)) {}
   [[nodiscard]] Result<void> create_buffers();
   [[nodiscard]] Result<Step> submit(PlanKey key, std::uint32_t tokens);
+  [[nodiscard]] bool records_routing() const { return trace_.routing && config_.mixture(); }
+  [[nodiscard]] bool records_tokens() const { return records_routing() || !row_order_.empty() || timing_; }
   [[nodiscard]] Result<void> prepare_rows();
   [[nodiscard]] Result<void> prepare_logits();
   [[nodiscard]] Result<const gpu::CommandPlan*> plan(const PlanKey& key);

@@ -73,7 +73,8 @@ class CommandRecorder {
             std::uint64_t bytes);
   void fill(const Buffer& buffer, std::uint64_t offset, std::uint64_t bytes, std::uint32_t value);
 
-  // Ends with a barrier to the host. Errors of any call above are kept and returned here.
+  // Ends with a barrier to the host and to whatever is submitted next, be it the same plan once more. Errors of any
+  // call above are kept and returned here.
   [[nodiscard]] Result<CommandPlan> finish();
 
   struct State;

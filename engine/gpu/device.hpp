@@ -85,7 +85,8 @@ class Device {
   // Starts recording a plan that can be submitted any number of times.
   [[nodiscard]] Result<CommandRecorder> record();
 
-  // Submits recorded plans in order as one batch; returns the timeline value that marks their end.
+  // Submits recorded plans in order as one batch, the same one as often as it is named; returns the timeline value that
+  // marks their end. A plan with timestamps keeps those of its last run.
   [[nodiscard]] Result<std::uint64_t> submit(std::span<const CommandPlan* const> plans);
   [[nodiscard]] Result<std::uint64_t> submit(const CommandPlan& plan) {
     const CommandPlan* one = &plan;

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/decoder/decode_loop.hpp"
 #include "engine/decoder/decoder.hpp"
 #include "engine/decoder/step_cost.hpp"
 #include "engine/session/generator.hpp"
@@ -161,14 +162,10 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   if (!own_token) FOVEA_TRY(fill_until(prompt, true));
   const Clock::time_point start = Clock::now();
   if (own_token) FOVEA_TRY(fill_until(prompt, true));
-  std::optional<Step> before;
-  for (std::uint32_t i = own_token ? 1 : 0; i < test.generate; ++i) {
-    if (stop.stop_requested()) return tl::unexpected(stopped());
-    FOVEA_ASSIGN(const Step step, decoder.submit_decode());
-    if (before) FOVEA_TRY(decoder.finish(*before));
-    before = step;
-  }
-  if (before) FOVEA_TRY(decoder.finish(*before));
+  const DecodeLoop loop{.tokens = test.generate - (own_token ? 1 : 0), .stop = stop};
+  const auto ignore = [](const StepRecord&, double) { return std::nullopt; };
+  FOVEA_ASSIGN(const StopReason reason, decode_tokens(decoder, loop, ignore));
+  if (reason == StopReason::cancelled) return tl::unexpected(stopped());
   sample.milliseconds = milliseconds_since(start);
   sample.bytes_per_token = bytes.at(test.depth + (test.generate - 1) / 2.0);  // the mean over the test
   return sample;

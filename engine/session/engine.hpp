@@ -32,7 +32,8 @@ inline constexpr std::uint32_t kLeastContext = 512;  // allowed whatever the mod
 
 using ProgressSink = std::function<void(const LoadProgress&)>;
 
-// What a run tells while it goes on; called on the calling thread between submissions, so keep it short.
+// What a run tells while it goes on; called on the calling thread between submissions, so keep it short. Who takes the
+// trace gets every token as soon as it is drawn; without it, several may come at once (engine/decoder/decode_loop.hpp).
 struct RunObserver {
   std::function<void(const PromptTokenized&)> tokenized;
   std::function<void(const PrefillProgress&)> prefill;

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/decoder/decode_loop.hpp"
 #include "engine/session/model_facts.hpp"
 
 namespace fovea {
@@ -99,8 +100,8 @@ Result<void> Generator::prefill() {
     FOVEA_ASSIGN(const StepRecord record, decoder_.finish(step));
     const Clock::time_point now = Clock::now();
     result_.timings.prompt_ms = milliseconds_between(start, now);
-    if (record.drawn) result_.timings.first_token_ms = result_.timings.prompt_ms;
-    (void)take(record, true, milliseconds_between(before, now));
+    if (!record.drawn.empty()) result_.timings.first_token_ms = result_.timings.prompt_ms;
+    if (const auto end = take(record, true, milliseconds_between(before, now))) result_.reason = *end;
     before = now;
     if (observer_.prefill) observer_.prefill({request_.id, decoder_.position(), result_.prompt_tokens});
     publish(false);
@@ -109,61 +110,45 @@ Result<void> Generator::prefill() {
 }
 
 Result<void> Generator::decode() {
-  // One step is always submitted ahead, so that the device never waits for the host to read a token. What a stop makes
-  // superfluous is finished and thrown away.
-  const Clock::time_point start = Clock::now();
-  Clock::time_point before = start;
-  const std::uint32_t context = decoder_.context();
-  const auto more_wanted = [&](std::uint32_t in_flight) { return result_.timings.generated_tokens + in_flight < request_.max_tokens; };
-  std::optional<Step> current;
-  if (more_wanted(0)) {
-    if (decoder_.position() >= context) {
-      result_.reason = StopReason::context_full;
-      return {};
-    }
-    choose_timing();
-    FOVEA_ASSIGN(current, decoder_.submit_decode());
-  }
-  while (current) {
-    std::optional<Step> next;
-    if (more_wanted(1) && decoder_.position() < context && !stop_.stop_requested()) {
-      choose_timing();
-      FOVEA_ASSIGN(next, decoder_.submit_decode());
-    }
-    FOVEA_ASSIGN(const StepRecord record, decoder_.finish(*current));
-    const Clock::time_point now = Clock::now();
-    result_.timings.decode_ms = milliseconds_between(start, now);
-    const bool go_on = take(record, false, milliseconds_between(before, now));
-    before = now;
+  // Who watches the trace sees every token's own step.
+  const DecodeLoop loop{.tokens = request_.max_tokens - result_.timings.generated_tokens,
+                        .group = observer_.trace ? 1u : 0u,
+                        .stop = stop_,
+                        .before_step = [this] { choose_timing(); }};
+  FOVEA_ASSIGN(result_.reason, decode_tokens(decoder_, loop, [this](const StepRecord& record, double milliseconds) {
+    const std::optional<StopReason> end = take(record, false, milliseconds);
     publish(false);
-    if (!go_on || stop_.stop_requested()) {
-      if (go_on) result_.reason = StopReason::cancelled;
-      if (next) FOVEA_TRY(decoder_.finish(*next));
-      return {};
-    }
-    if (!next && more_wanted(0)) result_.reason = StopReason::context_full;
-    current = next;
-  }
+    return end;
+  }));
   return {};
 }
 
-bool Generator::take(const StepRecord& record, bool prefill, double milliseconds) {
+std::optional<StopReason> Generator::take(const StepRecord& record, bool prefill, double milliseconds) {
+  std::optional<StopReason> end;
+  std::uint32_t taken = 0;
+  for (const std::int32_t token : record.drawn) {
+    if (taken > 0 && stop_.stop_requested()) end = StopReason::cancelled;
+    if (end) break;
+    if (!take_token(token)) end = StopReason::end_of_text;
+    ++taken;
+  }
+  const std::uint32_t tokens = prefill ? record.tokens : taken;
+  // What was drawn past a stop costs time that belongs to no token.
+  milliseconds *= static_cast<double>(tokens) / record.tokens;
+  if (!prefill) result_.timings.decode_ms += milliseconds;
   const gpu::MemoryUsage usage = device_.memory();
   const std::vector<KernelTime> kernels = kernel_times(record.kernels);
   result_.timings.timing = result_.timings.timing || !kernels.empty();
-  trace_->add_step({.first_position = record.first_position, .tokens = record.tokens, .experts = record.experts,
+  trace_->add_step({.first_position = record.first_position, .tokens = tokens, .experts = record.experts,
                     .expert_weights = record.expert_weights, .routing_stride = record.plan_tokens, .rows = record.rows,
                     .rows_capacity = record.rows_capacity, .row_stride = record.row_stride,
                     .milliseconds = static_cast<float>(milliseconds), .prefill = prefill,
                     .kernels = kernels, .memory = {usage.weights, usage.kv, usage.compute, usage.other}});
-  return !record.drawn || take_token(*record.drawn);
+  return end;
 }
 
 bool Generator::take_token(TokenId token) {
-  if (tokenizer_.ends_generation(token)) {
-    result_.reason = StopReason::end_of_text;
-    return false;
-  }
+  if (tokenizer_.ends_generation(token)) return false;
   ++result_.timings.generated_tokens;
   TokenText text = text_of(token, false);
   result_.text += text.text;

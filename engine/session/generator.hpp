@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <vector>
 
@@ -23,9 +24,9 @@ class Generator {
   using Clock = std::chrono::steady_clock;
   [[nodiscard]] Result<void> prefill();
   [[nodiscard]] Result<void> decode();
-  // Takes a finished step into the trace; true while the run goes on.
-  [[nodiscard]] bool take(const StepRecord& record, bool prefill, double milliseconds);
-  [[nodiscard]] bool take_token(TokenId token);
+  // Takes a finished step's tokens, as far as the run goes on, and the step into the trace; why the run ends there.
+  [[nodiscard]] std::optional<StopReason> take(const StepRecord& record, bool prefill, double milliseconds);
+  [[nodiscard]] bool take_token(TokenId token);  // false: it ends the text
   void publish(bool now);
   void choose_timing();  // of the next submission
   [[nodiscard]] DecoderTrace decoder_trace(std::size_t prompt_tokens) const;

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "engine/decoder/decode_loop.hpp"
 #include "engine/decoder/decoder.hpp"
 #include "engine/reference/decoder.hpp"
 #include "tests/decoder/seeded_models.hpp"
@@ -68,14 +69,14 @@ struct Generation {
   std::vector<RecordedStep> steps;
 };
 
-// A prompt and `count` drawn tokens, one step submitted ahead as a session does it.
+// A prompt and `count` drawn tokens, decoded as a session does it, `group` to a submission.
 inline Generation generate(Decoder& decoder, std::span<const std::int32_t> prompt, std::uint32_t count,
                            const DecoderTrace& trace = {}, const SamplingOptions& sampling = greedy(),
-                           std::uint32_t batch = 1u << 20) {
+                           std::uint32_t batch = 1u << 20, std::uint32_t group = 1) {
   must(decoder.begin(prompt, sampling, trace));
   Generation run;
   const auto take = [&](const StepRecord& record) {
-    if (record.drawn) run.drawn.push_back(*record.drawn);
+    run.drawn.insert(run.drawn.end(), record.drawn.begin(), record.drawn.end());
     run.steps.push_back({record.first_position,
                          record.tokens,
                          record.plan_tokens,
@@ -91,13 +92,11 @@ inline Generation generate(Decoder& decoder, std::span<const std::int32_t> promp
     take(must(
         decoder.finish(must(decoder.submit_prompt(std::min(left, batch), last ? StepKind::draw : StepKind::fill)))));
   }
-  std::optional<Step> before;
-  for (std::uint32_t i = 1; i < count; ++i) {
-    const Step step = must(decoder.submit_decode());
-    if (before) take(must(decoder.finish(*before)));
-    before = step;
-  }
-  if (before) take(must(decoder.finish(*before)));
+  if (count > 1)
+    must(decode_tokens(decoder, {.tokens = count - 1, .group = group}, [&](const StepRecord& record, double) {
+      take(record);
+      return std::nullopt;
+    }));
   return run;
 }
 

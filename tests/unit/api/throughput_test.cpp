@@ -35,6 +35,18 @@ TEST(PhaseSpeed, OverAWindowTakesTheNewestSteps) {
   EXPECT_DOUBLE_EQ(now->mean_depth, 120 + 199 - 12);
 }
 
+TEST(PhaseSpeed, OfDecodedGroupsIsThatOfTheirTokens) {
+  const auto alone = phase_speed(run_of(12, 20), false);
+  std::vector<StepTiming> steps{{0, 100, 50, true}, {100, 20, 10, true}, {120, 1, 20, false}};
+  for (const std::uint32_t first : {121u, 125u}) steps.push_back({first, 4, 80, false});
+  steps.push_back({129, 3, 60, false});
+  const auto groups = phase_speed(steps, false);
+  ASSERT_TRUE(alone && groups);
+  EXPECT_EQ(groups->tokens, alone->tokens);
+  EXPECT_DOUBLE_EQ(groups->tokens_per_second, alone->tokens_per_second);
+  EXPECT_DOUBLE_EQ(groups->mean_depth, alone->mean_depth);
+}
+
 TEST(PhaseSpeed, OfAPhaseWithoutStepsIsAbsent) {
   EXPECT_FALSE(phase_speed({}, false));
   EXPECT_FALSE(phase_speed(run_of(0, 0), false, 1000));

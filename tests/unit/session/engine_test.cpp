@@ -135,6 +135,45 @@ TEST_F(Stories, of_no_tokens_read_the_prompt_and_end) {
   EXPECT_TRUE(result.text.empty());
 }
 
+TEST_F(Stories, are_the_same_whether_every_token_is_watched_or_none) {
+  Generate request = greedy("Once upon a time", 101);
+  request.sampling = {.temperature = 0.9f, .repeat_penalty = 1.1f, .seed = 21};
+  std::size_t published = 0;
+  const RunResult watched = run(request, {.trace = [&](const TraceAdvanced&) { ++published; }}), alone = run(request);
+  EXPECT_EQ(ids(alone), ids(watched));
+  EXPECT_EQ(alone.reason, watched.reason);
+  EXPECT_GT(published, 0u);
+  const auto decoded = [](const RunResult& result) {
+    std::uint32_t tokens = 0;
+    for (const StepTiming& step : result.trace->steps) tokens += step.prefill ? 0 : step.tokens;
+    return tokens;
+  };
+  EXPECT_EQ(decoded(alone), 100u);
+  EXPECT_EQ(decoded(watched), 100u);
+  for (const StepTiming& step : watched.trace->steps) EXPECT_TRUE(step.prefill || step.tokens == 1) << step.first_token;
+  EXPECT_EQ(alone.trace->memory.back().tokens, watched.trace->memory.back().tokens);
+}
+
+TEST_F(Stories, that_are_stopped_anywhere_leave_nothing_to_the_next) {
+  Generate request = greedy("Once upon a time", 60);
+  request.sampling = {.temperature = 0.9f, .repeat_penalty = 1.3f, .repeat_last_n = -1, .seed = 22};
+  const RunResult whole = run(request);
+  for (const std::uint32_t last : {1u, 9u, 22u, 23u, 59u}) {
+    std::stop_source stop;
+    std::uint32_t told = 0;
+    const RunResult part = run(request, {.tokens = [&](const TokensGenerated& event) {
+                                 told += static_cast<std::uint32_t>(event.tokens.size());
+                                 if (told >= last) stop.request_stop();
+                               }},
+                               stop.get_token());
+    EXPECT_EQ(told, last);
+    EXPECT_EQ(part.timings.generated_tokens, last);
+    const std::vector<TokenId> all = ids(whole), some = ids(part);
+    EXPECT_EQ(some, std::vector(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(some.size()))) << last;
+    EXPECT_EQ(ids(run(request)), all) << "after a stop at " << last;
+  }
+}
+
 TEST_F(Stories, leave_a_trace_of_the_heads_asked_for) {
   Generate request = greedy("Once upon a time", 40);
   request.trace.heads = {{1, 2}, {0, 0}};
