@@ -14,9 +14,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Bandwidth bandwidth_of(const BenchResult& result, std::optional<double> peak_gbs) {
+DecodeBound bound_of(const BenchResult& result, const ModelSummary& model, std::optional<double> peak_gbs) {
   if (result.prefill()) return {};
-  return decode_bandwidth(result.bytes_per_token, result.tps.mean, peak_gbs);
+  return decode_bound(token_work(model, result.bytes_per_token), result.tps.mean, peak_gbs);
 }
 
 Json or_null(std::optional<double> value) { return value ? Json(*value) : Json(nullptr); }
@@ -30,14 +30,17 @@ std::string test_name(const BenchTest& test) {
 }
 
 std::string bench_json_line(const BenchResult& result, const ModelSummary& model, std::optional<double> peak_gbs) {
-  const Bandwidth bandwidth = bandwidth_of(result, peak_gbs);
+  const DecodeBound bound = bound_of(result, model, peak_gbs);
+  const bool decodes = !result.prefill();
   Json value{{"test", test_name(result.test)},
              {"depth", result.test.depth},
              {"tps", {{"mean", result.tps.mean}, {"stddev", result.tps.stddev}, {"median", result.tps.median}}},
              {"bytes_per_token", result.bytes_per_token > 0 ? Json(result.bytes_per_token) : Json(nullptr)},
-             {"gb_per_s", or_null(bandwidth.gb_per_s)},
-             {"bound_tps", or_null(bandwidth.bound_tps)},
-             {"of_bound", or_null(bandwidth.of_bound)},
+             {"steps_per_token", decodes && model.token_steps > 0 ? Json(model.token_steps) : Json(nullptr)},
+             {"gb_per_s", or_null(bound.gb_per_s)},
+             {"bound_us", {{"bytes", or_null(bound.bytes_us)}, {"steps", or_null(bound.steps_us)}}},
+             {"bound_tps", or_null(bound.tokens_per_second)},
+             {"of_bound", or_null(bound.fraction)},
              {"device", model.device.name},
              {"driver", model.device.driver},
              {"model", model.name},
@@ -45,27 +48,30 @@ std::string bench_json_line(const BenchResult& result, const ModelSummary& model
              {"attention", "dense"},
              {"moe", shown_moe(model)},
              {"kv", name(model.kv)},
-             {"activations", name(model.activations)}};
+             {"activations", decodes ? Json(name(model.activations)) : Json(nullptr)}};
   if (!result.kernels.empty()) value["profile"] = kernel_json(result.kernels);
   return json_line(value);
 }
 
 std::string bench_table_head() {
   return "| model                          | size       | device               | test            | t/s                "
-         "| GB/s (derived) | of bound |\n"
+         "| MB/token | steps | GB/s (derived) | bound t/s | of bound |\n"
          "| ------------------------------ | ---------: | -------------------- | --------------: | -----------------: "
-         "| -------------: | -------: |\n";
+         "| -------: | ----: | -------------: | --------: | -------: |\n";
 }
 
 std::string bench_table_row(const BenchResult& result, const ModelSummary& model, std::optional<double> peak_gbs) {
-  const Bandwidth bandwidth = bandwidth_of(result, peak_gbs);
+  const DecodeBound bound = bound_of(result, model, peak_gbs);
   std::string test = test_name(result.test);
   if (result.test.depth > 0) test += fmt::format(" @ d{}", result.test.depth);
-  return fmt::format("| {:<30} | {:>6.1f} MiB | {:<20.20} | {:>15} | {:>18} | {:>14} | {:>8} |\n",
+  return fmt::format("| {:<30} | {:>6.1f} MiB | {:<20.20} | {:>15} | {:>18} "
+                     "| {:>8} | {:>5} | {:>14} | {:>9} | {:>8} |\n",
                      printable(model.name) + " " + model.quantization,
                      static_cast<double>(model.file_bytes) / (1u << 20), printable(model.device.name), test,
-                     fmt::format("{:.2f} +/- {:.2f}", result.tps.mean, result.tps.stddev), or_dash(bandwidth.gb_per_s),
-                     or_dash(bandwidth.of_bound));
+                     fmt::format("{:.2f} +/- {:.2f}", result.tps.mean, result.tps.stddev),
+                     result.bytes_per_token > 0 ? fmt::format("{:.2f}", result.bytes_per_token / 1e6) : "-",
+                     !result.prefill() && model.token_steps > 0 ? fmt::format("{}", model.token_steps) : "-",
+                     or_dash(bound.gb_per_s), or_dash(bound.tokens_per_second), or_dash(bound.fraction));
 }
 
 std::string profile_table(const BenchResult& result) {

@@ -67,6 +67,7 @@ struct ModelSummary {
   MemoryBytes estimate;                   // derived before loading
   MemoryBytes measured;                   // from the allocator, after loading
   std::optional<TokenBytes> token_bytes;  // absent: the weights were not loaded
+  std::uint32_t token_steps = 0;          // of a decoded token, one after another on the device; 0 = likewise
   DeviceSummary device;
   double load_ms = 0;
   std::vector<MetadataEntry> metadata;

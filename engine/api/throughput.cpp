@@ -28,13 +28,21 @@ std::optional<PhaseSpeed> phase_speed(std::span<const StepTiming> steps, bool pr
   return speed;
 }
 
-Bandwidth decode_bandwidth(double bytes_per_token, double tokens_per_second, std::optional<double> peak_gbs) {
-  Bandwidth found;
-  if (!(bytes_per_token > 0)) return found;
-  if (peak_gbs) found.bound_tps = *peak_gbs * 1e9 / bytes_per_token;
+TokenWork token_work(const ModelSummary& model, double bytes) {
+  return {.bytes = bytes, .steps = model.device.type == "cpu" ? 0 : model.token_steps};
+}
+
+DecodeBound decode_bound(const TokenWork& work, double tokens_per_second, std::optional<double> peak_gbs) {
+  DecodeBound found;
+  if (work.steps > 0) found.steps_us = work.steps * kGpuStepMicroseconds;
+  if (!(work.bytes > 0)) return found;
+  if (peak_gbs) {
+    found.bytes_us = work.bytes / (*peak_gbs * 1e3);
+    found.tokens_per_second = 1e6 / (*found.bytes_us + found.steps_us.value_or(0));
+  }
   if (!(tokens_per_second > 0)) return found;
-  found.gb_per_s = bytes_per_token * tokens_per_second / 1e9;
-  if (found.bound_tps) found.of_bound = tokens_per_second / *found.bound_tps;
+  found.gb_per_s = work.bytes * tokens_per_second / 1e9;
+  if (found.tokens_per_second) found.fraction = tokens_per_second / *found.tokens_per_second;
   return found;
 }
 

@@ -1,10 +1,11 @@
-// How fast steps went, and what that means beside the bytes that a decoded token must touch.
+// How fast steps went, and what that means beside the bytes and steps that a decoded token must take.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <span>
 
+#include "engine/api/model_summary.hpp"
 #include "engine/api/trace.hpp"
 
 namespace fovea {
@@ -26,16 +27,29 @@ inline constexpr double kSpeedWindowMs = 1000;  // what "now" means for a live s
 [[nodiscard]] std::optional<PhaseSpeed> phase_speed(std::span<const StepTiming> steps, bool prefill,
                                                     std::optional<double> window_ms = std::nullopt);
 
-// What memory bandwidth means for decoding; absent is what cannot be told. Only decoding is bound by the bytes of a
-// token: a batch of prompt tokens reads the weights once for all of them.
-struct Bandwidth {
-  std::optional<double> gb_per_s;   // 1e9 bytes a second: counted bytes times measured speed
-  std::optional<double> bound_tps;  // tokens a second that the device's peak allows at most
-  std::optional<double> of_bound;   // fraction of that reached
+// What a step behind a barrier takes on a GPU however little it does: a chain of dispatches of 132 workgroups, measured
+// on an H200. A CPU driver's figure depends on the processor, and none was counted.
+inline constexpr double kGpuStepMicroseconds = 2.4;
+
+// What a decoded token must do, counted.
+struct TokenWork {
+  double bytes = 0;         // to touch; 0: unknown
+  std::uint32_t steps = 0;  // one after another on a GPU; 0: unknown, or no GPU
 };
-// `bytes_per_token` 0: unknown. `peak_gbs`: the device's peak in 1e9 bytes a second, where somebody has said it.
-[[nodiscard]] Bandwidth decode_bandwidth(double bytes_per_token, double tokens_per_second,
-                                         std::optional<double> peak_gbs);
+[[nodiscard]] TokenWork token_work(const ModelSummary& model, double bytes);
+
+// What that means for decoding; absent is what cannot be told. The bound is the sum of both floors, since a step's
+// bytes are not asked for before the step begins. Only decoding is bound so: a batch of prompt tokens reads the weights
+// once for all of them.
+struct DecodeBound {
+  std::optional<double> gb_per_s;          // 1e9 bytes a second: counted bytes times measured speed
+  std::optional<double> bytes_us;          // microseconds that the device's peak takes for the bytes
+  std::optional<double> steps_us;          // microseconds of the steps
+  std::optional<double> tokens_per_second;  // at most; absent without a peak
+  std::optional<double> fraction;          // of that reached
+};
+// `peak_gbs`: the device's peak in 1e9 bytes a second, where somebody has said it.
+[[nodiscard]] DecodeBound decode_bound(const TokenWork& work, double tokens_per_second, std::optional<double> peak_gbs);
 
 // What a peak may be, in GB/s; anything else is a slip of the pen.
 inline constexpr double kLeastPeakGbs = 1e-3, kMostPeakGbs = 1e9;

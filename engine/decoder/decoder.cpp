@@ -184,7 +184,9 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
   }
   if (key.kind == StepKind::logits)
     recorder.copy(all_logits_, 0, logits_readback_, 0, std::uint64_t{key.tokens} * config_.vocabulary * sizeof(float));
-  return recorder.finish();
+  FOVEA_ASSIGN(gpu::CommandPlan recorded, recorder.finish());
+  if (key.decode && !key.routing && !key.rows) decode_steps_ = recorded.steps();
+  return recorded;
 }
 
 Result<void> Decoder::write_state(std::uint32_t tokens) {

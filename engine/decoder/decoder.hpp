@@ -108,6 +108,8 @@ class Decoder {
   // What decoding takes once warm_up() was called: f32 also where q8_0 was chosen and no product can take it, since the
   // weights are not in blocks or the device has no packed integer dot product.
   [[nodiscard]] ActivationType activation_type() const { return decode_activations_; }
+  // Steps of a decoded token one after another, counted from its plain plan once warm_up() was called.
+  [[nodiscard]] std::uint32_t decode_steps() const { return decode_steps_; }
   // The heads in the order in which StepRecord::rows holds them.
   [[nodiscard]] const std::vector<HeadId>& row_order() const { return row_order_; }
 
@@ -159,6 +161,7 @@ class Decoder {
   Readback prompt_readback_;
   std::map<PlanKey, gpu::CommandPlan> plans_;
   ActivationType decode_activations_ = ActivationType::f32;
+  std::uint32_t decode_steps_ = 0;
 
   DecoderTrace trace_;
   std::vector<HeadId> row_order_;  // recorded heads by layer, as the row buffers hold them

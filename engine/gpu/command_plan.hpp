@@ -30,6 +30,8 @@ class CommandPlan {
   ~CommandPlan();
   [[nodiscard]] explicit operator bool() const { return state_ != nullptr; }
   [[nodiscard]] std::uint32_t dispatches() const;
+  // Stretches of commands between barriers: what must happen one after another.
+  [[nodiscard]] std::uint32_t steps() const;
   // After a completed submission of a plan recorded with timing: microseconds per tag, in order of first use.
   [[nodiscard]] Result<std::vector<TagTime>> times() const;
 

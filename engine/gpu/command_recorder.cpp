@@ -73,6 +73,7 @@ void CommandRecorder::State::before_command() {
   if (plan->stretches.empty()) start_stretch("untagged");
   begun = true;
   if (everywhere) barrier();
+  if (!open_work) ++plan->steps;
   open_work = true;
 }
 

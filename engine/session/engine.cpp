@@ -68,6 +68,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
                                 .barrier_everywhere = options.barrier_everywhere}));
   FOVEA_TRY(decoder->warm_up());
   summary.activations = decoder->activation_type();
+  summary.token_steps = decoder->decode_steps();
   if (stop.stop_requested()) return tl::unexpected(stopped());
   (void)device->save_pipeline_cache();  // a cache that cannot be written costs time at the next start, nothing else
   tell("Ready", 1);
@@ -151,7 +152,7 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   };
   BenchSample sample;
   const TokenBytes bytes = state_->summary.token_bytes.value_or(TokenBytes{});
-  sample.bytes_per_token = bytes.at(0);
+  sample.bytes_per_token = bytes.at(test.depth + (std::max(test.prompt, test.generate) - 1.0) / 2);
   if (test.generate == 0) {
     FOVEA_TRY(fill_until(test.depth, false));
     const Clock::time_point start = Clock::now();
@@ -167,7 +168,6 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   FOVEA_ASSIGN(const StopReason reason, decode_tokens(decoder, loop, ignore));
   if (reason == StopReason::cancelled) return tl::unexpected(stopped());
   sample.milliseconds = milliseconds_since(start);
-  sample.bytes_per_token = bytes.at(test.depth + (test.generate - 1) / 2.0);  // the mean over the test
   return sample;
 }
 

@@ -63,7 +63,9 @@ struct BenchTest {
 };
 struct BenchSample {
   double milliseconds = 0;
-  double bytes_per_token = 0;  // that a token must touch, counted: weights of active experts + KV read and written
+  // That a decoded token must touch, counted: weights of active experts + KV read and written; the mean over the test's
+  // positions.
+  double bytes_per_token = 0;
 };
 
 class Engine {

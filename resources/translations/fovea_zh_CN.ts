@@ -852,8 +852,8 @@ appears with the first run</source>
         <translation>推算值：解码一个词元须读写的字节数 × 每秒词元数</translation>
     </message>
     <message>
-        <source>Derived: decoding speed over the speed at which the device's peak bandwidth could bring a token's bytes</source>
-        <translation>推算值：解码速度 ÷ 设备峰值带宽所允许的最高速度</translation>
+        <source>Derived: decoding speed over the most that a token's bytes at the device's peak bandwidth and, on a GPU, its steps one after another at %1 µs each allow</source>
+        <translation>推算值：解码速度 ÷ 理论最高速度（以设备峰值带宽读取每个 token 的字节；在 GPU 上再加上依次执行的各步，每步 %1 µs）</translation>
     </message>
     <message>
         <source>peak </source>

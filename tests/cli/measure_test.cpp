@@ -201,15 +201,23 @@ TEST(Bench, OneJsonObjectALine) {
     EXPECT_GT(value["tps"]["mean"].get<double>(), 0);
     EXPECT_GT(value["tps"]["median"].get<double>(), 0);
     EXPECT_GE(value["tps"]["stddev"].get<double>(), 0);
-    for (const char* key : {"bytes_per_token", "gb_per_s", "bound_tps", "of_bound", "device", "driver", "model",
-                            "attention", "moe", "kv", "activations"})
+    for (const char* key : {"bytes_per_token", "steps_per_token", "gb_per_s", "bound_us", "bound_tps", "of_bound",
+                            "device", "driver", "model", "attention", "moe", "kv", "activations"})
       EXPECT_TRUE(value.contains(key)) << key;
     EXPECT_FALSE(value["profile"].empty());
     if (names.back().rfind("tg", 0) == 0) {
       EXPECT_GT(value["bytes_per_token"].get<double>(), 400'000);
-      EXPECT_NEAR(value["of_bound"].get<double>(), value["gb_per_s"].get<double>() / 50, 1e-6);
+      EXPECT_GE(value["steps_per_token"].get<int>(), 5 * 5) << "at least five steps a layer";
+      const double bytes_us = value["bound_us"]["bytes"].get<double>();
+      EXPECT_NEAR(bytes_us, value["bytes_per_token"].get<double>() / 50e3, 1e-6);
+      const auto& steps = value["bound_us"]["steps"];  // null on a CPU driver
+      const double bound = 1e6 / (bytes_us + (steps.is_null() ? 0 : steps.get<double>()));
+      EXPECT_NEAR(value["bound_tps"].get<double>(), bound, 1e-6 * bound);
+      EXPECT_NEAR(value["of_bound"].get<double>(), value["tps"]["mean"].get<double>() / bound, 1e-6);
+      EXPECT_EQ(value["activations"], "f32");
     } else {
       EXPECT_TRUE(value["bound_tps"].is_null());
+      EXPECT_TRUE(value["activations"].is_null()) << "prompts take floats under any policy";
     }
   }
   EXPECT_EQ(names, (std::vector<std::string>{"pp8@0", "pp16@0", "tg4@0", "pp8@8", "pp16@8", "tg4@8"}));
@@ -249,6 +257,7 @@ TEST(Bench, TableHasARowPerTest) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("pp8 @ d8"), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find("tg4 @ d8"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("MB/token | steps | GB/s (derived) | bound t/s | of bound"), std::string::npos);
 }
 
 TEST(Bench, NothingToMeasureFails) { expect_failure(run({"bench", "-m", stories_model(), "-p", "0", "-n", "0"})); }

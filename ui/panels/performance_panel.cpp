@@ -170,7 +170,8 @@ void PerformancePanel::show_bandwidth(const std::optional<PhaseSpeed>& decode) {
   const auto& counted = state_.model()->token_bytes;
   const double depth = decode ? decode->mean_depth : 0;
   const double bytes = counted ? counted->at(depth) : 0;
-  const auto bandwidth = decode_bandwidth(bytes, decode ? decode->tokens_per_second : 0, peak_->bandwidth());
+  const TokenWork work = token_work(*state_.model(), bytes);
+  const auto found = decode_bound(work, decode ? decode->tokens_per_second : 0, peak_->bandwidth());
   if (counted) {
     const auto [number, unit] = parts_of(shown_bytes(bytes));
     figures_[kTokenBytes]->show_value(number, unit, true);
@@ -184,16 +185,17 @@ void PerformancePanel::show_bandwidth(const std::optional<PhaseSpeed>& decode) {
     figures_[kTokenBytes]->show_absence(tr("unknown"));
     figures_[kTokenBytes]->setToolTip(tr("The weights were not counted"));
   }
-  if (bandwidth.gb_per_s)
-    figures_[kAchieved]->show_value(shown_number(*bandwidth.gb_per_s), QStringLiteral("GB/s"), true);
+  if (found.gb_per_s)
+    figures_[kAchieved]->show_value(shown_number(*found.gb_per_s), QStringLiteral("GB/s"), true);
   else
     figures_[kAchieved]->show_absence(counted ? tr("not recorded") : tr("unknown"));
-  const QString bound = bandwidth.bound_tps ? QStringLiteral("≤ ") + shown_rate(*bandwidth.bound_tps) : QString();
-  if (bandwidth.of_bound) {
-    const auto [number, unit] = parts_of(shown_percent(*bandwidth.of_bound));
+  const auto& most = found.tokens_per_second;
+  const QString bound = most ? QStringLiteral("≤ ") + shown_rate(*most) : QString();
+  if (found.fraction) {
+    const auto [number, unit] = parts_of(shown_percent(*found.fraction));
     figures_[kOfBound]->show_value(number + QChar(0x202f) + unit, bound, true);
   } else {
-    figures_[kOfBound]->show_absence(bandwidth.bound_tps ? tr("not recorded") : tr("unknown"), bound);
+    figures_[kOfBound]->show_absence(most ? tr("not recorded") : tr("unknown"), bound);
   }
 }
 
@@ -283,7 +285,9 @@ void PerformancePanel::retranslate() {
   figures_[kDecode]->setToolTip(clock);
   figures_[kAchieved]->setToolTip(tr("Derived: the counted bytes of a decoded token times the tokens per second"));
   figures_[kOfBound]->setToolTip(
-      tr("Derived: decoding speed over the speed at which the device's peak bandwidth could bring a token's bytes"));
+      tr("Derived: decoding speed over the most that a token's bytes at the device's peak bandwidth and, on a GPU, its "
+         "steps one after another at %1 µs each allow")
+          .arg(kGpuStepMicroseconds));
   peak_->setPrefix(tr("peak ", "in front of a number of GB/s"));
   peak_->setSpecialValueText(tr("peak unknown"));
   peak_->setAccessibleName(tr("The device's peak bandwidth"));

@@ -1,4 +1,4 @@
-// Speed over steps, bandwidth beside its bound, kernels summed over steps.
+// Speed over steps, beside the bound of bytes and steps, kernels summed over steps.
 #include "engine/api/throughput.hpp"
 
 #include <gtest/gtest.h>
@@ -68,19 +68,39 @@ TEST(TokenBytes, GrowWithTheDepth) {
   EXPECT_DOUBLE_EQ(bytes.at(99.5), 2005);
 }
 
-TEST(DecodeBandwidth, IsBytesTimesSpeedBesideThePeak) {
-  const Bandwidth known = decode_bandwidth(2e9, 50, 400);
-  EXPECT_DOUBLE_EQ(known.gb_per_s.value(), 100);
-  EXPECT_DOUBLE_EQ(known.bound_tps.value(), 200);
-  EXPECT_DOUBLE_EQ(known.of_bound.value(), 0.25);
-  const Bandwidth no_peak = decode_bandwidth(2e9, 50, std::nullopt);
-  EXPECT_TRUE(no_peak.gb_per_s);
-  EXPECT_FALSE(no_peak.bound_tps || no_peak.of_bound);
-  const Bandwidth no_speed = decode_bandwidth(2e9, 0, 400);
-  EXPECT_TRUE(no_speed.bound_tps);
-  EXPECT_FALSE(no_speed.gb_per_s || no_speed.of_bound) << "not measured is not zero";
-  const Bandwidth no_bytes = decode_bandwidth(0, 50, 400);
-  EXPECT_FALSE(no_bytes.gb_per_s || no_bytes.bound_tps || no_bytes.of_bound);
+TEST(DecodeBound, IsBytesAtThePeakAndStepsOneAfterAnother) {
+  const DecodeBound bytes = decode_bound({.bytes = 2e9}, 50, 400);
+  EXPECT_DOUBLE_EQ(bytes.gb_per_s.value(), 100);
+  EXPECT_DOUBLE_EQ(bytes.bytes_us.value(), 5000);
+  EXPECT_FALSE(bytes.steps_us);
+  EXPECT_DOUBLE_EQ(bytes.tokens_per_second.value(), 200);
+  EXPECT_DOUBLE_EQ(bytes.fraction.value(), 0.25);
+  const DecodeBound both = decode_bound({.bytes = 2e9, .steps = 1000}, 50, 800);
+  EXPECT_DOUBLE_EQ(both.bytes_us.value(), 2500);
+  EXPECT_DOUBLE_EQ(both.steps_us.value(), 2400);
+  EXPECT_DOUBLE_EQ(both.tokens_per_second.value(), 1e6 / 4900);
+  EXPECT_DOUBLE_EQ(both.fraction.value(), 50 * 4900 / 1e6);
+}
+
+TEST(DecodeBound, LacksWhatIsNotKnown) {
+  const DecodeBound no_peak = decode_bound({.bytes = 2e9, .steps = 10}, 50, std::nullopt);
+  EXPECT_TRUE(no_peak.gb_per_s && no_peak.steps_us);
+  EXPECT_FALSE(no_peak.bytes_us || no_peak.tokens_per_second || no_peak.fraction) << "steps alone bound too little";
+  const DecodeBound no_speed = decode_bound({.bytes = 2e9}, 0, 400);
+  EXPECT_TRUE(no_speed.tokens_per_second);
+  EXPECT_FALSE(no_speed.gb_per_s || no_speed.fraction) << "not measured is not zero";
+  const DecodeBound no_bytes = decode_bound({}, 50, 400);
+  EXPECT_FALSE(no_bytes.gb_per_s || no_bytes.tokens_per_second || no_bytes.fraction);
+}
+
+TEST(TokenWork, CountsStepsOnAGpuAlone) {
+  ModelSummary model;
+  model.token_steps = 38;
+  model.device.type = "cpu";
+  EXPECT_EQ(token_work(model, 5).steps, 0u);
+  model.device.type = "discrete";
+  EXPECT_EQ(token_work(model, 5).steps, 38u);
+  EXPECT_DOUBLE_EQ(token_work(model, 5).bytes, 5);
 }
 
 TEST(KernelTimes, AreSummedOverSteps) {

@@ -26,9 +26,42 @@ TEST_F(PlanTest, a_chain_with_barriers_gives_the_right_result_with_and_without_d
     }
     const CommandPlan plan = finish(recorder);
     EXPECT_EQ(plan.dispatches(), chain_length);
+    EXPECT_EQ(plan.steps(), chain_length);
     run(plan);
     EXPECT_EQ(words(data, 0, elements), expected) << everywhere;
   }
+}
+
+TEST_F(PlanTest, steps_are_what_barriers_keep_apart) {
+  const Buffer first = buffer(elements * 4), second = buffer(elements * 4);
+  auto recorder = record();
+  recorder.tag("one");
+  recorder.barrier();
+  affine(recorder, first, {.factor = 3, .addend = 1, .step = 1});
+  affine(recorder, second, {.factor = 3, .addend = 1, .step = 1});
+  recorder.tag("two");
+  recorder.barrier();
+  recorder.barrier();
+  recorder.copy(first, 0, second, 0, 4);
+  const CommandPlan plan = finish(recorder);
+  EXPECT_EQ(plan.dispatches(), 2u);
+  EXPECT_EQ(plan.steps(), 2u);
+}
+
+TEST_F(PlanTest, a_plan_replayed_within_a_submission_runs_as_often_in_order) {
+  const Buffer data = buffer(elements * 4), counted = buffer(elements * 4);
+  auto recorder = record();
+  affine(recorder, data, {.factor = 5, .addend = 2, .step = 1});
+  const CommandPlan once = finish(recorder);
+  for (int i = 0; i < 7; ++i) run(once);
+  auto again = record();
+  affine(again, counted, {.factor = 5, .addend = 2, .step = 1});
+  const CommandPlan many = finish(again);
+  const std::vector<const CommandPlan*> seven(7, &many);
+  const auto value = device_->submit(seven);
+  ASSERT_TRUE(value) << value.error().sentence();
+  ASSERT_TRUE(device_->wait(*value));
+  EXPECT_EQ(words(counted, 0, elements), words(data, 0, elements));
 }
 
 TEST_F(PlanTest, debug_barriers_order_a_chain_that_has_none) {
