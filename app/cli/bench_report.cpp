@@ -6,8 +6,8 @@
 
 #include "app/cli/kernel_table.hpp"
 #include "app/cli/output.hpp"
-#include "app/cli/policy.hpp"
 #include "engine/api/throughput.hpp"
+#include "engine/session/policy.hpp"
 
 namespace fovea::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <optional>
 
-#include "app/cli/policy.hpp"
+#include "engine/session/policy.hpp"
 
 namespace fovea::cli {
 namespace {

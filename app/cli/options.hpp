@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
-#include "app/cli/policy.hpp"
 #include "engine/base/result.hpp"
+#include "engine/session/policy.hpp"
 
 namespace CLI {
 class App;

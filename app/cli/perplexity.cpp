@@ -17,6 +17,7 @@
 #include "app/cli/number_range.hpp"
 #include "app/cli/options.hpp"
 #include "app/cli/text_source.hpp"
+#include "engine/io/bounded_read.hpp"
 #include "engine/io/shown_name.hpp"
 #include "engine/tensor/kv_row.hpp"
 

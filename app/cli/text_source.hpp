@@ -2,10 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
-#include <optional>
 #include <string>
-#include <string_view>
 
 #include "engine/base/result.hpp"
 
@@ -26,11 +23,5 @@ struct TextSource {
 void add_text_options(CLI::App& parser, TextSource& source);
 
 [[nodiscard]] Result<std::string> read_text(const TextSource& source);
-
-// The whole file, or its first `first_bytes`. `what` names it in errors.
-// Errors: missing, unreadable, a folder, longer than `longest` where all of it was asked for.
-[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, std::string_view what,
-                                            std::size_t longest = kLongestText,
-                                            std::optional<std::size_t> first_bytes = std::nullopt);
 
 }  // namespace fovea::cli

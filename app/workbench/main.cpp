@@ -7,9 +7,10 @@
 #include "app/workbench/engine_bridge.hpp"
 #include "app/workbench/latency_probe.hpp"
 #include "app/workbench/main_window.hpp"
-#include "app/workbench/policy_file.hpp"
 #include "app/workbench/screenshot.hpp"
+#include "app/workbench/workbench_policy.hpp"
 #include "engine/session/embedded_model.hpp"
+#include "engine/session/policy.hpp"
 #include "ui/text/translation.hpp"
 
 namespace {
@@ -85,6 +86,17 @@ void apply_run_options(MainWindow& window, const WorkbenchOptions& options) {
   window.prompt().set_prompt(options.prompt.value_or(QString::fromLatin1(kFirstPrompt)));
 }
 
+// Models are opened one after another under one policy, so none may be meant by its number of experts.
+Result<WorkbenchPolicy> read_policy(const QString& file) {
+  PolicyOptions written;
+  written.file = file.toStdString();
+  FOVEA_ASSIGN(const Policy policy, resolve_policy(written));
+  if (policy.moe.find("k") != nullptr)
+    return fail(ErrorCode::unsupported, "policy file " + written.file,
+                "the window always takes a model's own number of experts", R"(write "moe":"static")");
+  return WorkbenchPolicy{kv_type(policy), activation_type(policy)};
+}
+
 int run_workbench(const WorkbenchOptions& options, const WorkbenchPolicy& policy) {
   const bool picture = !options.screenshot.isEmpty();
   // A picture depends on the command line alone.
@@ -153,7 +165,7 @@ int main(int argc, char** argv) {
   if (const int answer = answer_without_window(options); answer >= 0) return answer;
   WorkbenchPolicy policy;
   if (!options->policy_file.isEmpty()) {
-    const auto read = read_policy_file(options->policy_file);
+    const auto read = read_policy(options->policy_file);
     if (!read) return fail_with(read.error());
     policy = *read;
   }

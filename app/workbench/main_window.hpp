@@ -11,7 +11,7 @@
 
 #include "app/workbench/dock_title.hpp"
 #include "app/workbench/options.hpp"
-#include "app/workbench/policy_file.hpp"
+#include "app/workbench/workbench_policy.hpp"
 #include "app/workbench/settings.hpp"
 #include "app/workbench/status_line.hpp"
 #include "app/workbench/title_strip.hpp"

@@ -4,7 +4,7 @@
 #include <QAction>
 #include <QToolBar>
 
-#include "app/workbench/policy_file.hpp"
+#include "app/workbench/workbench_policy.hpp"
 #include "ui/state/workbench_state.hpp"
 #include "ui/widgets/chip.hpp"
 

@@ -90,7 +90,7 @@ TEST(Arguments, PolicyFilesAreReadWithSuspicion) {
   expect_failure(with(R"({"banana\n\u001b[31m":"dense"})"), "unknown key");
   expect_failure(with(R"({"attention":"den se"})"), "mode[:key=value,...]");
   expect_failure(with(R"({"kv":"tiered"})"), "not available in this version");
-  expect_failure(with(R"({"activations":"f16"})"), "use --activations f32 or q8_0");
+  expect_failure(with(R"({"activations":"f16"})"), R"(use "activations":"f32" or "q8_0")");
   expect_failure(with(R"({"activations":8})"), "not a string");
   expect_failure(with(std::string(60'000, '[')), "not JSON");
   expect_failure(with(std::string(60'000, '[') + std::string(5'000, ']')), "not JSON");

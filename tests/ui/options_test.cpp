@@ -2,10 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <QFile>
-#include <QTemporaryDir>
-
-#include "app/workbench/policy_file.hpp"
 #include "app/workbench/settings.hpp"
 
 namespace fovea {
@@ -86,33 +82,6 @@ TEST(Options, RefusesWithASentence) {
 TEST(Options, HelpIsToldWithoutAWindow) {
   EXPECT_TRUE(parse({"--help"})->information.contains("--screenshot"));
   EXPECT_FALSE(parse({"--version"})->information.isEmpty());
-}
-
-TEST(PolicyFile, TakesWhatThisVersionRunsAndRefusesTheRest) {
-  QTemporaryDir folder;
-  const QString path = folder.filePath("p.json");
-  const auto check = [&](const char* text) {
-    QFile file(path);
-    EXPECT_TRUE(file.open(QIODevice::WriteOnly | QIODevice::Truncate));
-    file.write(text);
-    file.close();
-    return read_policy_file(path);
-  };
-  EXPECT_TRUE(check(R"({"attention":"dense","moe":"static","kv":"f16"})"));
-  EXPECT_EQ(check("{}")->kv, KvType::f16);
-  EXPECT_EQ(check(R"({"kv":"q8_0"})")->kv, KvType::q8_0);
-  EXPECT_EQ(check(R"({"kv":"tiered"})").error().code, ErrorCode::unsupported);
-  EXPECT_EQ(check("{}")->activations, ActivationType::f32);
-  EXPECT_EQ(check(R"({"activations":"f32"})")->activations, ActivationType::f32);
-  EXPECT_EQ(check(R"({"kv":"q8_0","activations":"q8_0"})")->activations, ActivationType::q8_0);
-  EXPECT_EQ(check(R"({"activations":"f16"})").error().code, ErrorCode::unsupported);
-  EXPECT_NE(check(R"({"activations":"f16"})").error().sentence().find(R"("activations":"f32" or "q8_0")"),
-            std::string::npos);
-  EXPECT_EQ(check(R"({"activations":8})").error().code, ErrorCode::format);
-  EXPECT_EQ(check(R"({"attention":"sparse:window=512"})").error().code, ErrorCode::unsupported);
-  for (const char* text : {"", "[1]", "{", R"({"attention":3})", R"({"color":"red"})"})
-    EXPECT_EQ(check(text).error().code, ErrorCode::format) << text;
-  EXPECT_EQ(read_policy_file(folder.filePath("none.json")).error().code, ErrorCode::file);
 }
 
 TEST(Settings, RecentFilesAreNewestFirstOnceAndFew) {

@@ -1,4 +1,4 @@
-#include "app/cli/spec.hpp"
+#include "engine/session/spec.hpp"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "engine/io/shown_name.hpp"
 
-namespace fovea::cli {
+namespace fovea {
 namespace {
 
 bool is_word(std::string_view text) {
@@ -74,4 +74,4 @@ std::optional<std::uint32_t> parse_count(std::string_view text) {
   return value;
 }
 
-}  // namespace fovea::cli
+}  // namespace fovea

@@ -1,20 +1,17 @@
 // Which attention, experts, KV cache and activations a run uses: from options and policy files, held against what this
-// version runs.
+// version runs. The one reader of policy files, for both fronts.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
 
-#include "app/cli/spec.hpp"
+#include "engine/session/spec.hpp"
 #include "engine/api/activation_type.hpp"
 #include "engine/api/kv_type.hpp"
 #include "engine/api/model_summary.hpp"
 #include "engine/base/result.hpp"
 
-namespace fovea::cli {
+namespace fovea {
 
 struct Policy {
   Spec attention{"dense", {}}, moe{"static", {}}, kv{"f16", {}}, activations{"f32", {}};
@@ -30,9 +27,9 @@ struct PolicyOptions {
 [[nodiscard]] std::string spec_problem(std::string_view which, std::string_view text);
 
 // The command line stands over the file, the file over the defaults.
-// Errors: a file that is no policy; well-formed policies that this version does not run.
+// Errors: a file that is no policy, whatever its bytes; well-formed policies that this version does not run, told as
+// they were written: as an option, or as an entry of the file.
 [[nodiscard]] Result<Policy> resolve_policy(const PolicyOptions& options);
-[[nodiscard]] Result<Policy> read_policy_file(const std::filesystem::path& path);
 
 // What only the model can tell: static:k must be the model's own number of experts.
 [[nodiscard]] Result<void> check_policy(const Policy& policy, const ModelSummary& model);
@@ -45,4 +42,4 @@ struct PolicyOptions {
 // "static:k=4" with the model's own number; "not applicable" for a dense model.
 [[nodiscard]] std::string shown_moe(const ModelSummary& model);
 
-}  // namespace fovea::cli
+}  // namespace fovea

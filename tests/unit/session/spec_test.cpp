@@ -1,8 +1,8 @@
-#include "app/cli/spec.hpp"
+#include "engine/session/spec.hpp"
 
 #include <gtest/gtest.h>
 
-namespace fovea::cli {
+namespace fovea {
 namespace {
 
 TEST(Spec, ModeAloneAndWithParameters) {
@@ -33,4 +33,4 @@ TEST(Spec, CountsAreWholeNumbers) {
 }
 
 }  // namespace
-}  // namespace fovea::cli
+}  // namespace fovea

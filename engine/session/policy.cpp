@@ -1,16 +1,16 @@
-#include "app/cli/policy.hpp"
+#include "engine/session/policy.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
-#include <span>
+#include <utility>
 
-#include "app/cli/text_source.hpp"
+#include "engine/io/bounded_read.hpp"
 #include "engine/io/shown_name.hpp"
 
-namespace fovea::cli {
+namespace fovea {
 namespace {
 
 constexpr std::size_t longest_policy_file = 64 * 1024;
@@ -30,20 +30,52 @@ constexpr std::array<Part, 4> parts{{
     {"activations", &Policy::activations, &PolicyOptions::activations, {"f32", "q8_0"}, ""},
 }};
 
-Result<void> check_part(const Part& part, const Spec& spec) {
-  const std::string what = fmt::format("--{} {}", part.which, to_string(spec));
-  const std::string advice = fmt::format("use --{} {}{}", part.which, part.runs[0],
-                                         part.runs[1].empty() ? "" : fmt::format(" or {}", part.runs[1]));
-  if (std::find(part.runs.begin(), part.runs.end(), spec.mode) == part.runs.end())
-    return fail(ErrorCode::unsupported, what,
-                spec.mode == part.later ? "not available in this version"
-                                        : fmt::format("there is no mode {}", shown_name(spec.mode)),
-                advice);
-  for (const auto& [key, value] : spec.parameters)
-    if (!(part.which == "moe" && key == "k"))
-      return fail(ErrorCode::unsupported, what, fmt::format("{} takes no parameter {}", spec.mode, shown_name(key)),
-                  advice);
-  return {};
+std::string file_name(const std::string& path) { return "policy file " + shown_name(path); }
+
+// `file`: where the part stands; empty: on the command line.
+Result<void> check_part(const Part& part, const Spec& spec, const std::string& file) {
+  const bool known = std::find(part.runs.begin(), part.runs.end(), spec.mode) != part.runs.end();
+  const auto odd = std::find_if(spec.parameters.begin(), spec.parameters.end(),
+                                [&](const auto& entry) { return part.which != "moe" || entry.first != "k"; });
+  if (known && odd == spec.parameters.end()) return {};
+  std::string why;
+  if (known)
+    why = fmt::format("{} takes no parameter {}", spec.mode, shown_name(odd->first));
+  else if (spec.mode == part.later)
+    why = fmt::format("{} is not available in this version", spec.mode);
+  else
+    why = fmt::format("there is no mode {}", shown_name(spec.mode));
+  const bool choice = !part.runs[1].empty();
+  if (file.empty())
+    return fail(ErrorCode::unsupported, fmt::format("--{} {}", part.which, shown_name(to_string(spec))), why,
+                fmt::format("use --{} {}{}", part.which, part.runs[0],
+                            choice ? fmt::format(" or {}", part.runs[1]) : ""));
+  return fail(ErrorCode::unsupported, file_name(file), fmt::format("\"{}\": {}", part.which, why),
+              fmt::format("use \"{}\":\"{}\"{}", part.which, part.runs[0],
+                          choice ? fmt::format(" or \"{}\"", part.runs[1]) : ""));
+}
+
+// The entries of a policy file, each well-formed.
+Result<PolicyOptions> read_policy_file(const std::string& path) {
+  const std::string what = file_name(path);
+  const std::string form =
+      R"(write an object such as {"attention":"dense","moe":"static","kv":"f16","activations":"f32"})";
+  FOVEA_ASSIGN(const std::string text, read_file(path, what, longest_policy_file));
+  const auto value = nlohmann::json::parse(text, nullptr, false);
+  if (value.is_discarded()) return fail(ErrorCode::format, what, "it is not JSON", form);
+  if (!value.is_object()) return fail(ErrorCode::format, what, "it is not a JSON object", form);
+
+  PolicyOptions entries;
+  for (const auto& [key, entry] : value.items()) {
+    const auto part = std::find_if(parts.begin(), parts.end(), [&](const Part& each) { return each.which == key; });
+    if (part == parts.end()) return fail(ErrorCode::format, what, "it has an unknown key " + shown_name(key), form);
+    const auto* const written = entry.get_ptr<const std::string*>();
+    if (written == nullptr) return fail(ErrorCode::format, what, fmt::format("\"{}\" is not a string", key), form);
+    if (const std::string problem = spec_problem(key, *written); !problem.empty())
+      return fail(ErrorCode::format, what, fmt::format("\"{}\": {}", key, problem), form);
+    entries.*part->written = *written;
+  }
+  return entries;
 }
 
 }  // namespace
@@ -57,39 +89,20 @@ std::string spec_problem(std::string_view which, std::string_view text) {
   return "";
 }
 
-Result<Policy> read_policy_file(const std::filesystem::path& path) {
-  const std::string what = "policy file " + shown_name(path.string());
-  const std::string form = R"(write an object such as {"attention":"dense","moe":"static","kv":"f16","activations":"f32"})";
-  FOVEA_ASSIGN(const std::string text, read_file(path, what, longest_policy_file));
-  const auto value = nlohmann::json::parse(text, nullptr, false);
-  if (value.is_discarded()) return fail(ErrorCode::format, what, "it is not JSON", form);
-  if (!value.is_object()) return fail(ErrorCode::format, what, "it is not a JSON object", form);
-
-  Policy policy;
-  for (const auto& [key, entry] : value.items()) {
-    const auto part = std::find_if(parts.begin(), parts.end(), [&](const Part& each) { return each.which == key; });
-    if (part == parts.end()) return fail(ErrorCode::format, what, "it has an unknown key " + shown_name(key), form);
-    const auto* const written = entry.get_ptr<const std::string*>();
-    if (written == nullptr) return fail(ErrorCode::format, what, fmt::format("\"{}\" is not a string", key), form);
-    if (const std::string problem = spec_problem(key, *written); !problem.empty())
-      return fail(ErrorCode::format, what, fmt::format("\"{}\": {}", key, problem), form);
-    policy.*part->chosen = parse_spec(*written).value();
-  }
-  return policy;
-}
-
 Result<Policy> resolve_policy(const PolicyOptions& options) {
-  Policy policy;
+  PolicyOptions entries;
   if (!options.file.empty()) {
-    FOVEA_ASSIGN(policy, read_policy_file(options.file));
+    FOVEA_ASSIGN(entries, read_policy_file(options.file));
   }
+  Policy policy;
   for (const Part& part : parts) {
-    if (const std::string& written = options.*part.written; !written.empty()) {
-      auto spec = parse_spec(written);
-      if (!spec) return fail(ErrorCode::usage, fmt::format("--{}", part.which), spec.error(), "correct it");
-      policy.*part.chosen = std::move(*spec);
-    }
-    FOVEA_TRY(check_part(part, policy.*part.chosen));
+    const bool option = !(options.*part.written).empty();
+    const std::string& written = option ? options.*part.written : entries.*part.written;
+    if (written.empty()) continue;
+    auto spec = parse_spec(written);
+    if (!spec) return fail(ErrorCode::usage, fmt::format("--{}", part.which), spec.error(), "correct it");
+    policy.*part.chosen = std::move(*spec);
+    FOVEA_TRY(check_part(part, policy.*part.chosen, option ? "" : options.file));
   }
   return policy;
 }
@@ -116,4 +129,4 @@ std::string shown_moe(const ModelSummary& model) {
   return model.experts_used == 0 ? "not applicable" : fmt::format("static:k={}", model.experts_used);
 }
 
-}  // namespace fovea::cli
+}  // namespace fovea

@@ -1,4 +1,4 @@
-// The grammar of --attention, --moe, --kv and --activations: mode[:key=value,...].
+// The grammar of a policy's parts, on the command line and in files: mode[:key=value,...].
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace fovea::cli {
+namespace fovea {
 
 struct Spec {
   std::string mode;
@@ -26,4 +26,4 @@ struct Spec {
 // A whole number without a sign, all of the text; nullopt otherwise.
 [[nodiscard]] std::optional<std::uint32_t> parse_count(std::string_view text);
 
-}  // namespace fovea::cli
+}  // namespace fovea

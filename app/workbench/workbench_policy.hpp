@@ -1,0 +1,15 @@
+// What the window chooses for the models that it opens from now on, among what this version runs: attention is dense and
+// experts are static.
+#pragma once
+
+#include "engine/api/activation_type.hpp"
+#include "engine/api/kv_type.hpp"
+
+namespace fovea {
+
+struct WorkbenchPolicy {
+  KvType kv = KvType::f16;
+  ActivationType activations = ActivationType::f32;
+};
+
+}  // namespace fovea
