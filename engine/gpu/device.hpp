@@ -31,7 +31,8 @@ struct DeviceFacts {
   std::uint32_t max_workgroup_invocations = 0, shared_memory_bytes = 0, max_push_constant_bytes = 0;
   std::array<std::uint32_t, 3> max_workgroups{};
   bool cpu = false;  // a software driver such as lavapipe
-  bool cooperative_matrix = false, integer_dot = false;
+  bool cooperative_matrix = false;  // subgroups multiply 16 x 16 x 16 halves and sum them as float, on matrix cores
+  bool integer_dot = false;
   bool timestamps = false;  // on the compute queue: plans can be timed
   bool usable = false;      // has everything the engine needs
   bool chosen = false;

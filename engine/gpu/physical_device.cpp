@@ -113,6 +113,25 @@ void read_extensions(const VulkanApi& vk, PhysicalDevice& device) {
   device.offered.with_matrix = has_extension(extensions, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
 }
 
+// What shaders/include/matrix_tile.glsl asks for: fragments of 16 x 16 x 16, halves summed as float, by subgroups.
+bool multiplies_halves(const VulkanApi& vk, const PhysicalDevice& device) {
+  const DeviceFeatures& offered = device.offered;
+  if (offered.matrix.cooperativeMatrix == 0 || offered.v12.vulkanMemoryModel == 0 || offered.v12.shaderFloat16 == 0 ||
+      vk.vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR == nullptr)
+    return false;
+  std::uint32_t count = 0;
+  vk.vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR(device.handle, &count, nullptr);
+  std::vector<VkCooperativeMatrixPropertiesKHR> shapes(
+      count, tagged<VkCooperativeMatrixPropertiesKHR>(VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR));
+  vk.vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR(device.handle, &count, shapes.data());
+  shapes.resize(count);
+  return std::any_of(shapes.begin(), shapes.end(), [](const VkCooperativeMatrixPropertiesKHR& shape) {
+    return shape.MSize == 16 && shape.NSize == 16 && shape.KSize == 16 && shape.AType == VK_COMPONENT_TYPE_FLOAT16_KHR &&
+           shape.BType == VK_COMPONENT_TYPE_FLOAT16_KHR && shape.CType == VK_COMPONENT_TYPE_FLOAT32_KHR &&
+           shape.ResultType == VK_COMPONENT_TYPE_FLOAT32_KHR && shape.scope == VK_SCOPE_SUBGROUP_KHR;
+  });
+}
+
 struct Properties {
   VkPhysicalDeviceProperties2 core =
       tagged<VkPhysicalDeviceProperties2>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2);
@@ -194,7 +213,7 @@ PhysicalDevice read_device(const VulkanApi& vk, VkPhysicalDevice handle, std::ui
   read_extensions(vk, device);
   vk.vkGetPhysicalDeviceFeatures2(handle, device.offered.chain());
   facts.integer_dot = device.offered.v13.shaderIntegerDotProduct != 0 && !computes_dot_products_wrong(properties);
-  facts.cooperative_matrix = device.offered.matrix.cooperativeMatrix != 0 && device.offered.v12.vulkanMemoryModel != 0;
+  facts.cooperative_matrix = multiplies_halves(vk, device);
   if (facts.cooperative_matrix)
     device.extensions.push_back(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
   else

@@ -34,6 +34,9 @@ Result<void> VulkanApi::load_instance(VkInstance instance) {
   if (name == nullptr) return missing_function(#name);
   FOVEA_VULKAN_INSTANCE(FOVEA_LOAD)
 #undef FOVEA_LOAD
+#define FOVEA_LOAD(name) name = reinterpret_cast<PFN_##name>(vkGetInstanceProcAddr(instance, #name));
+  FOVEA_VULKAN_OPTIONAL(FOVEA_LOAD)
+#undef FOVEA_LOAD
   return {};
 }
 

@@ -22,6 +22,9 @@
   X(vkGetPhysicalDeviceQueueFamilyProperties) X(vkEnumerateDeviceExtensionProperties) X(vkCreateDevice) \
   X(vkGetDeviceProcAddr)
 
+// Functions of extensions: null where no driver has them.
+#define FOVEA_VULKAN_OPTIONAL(X) X(vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR)
+
 #define FOVEA_VULKAN_DEVICE(X) \
   X(vkDestroyDevice) X(vkGetDeviceQueue) X(vkDeviceWaitIdle) X(vkQueueSubmit2) X(vkCreateSemaphore) \
   X(vkDestroySemaphore) X(vkWaitSemaphores) X(vkGetSemaphoreCounterValue) X(vkGetBufferDeviceAddress) \
@@ -49,6 +52,7 @@ struct VulkanApi {
 #define FOVEA_DECLARE(name) PFN_##name name = nullptr;
   FOVEA_VULKAN_GLOBAL(FOVEA_DECLARE)
   FOVEA_VULKAN_INSTANCE(FOVEA_DECLARE)
+  FOVEA_VULKAN_OPTIONAL(FOVEA_DECLARE)
   FOVEA_VULKAN_DEVICE(FOVEA_DECLARE)
 #undef FOVEA_DECLARE
 
