@@ -155,6 +155,7 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
     batch.sorted = a.sorted;
     batch.tiles = a.tiles;
     batch.dispatch = &a.dispatch();
+    batch.in_tiles = batch.mode == ExpertMode::grouped && experts_take_tiles(kernels, tokens, w.gate, w.down);
 
     kernels.plan().tag("router");
     FOVEA_TRY(record_matmul(kernels, {.weights = w.router, .x = input.x, .y = a.router, .state = state,

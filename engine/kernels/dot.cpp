@@ -1,19 +1,11 @@
 #include "engine/kernels/dot.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace fovea {
 namespace {
 
 constexpr std::uint32_t kSharedElsewhere = 256;  // bytes of shared memory that the kernels use beside the input
-
-// The variant of a shader with the axis of block formats: `first` is its Q8_0 variant.
-ShaderId block_shader(ShaderId first, DType type) {
-  constexpr std::array kOrder{DType::Q8_0, DType::Q4_0, DType::Q5_0, DType::Q4_K, DType::Q5_K, DType::Q6_K};
-  const auto at = std::find(kOrder.begin(), kOrder.end(), type) - kOrder.begin();
-  return static_cast<ShaderId>(static_cast<std::uint16_t>(first) + at);
-}
 
 // Workgroups of a GPU product at most: four for each of 132 multiprocessors. More would only round the same input again.
 constexpr std::uint32_t kMostGroups = 528;
@@ -65,7 +57,7 @@ Result<void> record_matvec_dot(KernelRecorder& kernels, const MatvecDotArgs& arg
                                    .norm = args.x.norm.weight, .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,
                                    .accumulate = args.accumulate ? 1u : 0u, .epsilon = args.x.norm.epsilon};
   const std::uint32_t groups = shape.groups(args.weights.rows);
-  return kernels.dispatch(block_shader(ShaderId::matvec_dot_Q8_0, args.weights.type),
+  return kernels.dispatch(shader_for(ShaderId::matvec_dot_Q8_0, args.weights.type, DType::Q8_0),
                           {shape.local_size, args.weights.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
                            args.x.rounded ? 0u : 1u, args.x.norm.weight != 0 ? 1u : 0u},
                           push, shape.subgroup_form ? std::min(groups, kMostGroups) : groups);
@@ -81,7 +73,7 @@ Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batc
                                    .expert_bytes_high = args.gate.matrix_bytes_high(), .y_stride = args.act_stride,
                                    .epsilon = args.x.norm.epsilon};
   const std::uint32_t groups = shape.groups(args.gate.rows);
-  return kernels.dispatch(block_shader(ShaderId::gate_up_dot_Q8_0, args.gate.type),
+  return kernels.dispatch(shader_for(ShaderId::gate_up_dot_Q8_0, args.gate.type, DType::Q8_0),
                           {shape.local_size, args.gate.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
                            args.x.rounded ? 0u : 1u, args.x.norm.weight != 0 ? 1u : 0u,
                            static_cast<std::uint32_t>(batch.mode), slots, std::max(batch.expert_count, 1u),
@@ -95,7 +87,7 @@ Result<void> record_expert_down_dot(KernelRecorder& kernels, const ExpertBatch& 
                                  .weights = batch.weights, .rows = args.down.rows, .row_bytes = args.down.row_bytes,
                                  .expert_bytes_low = args.down.matrix_bytes_low(),
                                  .expert_bytes_high = args.down.matrix_bytes_high(), .act_stride = args.act_stride};
-  return kernels.dispatch(block_shader(ShaderId::expert_down_dot_Q8_0, args.down.type),
+  return kernels.dispatch(shader_for(ShaderId::expert_down_dot_Q8_0, args.down.type, DType::Q8_0),
                           {shape.local_size, args.down.columns, shape.rows, shape.subgroup_form ? 1u : 0u, batch.slots}, push,
                           shape.groups(args.down.rows));
 }

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "engine/kernels/product_tile.hpp"
+
 namespace fovea {
 namespace {
 
 bool one_by_one(const ExpertBatch& batch) { return batch.mode == ExpertMode::direct || batch.mode == ExpertMode::routed; }
 
-// Tokens a product tile takes; the same for both products of a batch, since they share the tile list.
+// Tokens a tile in registers takes; the same for both products of a batch, since they share the tile list.
 std::uint32_t tile_tokens(const KernelRecorder& kernels, const ExpertBatch& batch, std::uint32_t rows) {
   return one_by_one(batch) ? 1 : kernels.product_shape(rows, batch.tokens, 2).tokens;
 }
@@ -18,8 +20,7 @@ std::vector<std::uint32_t> product_constants(const ProductShape& shape, std::uin
 }
 
 ProductShape gate_shape(const KernelRecorder& kernels, const ExpertBatch& batch, std::uint32_t rows) {
-  ProductShape shape = kernels.product_shape(rows, one_by_one(batch) ? 1 : batch.tokens, 2);
-  return shape;
+  return kernels.product_shape(rows, one_by_one(batch) ? 1 : batch.tokens, 2);
 }
 
 ProductShape down_shape(const KernelRecorder& kernels, const ExpertBatch& batch, std::uint32_t rows) {
@@ -28,7 +29,16 @@ ProductShape down_shape(const KernelRecorder& kernels, const ExpertBatch& batch,
   return shape;
 }
 
+TileShape tile_of(const KernelRecorder& kernels, const ExpertBatch& batch, const DeviceMatrix& matrix) {
+  return expert_tile(kernels, batch.tokens * batch.slots, matrix.matrices);
+}
+
 }  // namespace
+
+bool experts_take_tiles(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& gate,
+                        const DeviceMatrix& down) {
+  return takes_tiles(kernels, gate, tokens) && takes_tiles(kernels, down, tokens);
+}
 
 std::uint32_t most_tiles(std::uint32_t tokens, std::uint32_t slots, std::uint32_t experts) {
   // Every expert may end in a partial tile; tiles of one token are the other extreme.
@@ -45,16 +55,39 @@ Result<void> record_router_topk(KernelRecorder& kernels, const RouterArgs& args)
 
 Result<void> record_expert_group(KernelRecorder& kernels, const ExpertBatch& batch, const DeviceMatrix& gate,
                                  const DeviceMatrix& down) {
-  const shader::GroupPush push{.experts = batch.experts, .counts = batch.counts, .sorted = batch.sorted, .tiles = batch.tiles,
-                               .dispatch = batch.dispatch->address(), .state = batch.state,
-                               .gate_groups = gate_shape(kernels, batch, gate.rows).groups(gate.rows),
-                               .down_groups = down_shape(kernels, batch, down.rows).groups(down.rows)};
+  shader::GroupPush push{.experts = batch.experts, .counts = batch.counts, .sorted = batch.sorted, .tiles = batch.tiles,
+                         .dispatch = batch.dispatch->address(), .state = batch.state};
+  std::uint32_t tokens = tile_tokens(kernels, batch, gate.rows);
+  if (batch.in_tiles) {
+    const TileShape tile = tile_of(kernels, batch, gate);
+    tokens = tile.tokens;
+    push.gate_groups = tile_groups(tile, gate.rows, true);
+    push.down_groups = tile_groups(tile, down.rows, false);
+  } else {
+    push.gate_groups = gate_shape(kernels, batch, gate.rows).groups(gate.rows);
+    push.down_groups = down_shape(kernels, batch, down.rows).groups(down.rows);
+  }
   const std::uint32_t experts = gate.matrices, lanes = kernels.subgroup();
   const std::uint32_t local = std::min<std::uint32_t>((experts + lanes - 1) / lanes * lanes, std::max<std::uint32_t>(128, lanes));
-  return kernels.dispatch(ShaderId::expert_group, {local, experts, batch.slots, tile_tokens(kernels, batch, gate.rows)}, push, 1);
+  return kernels.dispatch(ShaderId::expert_group, {local, experts, batch.slots, tokens}, push, 1);
 }
 
 Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpArgs& args) {
+  const bool dense_tiles =
+      batch.mode == ExpertMode::dense && args.norm.weight == 0 && takes_tiles(kernels, args.gate, batch.tokens);
+  if (dense_tiles || batch.in_tiles) {
+    const shader::ProductTilePush push{.weights = args.gate.address, .up = args.up.address, .x = args.x, .y = args.act,
+                                       .state = batch.state, .tiles = batch.tiles, .sorted = batch.sorted,
+                                       .columns = args.gate.columns, .rows = args.gate.rows,
+                                       .row_bytes = args.gate.row_bytes,
+                                       .expert_bytes_low = args.gate.matrix_bytes_low(),
+                                       .expert_bytes_high = args.gate.matrix_bytes_high(), .x_stride = args.x_stride,
+                                       .y_stride = args.act_stride, .x_share = batch.slots};
+    if (batch.in_tiles)
+      return record_expert_tiles(kernels, tile_of(kernels, batch, args.gate), args.gate.type, *batch.dispatch, 0, push);
+    return record_dense_tiles(kernels, dense_tile(kernels, 2 * args.gate.rows, batch.tokens), args.gate.type, batch.tokens,
+                              push);
+  }
   const ProductShape shape = gate_shape(kernels, batch, args.gate.rows);
   const shader::GateUpPush push{.gate = args.gate.address, .up = args.up.address, .x = args.x, .act = args.act,
                                 .experts = batch.experts, .tiles = batch.tiles, .sorted = batch.sorted, .state = batch.state,
@@ -87,7 +120,19 @@ Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batc
   if (batch.mode == ExpertMode::routed) chosen.mode = ExpertMode::direct;  // the choice is made by now
   auto constants = product_constants(shape, args.down.columns, chosen);
   if (!grouped) return kernels.dispatch(shader, std::move(constants), push, shape.groups(args.down.rows), batch.tokens);
-  FOVEA_TRY(kernels.dispatch_indirect(shader, std::move(constants), push, *batch.dispatch, 3 * sizeof(std::uint32_t)));
+  constexpr std::uint64_t kDownCounts = 3 * sizeof(std::uint32_t);
+  if (batch.in_tiles) {
+    const shader::ProductTilePush tile{.weights = args.down.address, .x = args.act, .y = args.partial, .state = batch.state,
+                                       .tiles = batch.tiles, .sorted = batch.sorted, .columns = args.down.columns,
+                                       .rows = args.down.rows, .row_bytes = args.down.row_bytes,
+                                       .expert_bytes_low = push.expert_bytes_low,
+                                       .expert_bytes_high = push.expert_bytes_high, .x_stride = args.act_stride,
+                                       .y_stride = args.partial_stride, .x_share = 1};
+    FOVEA_TRY(record_expert_tiles(kernels, tile_of(kernels, batch, args.down), args.down.type, *batch.dispatch,
+                                  kDownCounts, tile));
+  } else {
+    FOVEA_TRY(kernels.dispatch_indirect(shader, std::move(constants), push, *batch.dispatch, kDownCounts));
+  }
   kernels.plan().barrier();
   const shader::ExpertCombinePush combine{.partial = args.partial, .weights = batch.weights, .x = args.x, .state = batch.state,
                                           .width = args.down.rows, .partial_stride = args.partial_stride,

@@ -23,7 +23,7 @@ struct RouterArgs {
 enum class ExpertMode : std::uint32_t {
   dense = 0,    // no experts
   direct = 1,   // one workgroup row per assignment: batches too small to share weights
-  grouped = 2,  // sorted token lists, exact tile list, indirect dispatch
+  grouped = 2,  // sorted token lists, exact tile list, indirect dispatch; in registers or in tiles of shared memory
   routed = 3,   // direct for one token, where the gate and up product makes the router's choice itself
 };
 
@@ -37,8 +37,13 @@ struct ExpertBatch {
   bool normalize = true;                               // routed: chosen weights sum to one
   std::uint64_t counts = 0, sorted = 0, tiles = 0;     // grouped
   const gpu::Buffer* dispatch = nullptr;               // grouped: uint (2, 3)
+  bool in_tiles = false;                               // grouped: both products in tiles of shared memory
   std::uint64_t state = 0;
 };
+
+// Whether a grouped batch runs in tiles of shared memory: both products or neither, since they share the tile list.
+[[nodiscard]] bool experts_take_tiles(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& gate,
+                                      const DeviceMatrix& down);
 
 // Grouped mode: sorts by expert and lists the tiles for the two products.
 [[nodiscard]] Result<void> record_expert_group(KernelRecorder& kernels, const ExpertBatch& batch, const DeviceMatrix& gate,

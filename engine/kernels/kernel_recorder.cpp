@@ -41,10 +41,10 @@ Result<const gpu::Pipeline*> KernelRecorder::pipeline_for(ShaderId shader, std::
   return device_.pipeline(gpu::PipelineKey{shader, std::move(constants), device_.facts().subgroup});
 }
 
-ShaderId shader_for(ShaderId first, DType type) {
+ShaderId shader_for(ShaderId first, DType type, DType first_type) {
   constexpr std::array kOrder{DType::F32,  DType::F16,  DType::BF16, DType::Q8_0, DType::Q4_0,
                               DType::Q5_0, DType::Q4_K, DType::Q5_K, DType::Q6_K};
-  const auto at = std::find(kOrder.begin(), kOrder.end(), type) - kOrder.begin();
+  const auto at = std::ranges::find(kOrder, type) - std::ranges::find(kOrder, first_type);
   return static_cast<ShaderId>(static_cast<std::uint16_t>(first) + at);
 }
 

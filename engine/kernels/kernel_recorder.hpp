@@ -25,7 +25,7 @@ struct ProductShape {
 
 // Which product shapes are recorded. The form that suits another kind of device gives the same results: tests run both
 // on whatever device there is.
-enum class ProductForm { suits_device, cpu, gpu };
+enum class ProductForm { suits_device, cpu, gpu, gpu_without_matrix_cores };
 
 // A root mean square norm that a product does to its input rows itself (shaders/interface/norm.h); weight 0: none.
 struct FoldedNorm {
@@ -47,6 +47,14 @@ class KernelRecorder {
   // Whether small steps are worth folding into the products behind them: on a GPU a step behind a barrier costs 2 us and
   // more however little it does; on a CPU driver work done by every workgroup again costs more than a dispatch.
   [[nodiscard]] bool folds_steps() const;
+  // Whether products are recorded in the form for CPU drivers.
+  [[nodiscard]] bool cpu_form() const {
+    return form_ == ProductForm::suits_device ? facts().cpu : form_ == ProductForm::cpu;
+  }
+  // Whether tiles are multiplied on matrix cores (shaders/include/matrix_tile.glsl).
+  [[nodiscard]] bool matrix_cores() const {
+    return facts().cooperative_matrix && !cpu_form() && form_ != ProductForm::gpu_without_matrix_cores;
+  }
 
   template <class Push>
   [[nodiscard]] Result<void> dispatch(ShaderId shader, std::vector<std::uint32_t> constants, const Push& push,
@@ -64,14 +72,14 @@ class KernelRecorder {
   }
 
  private:
-  [[nodiscard]] bool cpu_form() const { return form_ == ProductForm::suits_device ? facts().cpu : form_ == ProductForm::cpu; }
   [[nodiscard]] Result<const gpu::Pipeline*> pipeline_for(ShaderId shader, std::vector<std::uint32_t> constants);
   gpu::Device& device_;
   gpu::CommandRecorder& recorder_;
   ProductForm form_;
 };
 
-// The variant of a shader with a FORMAT axis: `first` is its F32 variant, the others follow in the axis' order.
-[[nodiscard]] ShaderId shader_for(ShaderId first, DType type);
+// The variant of a shader with a FORMAT axis: `first` is the variant of `first_type`, the axis' first format, and the
+// others follow in the order F32, F16, BF16, Q8_0, Q4_0, Q5_0, Q4_K, Q5_K, Q6_K.
+[[nodiscard]] ShaderId shader_for(ShaderId first, DType type, DType first_type = DType::F32);
 
 }  // namespace fovea

@@ -1,5 +1,6 @@
 #include "engine/kernels/linear.hpp"
 
+#include "engine/kernels/product_tile.hpp"
 #include "shaders/interface/embed.h"
 #include "shaders/interface/matmul.h"
 #include "shaders/interface/norm.h"
@@ -17,6 +18,12 @@ Result<void> record_embed(KernelRecorder& kernels, const EmbedArgs& args) {
 
 Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
   const std::uint32_t tokens = args.one_row ? 1 : args.tokens;
+  if (args.norm.weight == 0 && takes_tiles(kernels, args.weights, tokens))
+    return record_dense_tiles(kernels, dense_tile(kernels, args.weights.rows, tokens), args.weights.type, tokens,
+                              {.weights = args.weights.address, .x = args.x, .y = args.y, .state = args.state,
+                               .columns = args.weights.columns, .rows = args.weights.rows,
+                               .row_bytes = args.weights.row_bytes, .x_stride = args.x_stride,
+                               .y_stride = args.y_stride, .x_share = 1, .accumulate = args.accumulate ? 1u : 0u});
   const ProductShape shape = kernels.product_shape(args.weights.rows, tokens);
   const shader::MatmulPush push{.weights = args.weights.address, .x = args.x, .y = args.y, .state = args.state,
                                 .norm = args.norm.weight, .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,

@@ -12,6 +12,7 @@
 #include "engine/reference/matvec.hpp"
 #include "engine/reference/rms_norm.hpp"
 #include "engine/reference/router.hpp"
+#include "tests/support/halves.hpp"
 #include "tests/support/kernel_test.hpp"
 #include "tests/support/tolerance.hpp"
 
@@ -20,6 +21,9 @@ namespace {
 
 // Measured on lavapipe: 4e-7 relative, 6e-7 of the largest value; other devices' exp() is a little coarser.
 constexpr Tolerance kFeedForward{.relative_l2 = 3e-6, .scaled_max = 6e-6};
+
+// In tiles, against rounded operands: a number that device and reference round to different halves is off by 2^-10.
+constexpr Tolerance kInTiles{.relative_l2 = 5e-5, .scaled_max = 1e-4};
 
 // Which experts each token goes to, and with which weights: (tokens, slots).
 struct Assignments {
@@ -63,7 +67,8 @@ class FeedForward : public KernelTest {
   }
 
   // `room`: tokens of the plan.
-  void check(const Network& net, const Assignments& routing, std::uint32_t room, ExpertMode mode, ProductForm form) {
+  void check(const Network& net, const Assignments& routing, std::uint32_t room, ExpertMode mode, ProductForm form,
+             bool in_tiles = false) {
     SCOPED_TRACE(std::string(name(net.gate.type)) + ", " + std::to_string(routing.tokens) + " tokens of " +
                  std::to_string(room) + ", mode " + std::to_string(static_cast<int>(mode)) + ", form " +
                  std::to_string(static_cast<int>(form)));
@@ -96,6 +101,7 @@ class FeedForward : public KernelTest {
     run(
         [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
           batch.state = state;
+          batch.in_tiles = in_tiles;
           if (mode == ExpertMode::grouped) {
             FOVEA_TRY(record_expert_group(kernels, batch, gate, down));
             kernels.plan().barrier();
@@ -119,8 +125,11 @@ class FeedForward : public KernelTest {
         },
         {&act, &partial, &x, &sorted, &counts, &tiles}, form);
 
-    expect_outputs(net, routing, input, residual, rows_of(act, assignments, hidden, act_stride), x.values<float>(),
-                   x_stride);
+    const std::vector<float> got = rows_of(act, assignments, hidden, act_stride);
+    if (in_tiles)
+      expect_outputs_in_halves(net, routing, input, residual, got, x.values<float>(), x_stride);
+    else
+      expect_outputs(net, routing, input, residual, got, x.values<float>(), x_stride);
     if (mode == ExpertMode::grouped) expect_grouping(net.gate.matrices, routing, sorted, tiles, *dispatch);
   }
 
@@ -142,8 +151,36 @@ class FeedForward : public KernelTest {
     }
     EXPECT_TRUE(near_enough(act, expected_act, kFeedForward)) << "SwiGLU";
     EXPECT_TRUE(near_enough(x, expected, kFeedForward)) << "down";
+    expect_rest_untouched(x, residual, x_stride, routing.tokens, width);
+  }
+
+  // Tiles round what they multiply to halves: the same of rounded weights, inputs and products of gate and up.
+  static void expect_outputs_in_halves(const Network& net, const Assignments& routing, const std::vector<float>& input,
+                                       const std::vector<float>& residual, const std::vector<float>& act,
+                                       const std::vector<float>& x, std::uint32_t x_stride) {
+    const std::uint32_t width = net.gate.columns, hidden = net.gate.rows;
+    const Network halves{in_halves(net.gate), in_halves(net.up), in_halves(net.down)};
+    const std::vector<float> rounded = in_halves(input);
+    std::vector<float> expected_act, expected = residual, out(width), gate(hidden), up(hidden);
+    for (std::uint32_t a = 0; a < routing.tokens * routing.slots; ++a) {
+      const std::span<const float> in = std::span(rounded).subspan(std::size_t{a / routing.slots} * width, width);
+      reference::matvec(halves.gate.view(), in, gate, {.matrix = routing.experts[a]});
+      reference::matvec(halves.up.view(), in, up, {.matrix = routing.experts[a]});
+      reference::swiglu(gate, up, gate);
+      expected_act.insert(expected_act.end(), gate.begin(), gate.end());
+      reference::matvec(halves.down.view(), in_halves(gate), out, {.matrix = routing.experts[a]});
+      for (std::uint32_t i = 0; i < width; ++i)
+        expected[std::size_t{a / routing.slots} * x_stride + i] += routing.weights[a] * out[i];
+    }
+    EXPECT_TRUE(near_enough(act, expected_act, kInTiles)) << "SwiGLU";
+    EXPECT_TRUE(near_enough(x, expected, kInTiles)) << "down";
+    expect_rest_untouched(x, residual, x_stride, routing.tokens, width);
+  }
+
+  static void expect_rest_untouched(const std::vector<float>& x, const std::vector<float>& residual,
+                                    std::uint32_t x_stride, std::uint32_t tokens, std::uint32_t width) {
     for (std::size_t i = 0; i < x.size(); ++i)
-      if (i / x_stride >= routing.tokens || i % x_stride >= width) {
+      if (i / x_stride >= tokens || i % x_stride >= width) {
         ASSERT_EQ(x[i], residual[i]) << "outside the rows of the batch, at " << i;
       }
   }
@@ -288,7 +325,7 @@ TEST_F(FeedForward, one_by_one_and_grouped_agree) {
 
 TEST_F(FeedForward, dense_gate_and_up_equal_the_reference) {
   for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu})
-    for (const std::uint32_t tokens : {1u, 3u, 33u}) {
+    for (const std::uint32_t tokens : {1u, 3u, form == ProductForm::gpu ? 6u : 33u}) {
       Seeded random(85);
       const Network net = network(DType::Q5_0, {96, 160}, 1, random);
       const std::vector<float> input = random.normals(std::size_t{tokens} * 96, 2);
@@ -310,6 +347,47 @@ TEST_F(FeedForward, dense_gate_and_up_equal_the_reference) {
           },
           {&act}, form);
       EXPECT_TRUE(near_enough(rows_of(act, tokens, 160, 164), gate, kFeedForward)) << tokens << " tokens";
+    }
+}
+
+// Few tokens and many, experts with none, with one and with nearly all of them. Unpacking is the same in all products
+// in tiles, and product_tile_test.cpp has it for every type.
+TEST_F(FeedForward, grouped_in_tiles_equal_the_reference) {
+  for (const ProductForm form : {ProductForm::gpu, ProductForm::gpu_without_matrix_cores})
+    for (const DType type : {DType::Q8_0, DType::Q4_K}) {
+      if (form == ProductForm::gpu && !device().facts().cooperative_matrix) continue;  // the same as without
+      Seeded random(87);
+      const Network net = network(type, type == DType::Q8_0 ? Widths{96, 160} : Widths{256, 512}, kExperts, random);
+      check(net, assign(33, 2, kSome, random), 40, ExpertMode::grouped, form, true);
+      check(net, assign(150, 4, kSome, random), 150, ExpertMode::grouped, form, true);
+      Assignments skewed = assign(70, 1, {5}, random);
+      skewed.experts[41] = 2;
+      check(net, skewed, 128, ExpertMode::grouped, form, true);
+    }
+}
+
+TEST_F(FeedForward, dense_gate_and_up_in_tiles_equal_the_reference) {
+  for (const ProductForm form : {ProductForm::gpu, ProductForm::gpu_without_matrix_cores})
+    for (const std::uint32_t tokens : {9u, 130u}) {
+      Seeded random(88);
+      const Network net = network(DType::Q8_0, {96, 163}, 1, random);
+      const std::vector<float> input = random.normals(std::size_t{tokens} * 96, 2);
+      std::vector<float> gate(std::size_t{tokens} * 163), up(gate.size());
+      reference::matvec(in_halves(net.gate).view(), in_halves(input), gate);
+      reference::matvec(in_halves(net.up).view(), in_halves(input), up);
+      reference::swiglu(gate, up, gate);
+      GuardBuffer act = output(std::uint64_t{tokens + 2} * 164);
+      set_state(0, tokens);
+      const DeviceMatrix gates = place(net.gate), ups = place(net.up);
+      const std::uint64_t rows = place_rows(input, 96, 96);
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t state) {
+            return record_gate_up(kernels, {.tokens = tokens + 2, .state = state},
+                                  {.gate = gates, .up = ups, .x = rows, .act = act.address(), .x_stride = 96,
+                                   .act_stride = 164});
+          },
+          {&act}, form);
+      EXPECT_TRUE(near_enough(rows_of(act, tokens, 163, 164), gate, kInTiles)) << tokens << " tokens";
     }
 }
 
