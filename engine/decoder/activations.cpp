@@ -42,7 +42,6 @@ std::uint64_t Activations::lay_out(const gpu::DeviceFacts& facts, const ModelCon
     take(router, tokens * strides.router);
     take(experts, config.layers * tokens * slots);
     take(expert_weights, config.layers * tokens * slots);
-    take(counts, 2 * config.experts);
     take(sorted, tokens * slots);
     take(tiles, std::uint64_t{most_tiles(batch, config.experts_used, config.experts)} * 3);
     take(partial, tokens * slots * strides.width);

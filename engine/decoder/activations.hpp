@@ -39,7 +39,7 @@ class Activations {
   std::uint64_t router = 0;     // float (T, router)
   std::uint64_t experts = 0;    // uint (layers, T, S): routing of every layer, kept for the trace
   std::uint64_t expert_weights = 0;  // float (layers, T, S)
-  std::uint64_t counts = 0, sorted = 0, tiles = 0;
+  std::uint64_t sorted = 0, tiles = 0;
   std::uint64_t hidden = 0;     // float (T * S, hidden)
   std::uint64_t partial = 0;    // float (T * S, width)
   std::uint64_t logits = 0;     // float (logit_rows, vocabulary)

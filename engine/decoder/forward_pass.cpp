@@ -151,7 +151,6 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
     batch.logits = a.router;
     batch.expert_count = config.experts;
     batch.normalize = config.normalize_expert_weights;
-    batch.counts = a.counts;
     batch.sorted = a.sorted;
     batch.tiles = a.tiles;
     batch.dispatch = &a.dispatch();

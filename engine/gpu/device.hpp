@@ -28,7 +28,8 @@ struct DeviceFacts {
   std::uint64_t max_storage_range_bytes = 0;  // maxStorageBufferRange
   std::uint32_t subgroup = 0;                 // default size
   std::uint32_t subgroup_min = 0, subgroup_max = 0;
-  std::uint32_t max_workgroup_invocations = 0, shared_memory_bytes = 0, max_push_constant_bytes = 0;
+  std::uint32_t max_workgroup_invocations = 0, max_workgroup_subgroups = 0;
+  std::uint32_t shared_memory_bytes = 0, max_push_constant_bytes = 0;
   std::array<std::uint32_t, 3> max_workgroups{};
   bool cpu = false;  // a software driver such as lavapipe
   bool cooperative_matrix = false;  // subgroups multiply 16 x 16 x 16 halves and sum them as float, on matrix cores

@@ -37,7 +37,6 @@ struct PhysicalDevice {
   double timestamp_nanoseconds = 1;             // per tick
   std::uint64_t timestamp_mask = 0;             // 0: the queue has no timestamps
   VkShaderStageFlags subgroup_size_stages = 0;  // where a required subgroup size may be asked for
-  std::uint32_t max_workgroup_subgroups = 0;
   std::array<std::uint32_t, 3> max_workgroup_size{};
   // Identity of driver and device, for the pipeline cache.
   std::uint32_t vendor_id = 0, device_id = 0, driver_version = 0;

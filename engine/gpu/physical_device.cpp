@@ -173,7 +173,7 @@ void fill_facts(PhysicalDevice& device, const Properties& properties) {
   device.timestamp_nanoseconds = static_cast<double>(limits.timestampPeriod);
   device.max_buffer_bytes = properties.v13.maxBufferSize;
   device.subgroup_size_stages = properties.v13.requiredSubgroupSizeStages;
-  device.max_workgroup_subgroups = properties.v13.maxComputeWorkgroupSubgroups;
+  facts.max_workgroup_subgroups = properties.v13.maxComputeWorkgroupSubgroups;
 }
 
 PhysicalDevice read_device(const VulkanApi& vk, VkPhysicalDevice handle, std::uint32_t index) {

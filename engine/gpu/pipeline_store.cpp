@@ -92,7 +92,7 @@ Result<void> PipelineStore::check(const PipelineKey& key, const std::string& wha
     return does_not_run(what, "it needs subgroups of " + std::to_string(key.subgroup) + " where " + facts.name +
                                   " has " + std::to_string(facts.subgroup_min) + " to " +
                                   std::to_string(facts.subgroup_max));
-  if (invocations > std::uint64_t{key.subgroup} * device.max_workgroup_subgroups)
+  if (invocations > std::uint64_t{key.subgroup} * facts.max_workgroup_subgroups)
     return does_not_run(what, "its workgroup has more subgroups than " + facts.name + " can run");
   return {};
 }

@@ -55,7 +55,7 @@ Result<void> record_router_topk(KernelRecorder& kernels, const RouterArgs& args)
 
 Result<void> record_expert_group(KernelRecorder& kernels, const ExpertBatch& batch, const DeviceMatrix& gate,
                                  const DeviceMatrix& down) {
-  shader::GroupPush push{.experts = batch.experts, .counts = batch.counts, .sorted = batch.sorted, .tiles = batch.tiles,
+  shader::GroupPush push{.experts = batch.experts, .sorted = batch.sorted, .tiles = batch.tiles,
                          .dispatch = batch.dispatch->address(), .state = batch.state};
   std::uint32_t tokens = tile_tokens(kernels, batch, gate.rows);
   if (batch.in_tiles) {
@@ -67,9 +67,15 @@ Result<void> record_expert_group(KernelRecorder& kernels, const ExpertBatch& bat
     push.gate_groups = gate_shape(kernels, batch, gate.rows).groups(gate.rows);
     push.down_groups = down_shape(kernels, batch, down.rows).groups(down.rows);
   }
+  // One workgroup does it all. On a GPU it is as large as may be and an expert's assignments are sought by several
+  // invocations: the step takes as long as one of them takes for its share.
   const std::uint32_t experts = gate.matrices, lanes = kernels.subgroup();
-  const std::uint32_t local = std::min<std::uint32_t>((experts + lanes - 1) / lanes * lanes, std::max<std::uint32_t>(128, lanes));
-  return kernels.dispatch(ShaderId::expert_group, {local, experts, batch.slots, tokens}, push, 1);
+  const gpu::DeviceFacts& facts = kernels.facts();
+  const std::uint32_t fitting = std::min(facts.max_workgroup_invocations / lanes, facts.max_workgroup_subgroups) * lanes;
+  const std::uint32_t most = kernels.cpu_form() ? 128 : fitting;
+  const std::uint32_t chunks = kernels.cpu_form() ? 1 : std::clamp(most / experts, 1u, 64u);
+  const std::uint32_t local = std::min((experts * chunks + lanes - 1) / lanes * lanes, std::max(most / lanes * lanes, lanes));
+  return kernels.dispatch(ShaderId::expert_group, {local, experts, batch.slots, tokens, chunks}, push, 1);
 }
 
 Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpArgs& args) {

@@ -35,7 +35,7 @@ struct ExpertBatch {
   std::uint64_t logits = 0;                            // routed: float (expert_count)
   std::uint32_t expert_count = 0;                      // routed
   bool normalize = true;                               // routed: chosen weights sum to one
-  std::uint64_t counts = 0, sorted = 0, tiles = 0;     // grouped
+  std::uint64_t sorted = 0, tiles = 0;                 // grouped
   const gpu::Buffer* dispatch = nullptr;               // grouped: uint (2, 3)
   bool in_tiles = false;                               // grouped: both products in tiles of shared memory
   std::uint64_t state = 0;

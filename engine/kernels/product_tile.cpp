@@ -58,7 +58,7 @@ std::vector<TileShape> tile_shapes(const KernelRecorder& kernels) {
   for (const TileSize size : sizes) {
     const TileShape shape = shape_of(size, facts.subgroup);
     if (shape.shared_bytes() <= facts.shared_memory_bytes &&
-        shape.parts() * facts.subgroup <= facts.max_workgroup_invocations)
+        shape.parts() * facts.subgroup <= facts.max_workgroup_invocations && shape.parts() <= facts.max_workgroup_subgroups)
       shapes.push_back(shape);
   }
   return shapes;

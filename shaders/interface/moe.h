@@ -25,7 +25,6 @@ struct RouterPush {
 // Sorted token lists and the exact tile list of a batch.
 struct GroupPush {
   address experts;   // uint (tokens, slots)
-  address counts;    // uint (2 * experts): scratch
   address sorted;    // uint (tokens * slots): assignments by expert, ascending within one
   address tiles;     // ExpertTile
   address dispatch;  // uint (2, 3): group counts of the gate/up and the down product

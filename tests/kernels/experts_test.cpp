@@ -80,8 +80,7 @@ class FeedForward : public KernelTest {
 
     GuardBuffer act = output(std::uint64_t{room} * routing.slots * act_stride),
                 partial = output(std::uint64_t{room} * routing.slots * x_stride);
-    GuardBuffer x = output(residual.size()), sorted = output(room * routing.slots),
-                counts = output(2 * net.gate.matrices);
+    GuardBuffer x = output(residual.size()), sorted = output(room * routing.slots);
     GuardBuffer tiles = output(std::uint64_t{3} * most_tiles(room, routing.slots, net.gate.matrices));
     x.set_initial<float>(residual);
     auto dispatch = device().create_buffer(24, gpu::MemoryUse::compute);
@@ -93,7 +92,6 @@ class FeedForward : public KernelTest {
                       .slots = routing.slots,
                       .experts = place(routing.experts),
                       .weights = place(routing.weights),
-                      .counts = counts.address(),
                       .sorted = sorted.address(),
                       .tiles = tiles.address(),
                       .dispatch = &*dispatch};
@@ -123,7 +121,7 @@ class FeedForward : public KernelTest {
                                      .partial_stride = x_stride,
                                      .x_stride = x_stride});
         },
-        {&act, &partial, &x, &sorted, &counts, &tiles}, form);
+        {&act, &partial, &x, &sorted, &tiles}, form);
 
     const std::vector<float> got = rows_of(act, assignments, hidden, act_stride);
     if (in_tiles)
@@ -298,13 +296,15 @@ TEST_F(FeedForward, grouping_survives_every_distribution) {
   const Network net = network(DType::Q8_0, {32, 64}, 20, random);  // more experts than a subgroup has lanes
   std::vector<std::uint32_t> all(20);
   for (std::uint32_t e = 0; e < 20; ++e) all[e] = e;
-  check(net, assign(29, 1, {13}, random), 32, ExpertMode::grouped, ProductForm::cpu);  // one takes all
-  check(net, assign(32, 1, {0}, random), 32, ExpertMode::grouped, ProductForm::cpu);   // the first, whole tiles
-  check(net, assign(17, 1, {19}, random), 32, ExpertMode::grouped, ProductForm::cpu);  // the last
-  check(net, assign(1, 1, {7}, random), 32, ExpertMode::grouped, ProductForm::cpu);    // a batch of one
-  check(net, assign(31, 4, all, random), 32, ExpertMode::grouped, ProductForm::cpu);   // spread
-  check(net, assign(32, 8, {0, 1, 2, 3, 16, 17, 18, 19}, random), 32, ExpertMode::grouped, ProductForm::cpu);
-  check(net, assign(5, 4, all, random), 5, ExpertMode::grouped, ProductForm::cpu);  // less room than a tile
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
+    check(net, assign(29, 1, {13}, random), 32, ExpertMode::grouped, form);  // one takes all
+    check(net, assign(32, 1, {0}, random), 32, ExpertMode::grouped, form);   // the first, whole tiles
+    check(net, assign(17, 1, {19}, random), 32, ExpertMode::grouped, form);  // the last
+    check(net, assign(1, 1, {7}, random), 32, ExpertMode::grouped, form);    // a batch of one
+    check(net, assign(31, 4, all, random), 32, ExpertMode::grouped, form);   // spread
+    check(net, assign(32, 8, {0, 1, 2, 3, 16, 17, 18, 19}, random), 32, ExpertMode::grouped, form);
+    check(net, assign(5, 4, all, random), 5, ExpertMode::grouped, form);  // less room than a tile
+  }
 }
 
 TEST_F(FeedForward, grouping_covers_more_experts_than_a_workgroup_has_invocations) {
@@ -312,7 +312,8 @@ TEST_F(FeedForward, grouping_covers_more_experts_than_a_workgroup_has_invocation
   const Network net = network(DType::Q4_0, {32, 32}, 300, random);
   std::vector<std::uint32_t> all(300);
   for (std::uint32_t e = 0; e < 300; ++e) all[e] = e;
-  check(net, assign(24, 8, all, random), 24, ExpertMode::grouped, ProductForm::cpu);
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu})
+    check(net, assign(24, 8, all, random), 24, ExpertMode::grouped, form);
 }
 
 TEST_F(FeedForward, one_by_one_and_grouped_agree) {
