@@ -10,7 +10,7 @@
 namespace fovea {
 namespace {
 
-constexpr std::array<std::uint32_t, 4> kBuckets{8, 32, 128, 512};  // tokens that prompt plans have room for
+constexpr std::array<std::uint32_t, 5> kBuckets{8, 32, 128, 512, 2048};  // tokens that prompt plans have room for
 constexpr std::uint64_t kRowBufferBytes = 64ull << 20;             // attention rows of one prompt batch
 constexpr std::uint64_t kLogitBufferBytes = 64ull << 20;           // logits of one batch
 
@@ -21,10 +21,21 @@ std::span<const T> view(const gpu::Buffer& buffer, std::size_t count) {
 
 }  // namespace
 
+std::uint32_t suitable_batch(const gpu::DeviceFacts& facts, const ModelConfig& config, std::uint32_t context) {
+  if (facts.cpu) return 128;
+  std::uint32_t batch = kBuckets[0];
+  for (const std::uint32_t tokens : kBuckets) {
+    if (Activations::bytes(facts, config, tokens, 1) > facts.memory_bytes / 16) break;
+    batch = tokens;
+    if (tokens >= context) break;
+  }
+  return batch;
+}
+
 Result<std::unique_ptr<Decoder>> Decoder::create(gpu::Device& device, const ModelConfig& config, DeviceWeights weights,
                                                  const DecoderOptions& options) {
   std::unique_ptr<Decoder> decoder(new Decoder(device, config, std::move(weights), options));
-  if (decoder->options_.batch == 0) decoder->options_.batch = device.facts().cpu ? 128 : 512;
+  if (decoder->options_.batch == 0) decoder->options_.batch = suitable_batch(device.facts(), config, options.context);
   decoder->options_.batch = std::max(decoder->options_.batch, kBuckets[0]);  // no plan has room for fewer
   FOVEA_TRY(decoder->create_buffers());
   return decoder;

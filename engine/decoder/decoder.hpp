@@ -37,6 +37,10 @@ struct DecoderOptions {
   ProductForm form = ProductForm::suits_device;  // debug: the steps and products of another kind of device
 };
 
+// The most prompt tokens of one submission that suit a device: as many as a GPU needs to be busy and to read every
+// expert for enough of them, up to 2048, as long as the activations take no more than a sixteenth of its memory.
+[[nodiscard]] std::uint32_t suitable_batch(const gpu::DeviceFacts& facts, const ModelConfig& config, std::uint32_t context);
+
 // What a run records beside its tokens.
 struct DecoderTrace {
   bool routing = false;            // experts and weights of every layer and token (mixtures)

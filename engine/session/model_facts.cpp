@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "engine/decoder/activations.hpp"
+#include "engine/decoder/decoder.hpp"
 #include "engine/kernels/sample.hpp"
 #include "engine/model/model_weights.hpp"
 #include "engine/session/engine.hpp"
@@ -44,7 +45,7 @@ std::string shown(const std::vector<T>& values) {
 
 MemoryBytes estimate_run(const GgufFile& file, const ModelConfig& config, std::uint32_t context, KvType kv,
                          const gpu::DeviceFacts& facts) {
-  const std::uint32_t batch = facts.cpu ? 128 : 512;
+  const std::uint32_t batch = suitable_batch(facts, config, context);
   const MemoryEstimate base = estimate_memory(file, config, context, batch, element_type(kv));
   return {.weights = base.weights, .kv = base.kv,
           .compute = Activations::bytes(facts, config, batch, 1) + sample_scratch_bytes(config.vocabulary),

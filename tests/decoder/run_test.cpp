@@ -186,5 +186,19 @@ TEST_F(Runs, end_with_an_error_when_the_device_is_lost_at_any_step) {
   }
 }
 
+TEST(Batch, grows_with_the_device_and_the_context) {
+  const GgufFile file = must(seeded_model(model_shapes().front()).open());
+  const ModelConfig config = must(read_model_config(file));
+  gpu::DeviceFacts facts{.memory_bytes = 80ull << 30, .subgroup = 32};
+  EXPECT_EQ(suitable_batch(facts, config, 4096), 2048u);
+  EXPECT_EQ(suitable_batch(facts, config, 300), 512u);
+  facts.memory_bytes = 16 * Activations::bytes(facts, config, 128, 1);
+  EXPECT_EQ(suitable_batch(facts, config, 4096), 128u);
+  facts.memory_bytes = 0;
+  EXPECT_EQ(suitable_batch(facts, config, 4096), 8u);
+  facts.cpu = true;
+  EXPECT_EQ(suitable_batch(facts, config, 4096), 128u);
+}
+
 }  // namespace
 }  // namespace fovea::test
