@@ -38,7 +38,10 @@ class Recording : public DecoderTest, public testing::WithParamInterface<ModelSh
 TEST_P(Recording, attention_rows_sum_to_one_and_equal_the_reference) {
   for (const ProductForm form : kForms) {
     SCOPED_TRACE("form " + std::to_string(static_cast<int>(form)));
-    load(GetParam(), {.form = form});
+    // Larger batches have tiles of halves on a GPU, whose rounding moves attention and, at near-ties, the experts.
+    DecoderOptions options{.form = form};
+    if (form == ProductForm::gpu) options.batch = 8;
+    load(GetParam(), options);
     const std::vector<std::int32_t> prompt = tokens(44, 4);
     const Generation run = generate(*decoder_, prompt, 30, trace());
     const reference::ReferenceCapture expected = judge(prompt, run);
