@@ -144,6 +144,10 @@ class Bench {
     return {};
   }
 
+  // Activations as decoding has them on this device: floats that the workgroup rounds, or words.
+  [[nodiscard]] DotInput input(const KernelRecorder& kernels) const {
+    return {.address = input_.address(), .rounded = !kernels.folds_steps()};
+  }
   [[nodiscard]] DeviceMatrix matrix(DType type, std::uint32_t rows, std::uint32_t columns, std::uint32_t matrices = 1) const {
     return {weights_.address(), type, columns, rows, matrices, static_cast<std::uint32_t>(row_bytes(type, columns))};
   }
@@ -174,7 +178,7 @@ class Bench {
         if (device_->facts().integer_dot)
           FOVEA_TRY(time(fmt::format("{} dot, {}", name(type), shape.what), chain_of(bytes), bytes, 0,
                          [&](KernelRecorder& kernels, std::uint32_t turn) {
-                           return record_matvec_dot(kernels, {.weights = at_turn(weights, turn), .x = {input_.address(), {}},
+                           return record_matvec_dot(kernels, {.weights = at_turn(weights, turn), .x = input(kernels),
                                                               .y = output_.address()});
                          }));
         if (type == DType::Q4_K || type == DType::Q8_0)
@@ -207,7 +211,7 @@ class Bench {
       FOVEA_TRY(time(fmt::format("gate+up Q4_K, {}", shape.what), chain_of(gate_bytes), gate_bytes, 0,
                      [&](KernelRecorder& kernels, std::uint32_t turn) {
                        return record_gate_up_dot(kernels, batch, {.gate = at_turn(gate, 2 * turn), .up = at_turn(gate, 2 * turn + 1),
-                                                                  .x = {input_.address(), {}}, .act = output_.address(),
+                                                                  .x = input(kernels), .act = output_.address(),
                                                                   .act_stride = shape.hidden});
                      }));
       FOVEA_TRY(time(fmt::format("down Q6_K, {}", shape.what), chain_of(down_bytes), down_bytes, 0,
@@ -261,10 +265,19 @@ class Bench {
                                                         .head_width = shape.width,
                                                         .pages = table.address() + std::uint64_t{turn % layers} * pages * 8,
                                                         .state = state_.address()};
-                         return record_attention_decode(kernels, {.shape = attention, .query = input_.address(), .y = output_.address(),
-                                                                  .y_stride = shape.query_heads * shape.width,
-                                                                  .values = scratch_.address(),
-                                                                  .partial = scratch_.address() + (std::uint64_t{12} << 20)});
+                         const std::uint64_t values = scratch_.address(), partial = values + (std::uint64_t{12} << 20);
+                         const std::uint32_t width = shape.query_heads * shape.width;
+                         if (takes_rope_attention(kernels, attention))
+                           return record_rope_attention(
+                               kernels, {.rope = {.shape = attention, .qkv = input_.address(), .query_norm = input_.address(),
+                                                  .key_norm = input_.address(), .turns = input_.address(),
+                                                  .qkv_stride = width + 2 * shape.kv_heads * shape.width,
+                                                  .rope_width = shape.width, .norm = 1, .epsilon = 1e-6f},
+                                         .y = output_.address(), .values = values, .partial = partial,
+                                         .splits = attention_splits(kernels.facts(), shape.kv_heads)});
+                         return record_attention_decode(kernels, {.shape = attention, .query = input_.address(),
+                                                                  .y = output_.address(), .y_stride = width,
+                                                                  .values = values, .partial = partial});
                        }));
       }
     return {};
