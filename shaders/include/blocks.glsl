@@ -8,9 +8,7 @@
 #define FOVEA_BLOCKS_GLSL
 
 #include "addresses.glsl"
-
-vec4 signed_bytes(uint w) { return vec4(ivec4(int(w << 24), int(w << 16), int(w << 8), int(w)) >> 24); }
-vec4 unsigned_bytes(uint w) { return vec4((uvec4(w) >> uvec4(0, 8, 16, 24)) & 255u); }
+#include "block_bits.glsl"
 
 #if FORMAT_F32
 void load32(uint64_t row, uint sub, out vec4 w[8]) {
@@ -68,9 +66,6 @@ void load32(uint64_t row, uint sub, out vec4 w[8]) {
 
 #elif FORMAT_Q5_0
 // 22 bytes: half scale, 32 fifth bits, 16 bytes of nibbles as in Q4_0; weight = d (q - 16).
-uint fifth_bits(uint bits) {  // bits 0..3 of `bits` to bit 4 of each byte
-  return ((bits & 1u) << 4) | ((bits & 2u) << 11) | ((bits & 4u) << 18) | ((bits & 8u) << 25);
-}
 void load32(uint64_t row, uint sub, out vec4 w[8]) {
   uint64_t at = row + uint64_t(sub * 22u);
   bool odd = (uint(at) & 2u) != 0u;

@@ -9,6 +9,7 @@
 #extension GL_EXT_integer_dot_product : require
 
 #include "addresses.glsl"
+#include "block_bits.glsl"
 #include "shaders/interface/dot.h"
 
 // 32 activations: x = d q; `low` and `high` are the sums of q over either half.
@@ -47,11 +48,6 @@ uint block_of_part(uint portion, uint part) { return portion; }
 bool is_odd(uint64_t row, uint portion) { return (uint(row + uint64_t(portion * kBlockBytes)) & 2u) != 0u; }
 uint word_of(Portion p, bool odd, uint j) { return odd ? p.w[j + 1u] : (p.w[j] >> 16) | (p.w[j + 1u] << 16); }
 float scale_of(Portion p, bool odd) { return unpackHalf2x16(odd ? p.w[0] >> 16 : p.w[0]).x; }
-#if FORMAT_Q5_0
-uint fifth_bits(uint bits) {  // bits 0..3 of `bits` to bit 4 of each byte
-  return ((bits & 1u) << 4) | ((bits & 2u) << 11) | ((bits & 4u) << 18) | ((bits & 8u) << 25);
-}
-#endif
 
 float dot_part(Portion p, uint64_t row, uint portion, uint part, Q8Block x) {
   bool odd = is_odd(row, portion);

@@ -10,6 +10,7 @@
 #define FOVEA_HALF_BLOCKS_GLSL
 
 #include "addresses.glsl"
+#include "block_bits.glsl"
 
 #if FORMAT_Q4_K
 const uint kPieceWords = 8u;
@@ -28,8 +29,6 @@ uvec2 scaled_halves(vec4 bytes, float scale, float offset) {
   vec4 w = fma(bytes, vec4(scale), vec4(offset));
   return uvec2(packHalf2x16(w.xy), packHalf2x16(w.zw));
 }
-vec4 unsigned_bytes(uint w) { return vec4((uvec4(w) >> uvec4(0, 8, 16, 24)) & 255u); }
-vec4 signed_bytes(uint w) { return vec4(ivec4(int(w << 24), int(w << 16), int(w << 8), int(w)) >> 24); }
 
 // Four words from an address that is a multiple of 2, read as aligned words; the last read may end 2 bytes behind.
 void fetch_words(uint64_t at, uint first, inout uint raw[kPieceWords]) {
@@ -94,9 +93,8 @@ void fetch16(uint64_t row, uint sub, uint piece, inout uint raw[kPieceWords]) {
 }
 uvec2 unpack4(uint raw[kPieceWords], uint sub, uint piece, uint j) {
   float d = unpackHalf2x16(raw[4]).x;
-  uint bits = raw[5] >> (4u * j);
-  uint fifths = ((bits & 1u) << 4) | ((bits & 2u) << 11) | ((bits & 4u) << 18) | ((bits & 8u) << 25);
-  return scaled_halves(unsigned_bytes(((raw[j] >> (4u * piece)) & 0x0F0F0F0Fu) | fifths), d, -16.0 * d);
+  uint q = ((raw[j] >> (4u * piece)) & 0x0F0F0F0Fu) | fifth_bits(raw[5] >> (4u * j));
+  return scaled_halves(unsigned_bytes(q), d, -16.0 * d);
 }
 
 #elif FORMAT_Q4_K || FORMAT_Q5_K

@@ -8,16 +8,6 @@
 namespace fovea::test {
 namespace {
 
-const ModelShape kMixture{.name = "mixture",
-                          .architecture = "qwen3moe",
-                          .type = DType::Q8_0,
-                          .width = 64,
-                          .head_width = 16,
-                          .query_heads = 4,
-                          .kv_heads = 2,
-                          .hidden = 32,
-                          .experts = 8,
-                          .used = 2};
 constexpr std::uint32_t kSizes[]{1, 2, 5, 16};
 
 SamplingOptions warm() {

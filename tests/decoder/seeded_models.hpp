@@ -186,4 +186,16 @@ inline const std::vector<ModelShape>& model_shapes() {
   return shapes;
 }
 
+// A small mixture for what does not depend on the model.
+inline const ModelShape kMixture{.name = "mixture",
+                          .architecture = "qwen3moe",
+                          .type = DType::Q8_0,
+                          .width = 64,
+                          .head_width = 16,
+                          .query_heads = 4,
+                          .kv_heads = 2,
+                          .hidden = 32,
+                          .experts = 8,
+                          .used = 2};
+
 }  // namespace fovea::test
