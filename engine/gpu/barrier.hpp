@@ -1,23 +1,40 @@
-// The one barrier of the engine: everything written before is seen by everything after.
+// The barriers of the engine: what was written before is seen by what comes after.
 #pragma once
 
 #include "engine/gpu/vulkan_api.hpp"
 
 namespace fovea::gpu {
 
-enum class BarrierTo { device, device_and_host };
+// Who writes before a barrier and who reads or writes after it. Naming the copies and the reader of indirect counts
+// where there are none costs: a driver then also drains and restarts the front end, not only the compute units.
+enum Work : std::uint32_t { kNoWork = 0, kDispatches = 1, kTransfers = 2, kIndirectCounts = 4, kAllWork = 7, kHost = 8 };
 
 // A global memory barrier. Kernels write through addresses, so a barrier per buffer would say nothing a driver could
-// use.
-inline void record_barrier(const VulkanApi& vk, VkCommandBuffer commands, BarrierTo to) {
+// use. `before` and `after` are sets of Work.
+inline void record_barrier(const VulkanApi& vk, VkCommandBuffer commands, std::uint32_t before, std::uint32_t after) {
   auto barrier = tagged<VkMemoryBarrier2>(VK_STRUCTURE_TYPE_MEMORY_BARRIER_2);
-  barrier.srcStageMask = VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_2_ALL_TRANSFER_BIT |
-                         VK_PIPELINE_STAGE_2_DRAW_INDIRECT_BIT;
-  barrier.srcAccessMask = VK_ACCESS_2_SHADER_WRITE_BIT | VK_ACCESS_2_TRANSFER_WRITE_BIT;
-  barrier.dstStageMask = barrier.srcStageMask;
-  barrier.dstAccessMask = VK_ACCESS_2_SHADER_READ_BIT | VK_ACCESS_2_SHADER_WRITE_BIT | VK_ACCESS_2_TRANSFER_READ_BIT |
-                          VK_ACCESS_2_TRANSFER_WRITE_BIT | VK_ACCESS_2_INDIRECT_COMMAND_READ_BIT;
-  if (to == BarrierTo::device_and_host) {
+  if ((before & kDispatches) != 0) {
+    barrier.srcStageMask |= VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT;
+    barrier.srcAccessMask |= VK_ACCESS_2_SHADER_WRITE_BIT;
+  }
+  if ((before & kTransfers) != 0) {
+    barrier.srcStageMask |= VK_PIPELINE_STAGE_2_ALL_TRANSFER_BIT;
+    barrier.srcAccessMask |= VK_ACCESS_2_TRANSFER_WRITE_BIT;
+  }
+  if ((before & kIndirectCounts) != 0) barrier.srcStageMask |= VK_PIPELINE_STAGE_2_DRAW_INDIRECT_BIT;  // they only read
+  if ((after & kDispatches) != 0) {
+    barrier.dstStageMask |= VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT;
+    barrier.dstAccessMask |= VK_ACCESS_2_SHADER_READ_BIT | VK_ACCESS_2_SHADER_WRITE_BIT;
+  }
+  if ((after & kTransfers) != 0) {
+    barrier.dstStageMask |= VK_PIPELINE_STAGE_2_ALL_TRANSFER_BIT;
+    barrier.dstAccessMask |= VK_ACCESS_2_TRANSFER_READ_BIT | VK_ACCESS_2_TRANSFER_WRITE_BIT;
+  }
+  if ((after & kIndirectCounts) != 0) {
+    barrier.dstStageMask |= VK_PIPELINE_STAGE_2_DRAW_INDIRECT_BIT;
+    barrier.dstAccessMask |= VK_ACCESS_2_INDIRECT_COMMAND_READ_BIT;
+  }
+  if ((after & kHost) != 0) {
     barrier.dstStageMask |= VK_PIPELINE_STAGE_2_HOST_BIT;
     barrier.dstAccessMask |= VK_ACCESS_2_HOST_READ_BIT;
   }

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <string>
+#include <utility>
 
 #include "engine/gpu/barrier.hpp"
 #include "engine/gpu/pipeline_store.hpp"
@@ -52,8 +54,16 @@ void CommandRecorder::State::refuse(const std::string& what, std::string why) {
 }
 
 void CommandRecorder::State::barrier() {
-  if (open_work) record_barrier(plan->context->vk, plan->commands, BarrierTo::device);
-  open_work = false;
+  for (std::uint32_t& work : unseen) work |= open_work;
+  open_work = kNoWork;
+}
+
+void CommandRecorder::State::make_seen(std::uint32_t work) {
+  constexpr std::array kReaders{kDispatches, kTransfers, kIndirectCounts};
+  std::uint32_t before = kNoWork;
+  for (std::size_t i = 0; i < kReaders.size(); ++i)
+    if ((work & kReaders[i]) != 0) before |= std::exchange(unseen[i], kNoWork);
+  if (before != kNoWork) record_barrier(plan->context->vk, plan->commands, before, work);
 }
 
 void CommandRecorder::State::start_stretch(std::string name) {
@@ -63,18 +73,20 @@ void CommandRecorder::State::start_stretch(std::string name) {
     if (auto written = plan->timestamps->write(plan->commands); !written && !error) error = std::move(written).error();
   if (plan->breadcrumb) {
     barrier();
+    make_seen(kTransfers);
     plan->context->vk.vkCmdFillBuffer(plan->commands, plan->breadcrumb->buffer, 0, 4,
                                       static_cast<std::uint32_t>(plan->stretches.size()));
-    open_work = true;
+    open_work = kTransfers;
   }
 }
 
-void CommandRecorder::State::before_command() {
+void CommandRecorder::State::before_command(std::uint32_t work) {
   if (plan->stretches.empty()) start_stretch("untagged");
   begun = true;
   if (everywhere) barrier();
-  if (!open_work) ++plan->steps;
-  open_work = true;
+  if (open_work == kNoWork) ++plan->steps;
+  make_seen(work);
+  open_work |= work;
 }
 
 CommandRecorder::CommandRecorder(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -118,7 +130,7 @@ void CommandRecorder::dispatch_bytes(const Pipeline& pipeline, std::span<const s
     return state_->refuse(what, std::to_string(x) + " x " + std::to_string(y) + " x " + std::to_string(z) +
                                     " workgroups are more than " + facts.name + " runs at once");
   if (x == 0 || y == 0 || z == 0) return;
-  state_->before_command();
+  state_->before_command(kDispatches);
   const VulkanApi& vk = state_->plan->context->vk;
   const VkCommandBuffer commands = state_->plan->commands;
   if (state_->bound != pipeline.handle) vk.vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.handle);
@@ -136,7 +148,7 @@ void CommandRecorder::dispatch_indirect_bytes(const Pipeline& pipeline, std::spa
   if (push.size() % 4 != 0) return state_->refuse(what, "its push constants are no multiple of 4 bytes");
   if (offset % 4 != 0 || !inside(counts, offset, 12))
     return state_->refuse(what, "its group counts are not in the buffer: " + range_text(counts, offset, 12));
-  state_->before_command();
+  state_->before_command(kDispatches | kIndirectCounts);
   const VulkanApi& vk = state_->plan->context->vk;
   const VkCommandBuffer commands = state_->plan->commands;
   if (state_->bound != pipeline.handle) vk.vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.handle);
@@ -160,7 +172,7 @@ void CommandRecorder::copy(const Buffer& from, std::uint64_t from_offset, const 
     return state_->refuse("Copying on the device", "the target is outside: " + range_text(to, to_offset, bytes));
   const bool apart = from_offset + bytes <= to_offset || to_offset + bytes <= from_offset;
   if (from.state() == to.state() && !apart) return state_->refuse("Copying on the device", "source and target overlap");
-  state_->before_command();
+  state_->before_command(kTransfers);
   const VkBufferCopy region{from_offset, to_offset, bytes};
   state_->plan->context->vk.vkCmdCopyBuffer(state_->plan->commands, from.state()->buffer, to.state()->buffer, 1,
                                             &region);
@@ -170,7 +182,7 @@ void CommandRecorder::fill(const Buffer& buffer, std::uint64_t offset, std::uint
   if (!state_ || !state_->ok() || bytes == 0) return;
   if (!inside(buffer, offset, bytes) || offset % 4 != 0 || bytes % 4 != 0)
     return state_->refuse("Filling on the device", "outside or no multiple of 4: " + range_text(buffer, offset, bytes));
-  state_->before_command();
+  state_->before_command(kTransfers);
   state_->plan->context->vk.vkCmdFillBuffer(state_->plan->commands, buffer.state()->buffer, offset, bytes, value);
 }
 
@@ -183,7 +195,7 @@ Result<CommandPlan> CommandRecorder::finish() {
   if (state->ok() && plan.timestamps)
     if (auto written = plan.timestamps->write(plan.commands); !written) state->error = std::move(written).error();
   if (!state->ok()) return tl::unexpected<Error>(std::move(*state->error));
-  record_barrier(plan.context->vk, plan.commands, BarrierTo::device_and_host);
+  record_barrier(plan.context->vk, plan.commands, kAllWork, kAllWork | kHost);
   const VkResult ended = plan.context->vk.vkEndCommandBuffer(plan.commands);
   if (ended != VK_SUCCESS) return plan.context->failed("Recording a plan", ended);
   return CommandPlan(std::move(state->plan));

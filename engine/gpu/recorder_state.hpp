@@ -1,9 +1,11 @@
 // A plan being recorded, and the first thing that went wrong with it.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 
+#include "engine/gpu/barrier.hpp"
 #include "engine/gpu/plan_state.hpp"
 
 namespace fovea::gpu {
@@ -14,7 +16,10 @@ struct CommandRecorder::State {
   VkPipelineLayout layout = VK_NULL_HANDLE;
   VkPipeline bound = VK_NULL_HANDLE;
   bool everywhere = false;  // a barrier before every command
-  bool open_work = false;   // commands since the last barrier
+  std::uint32_t open_work = kNoWork;  // commands since the last barrier(), a set of Work
+  // Per kind of reader (dispatches, transfers, indirect counts): the work before the last barrier() that it does not see
+  // yet. A barrier reaches Vulkan only when the next command is known, and then names those that it stands between.
+  std::array<std::uint32_t, 3> unseen{};
   bool begun = false;
   std::optional<Error> error;
 
@@ -23,8 +28,10 @@ struct CommandRecorder::State {
   [[nodiscard]] bool ok() const { return !error; }
   void refuse(const std::string& what, std::string why);
   void barrier();
-  // Before every command: a stretch to be in, the barrier of the debug mode.
-  void before_command();
+  // Before every command: a stretch to be in, the barrier of the debug mode, what the command has to see. `work`: what
+  // it writes or copies with and reads its counts by, a set of Work.
+  void before_command(std::uint32_t work);
+  void make_seen(std::uint32_t work);
   void start_stretch(std::string name);
 };
 

@@ -58,12 +58,12 @@ Result<void> Transfer::begin(Slot& slot) {
   info.flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT;
   const VkResult begun = context_->vk.vkBeginCommandBuffer(slot.commands, &info);
   if (begun != VK_SUCCESS) return context_->failed("Recording a copy", begun);
-  record_barrier(context_->vk, slot.commands, BarrierTo::device);
+  record_barrier(context_->vk, slot.commands, kAllWork, kAllWork);
   return {};
 }
 
 Result<void> Transfer::submit(Slot& slot) {
-  record_barrier(context_->vk, slot.commands, BarrierTo::device_and_host);
+  record_barrier(context_->vk, slot.commands, kAllWork, kAllWork | kHost);
   const VkResult ended = context_->vk.vkEndCommandBuffer(slot.commands);
   if (ended != VK_SUCCESS) return context_->failed("Recording a copy", ended);
   FOVEA_ASSIGN(slot.busy_until, timeline_->submit({&slot.commands, 1}));
