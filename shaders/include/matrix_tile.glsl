@@ -3,15 +3,30 @@
 // holds the same few rows and tokens of every fragment and reads its operands straight from shared memory.
 // Halves are multiplied exactly and summed as float in both; the order within 16 columns is the device's in the first.
 //
-// Expects LANES (size of a subgroup), WEIGHT_UNITS, TOKEN_UNITS and STAGE_FLOATS: sizes of the shared arrays.
+// Expects LANES (size of a subgroup), WEIGHT_UNITS, TOKEN_UNITS and STAGE_FLOATS: sizes of the shared arrays, in units of
+// eight halves. STORED_PAIRS keeps a unit as four pairs of halves instead of four words.
 #ifndef FOVEA_MATRIX_TILE_GLSL
 #define FOVEA_MATRIX_TILE_GLSL
 
 // Rows of 32 halves (4 units), kPitch units apart: eight consecutive rows begin in different banks.
 const uint kPitch = 5u, kFragment = 16u;
+shared float stage[STAGE_FLOATS];
+#if STORED_PAIRS
+#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
+const uint kUnit = 4u;  // array elements of a unit
+shared f16vec2 weight_tile[WEIGHT_UNITS * kUnit];
+shared f16vec2 token_tile[TOKEN_UNITS * kUnit];
+#define PUT_UNIT(tile, unit, words)                                       \
+  [[unroll]] for (uint pair = 0; pair < kUnit; pair++)                    \
+    tile[(unit) * kUnit + pair] = unpackFloat2x16((words)[pair]);
+#else
+const uint kUnit = 1u;
 shared uvec4 weight_tile[WEIGHT_UNITS];
 shared uvec4 token_tile[TOKEN_UNITS];
-shared float stage[STAGE_FLOATS];
+#define PUT_UNIT(tile, unit, words) tile[unit] = words;
+#endif
+void put_weights(uint unit, uvec4 words) { PUT_UNIT(weight_tile, unit, words) }
+void put_tokens(uint unit, uvec4 words) { PUT_UNIT(token_tile, unit, words) }
 
 #if MATRIX_KHR
 #extension GL_KHR_cooperative_matrix : require
@@ -26,10 +41,10 @@ shared float stage[STAGE_FLOATS];
 void clear(out Sums sums) { sums = Sums(0.0); }
 // `unit`: of the fragment's first row, first column.
 void load_weights(out WeightFragment weights, uint unit) {
-  coopMatLoad(weights, weight_tile, unit, kPitch, gl_CooperativeMatrixLayoutRowMajor);
+  coopMatLoad(weights, weight_tile, unit * kUnit, kPitch * kUnit, gl_CooperativeMatrixLayoutRowMajor);
 }
 void load_tokens(out TokenFragment tokens, uint unit) {
-  coopMatLoad(tokens, token_tile, unit, kPitch, gl_CooperativeMatrixLayoutColumnMajor);
+  coopMatLoad(tokens, token_tile, unit * kUnit, kPitch * kUnit, gl_CooperativeMatrixLayoutColumnMajor);
 }
 void multiply_add(inout Sums sums, WeightFragment weights, TokenFragment tokens) {
   sums = coopMatMulAdd(weights, tokens, sums);

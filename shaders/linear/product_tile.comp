@@ -20,6 +20,8 @@ layout(constant_id = 4) const uint PART_ROWS = 32;
 layout(constant_id = 5) const uint PART_TOKENS = 32;
 layout(constant_id = 6) const bool GROUPED = false;
 layout(constant_id = 7) const bool PAIRED = false;
+// To see what a step's time goes to (tests/bench/kernel_bench): 1 leaves out multiplying, 2 fetching and unpacking.
+layout(constant_id = 8) const uint LEFT_OUT = 0;
 
 const uint ROW_PARTS = TILE_ROWS / PART_ROWS, PARTS = ROW_PARTS * (TILE_TOKENS / PART_TOKENS);
 const uint INVOCATIONS = LANES * PARTS;
@@ -84,7 +86,7 @@ void main() {
   [[dont_unroll]] for (uint step = 0; step <= steps; step++) {
     uint raw[WEIGHT_PIECES * kPieceWords];
     vec4 activations[TOKEN_PIECES * 2u];
-    if (step < steps) {
+    if (step < steps && ((LEFT_OUT & 2u) == 0u || step == 0u)) {
       [[unroll]] for (uint i = 0; i < WEIGHT_PIECES; i++) {
         uint piece[kPieceWords];
         fetch16(row[i], step, (me + i * INVOCATIONS) & 1u, piece);
@@ -96,7 +98,7 @@ void main() {
         activations[2u * i + 1u] = from.v[1];
       }
     }
-    if (step > 0u && wanted) {
+    if (step > 0u && wanted && ((LEFT_OUT & 1u) == 0u || step == 1u)) {
       uint at = (step - 1u) & 1u;
       uint weight_unit = (at * TILE_ROWS + part_row) * kPitch, token_unit = (at * TILE_TOKENS + part_token) * kPitch;
       COLUMN_LOOP for (uint k = 0; k < 2u; k++) {  // 16 columns each: 2 units
@@ -111,19 +113,19 @@ void main() {
         }
       }
     }
-    if (step < steps) {
+    if (step < steps && ((LEFT_OUT & 2u) == 0u || step == 0u)) {
       uint at = step & 1u;
       [[unroll]] for (uint i = 0; i < WEIGHT_PIECES; i++) {
         uint place = me + i * INVOCATIONS, piece[kPieceWords];
         [[unroll]] for (uint j = 0; j < kPieceWords; j++) piece[j] = raw[i * kPieceWords + j];
         [[unroll]] for (uint j = 0; j < 2u; j++)
-          weight_tile[(at * TILE_ROWS + place / 2u) * kPitch + (place & 1u) * 2u + j] =
-              uvec4(unpack4(piece, step, place & 1u, 2u * j), unpack4(piece, step, place & 1u, 2u * j + 1u));
+          put_weights((at * TILE_ROWS + place / 2u) * kPitch + (place & 1u) * 2u + j,
+                      uvec4(unpack4(piece, step, place & 1u, 2u * j), unpack4(piece, step, place & 1u, 2u * j + 1u)));
       }
       [[unroll]] for (uint i = 0; i < TOKEN_PIECES; i++) {
         uint place = me + i * INVOCATIONS;
-        token_tile[(at * TILE_TOKENS + place / 4u) * kPitch + place % 4u] =
-            uvec4(activation_halves(activations[2u * i]), activation_halves(activations[2u * i + 1u]));
+        put_tokens((at * TILE_TOKENS + place / 4u) * kPitch + place % 4u,
+                   uvec4(activation_halves(activations[2u * i]), activation_halves(activations[2u * i + 1u])));
       }
     }
     barrier();

@@ -1,12 +1,13 @@
 // Times single kernels on a device, from its own timestamps: what a step costs, what memory gives, and what fraction of it
 // each product reaches. Weights are read from a region larger than any cache, one matrix after another.
 //
-//   kernel_bench [--device N] [--megabytes M] [--repeats R] [--only step,stream,matvec,experts,prefill,attention]
+//   kernel_bench [--device N] [--megabytes M] [--repeats R] [--warm-up MS] [--only step,stream,matvec,experts,prefill,tiles,attention]
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <functional>
 #include <span>
 #include <string>
@@ -16,7 +17,9 @@
 #include "engine/kernels/dot.hpp"
 #include "engine/kernels/experts.hpp"
 #include "engine/kernels/linear.hpp"
+#include "engine/kernels/product_tile.hpp"
 #include "shaders/interface/kv_page.h"
+#include "shaders/interface/product_tile.h"
 #include "shaders/interface/step_state.h"
 
 namespace fovea {
@@ -25,7 +28,8 @@ namespace {
 struct Options {
   std::int32_t device = -1;
   std::uint64_t megabytes = 1024;  // of weights that the products walk through
-  std::uint32_t repeats = 5;
+  std::uint32_t repeats = 9;
+  std::uint32_t warm_up = 60;  // ms
   std::vector<std::string> only;
 };
 
@@ -61,6 +65,7 @@ class Bench {
     if (wanted("matvec")) FOVEA_TRY(matvecs());
     if (wanted("experts")) FOVEA_TRY(experts());
     if (wanted("prefill")) FOVEA_TRY(prefill());
+    if (wanted("tiles")) FOVEA_TRY(tiles());
     if (wanted("attention")) FOVEA_TRY(attention());
     return {};
   }
@@ -92,7 +97,8 @@ class Bench {
     return device_->upload(state_, 0, std::as_bytes(std::span(&state, 1)));
   }
 
-  // `chain` recordings behind barriers, timed as one stretch; prints the median of the repeats.
+  // `chain` recordings behind barriers, timed as one stretch; prints the median of the repeats. An idle GPU runs at a
+  // fraction of its clock and takes its time to wake, so the stretch is repeated for a while before it counts.
   Result<void> time(const std::string& name, std::uint32_t chain, double bytes, double operations, const Record& record) {
     FOVEA_ASSIGN(gpu::CommandRecorder recorder, device_->record());
     recorder.time_tags();
@@ -104,11 +110,12 @@ class Bench {
     }
     FOVEA_ASSIGN(const gpu::CommandPlan plan, recorder.finish());
     std::vector<double> measured;
-    for (std::uint32_t repeat = 0; repeat <= options_.repeats; ++repeat) {
+    const auto awake = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.warm_up);
+    for (bool first = true; first || measured.size() < options_.repeats; first = false) {
       FOVEA_ASSIGN(const std::uint64_t ticket, device_->submit(plan));
       FOVEA_TRY(device_->wait(ticket));
       FOVEA_ASSIGN(const std::vector<gpu::TagTime> times, plan.times());
-      if (repeat > 0) measured.push_back(times.front().microseconds / chain);  // the first one warms up
+      if (!first && std::chrono::steady_clock::now() >= awake) measured.push_back(times.front().microseconds / chain);
     }
     std::ranges::nth_element(measured, measured.begin() + static_cast<std::ptrdiff_t>(measured.size() / 2));
     const double us = measured[measured.size() / 2];
@@ -124,7 +131,14 @@ class Bench {
         return kernels.dispatch(ShaderId::test_affine, {kernels.subgroup()},
                                 AffinePush{output_.address(), std::uint64_t{groups} * kernels.subgroup(), 3, 1, 1, 1}, groups);
       }));
-    return {};
+    // The same with workgroups counted on the device, as grouped experts are: the barrier then waits for that reader too.
+    FOVEA_ASSIGN(const gpu::Buffer counts, device_->create_buffer(256, gpu::MemoryUse::upload));
+    constexpr std::array<std::uint32_t, 3> kGroups{132, 1, 1};
+    FOVEA_TRY(device_->upload(counts, 0, std::as_bytes(std::span(kGroups))));
+    return time("chained step, 132 workgroups, indirect", 200, 0, 0, [&](KernelRecorder& kernels, std::uint32_t) {
+      return kernels.dispatch_indirect(ShaderId::test_affine, {kernels.subgroup()},
+                                       AffinePush{output_.address(), std::uint64_t{132} * kernels.subgroup(), 3, 1, 1, 1}, counts, 0);
+    });
   }
 
   Result<void> streams() {
@@ -240,6 +254,50 @@ class Bench {
     return {};
   }
 
+  // The prompt's products in every shape of tile and both ways to keep the tiles in shared memory, and for one of each
+  // what is left of the time without multiplying and without bringing weights and activations.
+  Result<void> tiles() {
+    constexpr std::uint32_t kRows = 4096, kColumns = 4096;
+    constexpr std::array kShapes{TileShape{128, 128, 64, 32}, TileShape{128, 128, 64, 64}, TileShape{128, 128, 32, 32},
+                                 TileShape{128, 64, 32, 32},  TileShape{128, 64, 64, 32},  TileShape{64, 64, 32, 16},
+                                 TileShape{64, 64, 32, 32},   TileShape{64, 128, 32, 32},  TileShape{64, 128, 64, 32}};
+    struct Kept {
+      ShaderId shader;
+      const char* how;
+    };
+    constexpr std::array kKept{Kept{ShaderId::product_tile_KHR_Q4_K, "words"}, Kept{ShaderId::product_tile_bench_KHR_PAIRS_Q4_K, "pairs"}};
+    for (const std::uint32_t tokens : {512u, 2048u}) {
+      FOVEA_TRY(set_state(0, tokens));
+      for (const TileShape& shape : kShapes)
+        for (const Kept& kept : kKept)
+          for (const std::uint32_t left_out : {0u, 1u, 2u}) {
+            if (left_out != 0 && (tokens != 2048 || &shape != kShapes.data())) continue;
+            const std::string name = fmt::format("tile {} x {}, parts {} x {}, {}, {} tokens{}", shape.rows, shape.tokens, shape.part_rows,
+                                                 shape.part_tokens, kept.how, tokens,
+                                                 left_out == 1 ? ", without multiplying" : left_out == 2 ? ", without bringing" : "");
+            FOVEA_TRY(tile(name, kept.shader, shape, left_out, matrix(DType::Q4_K, kRows, kColumns), tokens));
+          }
+    }
+    return {};
+  }
+
+  Result<void> tile(const std::string& name, ShaderId shader, const TileShape& shape, std::uint32_t left_out, const DeviceMatrix& weights,
+                    std::uint32_t tokens) {
+    const gpu::DeviceFacts& facts = device_->facts();
+    const std::uint32_t lanes = facts.subgroup, bytes = shape.shared_bytes();
+    if (!facts.cooperative_matrix || bytes > facts.shared_memory_bytes || shape.parts() * lanes > facts.max_workgroup_invocations ||
+        shape.parts() * lanes > std::min(shape.rows * 2, shape.tokens * 4))
+      return {};
+    return time(name, 8, 0, 2.0 * weights.rows * weights.columns * tokens, [&](KernelRecorder& kernels, std::uint32_t turn) {
+      return kernels.dispatch(shader, {shape.parts() * lanes, lanes, shape.rows, shape.tokens, shape.part_rows, shape.part_tokens, 0, 0, left_out},
+                              shader::ProductTilePush{.weights = at_turn(weights, turn).address, .x = input_.address(), .y = output_.address(),
+                                                      .state = state_.address(), .columns = weights.columns, .rows = weights.rows,
+                                                      .row_bytes = weights.row_bytes, .x_stride = weights.columns, .y_stride = weights.rows,
+                                                      .x_share = 1},
+                              (tokens + shape.tokens - 1) / shape.tokens, tile_groups(shape, weights.rows, false));
+    });
+  }
+
   // One layer of decode attention at a depth, over pages in the weights' region.
   Result<void> attention() {
     struct Shape {
@@ -296,8 +354,9 @@ int main(int argc, char** argv) {
   CLI::App parser("Times single kernels on a Vulkan device");
   parser.add_option("--device", options.device, "As `fovea-cli devices` counts them (default: choose)");
   parser.add_option("--megabytes", options.megabytes, "Weights that the products walk through")->check(CLI::Range(16, 65536));
-  parser.add_option("--repeats", options.repeats, "Measurements of each kernel, after one warm-up")->check(CLI::Range(1, 1000));
-  parser.add_option("--only", options.only, "step, stream, matvec, experts, prefill, attention")->delimiter(',');
+  parser.add_option("--repeats", options.repeats, "Measurements of each kernel")->check(CLI::Range(1, 1000));
+  parser.add_option("--warm-up", options.warm_up, "Milliseconds that a kernel runs before it is measured")->check(CLI::Range(0, 10000));
+  parser.add_option("--only", options.only, "step, stream, matvec, experts, prefill, tiles, attention")->delimiter(',');
   CLI11_PARSE(parser, argc, argv);
   auto bench = fovea::Bench::create(options);
   const auto done = bench.and_then([](fovea::Bench& made) { return made.run(); });
