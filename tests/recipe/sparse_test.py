@@ -96,11 +96,21 @@ class Sparse(unittest.TestCase):
         key.requires_grad_(True)
         positions = torch.arange(100, 256, 3)
         before = sparse.summary_loss(query, key, positions, WINDOW, PAGE, SHARE)
-        gradient, = torch.autograd.grad(before, key)
+        gradient, = torch.autograd.grad(before.sum(), key)
         self.assertTrue(torch.isfinite(gradient).all())
         with torch.no_grad():
             after = sparse.summary_loss(query, key - 0.5 * gradient / gradient.norm(), positions, WINDOW, PAGE, SHARE)
         self.assertLess(after.item(), before.item())
+
+    def test_every_row_has_its_own_loss(self):
+        query, key, _ = heads(120, 4)
+        other_query, other_key, _ = heads(120, 7)
+        positions = torch.arange(60, 120, 5)
+        both = sparse.summary_loss(torch.cat((query, other_query)), torch.cat((key, other_key)), positions, WINDOW, PAGE, SHARE)
+        first, = sparse.summary_loss(query, key, positions, WINDOW, PAGE, SHARE)
+        second, = sparse.summary_loss(other_query, other_key, positions, WINDOW, PAGE, SHARE)
+        torch.testing.assert_close(both, torch.stack((first, second)))
+        self.assertNotAlmostEqual(first.item(), second.item(), places=3)
 
     def test_nothing_remote_costs_nothing(self):
         query, key, _ = heads(12, 6)

@@ -101,7 +101,7 @@ class Routing:
     logit_square: torch.Tensor  # mean squared logsumexp
     experts_at_80: torch.Tensor  # mean number of experts that hold 0.8 of the used experts' mass
     kept: torch.Tensor  # mean number of experts after the cut
-    missed: torch.Tensor | None = None  # sparse.summary_loss of the layer's attention, with gradient; 0 unless asked for
+    missed: torch.Tensor | None = None  # (B) sparse.summary_loss of the layer's attention, with gradient; 0 unless asked for
 
 
 class Attention(nn.Module):
@@ -126,7 +126,7 @@ class Attention(nn.Module):
         key = rotate(rms_norm(key, self.key_norm, s.norm_epsilon), cos, sin)
         query, key = query.transpose(1, 2), key.transpose(1, 2)
         mixed = attend(query, key, value.transpose(1, 2))
-        missed = x.new_zeros((), dtype=torch.float32) if sampled is None else summary_loss(query, key, sampled)
+        missed = x.new_zeros(rows, dtype=torch.float32) if sampled is None else summary_loss(query, key, sampled)
         return F.linear(mixed.transpose(1, 2).reshape(rows, length, -1), self.output.to(x.dtype)), missed
 
 

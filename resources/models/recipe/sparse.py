@@ -52,12 +52,12 @@ def page_scores(query, low, high):
 
 
 def summary_loss(query, key, positions, window: int = 512, page: int = 32, share: float = 0.25):
-    """What sparse attention would cost the queries at `positions`, in two parts, each a mean over queries and heads in
-    nats: the divergence KL(true | estimated) of the mass of remote pages, which keeps the keys of a page such that their
+    """What sparse attention would cost the queries at `positions`, in two parts, each a mean over a row's queries and heads
+    in nats: the divergence KL(true | estimated) of the mass of remote pages, which keeps the keys of a page such that their
     bounds describe them; and -log of the mass that the chosen pages hold, the divergence of sparse from dense
     attention, which keeps attention to what is found.
 
-    query (B, H, T, D), key (B, G, T, D) as attention takes them; positions (S) int64. Returns their sum, a scalar."""
+    query (B, H, T, D), key (B, G, T, D) as attention takes them; positions (S) int64. Returns their sum by row, (B)."""
     groups, length = key.shape[1], key.shape[2]
     scaled = query[:, :, positions].unflatten(1, (groups, -1)) * query.shape[-1] ** -0.5  # (B, G, heads of a group, S, D)
     low, high = (bound[:, :, None] for bound in page_bounds(key.float(), page))
@@ -77,7 +77,7 @@ def summary_loss(query, key, positions, window: int = 512, page: int = 32, share
     missed = (mass * (remote & ~chosen)).sum(-1)
     true = torch.cat((mass * remote, (mass * ~remote).sum(-1, keepdim=True)), -1).mean(2).detach()
     divergence = (true * ((true + 1e-9) / (estimate.mean(2) + 1e-9)).log()).sum(-1)
-    return divergence.mean() - torch.log1p(-missed.clamp(max=0.999)).mean()
+    return divergence.flatten(1).mean(1) - torch.log1p(-missed.clamp(max=0.999)).flatten(1).mean(1)
 
 
 def near_begin(position, window, page):

@@ -188,9 +188,9 @@ def train(work: Path, recipe: Recipe, device: torch.device, say) -> bool:
         states, routings = model.trunk(batch[:, :-1], cut, row_weight, phase.quantized_experts, keep, sampled=sampled)
         losses = losses_of(states, model.output_norm, model.embedding, recipe.shape.norm_epsilon, batch[:, 1:])
         loss = (losses * weights).sum() / weights.sum()
-        missed = torch.stack([routing.missed for routing in routings])
+        missed = torch.stack([routing.missed for routing in routings])  # (layers, rows)
         summary_weight = recipe.summary_weight * min(1.0, (progress - phase.start) / recipe.summary_rise)
-        too_much = (missed - recipe.most_missed).clamp(min=0).sum()
+        too_much = (missed - recipe.most_missed).clamp(min=0).mean(-1).sum()
         (loss + control.loss(routings) + summary_weight * too_much).backward()
         scale = rate_scale(recipe, step, progress)
         optimizer.step(scale)
@@ -200,7 +200,7 @@ def train(work: Path, recipe: Recipe, device: torch.device, say) -> bool:
             started += time.time() - begun
         step, seen = step + 1, seen + phase.rows * phase.length
         if step % 100 == 0 or step in (1, 2, 10, 30):
-            report(say, step, seen, time.time() - started, losses, scale, control, routings, missed, phase)
+            report(say, step, seen, time.time() - started, losses, scale, control, routings, missed.mean(-1), phase)
             if not torch.isfinite(loss):
                 raise SystemExit("the loss is no longer a number: lower matrix_rate or vector_rate in config.py")
         if step % HELD_OUT_STEPS == 0:
