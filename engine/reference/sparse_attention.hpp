@@ -1,0 +1,77 @@
+// Sparse attention by pages: which pages of keys a token's queries read, and attention over those alone. A page is a
+// stretch of consecutive positions; the last may be short. Kept are the first pages (sinks), those of the local window,
+// and of the others, the remote ones, as many as the budget allows, those of the largest estimated attention mass.
+// One choice serves all query heads that share a KV head.
+//
+// The upper bound is that of Quest (Tang et al., 2024, arXiv 2406.10774); that choices are shared within a group and
+// each head's best pages forced in follows NSA (Yuan et al., 2025, arXiv 2502.11089).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/reference/attention.hpp"
+
+namespace fovea::reference {
+
+enum class PageScorer {
+  quest,      // the largest score that the page's bounds allow
+  automatic,  // mid-range plus half the variance that the range tells, never above that bound: log of the mean of exp
+  mean,       // of the mean key
+};
+
+enum class PageBudget {
+  strict,    // `global` of the remote pages, rounded up
+  adaptive,  // the fewest pages whose estimated mass, with all that is kept anyway, reaches `mass`
+};
+
+struct SparseRule {
+  std::size_t window = 512;  // positions up to the query's own; widened to a page border, so that no page is half remote
+  std::size_t page = 32;     // positions
+  std::size_t sinks = 32;    // first positions, widened likewise
+  double global = 0.25;      // share of the remote pages, 0 to 1
+  PageScorer scorer = PageScorer::automatic;
+  PageBudget budget = PageBudget::strict;
+  double mass = 0.95;                 // adaptive only
+  double least = 0.08, most = 0.40;   // adaptive only: share of the remote pages that are read at any rate, and at most
+};
+
+// Smallest, largest and mean key of every page, by channel: (pages, head_width).
+struct PageSummaries {
+  std::size_t head_width = 0, pages = 0;
+  std::vector<float> low, high, mean;
+  std::vector<std::size_t> keys;  // of each page
+};
+[[nodiscard]] PageSummaries summarize_pages(const KeyValueRows& rows, std::size_t head_width, std::size_t page);
+
+// What page `page` is thought to score for a query, in units of q.k / sqrt(head_width): the largest score for `quest`,
+// the logarithm of the mean of exp(score) for the others.
+[[nodiscard]] double page_score(std::span<const float> query, const PageSummaries& summaries, std::size_t page, PageScorer scorer);
+
+struct PageChoice {
+  std::vector<std::size_t> pages;  // read, ascending
+  std::size_t remote = 0, chosen = 0;  // pages that were to be chosen from, and that were
+  std::vector<double> mass;        // estimated share of the attention of every page, mean over the heads
+};
+// queries: (heads of the group, head_width) of the token at position rows.count - 1. Where the remote part is no longer
+// than two pages, or global is 1, all pages are read.
+[[nodiscard]] PageChoice choose_pages(std::span<const float> queries, std::size_t head_width, const KeyValueRows& rows,
+                                      const SparseRule& rule);
+
+struct RowFacts {
+  double log_sum_exp = 0;  // of the scores read
+  double entropy = 0;      // of the softmax over them, nats
+};
+// `attention` over the keys of `pages` (ascending, none empty) alone. weights, where there is room: by position, zero where
+// not read.
+RowFacts attention_over_pages(std::span<const float> query, const KeyValueRows& rows, std::span<const std::size_t> pages,
+                              std::size_t page, std::span<float> out, std::span<float> weights = {});
+
+// The keys of a row that the share `keep` (rounded up, one at least) leaves, by the importance p (1 - ln p) of their
+// attention weights p; ascending. The importance grows with p, so within a row these are the largest weights; of equal
+// ones the later key.
+[[nodiscard]] std::vector<std::size_t> most_important_keys(std::span<const float> weights, double keep);
+
+}  // namespace fovea::reference
