@@ -123,20 +123,31 @@ void ReferenceDecoder::attend(std::size_t layer, std::span<float> x, ReferenceCa
   if (keep) capture->attention_rows.resize(first_row + c.query_heads * tokens);
   std::vector<float> mixed(tokens * query_width);
   const std::size_t work = 2 * tokens * (position_ + tokens) * query_width;
-  for_each_row(tokens * c.query_heads, work, [&](std::size_t first, std::size_t last) {
+  const bool sparse = options_.sparse && layer >= options_.dense_layers;
+  for_each_row(tokens * c.kv_heads, work, [&](std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) {
       // Split over heads, so that every thread gets short rows and long ones.
-      const std::size_t q = i / tokens, t = i % tokens, kv = q / c.group();
+      const std::size_t kv = i / tokens, t = i % tokens;
       const KeyValueRows rows{std::span(cache.keys).subspan(kv * head), std::span(cache.values).subspan(kv * head),
                               kv_width, position_ + t + 1};
-      std::span<float> weights;
-      if (keep) {
-        auto& row = capture->attention_rows[first_row + q * tokens + t];
-        row.resize(rows.count);
-        weights = row;
+      const std::size_t group_at = t * query_width + kv * c.group() * head;
+      PageChoice choice;
+      if (sparse) choice = choose_pages(std::span(query).subspan(group_at, c.group() * head), head, rows, *options_.sparse);
+      for (std::size_t q = kv * c.group(); q < (kv + 1) * c.group(); ++q) {
+        std::span<float> weights;
+        if (keep) {
+          auto& row = capture->attention_rows[first_row + q * tokens + t];
+          row.resize(rows.count);
+          weights = row;
+        }
+        const std::size_t at = t * query_width + q * head;
+        const std::span<const float> asks = std::span(query).subspan(at, head);
+        const std::span<float> out = std::span(mixed).subspan(at, head);
+        if (sparse)
+          attention_over_pages(asks, rows, choice.pages, options_.sparse->page, out, weights);
+        else
+          attention(asks, rows, out, weights);
       }
-      const std::size_t at = t * query_width + q * head;
-      attention(std::span(query).subspan(at, head), rows, std::span(mixed).subspan(at, head), weights);
     }
   });
   std::vector<float> out(x.size());

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "engine/model/model_config.hpp"
 #include "engine/model/model_weights.hpp"
 #include "engine/reference/router.hpp"
+#include "engine/reference/sparse_attention.hpp"
 
 namespace fovea::reference {
 
@@ -19,6 +21,10 @@ struct ReferenceOptions {
   std::uint32_t context = 0;  // positions; 0 = as many as the model was trained for
   // Keys and values as the device's cache keeps them: rounded to F16 or Q8_0; F32 leaves them as they are.
   DType kv = DType::F32;
+  // Layers from `dense_layers` on read only the pages that the rule chooses, token by token and for the heads of a KV head
+  // together; nullopt: all layers read everything.
+  std::optional<SparseRule> sparse;
+  std::size_t dense_layers = 2;
 };
 
 // What a run was asked to keep. `tokens` counts those of this run, `first` the positions that were there before it.

@@ -202,5 +202,55 @@ TEST(RecordedRouting, CapturesChosenExperts) {
   }
 }
 
+std::vector<float> story_logits(std::optional<SparseRule> rule, std::size_t dense_layers, ReferenceCapture* capture = nullptr) {
+  const auto file = GgufFile::open(small_model.string());
+  auto decoder = ReferenceDecoder::create(*file, {.context = 200, .sparse = rule, .dense_layers = dense_layers});
+  std::vector<std::int32_t> tokens(150);
+  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<std::int32_t>((i * 37 + 11) % 500);
+  // In two parts, so that pages fill up between calls.
+  std::vector<float> all = *decoder->extend(std::span(tokens).first(61), nullptr);
+  const std::vector<float> rest = *decoder->extend(std::span(tokens).subspan(61), capture);
+  all.insert(all.end(), rest.begin(), rest.end());
+  return all;
+}
+
+constexpr SparseRule kShortRule{.window = 16, .page = 8, .sinks = 8, .global = 0.25};
+
+TEST(SparseDecoder, IsTheDenseOneWhereEverythingIsRead) {
+  const std::vector<float> dense = story_logits(std::nullopt, 0);
+  SparseRule all = kShortRule;
+  all.global = 1;
+  EXPECT_EQ(story_logits(all, 0), dense);
+  EXPECT_EQ(story_logits(SparseRule{}, 0), dense);  // a window of 512
+  EXPECT_EQ(story_logits(kShortRule, 100), dense);  // no layer is sparse
+  EXPECT_NE(story_logits(kShortRule, 0), dense);
+}
+
+TEST(SparseDecoder, ReadsNoMoreKeysThanTheRuleAllowsInLayersThatAreSparse) {
+  ReferenceCapture capture;
+  story_logits(kShortRule, 2, &capture);
+  const std::size_t heads = 8, tokens = 89;  // of the model; of the second part
+  std::size_t all_read = 0, most = 0;
+  for (std::size_t layer = 0; layer < 5; ++layer)
+    for (std::size_t q = 0; q < heads; ++q)
+      for (std::size_t t = 0; t < tokens; ++t) {
+        const std::vector<float>& row = capture.attention_rows[(layer * heads + q) * tokens + t];
+        ASSERT_EQ(row.size(), 61 + t + 1);
+        const auto read = static_cast<std::size_t>(std::ranges::count_if(row, [](float weight) { return weight > 0; }));
+        const std::size_t window_first = (row.size() - 16) / 8, remote = window_first - 1;
+        const std::size_t allowed = 8 + (remote + 3) / 4 * 8 + row.size() - window_first * 8;
+        if (layer < 2) {
+          ASSERT_GT(read, allowed);
+          continue;
+        }
+        ASSERT_LE(read, allowed) << "layer " << layer << " head " << q << " token " << t;
+        most += allowed;
+        all_read += read;
+        ASSERT_NEAR(std::accumulate(row.begin(), row.end(), 0.0), 1, 1e-5);
+      }
+  // A weight may be too small for a float.
+  EXPECT_GT(all_read, most * 98 / 100);
+}
+
 }  // namespace
 }  // namespace fovea::reference
