@@ -11,8 +11,13 @@ namespace {
 // Scripts written without spaces may break anywhere.
 bool breaks_anywhere(QChar c) { return c.unicode() >= 0x2e80 && c.unicode() < 0xfb00; }
 
+// What no line may begin with, and what none may end with (W3C, Requirements for Chinese Text Layout, 3.1.2).
+constexpr QStringView kNeverFirst = u"。，、；：？！）》〉」』】〕〗”’…—·％.,;:?!)]}%";
+constexpr QStringView kNeverLast = u"（《〈「『【〔〖“‘([{";
+
 bool may_break_between(const QString& left, const QString& right) {
   if (left.isEmpty() || right.isEmpty()) return true;
+  if (kNeverFirst.contains(right.front()) || kNeverLast.contains(left.back())) return false;
   return right.front().isSpace() || left.back().isSpace() || breaks_anywhere(left.back()) ||
          breaks_anywhere(right.front());
 }
