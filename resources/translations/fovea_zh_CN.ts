@@ -246,8 +246,8 @@ weight %2</source>
         <translation>解码</translation>
     </message>
     <message>
-        <source>CV %1 (floor %2)&amp;nbsp;&amp;nbsp; U %3&amp;nbsp;&amp;nbsp; H %4&amp;nbsp;&amp;nbsp; dead %5</source>
-        <translation>CV %1（下限 %2）&amp;nbsp; U %3&amp;nbsp;&amp;nbsp; H %4&amp;nbsp;&amp;nbsp; 闲置 %5</translation>
+        <source>CV&amp;nbsp;%1 (floor&amp;nbsp;%2)&amp;nbsp;&amp;nbsp; U&amp;nbsp;%3&amp;nbsp;&amp;nbsp; H&amp;nbsp;%4&amp;nbsp;&amp;nbsp; dead&amp;nbsp;%5</source>
+        <translation>CV&amp;nbsp;%1（下限&amp;nbsp;%2）&amp;nbsp; U&amp;nbsp;%3&amp;nbsp;&amp;nbsp; H&amp;nbsp;%4&amp;nbsp;&amp;nbsp; 闲置&amp;nbsp;%5</translation>
     </message>
     <message>
         <source>no tokens yet</source>

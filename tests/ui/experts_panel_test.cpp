@@ -44,7 +44,7 @@ TEST_F(ExpertsPanelTest, CountsPrefillAndDecodeApartAndByLayer) {
   EXPECT_EQ(panel_.counts().calls(false, std::nullopt), routing.calls(shape_.prompt, all, std::nullopt));
   EXPECT_EQ(panel_.counts().calls(false, 3), routing.calls(shape_.prompt, all, 3));
   const auto figures = utilization_figures(routing.calls(0, shape_.prompt, std::nullopt));
-  EXPECT_TRUE(panel_.figures_text().contains(QStringLiteral("dead %1").arg(figures->dead)));
+  EXPECT_TRUE(panel_.figures_text().contains(QStringLiteral("dead&nbsp;%1").arg(figures->dead)));
   const QString before = panel_.figures_text();
   panel_.layer_box().setCurrentIndex(2);
   EXPECT_NE(panel_.figures_text(), before);

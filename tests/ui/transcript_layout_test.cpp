@@ -39,6 +39,7 @@ TEST(TranscriptLayout, PunctuationStaysWithWhatItBelongsTo) {
   EXPECT_EQ(lines_of(layout_of(40, {"从", "前", "有", "山", "。", "山"})), (std::vector<std::string>{"从前有", "山。山"}));
   EXPECT_EQ(lines_of(layout_of(40, {"小", "兔", "说", "“", "好", "。”"})), (std::vector<std::string>{"小兔说", "“好。”"}));
   EXPECT_EQ(lines_of(layout_of(30, {"第", "一", "章", ",", "山"})), (std::vector<std::string>{"第一", "章,山"}));
+  EXPECT_EQ(lines_of(layout_of(40, {"土", "，说", "：", "“对", "不起"})), (std::vector<std::string>{"土，说：", "“对不起"}));
   // A line of nothing else still ends.
   EXPECT_EQ(lines_of(layout_of(20, {"。", "。", "。"})), (std::vector<std::string>{"。。", "。"}));
 }

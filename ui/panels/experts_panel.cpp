@@ -39,6 +39,7 @@ ExpertsPanel::ExpertsPanel(WorkbenchState& state, const Theme& theme, QWidget* p
       empty_(new EmptyState),
       plot_(new QCustomPlot),
       map_(new RoutingMap(state, theme, counts_)),
+      bar_(new QHBoxLayout),
       layer_(new QComboBox),
       figures_{new QLabel, new QLabel},
       readout_(new QLabel),
@@ -81,17 +82,17 @@ void ExpertsPanel::make_plot() {
 
 void ExpertsPanel::lay_out() {
   layer_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
-  auto* bar = new QHBoxLayout;
-  bar->setSpacing(12);
-  bar->addWidget(layer_);
+  bar_->setSpacing(12);
+  bar_->addWidget(layer_, 0, Qt::AlignTop | Qt::AlignLeft);
   auto* figures = new QVBoxLayout;
   figures->setSpacing(0);
   for (QLabel* label : figures_) {
     label->setTextFormat(Qt::RichText);
-    label->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
+    label->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    label->setWordWrap(true);  // between figures, where the panel is narrow; the policy would forget it
     figures->addWidget(label);
   }
-  bar->addLayout(figures, 1);
+  bar_->addLayout(figures, 1);
   map_title_->setProperty("dim", true);
   map_title_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
   readout_->setTextFormat(Qt::PlainText);
@@ -100,7 +101,7 @@ void ExpertsPanel::lay_out() {
   auto* layout = new QVBoxLayout(page);
   layout->setContentsMargins(8, 8, 8, 8);
   layout->setSpacing(4);
-  layout->addLayout(bar);
+  layout->addLayout(bar_);
   layout->addWidget(plot_, 3);
   layout->addWidget(map_title_);
   layout->addWidget(map_, 2);
@@ -162,18 +163,20 @@ void ExpertsPanel::plot_calls() {
     const QColor swatch = (prefill ? prefill_bars_ : decode_bars_)->brush().color();
     const QString mark =
         QStringLiteral("<span style='color:%1'>■</span> <b>%2</b> &nbsp;").arg(swatch.name(), names[prefill ? 0 : 1]);
-    label->setText(figures ? mark + tr("CV %1 (floor %2)&nbsp;&nbsp; U %3&nbsp;&nbsp; H %4&nbsp;&nbsp; dead %5")
+    label->setText(figures ? mark + tr("CV&nbsp;%1 (floor&nbsp;%2)&nbsp;&nbsp; U&nbsp;%3&nbsp;&nbsp; H&nbsp;%4&nbsp;&nbsp; dead&nbsp;%5")
                                         .arg(shown_number(figures->cv), shown_number(figures->cv_floor),
                                              shown_number(figures->utilization), shown_number(figures->entropy))
                                         .arg(figures->dead)
                            : mark + tr("no tokens yet"));
   }
+  fit_figures();
   const double uniform = 100.0 / counts_.experts();
   uniform_->point1->setCoords(0, uniform);
   uniform_->point2->setCoords(1, uniform);
   // Only ever grows within a run, in even steps, so that bars can be compared while they change.
   const double top = std::ceil(most * 1.1 / 5) * 5;
   plot_->yAxis->setRange(0, top);
+  plot_->yAxis->ticker()->setTickCount(std::clamp(plot_->axisRect()->height() / 20, 2, 5));
   plot_->xAxis->setRange(-0.6, counts_.experts() - 0.4);
   auto ticker = qSharedPointerCast<QCPAxisTickerFixed>(plot_->xAxis->ticker());
   ticker->setTickStep(tick_step(counts_.experts() * 26.0 / std::max(1, plot_->axisRect()->width())));
@@ -190,6 +193,20 @@ void ExpertsPanel::point_at_bar(double x) {
         .arg(shown_count(calls[index]), shown_count(std::accumulate(calls.begin(), calls.end(), std::uint64_t{0})));
   };
   readout_->setText(tr("expert %1: prefill %2, decode %3").arg(index).arg(part(true), part(false)));
+}
+
+// Beside the choice of layer the figures want so many pixels; else they go below it.
+void ExpertsPanel::resizeEvent(QResizeEvent* event) {
+  constexpr int kBeside = 400;
+  bar_->setDirection(width() < kBeside ? QBoxLayout::TopToBottom : QBoxLayout::LeftToRight);
+  bar_->setSpacing(width() < kBeside ? 4 : 12);
+  QFrame::resizeEvent(event);
+  fit_figures();
+}
+
+// A layout gives a label that wraps the height of one line where space is short.
+void ExpertsPanel::fit_figures() {
+  for (QLabel* label : figures_) label->setMinimumHeight(label->heightForWidth(label->width()));
 }
 
 bool ExpertsPanel::eventFilter(QObject* watched, QEvent* event) {

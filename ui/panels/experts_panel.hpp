@@ -1,6 +1,7 @@
 // The experts view: how evenly the experts are used, prefill and decode apart, and which one each token took.
 #pragma once
 
+#include <QBoxLayout>
 #include <QComboBox>
 #include <QFrame>
 #include <QLabel>
@@ -33,6 +34,7 @@ class ExpertsPanel : public QFrame {
 
  protected:
   void changeEvent(QEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
   bool eventFilter(QObject* watched, QEvent* event) override;
 
  private:
@@ -44,6 +46,7 @@ class ExpertsPanel : public QFrame {
   void refresh();
   void refresh_pages();
   void plot_calls();
+  void fit_figures();
   void point_at_bar(double x);
   [[nodiscard]] std::optional<std::uint32_t> layer() const;
 
@@ -56,6 +59,7 @@ class ExpertsPanel : public QFrame {
   QCPBars *prefill_bars_, *decode_bars_;
   QCPItemStraightLine* uniform_;
   RoutingMap* map_;
+  QBoxLayout* bar_;  // layer and figures
   QComboBox* layer_;
   QLabel *figures_[2], *readout_, *map_title_;
   RefreshClock clock_;

@@ -50,6 +50,8 @@ ModelPanel::ModelPanel(WorkbenchState& state, const Theme& theme, QWidget* paren
   for (QWidget* tab : std::initializer_list<QWidget*>{scroll, card_, metadata_table_, tensor_table_})
     tabs_->addTab(tab, QString());
   tabs_->setDocumentMode(true);
+  tabs_->setUsesScrollButtons(false);  // they would cover the last tab; a name too long is cut instead
+  tabs_->setElideMode(Qt::ElideRight);
   filter_->setClearButtonEnabled(true);
   auto* page = new QWidget;
   auto* layout = new QVBoxLayout(page);
@@ -134,8 +136,9 @@ void ModelPanel::refresh() {
   filter_->clear();
   fill_summary();
   if (!model) return;
-  tabs_->setTabText(kMetadata, tr("Metadata (%1)").arg(model->metadata.size()));
-  tabs_->setTabText(kTensors, tr("Tensors (%1)").arg(shown_count(model->tensors.size())));
+  // Counts are for who asks: beside the names they are too wide for a narrow panel.
+  tabs_->setTabToolTip(kMetadata, tr("Metadata (%1)").arg(model->metadata.size()));
+  tabs_->setTabToolTip(kTensors, tr("Tensors (%1)").arg(shown_count(model->tensors.size())));
   tensor_table_->setColumnWidth(TensorModel::kName, 230);
   tensor_table_->setColumnWidth(TensorModel::kType, 64);
   tensor_table_->setColumnWidth(TensorModel::kShape, 150);

@@ -81,6 +81,7 @@ QWidget* PromptPanel::make_controls() {
   switches->addWidget(completion_);
   switches->addWidget(chat_);
   layout->addLayout(switches);
+  recording_->setMinimumWidth(84);  // in a narrow window the rest of its text gives way
   layout->addWidget(recording_);
   layout->addWidget(more_);
   layout->addStretch(1);

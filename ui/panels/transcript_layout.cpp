@@ -9,7 +9,10 @@ namespace fovea {
 namespace {
 
 // Scripts written without spaces may break anywhere.
-bool breaks_anywhere(QChar c) { return c.unicode() >= 0x2e80 && c.unicode() < 0xfb00; }
+bool breaks_anywhere(QChar c) {
+  const char16_t code = c.unicode();
+  return (code >= 0x2e80 && code < 0xfb00) || (code >= 0xff00 && code < 0xff61);  // the latter: full-width forms
+}
 
 // What no line may begin with, and what none may end with (W3C, Requirements for Chinese Text Layout, 3.1.2).
 constexpr QStringView kNeverFirst = u"。，、；：？！）》〉」』】〕〗”’…—·％.,;:?!)]}%";

@@ -30,7 +30,7 @@ QDockWidget { titlebar-close-icon: none; titlebar-normal-icon: none; }
 QFrame[panel="true"] { background: @panel; border: 1px solid @line; border-top: none; border-bottom-left-radius: 6px;
   border-bottom-right-radius: 6px; }
 QTabBar { qproperty-drawBase: 0; }
-QTabBar::tab { padding: 5px 14px; color: @dim; background: transparent; border: none; border-bottom: 2px solid transparent; }
+QTabBar::tab { padding: 5px 11px; color: @dim; background: transparent; border: none; border-bottom: 2px solid transparent; }
 QTabBar::tab:selected { color: @text; border-bottom-color: @accent; }
 QTabBar::tab:hover { color: @text; }
 QTabBar::tab:focus { background: @hover; }
