@@ -5,8 +5,8 @@
 
 namespace fovea::gpu {
 
-// Who writes before a barrier and who reads or writes after it. Naming the copies and the reader of indirect counts
-// where there are none costs: a driver then also drains and restarts the front end, not only the compute units.
+// Who writes before a barrier and who reads or writes after it. Copies and the reader of indirect counts are named only
+// where there are any, so that a driver need not wait for them between two dispatches.
 enum Work : std::uint32_t { kNoWork = 0, kDispatches = 1, kTransfers = 2, kIndirectCounts = 4, kAllWork = 7, kHost = 8 };
 
 // A global memory barrier. Kernels write through addresses, so a barrier per buffer would say nothing a driver could
