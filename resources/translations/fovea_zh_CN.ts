@@ -919,16 +919,20 @@ appears with the first run</source>
         <translation>此模型没有可识别的对话格式；请使用续写</translation>
     </message>
     <message>
-        <source>Record: nothing</source>
-        <translation>记录：无</translation>
+        <source>nothing</source>
+        <translation>无</translation>
     </message>
     <message>
-        <source>Record: this head</source>
-        <translation>记录：当前头</translation>
+        <source>this head</source>
+        <translation>当前头</translation>
     </message>
     <message>
-        <source>Record: all heads</source>
-        <translation>记录：所有头</translation>
+        <source>all heads</source>
+        <translation>所有头</translation>
+    </message>
+    <message>
+        <source>Record</source>
+        <translation>记录</translation>
     </message>
     <message>
         <source>Which attention is recorded while the model runs; recording costs some speed</source>

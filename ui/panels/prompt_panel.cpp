@@ -2,6 +2,7 @@
 
 #include <QHBoxLayout>
 #include <QKeyEvent>
+#include <QResizeEvent>
 #include <QSignalBlocker>
 #include <QVBoxLayout>
 
@@ -21,6 +22,7 @@ PromptPanel::PromptPanel(WorkbenchState& state, const Theme& theme, QWidget* par
       chat_(new QToolButton),
       more_(new QToolButton),
       mode_(new QButtonGroup(this)),
+      recording_label_(new QLabel),
       recording_(new QComboBox),
       actions_(new QStackedWidget),
       run_(new QPushButton),
@@ -62,7 +64,16 @@ PromptPanel::PromptPanel(WorkbenchState& state, const Theme& theme, QWidget* par
   restyle();
 }
 
+// What does not fit in a narrow panel is what its tooltip says too.
+void PromptPanel::resizeEvent(QResizeEvent* event) {
+  constexpr int kRoomForLabel = 480;
+  recording_label_->setVisible(width() >= kRoomForLabel);
+  QFrame::resizeEvent(event);
+}
+
 QWidget* PromptPanel::make_controls() {
+  recording_label_->setProperty("dim", true);
+  recording_label_->hide();
   auto* row = new QWidget;
   auto* layout = new QHBoxLayout(row);
   layout->setContentsMargins(0, 0, 0, 0);
@@ -81,7 +92,7 @@ QWidget* PromptPanel::make_controls() {
   switches->addWidget(completion_);
   switches->addWidget(chat_);
   layout->addLayout(switches);
-  recording_->setMinimumWidth(84);  // in a narrow window the rest of its text gives way
+  layout->addWidget(recording_label_);
   layout->addWidget(recording_);
   layout->addWidget(more_);
   layout->addStretch(1);
@@ -140,9 +151,10 @@ void PromptPanel::retranslate() {
       chat ? tr("The text is wrapped in the model's chat format (%1)").arg(QString::fromStdString(model->chat_format))
            : tr("This model has no chat format that is known here; use completion"));
   const QSignalBlocker blocked(recording_);
-  recording_->setItemText(0, tr("Record: nothing"));
-  recording_->setItemText(1, tr("Record: this head"));
-  recording_->setItemText(2, tr("Record: all heads"));
+  recording_label_->setText(tr("Record"));
+  recording_->setItemText(0, tr("nothing"));
+  recording_->setItemText(1, tr("this head"));
+  recording_->setItemText(2, tr("all heads"));
   recording_->setToolTip(tr("Which attention is recorded while the model runs; recording costs some speed"));
   recording_->setAccessibleName(tr("Recording"));
   more_->setText(tr("&Sampling"));

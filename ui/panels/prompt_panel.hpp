@@ -4,6 +4,7 @@
 #include <QButtonGroup>
 #include <QComboBox>
 #include <QFrame>
+#include <QLabel>
 #include <QPlainTextEdit>
 #include <QPushButton>
 #include <QStackedWidget>
@@ -39,6 +40,7 @@ class PromptPanel : public QFrame {
  protected:
   bool eventFilter(QObject* watched, QEvent* event) override;
   void changeEvent(QEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
 
  private:
   QWidget* make_controls();
@@ -54,6 +56,7 @@ class PromptPanel : public QFrame {
   QPlainTextEdit* prompt_;
   QToolButton *completion_, *chat_, *more_;
   QButtonGroup* mode_;
+  QLabel* recording_label_;
   QComboBox* recording_;
   QStackedWidget* actions_;  // run or stop: only one of them can ever be pressed
   QPushButton *run_, *stop_;
