@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "engine/tensor/half.hpp"
@@ -9,27 +10,38 @@
 namespace fovea::reference {
 
 void attention(std::span<const float> query, const KeyValueRows& rows, std::span<float> out, std::span<float> weights) {
+  constexpr std::size_t kFirst[] = {0};  // of one page that holds all
+  attention_over_pages(query, rows, kFirst, rows.count, out, weights);
+}
+
+RowFacts attention_over_pages(std::span<const float> query, const KeyValueRows& rows, std::span<const std::size_t> pages,
+                              std::size_t page, std::span<float> out, std::span<float> weights) {
   const std::size_t width = query.size();
   const double scale = 1.0 / std::sqrt(static_cast<double>(width));
-  std::vector<double> probability(rows.count);
-  for (std::size_t j = 0; j < rows.count; ++j) {
-    double sum = 0;
-    for (std::size_t i = 0; i < width; ++i)
-      sum += static_cast<double>(query[i]) * static_cast<double>(rows.keys[j * rows.stride + i]);
-    probability[j] = sum * scale;
-  }
-  const double highest = *std::ranges::max_element(probability);
+  constexpr double kUnread = -std::numeric_limits<double>::infinity();
+  std::vector<double> scores(rows.count, kUnread);
+  for (const std::size_t p : pages)
+    for (std::size_t j = p * page; j < std::min((p + 1) * page, rows.count); ++j) {
+      double sum = 0;
+      for (std::size_t i = 0; i < width; ++i)
+        sum += static_cast<double>(query[i]) * static_cast<double>(rows.keys[j * rows.stride + i]);
+      scores[j] = sum * scale;
+    }
+  const double highest = *std::ranges::max_element(scores);
   double total = 0;
-  for (double& p : probability) total += p = std::exp(p - highest);
-  for (double& p : probability) p /= total;
+  for (const double score : scores) total += std::exp(score - highest);
 
+  RowFacts facts{.log_sum_exp = highest + std::log(total), .entropy = 0};
   std::vector<double> mixed(width);
-  for (std::size_t j = 0; j < rows.count; ++j)
-    for (std::size_t i = 0; i < width; ++i)
-      mixed[i] += probability[j] * static_cast<double>(rows.values[j * rows.stride + i]);
+  for (std::size_t j = 0; j < rows.count; ++j) {
+    const double p = std::exp(scores[j] - highest) / total;
+    if (p > 0) facts.entropy -= p * std::log(p);
+    if (scores[j] != kUnread)
+      for (std::size_t i = 0; i < width; ++i) mixed[i] += p * static_cast<double>(rows.values[j * rows.stride + i]);
+    if (!weights.empty()) weights[j] = static_cast<float>(p);
+  }
   for (std::size_t i = 0; i < width; ++i) out[i] = static_cast<float>(mixed[i]);
-  if (!weights.empty())
-    for (std::size_t j = 0; j < rows.count; ++j) weights[j] = static_cast<float>(probability[j]);
+  return facts;
 }
 
 void round_to_half(std::span<float> values) {

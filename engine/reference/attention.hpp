@@ -1,4 +1,4 @@
-// Scaled dot-product attention of one query head over the keys it may see.
+// Scaled dot-product attention of one query head over the keys it may see, or over some pages of them.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +17,15 @@ struct KeyValueRows {
 // where `weights` has room for them, left out where it is empty. count > 0.
 void attention(std::span<const float> query, const KeyValueRows& rows, std::span<float> out,
                std::span<float> weights = {});
+
+struct RowFacts {
+  double log_sum_exp = 0;  // of the scores read
+  double entropy = 0;      // of the softmax over them, nats
+};
+// `attention` over the keys of `pages` (ascending, none empty) alone. weights, where there is room: by position, zero where
+// not read.
+RowFacts attention_over_pages(std::span<const float> query, const KeyValueRows& rows, std::span<const std::size_t> pages,
+                              std::size_t page, std::span<float> out, std::span<float> weights = {});
 
 // Rounds to the nearest binary16 and back: what a 16-bit cache keeps.
 void round_to_half(std::span<float> values);

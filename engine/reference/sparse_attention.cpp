@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 namespace fovea::reference {
 namespace {
-
-constexpr double kNothing = -std::numeric_limits<double>::infinity();
 
 // Expected range of n draws of a normal distribution, in standard deviations: turns a page's range into a deviation.
 double normal_range(std::size_t n) {
@@ -25,12 +22,6 @@ double log_sum_exp(std::span<const double> values) {
   double sum = 0;
   for (const double value : values) sum += std::exp(value - highest);
   return highest + std::log(sum);
-}
-
-double dot(const float* a, const float* b, std::size_t width) {
-  double sum = 0;
-  for (std::size_t i = 0; i < width; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-  return sum;
 }
 
 // Pages by falling mass, of equal ones the later first.
@@ -127,31 +118,6 @@ PageChoice choose_pages(std::span<const float> queries, std::size_t head_width, 
   for (std::size_t p = window_first; p < pages; ++p) choice.pages.push_back(p);
   std::ranges::sort(choice.pages);
   return choice;
-}
-
-RowFacts attention_over_pages(std::span<const float> query, const KeyValueRows& rows, std::span<const std::size_t> pages,
-                              std::size_t page, std::span<float> out, std::span<float> weights) {
-  const std::size_t width = query.size();
-  const double scale = 1.0 / std::sqrt(static_cast<double>(width));
-  std::vector<double> scores(rows.count, kNothing);
-  for (const std::size_t p : pages)
-    for (std::size_t j = p * page; j < std::min((p + 1) * page, rows.count); ++j)
-      scores[j] = dot(query.data(), &rows.keys[j * rows.stride], width) * scale;
-  const double highest = *std::ranges::max_element(scores);
-  double total = 0;
-  for (const double score : scores) total += std::exp(score - highest);
-
-  RowFacts facts{.log_sum_exp = highest + std::log(total), .entropy = 0};
-  std::vector<double> mixed(width);
-  for (std::size_t j = 0; j < rows.count; ++j) {
-    const double p = std::exp(scores[j] - highest) / total;
-    if (p > 0) facts.entropy -= p * std::log(p);
-    if (scores[j] != kNothing)
-      for (std::size_t i = 0; i < width; ++i) mixed[i] += p * static_cast<double>(rows.values[j * rows.stride + i]);
-    if (!weights.empty()) weights[j] = static_cast<float>(p);
-  }
-  for (std::size_t i = 0; i < width; ++i) out[i] = static_cast<float>(mixed[i]);
-  return facts;
 }
 
 std::vector<std::size_t> most_important_keys(std::span<const float> weights, double keep) {

@@ -60,15 +60,6 @@ struct PageChoice {
 [[nodiscard]] PageChoice choose_pages(std::span<const float> queries, std::size_t head_width, const KeyValueRows& rows,
                                       const SparseRule& rule);
 
-struct RowFacts {
-  double log_sum_exp = 0;  // of the scores read
-  double entropy = 0;      // of the softmax over them, nats
-};
-// `attention` over the keys of `pages` (ascending, none empty) alone. weights, where there is room: by position, zero where
-// not read.
-RowFacts attention_over_pages(std::span<const float> query, const KeyValueRows& rows, std::span<const std::size_t> pages,
-                              std::size_t page, std::span<float> out, std::span<float> weights = {});
-
 // The keys of a row that the share `keep` (rounded up, one at least) leaves, by the importance p (1 - ln p) of their
 // attention weights p; ascending. The importance grows with p, so within a row these are the largest weights; of equal
 // ones the later key.
