@@ -34,6 +34,22 @@ TEST_F(ExpertsPanelTest, ADenseModelIsNotApplicable) {
   EXPECT_EQ(panel_.empty_state().title(), "Not applicable");
 }
 
+TEST_F(ExpertsPanelTest, FiguresAreWholeInANarrowPanel) {
+  synthetic::play(state_, shape_, synthetic::all_heads());
+  settle();
+  for (const int width : {560, 220, 180, 560}) {
+    panel_.resize(width, 420);
+    settle();
+    std::size_t seen = 0;
+    for (const QLabel* label : panel_.findChildren<QLabel*>()) {
+      if (!label->wordWrap() || !label->isVisible() || !label->text().contains("CV")) continue;
+      EXPECT_GE(label->height(), label->heightForWidth(label->width())) << width;
+      ++seen;
+    }
+    EXPECT_EQ(seen, 2u);
+  }
+}
+
 TEST_F(ExpertsPanelTest, CountsPrefillAndDecodeApartAndByLayer) {
   synthetic::play(state_, shape_, synthetic::all_heads());
   settle();

@@ -38,6 +38,19 @@ TEST_F(PromptPanelTest, ControlEnterRunsOnceThereIsAModelAndAPrompt) {
   EXPECT_EQ(run.count(), 1);
 }
 
+TEST_F(PromptPanelTest, EveryControlReadsWholeInANarrowPanel) {
+  for (const int width : {560, 1, 560}) {
+    panel_.resize(width, 700);  // as narrow as it goes
+    EXPECT_LT(panel_.width(), width == 560 ? 561 : 500);
+    EXPECT_EQ(panel_.findChild<QLabel*>("recording_label")->isVisible(), width == 560);
+    for (const QComboBox* box : panel_.findChildren<QComboBox*>()) {
+      if (box->isVisible()) {
+        EXPECT_GE(box->width(), box->sizeHint().width()) << width;
+      }
+    }
+  }
+}
+
 TEST_F(PromptPanelTest, TheRequestIsWhatTheFormSays) {
   SamplingOptions options;
   options.temperature = 0.35f;

@@ -206,7 +206,7 @@ void ExpertsPanel::resizeEvent(QResizeEvent* event) {
 
 // A layout gives a label that wraps the height of one line where space is short.
 void ExpertsPanel::fit_figures() {
-  for (QLabel* label : figures_) label->setMinimumHeight(label->heightForWidth(label->width()));
+  for (QLabel* label : figures_) label->setMinimumHeight(std::max(0, label->heightForWidth(label->width())));
 }
 
 bool ExpertsPanel::eventFilter(QObject* watched, QEvent* event) {

@@ -10,6 +10,10 @@
 
 namespace fovea {
 
+namespace {
+constexpr int kMargin = 12, kEdge = 1;  // around the controls, around the panel
+}
+
 PromptPanel::PromptPanel(WorkbenchState& state, const Theme& theme, QWidget* parent)
     : QFrame(parent),
       state_(state),
@@ -37,13 +41,14 @@ PromptPanel::PromptPanel(WorkbenchState& state, const Theme& theme, QWidget* par
   sampling_->hide();
 
   auto* below = new QVBoxLayout;
-  below->setContentsMargins(12, 8, 12, 12);
+  below->setContentsMargins(kMargin, 8, kMargin, kMargin);
   below->setSpacing(8);
   below->addWidget(prompt_);
-  below->addWidget(make_controls());
+  controls_ = make_controls();
+  below->addWidget(controls_);
   below->addWidget(sampling_);
   auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(1, 0, 1, 1);
+  layout->setContentsMargins(kEdge, 0, kEdge, kEdge);
   layout->setSpacing(0);
   layout->addWidget(pages_, 1);
   layout->addLayout(below);
@@ -64,15 +69,18 @@ PromptPanel::PromptPanel(WorkbenchState& state, const Theme& theme, QWidget* par
   restyle();
 }
 
-// What does not fit in a narrow panel is what its tooltip says too.
+// The word before the box goes where there is no room for it: the box's tooltip says it too.
 void PromptPanel::resizeEvent(QResizeEvent* event) {
-  constexpr int kRoomForLabel = 480;
-  recording_label_->setVisible(width() >= kRoomForLabel);
+  const QLayout& row = *controls_->layout();
+  const int label = recording_label_->isHidden() ? recording_label_->sizeHint().width() + row.spacing() : 0;
+  recording_label_->setVisible(width() >= row.sizeHint().width() + label + 2 * (kMargin + kEdge));
   QFrame::resizeEvent(event);
 }
 
 QWidget* PromptPanel::make_controls() {
+  recording_label_->setObjectName("recording_label");
   recording_label_->setProperty("dim", true);
+  recording_label_->setMinimumWidth(1);  // so that it never keeps the panel from becoming narrow
   recording_label_->hide();
   auto* row = new QWidget;
   auto* layout = new QHBoxLayout(row);

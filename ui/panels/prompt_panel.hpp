@@ -56,6 +56,7 @@ class PromptPanel : public QFrame {
   QPlainTextEdit* prompt_;
   QToolButton *completion_, *chat_, *more_;
   QButtonGroup* mode_;
+  QWidget* controls_ = nullptr;  // the row below the prompt
   QLabel* recording_label_;
   QComboBox* recording_;
   QStackedWidget* actions_;  // run or stop: only one of them can ever be pressed
