@@ -134,7 +134,7 @@ void MainWindow::default_layout() {
 // Shares of the window, so they mean something only once it has its size.
 void MainWindow::default_sizes() {
   const auto [prompt, attention, experts, memory, model, performance] = docks_;
-  resizeDocks({prompt, attention}, {width() * 38 / 100, width() * 61 / 100}, Qt::Horizontal);
+  resizeDocks({prompt, attention}, {width() * 40 / 100, width() * 59 / 100}, Qt::Horizontal);
   resizeDocks({attention, experts}, {height() * 51 / 100, height() * 39 / 100}, Qt::Vertical);
   resizeDocks({experts, memory}, {width() * 38 / 100, width() * 28 / 100}, Qt::Horizontal);
 }
