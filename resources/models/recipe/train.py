@@ -190,7 +190,7 @@ def train(work: Path, recipe: Recipe, device: torch.device, say) -> bool:
         loss = (losses * weights).sum() / weights.sum()
         missed = torch.stack([routing.missed for routing in routings])  # (layers, rows)
         summary_weight = recipe.summary_weight * min(1.0, (progress - phase.start) / recipe.summary_rise)
-        too_much = (missed - recipe.most_missed).clamp(min=0).mean(-1).sum()
+        too_much = (missed.mean(-1) - recipe.most_missed).clamp(min=0).sum()
         (loss + control.loss(routings) + summary_weight * too_much).backward()
         scale = rate_scale(recipe, step, progress)
         optimizer.step(scale)
