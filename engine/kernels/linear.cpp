@@ -1,5 +1,7 @@
 #include "engine/kernels/linear.hpp"
 
+#include <algorithm>
+
 #include "engine/kernels/product_tile.hpp"
 #include "shaders/interface/embed.h"
 #include "shaders/interface/matmul.h"
@@ -24,7 +26,11 @@ Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
                                .columns = args.weights.columns, .rows = args.weights.rows,
                                .row_bytes = args.weights.row_bytes, .x_stride = args.x_stride,
                                .y_stride = args.y_stride, .x_share = 1, .accumulate = args.accumulate ? 1u : 0u});
-  const ProductShape shape = kernels.product_shape(args.weights.rows, tokens);
+  ProductShape shape = kernels.product_shape(args.weights.rows, tokens);
+  if (!kernels.cpu_form() && tokens > 8 && args.weights.rows <= 512) {
+    // A router for a whole prompt: few rows, so that only the columns give a GPU enough to do.
+    shape = {.subgroup_form = true, .local_size = 4 * kernels.subgroup(), .rows = 2, .tokens = 8, .subgroup = kernels.subgroup()};
+  }
   const shader::MatmulPush push{.weights = args.weights.address, .x = args.x, .y = args.y, .state = args.state,
                                 .norm = args.norm.weight, .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,
                                 .x_stride = args.x_stride, .y_stride = args.y_stride,
@@ -39,7 +45,16 @@ Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
 Result<void> record_rms_norm(KernelRecorder& kernels, const RmsNormArgs& args) {
   const shader::RmsNormPush push{.weight = args.weight, .x = args.x, .y = args.y, .state = args.state, .width = args.width,
                                  .stride = args.stride, .epsilon = args.epsilon, .last_only = args.last_only ? 1u : 0u};
-  return kernels.dispatch(ShaderId::rms_norm, {kernels.subgroup()}, push, args.last_only ? 1 : args.tokens);
+  // On a GPU a row's numbers stay with the invocations that read them: two vectors of four for each, where the row has as many.
+  const std::uint32_t lanes = kernels.subgroup();
+  std::uint32_t subgroups = 1, vectors = 0;
+  if (!kernels.cpu_form() && args.width % 4 == 0 && args.stride % 4 == 0) {
+    const std::uint32_t most = std::min({kernels.facts().max_workgroup_invocations / lanes, kernels.facts().max_workgroup_subgroups, 16u});
+    subgroups = std::clamp(args.width / (8 * lanes), 1u, most);
+    vectors = (args.width / 4 + lanes * subgroups - 1) / (lanes * subgroups);
+    if (vectors > 8) subgroups = 1, vectors = 0;
+  }
+  return kernels.dispatch(ShaderId::rms_norm, {lanes * subgroups, lanes, subgroups, vectors}, push, args.last_only ? 1 : args.tokens);
 }
 
 }  // namespace fovea

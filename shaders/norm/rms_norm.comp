@@ -1,4 +1,4 @@
-// Root mean square norm of activation rows; one subgroup per token. Twin: engine/reference/rms_norm.
+// Root mean square norm of activation rows; one workgroup per token. Twin: engine/reference/rms_norm.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -7,19 +7,50 @@
 #include "shaders/include/state.glsl"
 #include "shaders/interface/norm.h"
 
-layout(local_size_x_id = 0) in;
+layout(local_size_x_id = 0) in;                  // LANES * SUBGROUPS
+layout(constant_id = 1) const uint LANES = 32;
+layout(constant_id = 2) const uint SUBGROUPS = 1;
+layout(constant_id = 3) const uint VECTORS = 0;  // of four numbers that an invocation keeps; 0: none, the row is read twice
+
 layout(push_constant, scalar) uniform Push { RmsNormPush p; };
+
+const uint INVOCATIONS = LANES * SUBGROUPS;
+shared float parts[SUBGROUPS];
+
+float over_row(float squares) {
+  squares = subgroupAdd(squares);
+  if (SUBGROUPS == 1u) return squares;
+  if (subgroupElect()) parts[gl_SubgroupID] = squares;
+  barrier();
+  float sum = 0.0;
+  [[unroll]] for (uint i = 0; i < SUBGROUPS; i++) sum += parts[i];
+  return sum;
+}
 
 void main() {
   uint tokens = State(p.state).s.tokens;
-  uint token = p.last_only == 1u ? tokens - 1u : gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID;
-  if (token >= tokens || (p.last_only == 1u && gl_SubgroupID > 0u)) return;
-  Floats x = Floats(p.x + uint64_t(token * p.stride) * 4ul);
-  Floats y = Floats(p.y + uint64_t((p.last_only == 1u ? 0u : token) * p.stride) * 4ul);
-  Floats weight = Floats(p.weight);
+  uint token = p.last_only == 1u ? tokens - 1u : gl_WorkGroupID.x, me = gl_LocalInvocationID.x;
+  if (token >= tokens) return;
+  uint64_t x = p.x + uint64_t(token * p.stride) * 4ul, y = p.y + uint64_t((p.last_only == 1u ? 0u : token) * p.stride) * 4ul;
 
   float squares = 0.0;
-  for (uint i = gl_SubgroupInvocationID; i < p.width; i += gl_SubgroupSize) squares += x.v[i] * x.v[i];
-  float scale = inversesqrt(subgroupAdd(squares) / float(p.width) + p.epsilon);
-  for (uint i = gl_SubgroupInvocationID; i < p.width; i += gl_SubgroupSize) y.v[i] = x.v[i] * scale * weight.v[i];
+  vec4 kept[VECTORS > 0u ? VECTORS : 1u];
+  if (VECTORS > 0u) {
+    [[unroll]] for (uint i = 0; i < VECTORS; i++) {
+      uint at = me + i * INVOCATIONS;
+      kept[i] = at * 4u < p.width ? Float4s(x).v[at] : vec4(0.0);
+      squares += dot(kept[i], kept[i]);
+    }
+  } else {
+    [[dont_unroll]] for (uint i = me; i < p.width; i += INVOCATIONS) squares += Floats(x).v[i] * Floats(x).v[i];
+  }
+  float scale = inversesqrt(over_row(squares) / float(p.width) + p.epsilon);
+  if (VECTORS > 0u) {
+    [[unroll]] for (uint i = 0; i < VECTORS; i++) {
+      uint at = me + i * INVOCATIONS;
+      if (at * 4u < p.width) Float4s(y).v[at] = kept[i] * scale * Float4s(p.weight).v[at];
+    }
+  } else {
+    [[dont_unroll]] for (uint i = me; i < p.width; i += INVOCATIONS) Floats(y).v[i] = Floats(x).v[i] * scale * Floats(p.weight).v[i];
+  }
 }

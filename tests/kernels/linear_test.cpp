@@ -127,6 +127,18 @@ TEST_P(Matmul, norms_its_input) {
 
 INSTANTIATE_TEST_SUITE_P(Types, Matmul, testing::ValuesIn(kTypes), type_name);
 
+class MatmulOfFloats : public Matmul {};
+
+// Routers stay in float however long the prompt.
+TEST_P(MatmulOfFloats, of_few_rows_for_a_long_prompt_equals_the_reference_in_the_form_for_gpus) {
+  const auto [narrow, wide] = widths(GetParam());
+  std::uint64_t seed = 40;
+  for (const Product shape : {Product{narrow, 129, 33}, {wide, 16, 9}, {wide, 1, 70}, {narrow, 512, 17}})
+    check(shape, ProductForm::gpu, seed++);
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, MatmulOfFloats, testing::Values(DType::F32), type_name);
+
 class MatmulOfBlocks : public Matmul {};
 
 TEST_P(MatmulOfBlocks, of_many_rows_takes_two_per_subgroup_in_the_form_for_gpus) {
@@ -271,32 +283,33 @@ INSTANTIATE_TEST_SUITE_P(Types, Embed, testing::ValuesIn(kTypes), type_name);
 class Norm : public KernelTest {};
 
 TEST_F(Norm, equals_the_reference_for_widths_of_every_kind) {
-  for (const std::uint32_t width : {1u, 5u, 8u, 31u, 172u, 1024u})
-    for (const std::uint32_t tokens : {1u, 3u, 33u}) {
+  for (const std::uint32_t width : {1u, 5u, 8u, 31u, 172u, 1024u, 5120u})
+    for (const auto& [tokens, form] : {std::pair{1u, ProductForm::cpu}, {3u, ProductForm::cpu}, {33u, ProductForm::cpu},
+                                       {1u, ProductForm::gpu}, {3u, ProductForm::gpu}, {33u, ProductForm::gpu}}) {
       Seeded random(60 + width);
       // Means differ from token to token, so that one token's taken for another's shows.
       std::vector<float> x = random.mixed(std::size_t{tokens} * width), weight = random.normals(width);
       for (std::size_t i = 0; i < x.size(); ++i) x[i] *= static_cast<float>(1 + i / width);
       std::vector<float> expected(x.size());
       reference::rms_norm(x, weight, 1e-5f, expected);
-      const std::uint32_t stride = width + 3;
+      const std::uint32_t stride = form == ProductForm::gpu ? (width + 7) / 4 * 4 : width + 3;  // a vector's or any
       GuardBuffer y = output(std::uint64_t{tokens + 2} * stride);
       set_state(0, tokens);
       const std::uint64_t rows = place_rows(x, width, stride), weights = place(weight);
       run(
-          [&](KernelRecorder& kernels, std::uint64_t state) {
+          [&, count = tokens](KernelRecorder& kernels, std::uint64_t state) {
             return record_rms_norm(kernels, {.weight = weights,
                                              .x = rows,
                                              .y = y.address(),
                                              .state = state,
                                              .width = width,
                                              .stride = stride,
-                                             .tokens = tokens + 2,
+                                             .tokens = count + 2,
                                              .epsilon = 1e-5f});
           },
-          {&y});
-      EXPECT_TRUE(near_enough(rows_of(y, tokens, width, stride), expected, {5e-7, 1e-6}))
-          << width << " wide, " << tokens;
+          {&y}, form);
+      EXPECT_TRUE(near_enough(rows_of(y, tokens, width, stride), expected, {1e-6, 1e-6}))
+          << width << " wide, " << tokens << ", form " << static_cast<int>(form);
     }
 }
 
