@@ -33,6 +33,7 @@ struct DeviceFacts {
   std::array<std::uint32_t, 3> max_workgroups{};
   bool cpu = false;  // a software driver such as lavapipe
   bool cooperative_matrix = false;  // subgroups multiply 16 x 16 x 16 halves and sum them as float, on matrix cores
+  bool cooperative_matrix_2 = false;  // and they reduce rows of sums and turn sums into operands in registers
   bool integer_dot = false;
   bool timestamps = false;  // on the compute queue: plans can be timed
   bool usable = false;      // has everything the engine needs

@@ -21,7 +21,10 @@ struct DeviceFeatures {
       tagged<VkPhysicalDeviceVulkan13Features>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES);
   VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrix = tagged<VkPhysicalDeviceCooperativeMatrixFeaturesKHR>(
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR);
-  bool with_matrix = false;  // the structure may be chained only where the extension is there
+  VkPhysicalDeviceCooperativeMatrix2FeaturesNV matrix_2 = tagged<VkPhysicalDeviceCooperativeMatrix2FeaturesNV>(
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV);
+  // A structure may be chained only where its extension is there.
+  bool with_matrix = false, with_matrix_2 = false;
 
   [[nodiscard]] VkPhysicalDeviceFeatures2* chain();
 };

@@ -50,6 +50,8 @@ const RequiredFeature optional_features[] = {
     FOVEA_FEATURE(v13, shaderIntegerDotProduct),
     FOVEA_FEATURE(v13, shaderZeroInitializeWorkgroupMemory),
     FOVEA_FEATURE(matrix, cooperativeMatrix),
+    FOVEA_FEATURE(matrix_2, cooperativeMatrixReductions),
+    FOVEA_FEATURE(matrix_2, cooperativeMatrixConversions),
 };
 
 struct RequiredSubgroup {
@@ -111,6 +113,8 @@ void read_extensions(const VulkanApi& vk, PhysicalDevice& device) {
   device.memory_budget = has_extension(extensions, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
   if (device.memory_budget) device.extensions.push_back(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
   device.offered.with_matrix = has_extension(extensions, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
+  device.offered.with_matrix_2 =
+      device.offered.with_matrix && has_extension(extensions, VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME);
 }
 
 // What shaders/include/matrix_tile.glsl asks for: fragments of 16 x 16 x 16, halves summed as float, by subgroups.
@@ -217,7 +221,13 @@ PhysicalDevice read_device(const VulkanApi& vk, VkPhysicalDevice handle, std::ui
   if (facts.cooperative_matrix)
     device.extensions.push_back(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
   else
-    device.offered.with_matrix = false;
+    device.offered.with_matrix = device.offered.with_matrix_2 = false;
+  facts.cooperative_matrix_2 = device.offered.with_matrix_2 && device.offered.matrix_2.cooperativeMatrixReductions != 0 &&
+                               device.offered.matrix_2.cooperativeMatrixConversions != 0;
+  if (facts.cooperative_matrix_2)
+    device.extensions.push_back(VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME);
+  else
+    device.offered.with_matrix_2 = false;
 
   std::string missing;
   const auto lacks = [&](const std::string& name) { missing += (missing.empty() ? "" : ", ") + name; };
@@ -241,6 +251,7 @@ VkPhysicalDeviceFeatures2* DeviceFeatures::chain() {
   v11.pNext = &v12;
   v12.pNext = &v13;
   v13.pNext = with_matrix ? &matrix : nullptr;
+  matrix.pNext = with_matrix_2 ? &matrix_2 : nullptr;
   return &core;
 }
 
@@ -248,6 +259,7 @@ DeviceFeatures PhysicalDevice::wanted_features() const {
   DeviceFeatures there = offered;
   DeviceFeatures wanted;
   wanted.with_matrix = offered.with_matrix;
+  wanted.with_matrix_2 = offered.with_matrix_2;
   for (const RequiredFeature& feature : required_features) feature.of(wanted) = VK_TRUE;
   for (const RequiredFeature& feature : optional_features) feature.of(wanted) = feature.of(there);
   return wanted;
