@@ -1,10 +1,12 @@
 #include "engine/kernels/attention.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 #include <thread>
 
+#include "engine/kernels/attention_tile.hpp"
 #include "engine/tensor/kv_row.hpp"
 
 namespace fovea {
@@ -73,7 +75,21 @@ Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& arg
                           args.shape.query_heads + 2 * args.shape.kv_heads, args.shape.tokens);
 }
 
+Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile& tile, const AttentionArgs& args) {
+  constexpr std::array kFirst{ShaderId::attention_tile_KHR_F16, ShaderId::attention_tile_NV2_F16,
+                              ShaderId::attention_tile_PLAIN_F16};  // as AttentionMatrix counts
+  FOVEA_ASSIGN(const ShaderId id, variant(kFirst.at(static_cast<std::size_t>(tile.matrix)), args.shape.kv));
+  const std::uint32_t lanes = kernels.subgroup();
+  return kernels.dispatch(id,
+                          {lanes * tile.subgroups, lanes, args.shape.head_width, tile.subgroups, tile.row_fragments,
+                           tile.block_keys, tile.heads, tile.queries_stay ? 1u : 0u},
+                          attention_push(args), args.shape.query_heads / tile.heads,
+                          (args.shape.tokens + tile.tokens() - 1) / tile.tokens());
+}
+
 Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args) {
+  if (const AttentionTile tile = attention_tile(kernels, args.shape); tile.subgroups > 0)
+    return record_attention_tile(kernels, tile, args);
   FOVEA_ASSIGN(const ShaderId id, variant(ShaderId::attention_prefill_F16, args.shape.kv));
   const std::uint32_t local = kernels.subgroup();
   return kernels.dispatch(id, {local, args.shape.head_width, local}, attention_push(args),

@@ -75,7 +75,7 @@ class Attention : public KernelTest, public testing::WithParamInterface<Heads> {
               kernels,
               {.shape = shape(cache, pages, state, room), .query = queries, .y = y.address(), .y_stride = stride});
         },
-        {&y});
+        {&y}, ProductForm::cpu);  // the form without rounding to halves
     EXPECT_TRUE(near_enough(rows_of(y, keys.batch, row, stride), expected, tolerance))
         << keys.all << " keys, batch " << keys.batch;
   }
