@@ -1,7 +1,8 @@
 // Times single kernels on a device, from its own timestamps: what a step costs, what memory gives, and what fraction of it
 // each product reaches. Weights are read from a region larger than any cache, one matrix after another.
 //
-//   kernel_bench [--device N] [--megabytes M] [--repeats R] [--warm-up MS] [--only step,stream,matvec,experts,prefill,tiles,attention]
+//   kernel_bench [--device N] [--megabytes M] [--repeats R] [--warm-up MS] [--only step,stream,matvec,experts,prefill,tiles,attention,
+//                prompt-attention,attention-tiles] [--match PART,...]
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -14,10 +15,12 @@
 #include <vector>
 
 #include "engine/kernels/attention.hpp"
+#include "engine/kernels/attention_tile.hpp"
 #include "engine/kernels/dot.hpp"
 #include "engine/kernels/experts.hpp"
 #include "engine/kernels/linear.hpp"
 #include "engine/kernels/product_tile.hpp"
+#include "engine/tensor/kv_row.hpp"
 #include "shaders/interface/kv_page.h"
 #include "shaders/interface/product_tile.h"
 #include "shaders/interface/step_state.h"
@@ -31,6 +34,7 @@ struct Options {
   std::uint32_t repeats = 9;
   std::uint32_t warm_up = 60;  // ms
   std::vector<std::string> only;
+  std::vector<std::string> match;  // parts of the names to time
 };
 
 struct StreamReadPush {
@@ -67,6 +71,8 @@ class Bench {
     if (wanted("prefill")) FOVEA_TRY(prefill());
     if (wanted("tiles")) FOVEA_TRY(tiles());
     if (wanted("attention")) FOVEA_TRY(attention());
+    if (wanted("prompt-attention")) FOVEA_TRY(prompt_attention());
+    if (wanted("attention-tiles")) FOVEA_TRY(attention_tiles_of());
     return {};
   }
 
@@ -100,6 +106,7 @@ class Bench {
   // `chain` recordings behind barriers, timed as one stretch; prints the median of the repeats. An idle GPU runs at a
   // fraction of its clock and takes its time to wake, so the stretch is repeated for a while before it counts.
   Result<void> time(const std::string& name, std::uint32_t chain, double bytes, double operations, const Record& record) {
+    if (!std::ranges::all_of(options_.match, [&](const std::string& part) { return name.find(part) != std::string::npos; })) return {};
     FOVEA_ASSIGN(gpu::CommandRecorder recorder, device_->record());
     recorder.time_tags();
     recorder.tag("timed");
@@ -341,6 +348,81 @@ class Bench {
     return {};
   }
 
+  // A layer's heads, and queries after `position` keys.
+  struct PromptShape {
+    std::uint32_t query_heads, kv_heads, width;
+    const char* what;
+  };
+  struct Prompt {
+    std::uint32_t position, tokens;
+  };
+  static constexpr std::array kPromptShapes{PromptShape{32, 8, 128, "llama-8b"}, PromptShape{32, 4, 128, "qwen3-30b-a3b"},
+                                            PromptShape{16, 16, 128, "olmoe-1b-7b"}};
+
+  // One layer of prompt attention over pages in the weights' region; operations of the keys that queries see alone.
+  Result<void> prompt(const std::string& name, const PromptShape& shape, Prompt at, DType kv,
+                      const std::function<Result<void>(KernelRecorder&, const AttentionArgs&)>& record) {
+    const std::uint64_t page = std::uint64_t{2} * shape.kv_heads * shader::kPageKeys * kv_row_bytes(kv, shape.width);
+    const std::uint32_t pages = (at.position + at.tokens) / shader::kPageKeys + 1, width = shape.query_heads * shape.width;
+    if (pages * page > region() || std::uint64_t{at.tokens} * width * sizeof(float) > input_.bytes()) return {};
+    std::vector<std::uint64_t> addresses(pages);
+    for (std::size_t i = 0; i < addresses.size(); ++i) addresses[i] = weights_.address() + i * page;
+    FOVEA_ASSIGN(const gpu::Buffer table, device_->create_buffer(addresses.size() * sizeof(std::uint64_t), gpu::MemoryUse::upload));
+    FOVEA_TRY(device_->upload(table, 0, std::as_bytes(std::span(addresses))));
+    FOVEA_TRY(set_state(at.position, at.tokens));
+    const double seen = static_cast<double>(at.tokens) * (at.position + (at.tokens + 1) / 2.0);
+    return time(fmt::format("{}, {} {}, {} tokens at {}", name, shape.what, fovea::name(kv), at.tokens, at.position), 4, 0,
+                4.0 * shape.query_heads * shape.width * seen, [&](KernelRecorder& kernels, std::uint32_t) {
+                  return record(kernels, {.shape = {.query_heads = shape.query_heads, .kv_heads = shape.kv_heads,
+                                                    .head_width = shape.width, .tokens = at.tokens,
+                                                    .pages = table.address(), .state = state_.address(), .kv = kv},
+                                          .query = input_.address(), .y = output_.address(), .y_stride = width});
+                });
+  }
+
+  // As the engine runs it, and one query an invocation.
+  Result<void> prompt_attention() {
+    for (const PromptShape& shape : kPromptShapes)
+      FOVEA_TRY(prompt("a query an invocation", shape, {0, 512}, DType::F16,
+                       [&](KernelRecorder& kernels, const AttentionArgs& args) {
+                         KernelRecorder others(*device_, kernels.plan(), ProductForm::cpu);
+                         return record_attention_prefill(others, args);
+                       }));
+    for (const PromptShape& shape : kPromptShapes)
+      for (const Prompt at : {Prompt{0, 512}, Prompt{0, 2048}, Prompt{0, 4096}, Prompt{10240, 512}, Prompt{32768, 512}})
+        for (const DType kv : {DType::F16, DType::Q8_0})
+          FOVEA_TRY(prompt("prompt attention", shape, at, kv, record_attention_prefill));
+    return {};
+  }
+
+  // Every tile that the device runs, on matrix cores and without.
+  Result<void> attention_tiles_of() {
+    struct Case {
+      PromptShape shape;
+      Prompt at;
+      DType kv;
+    };
+    const std::array cases{Case{kPromptShapes[0], {0, 4096}, DType::F16}, Case{kPromptShapes[1], {32768, 512}, DType::F16},
+                           Case{kPromptShapes[2], {0, 512}, DType::F16}, Case{kPromptShapes[0], {0, 4096}, DType::Q8_0}};
+    for (const Case& of : cases)
+      for (const ProductForm form : {ProductForm::gpu, ProductForm::gpu_without_matrix_cores}) {
+        if (form == ProductForm::gpu && !device_->facts().cooperative_matrix) continue;
+        FOVEA_ASSIGN(gpu::CommandRecorder recorder, device_->record());
+        const AttentionShape attention{.query_heads = of.shape.query_heads, .kv_heads = of.shape.kv_heads,
+                                       .head_width = of.shape.width, .tokens = of.at.tokens, .kv = of.kv};
+        for (const AttentionTile& tile : attention_tiles(KernelRecorder(*device_, recorder, form), attention)) {
+          constexpr std::array kMatrix{"KHR", "NV2", "PLAIN"};
+          const std::string name = fmt::format("{} {} x {}, {} keys, {} heads{}", kMatrix.at(static_cast<std::size_t>(tile.matrix)),
+                                               tile.subgroups, tile.row_fragments, tile.block_keys, tile.heads,
+                                               tile.queries_stay ? ", queries stay" : "");
+          FOVEA_TRY(prompt(name, of.shape, of.at, of.kv, [&](KernelRecorder& kernels, const AttentionArgs& args) {
+            return record_attention_tile(kernels, tile, args);
+          }));
+        }
+      }
+    return {};
+  }
+
   Options options_;
   std::unique_ptr<gpu::Device> device_;
   gpu::Buffer weights_, input_, output_, scratch_, state_;
@@ -356,7 +438,8 @@ int main(int argc, char** argv) {
   parser.add_option("--megabytes", options.megabytes, "Weights that the products walk through")->check(CLI::Range(16, 65536));
   parser.add_option("--repeats", options.repeats, "Measurements of each kernel")->check(CLI::Range(1, 1000));
   parser.add_option("--warm-up", options.warm_up, "Milliseconds that a kernel runs before it is measured")->check(CLI::Range(0, 10000));
-  parser.add_option("--only", options.only, "step, stream, matvec, experts, prefill, tiles, attention")->delimiter(',');
+  parser.add_option("--only", options.only, "step, stream, matvec, experts, prefill, tiles, attention, prompt-attention, attention-tiles")->delimiter(',');
+  parser.add_option("--match", options.match, "Time only kernels whose names have all of these parts")->delimiter(',');
   CLI11_PARSE(parser, argc, argv);
   auto bench = fovea::Bench::create(options);
   const auto done = bench.and_then([](fovea::Bench& made) { return made.run(); });
