@@ -81,8 +81,7 @@ Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile&
   FOVEA_ASSIGN(const ShaderId id, variant(kFirst.at(static_cast<std::size_t>(tile.matrix)), args.shape.kv));
   const std::uint32_t lanes = kernels.subgroup();
   return kernels.dispatch(id,
-                          {lanes * tile.subgroups, lanes, args.shape.head_width, tile.subgroups, tile.row_fragments,
-                           tile.block_keys, tile.heads, tile.queries_stay ? 1u : 0u},
+                          {lanes * tile.subgroups, lanes, args.shape.head_width, tile.subgroups, tile.block_keys, tile.heads},
                           attention_push(args), args.shape.query_heads / tile.heads,
                           (args.shape.tokens + tile.tokens() - 1) / tile.tokens());
 }

@@ -14,23 +14,26 @@ namespace fovea {
 // What multiplies a tile's fragments (shaders/include/attention_fragments.glsl).
 enum class AttentionMatrix : std::uint8_t { khr, nv2, plain };
 
-// A workgroup's share of the queries, in fragments of 16.
+// A workgroup's share of the queries: a fragment of 16 for each subgroup.
 struct AttentionTile {
   AttentionMatrix matrix = AttentionMatrix::plain;
-  std::uint32_t subgroups = 0, row_fragments = 1;  // fragments of a subgroup
-  std::uint32_t block_keys = 32;
-  bool queries_stay = true;  // in shared memory, else in registers
-  std::uint32_t heads = 1;   // query heads of one KV head whose queries of the same tokens are taken together
+  std::uint32_t subgroups = 0;
+  std::uint32_t block_keys = 0;
+  std::uint32_t heads = 1;  // query heads of one KV head whose queries of the same tokens are taken together
 
-  [[nodiscard]] std::uint32_t fragments() const { return subgroups * row_fragments; }
-  [[nodiscard]] std::uint32_t tokens() const { return 16 * fragments() / heads; }
+  [[nodiscard]] std::uint32_t tokens() const { return 16 * subgroups / heads; }
   [[nodiscard]] std::uint32_t shared_bytes(std::uint32_t head_width) const;
 };
 
-// The tiles that the device runs in the recorder's form. None: the shape, or the form for CPU drivers, takes
-// attention_prefill.
+// Whether the device runs it in the recorder's form, for heads of this shape.
+[[nodiscard]] bool runs_attention_tile(const KernelRecorder& kernels, const AttentionTile& tile, const AttentionShape& shape);
+// The same tile over as many heads at once as the shape allows, so that few tokens fill it.
+[[nodiscard]] AttentionTile with_heads(AttentionTile tile, const AttentionShape& shape);
+// The tiles of choice that the device runs in the recorder's form: the fastest kind of fragments first, of a kind the
+// largest. None: the shape, or the form for CPU drivers, takes attention_prefill.
 [[nodiscard]] std::vector<AttentionTile> attention_tiles(const KernelRecorder& kernels, const AttentionShape& shape);
-// Of these the one to take for the shape's number of tokens; `subgroups` 0: none.
+// The one to take for the shape's number of tokens; `subgroups` 0: none, also for 8 tokens and fewer, which a GPU multiplies
+// in float.
 [[nodiscard]] AttentionTile attention_tile(const KernelRecorder& kernels, const AttentionShape& shape);
 // Queries and rows of y start at multiples of 16 bytes.
 [[nodiscard]] Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile& tile, const AttentionArgs& args);

@@ -1,10 +1,10 @@
 // Causal attention of a batch of queries over the KV cache in tiles of shared memory, online softmax (Milakov & Gimelshein
 // 2018; Dao 2023): prefill on GPUs.
 //
-// A workgroup takes fragments of 16 queries, HEADS query heads of one KV head for each 16 tokens, ROW_FRAGMENTS of them a
-// subgroup, and walks the keys in blocks of whole pages up to its last query; blocks beyond that are never visited, and
-// only blocks that reach beyond a fragment's first query test positions. A block's values are on their way from memory
-// while its scores are computed, the next block's keys while its values are summed.
+// A workgroup takes fragments of 16 queries, HEADS query heads of one KV head for each 16 tokens, one fragment a subgroup,
+// and walks the keys in blocks of whole pages up to its last query; blocks beyond that are never visited, and only blocks
+// that reach beyond a fragment's first query test positions. On matrix cores a block's values are on their way from
+// memory while its scores are computed, the next block's keys while its values are summed.
 //
 // Precision: queries (times scale and log2 e), weights relative to the running maximum, and keys and values of a q8_0
 // cache are rounded to halves (each off by 2^-11 of itself at most), products are exact and sums, maxima and the weights'
@@ -17,17 +17,20 @@ layout(local_size_x_id = 0) in;                       // LANES * SUBGROUPS
 layout(constant_id = 1) const uint LANES = 32;        // of a subgroup
 layout(constant_id = 2) const uint HEAD_WIDTH = 128;  // a multiple of 16
 layout(constant_id = 3) const uint SUBGROUPS = 4;
-layout(constant_id = 4) const uint ROW_FRAGMENTS = 1;
-layout(constant_id = 5) const uint BLOCK_KEYS = 64;   // whole pages
-layout(constant_id = 6) const uint HEADS = 1;
-layout(constant_id = 7) const bool QUERIES_STAY = false;  // in shared memory, else in registers
+layout(constant_id = 4) const uint BLOCK_KEYS = 64;   // whole pages
+layout(constant_id = 5) const uint HEADS = 1;
 
-const uint INVOCATIONS = LANES * SUBGROUPS, FRAGMENTS = SUBGROUPS * ROW_FRAGMENTS, TILE_TOKENS = 16u * FRAGMENTS / HEADS;
+const uint INVOCATIONS = LANES * SUBGROUPS, TILE_TOKENS = 16u * SUBGROUPS / HEADS;
 const uint WIDTH_UNITS = HEAD_WIDTH / 8u, PITCH = WIDTH_UNITS + 1u;
-// Queries that do not stay come through the room of keys and values.
-const uint VALUES = BLOCK_KEYS * PITCH, QUERIES = QUERIES_STAY ? 2u * BLOCK_KEYS * PITCH : 0u;
-const uint TILE_UNITS = 2u * BLOCK_KEYS * PITCH + (QUERIES_STAY ? FRAGMENTS * 16u * PITCH : 0u);
-const uint QUERY_TURN = QUERIES_STAY ? FRAGMENTS : FRAGMENTS < BLOCK_KEYS / 8u ? FRAGMENTS : BLOCK_KEYS / 8u;  // fragments that come at once
+const uint VALUES = BLOCK_KEYS * PITCH;  // behind the keys
+#if MATRIX_PLAIN
+// Queries stay in shared memory, behind the values.
+const uint QUERIES = 2u * BLOCK_KEYS * PITCH, TILE_UNITS = QUERIES + SUBGROUPS * 16u * PITCH, QUERY_TURN = SUBGROUPS;
+#else
+// Queries come through the room of keys and values to registers, as many fragments a turn as it holds.
+const uint QUERIES = 0u, TILE_UNITS = 2u * BLOCK_KEYS * PITCH, QUERY_ROOM = BLOCK_KEYS / 8u;
+const uint QUERY_TURN = SUBGROUPS < QUERY_ROOM ? SUBGROUPS : QUERY_ROOM;
+#endif
 
 #include "shaders/include/pages.glsl"
 #include "shaders/include/state.glsl"
@@ -149,36 +152,30 @@ void main() {
   uint kv_head = head / (p.query_heads / p.kv_heads);
   uint last = state.position + min(first + TILE_TOKENS, state.tokens) - 1u;
 
-  // A fragment's token and its head; rows past the end repeat the last token and are not written.
-  uint own = gl_SubgroupID * ROW_FRAGMENTS;
-  Left queries[QUERIES_STAY ? 1u : ROW_FRAGMENTS * WIDTH_FRAGMENTS];
-  [[unroll]] for (uint from = 0; from < FRAGMENTS; from += QUERY_TURN) {
+  // Rows past the end repeat the last token and are not written.
+  uint own = gl_SubgroupID, token = first + own / HEADS * 16u;
+  Left queries[WIDTH_FRAGMENTS];
+  [[unroll]] for (uint from = 0; from < SUBGROUPS; from += QUERY_TURN) {
     if (from > 0u) barrier();
     [[dont_unroll]] for (uint unit = gl_LocalInvocationID.x; unit < QUERY_TURN * 16u * WIDTH_UNITS; unit += INVOCATIONS) {
       uint row = unit / WIDTH_UNITS, fragment = from + row / 16u;
-      uint token = min(first + fragment / HEADS * 16u + row % 16u, state.tokens - 1u);
-      Float4s x = Float4s(p.query + uint64_t((token * p.query_heads + head + fragment % HEADS) * HEAD_WIDTH + unit % WIDTH_UNITS * 8u) * 4ul);
+      uint query = min(first + fragment / HEADS * 16u + row % 16u, state.tokens - 1u) * p.query_heads + head + fragment % HEADS;
+      Float4s x = Float4s(p.query + uint64_t(query * HEAD_WIDTH + unit % WIDTH_UNITS * 8u) * 4ul);
       tile[QUERIES + row * PITCH + unit % WIDTH_UNITS] = uvec4(query_halves(x.v[0]), query_halves(x.v[1]));
     }
     barrier();
-    if (!QUERIES_STAY)
-      [[unroll]] for (uint r = 0; r < ROW_FRAGMENTS; r++)
-        if (own + r >= from && own + r < from + QUERY_TURN)
-          [[unroll]] for (uint d = 0; d < WIDTH_FRAGMENTS; d++)
-            load_queries(queries[QUERIES_STAY ? 0u : r * WIDTH_FRAGMENTS + d], QUERIES + (own + r - from) * 16u * PITCH + d * 2u);
+    if (own >= from && own < from + QUERY_TURN)
+      [[unroll]] for (uint d = 0; d < WIDTH_FRAGMENTS; d++)
+        load_queries(queries[d], QUERIES + (own - from) * 16u * PITCH + d * 2u);
   }
   barrier();
 
-  Sums sums[ROW_FRAGMENTS * WIDTH_FRAGMENTS], maxima[ROW_FRAGMENTS], totals[ROW_FRAGMENTS];
-  FRAGMENT_LOOP for (uint i = 0; i < ROW_FRAGMENTS * WIDTH_FRAGMENTS; i++) clear(sums[i]);
-  [[unroll]] for (uint r = 0; r < ROW_FRAGMENTS; r++) {
-    clear(totals[r]);
-    clear(maxima[r]);
-    EACH(i, maxima[r]) AT(maxima[r], i) = kLowest;
-  }
-  // Fragments of a subgroup are of the same tokens, or of tokens that follow one another.
-  uint oldest = state.position + first + own / HEADS * 16u, newest = state.position + first + (own + ROW_FRAGMENTS - 1u) / HEADS * 16u + 15u;
-  bool real = first + own / HEADS * 16u < state.tokens;
+  Sums sums[WIDTH_FRAGMENTS], maxima, totals;
+  FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) clear(sums[d]);
+  clear(totals);
+  clear(maxima);
+  EACH(i, maxima) AT(maxima, i) = kLowest;
+  uint oldest = state.position + token;  // of the fragment's positions
 
   uint blocks = last / BLOCK_KEYS + 1u;
   find_pages(0u, last, block_pages);
@@ -187,64 +184,53 @@ void main() {
   barrier();
   [[dont_unroll]] for (uint block = 0; block < blocks; block++) {
     uint first_key = block * BLOCK_KEYS;
-    bool wanted = real && first_key <= newest;
+    bool wanted = token < state.tokens && first_key <= oldest + 15u;
     fetch(true, kv_head, last + 1u - first_key);
     uint64_t next_pages[PAGES];
     find_pages(block + 1u, last, next_pages);
 
-    Left weights[ROW_FRAGMENTS * KEY_FRAGMENTS];
+    Left weights[KEY_FRAGMENTS];
     if (wanted) {
-      Sums scores[ROW_FRAGMENTS * KEY_FRAGMENTS];
-      [[unroll]] for (uint i = 0; i < ROW_FRAGMENTS * KEY_FRAGMENTS; i++) clear(scores[i]);
-      FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
-        Left own_queries[ROW_FRAGMENTS];
-        [[unroll]] for (uint r = 0; r < ROW_FRAGMENTS; r++)
-          if (QUERIES_STAY)
-            load_queries(own_queries[r], QUERIES + (own + r) * 16u * PITCH + d * 2u);
-          else
-            own_queries[r] = queries[QUERIES_STAY ? 0u : r * WIDTH_FRAGMENTS + d];
+      Sums scores[KEY_FRAGMENTS];
+      [[unroll]] for (uint k = 0; k < KEY_FRAGMENTS; k++) clear(scores[k]);
+      FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++)
         FRAGMENT_LOOP for (uint k = 0; k < KEY_FRAGMENTS; k++) {
           Right keys;
           load_keys(keys, k * 16u * PITCH + d * 2u);
-          [[unroll]] for (uint r = 0; r < ROW_FRAGMENTS; r++) add_scores(scores[r * KEY_FRAGMENTS + k], own_queries[r], keys);
+          add_scores(scores[k], queries[d], keys);
         }
-      }
       if (first_key + BLOCK_KEYS - 1u > oldest) {
         Sums slant;
         load_slant(slant);
-        [[unroll]] for (uint r = 0; r < ROW_FRAGMENTS; r++)
-          FRAGMENT_LOOP for (uint k = 0; k < KEY_FRAGMENTS; k++) {
-            // Key first_key + 16 k + column is seen from position `from` + row on.
-            uint from = state.position + first + (own + r) / HEADS * 16u;
-            float most = float(int(from) - int(first_key + 16u * k));
-            EACH(i, slant)
-              if (AT(slant, i) > most) AT(scores[r * KEY_FRAGMENTS + k], i) = kMasked;
-          }
-      }
-      [[unroll]] for (uint r = 0; r < ROW_FRAGMENTS; r++) {
-        Sums shrink;
-        clear(shrink);
-        EACH(i, shrink) AT(shrink, i) = AT(scores[r * KEY_FRAGMENTS], i);
-        FRAGMENT_LOOP for (uint k = 1; k < KEY_FRAGMENTS; k++)
-          EACH(i, shrink) AT(shrink, i) = max(AT(shrink, i), AT(scores[r * KEY_FRAGMENTS + k], i));
-        reduce_maxima(shrink);
-        EACH(i, shrink) {
-          float highest = max(AT(maxima[r], i), AT(shrink, i));
-          AT(shrink, i) = exp2(AT(maxima[r], i) - highest);
-          AT(maxima[r], i) = highest;
-          AT(totals[r], i) *= AT(shrink, i);
-        }
         FRAGMENT_LOOP for (uint k = 0; k < KEY_FRAGMENTS; k++) {
-          EACH(i, shrink) {
-            float weight = exp2(AT(scores[r * KEY_FRAGMENTS + k], i) - AT(maxima[r], i));
-            AT(scores[r * KEY_FRAGMENTS + k], i) = weight;
-            AT(totals[r], i) += weight;
-          }
-          keep_weights(weights[r * KEY_FRAGMENTS + k], scores[r * KEY_FRAGMENTS + k], r * KEY_FRAGMENTS + k);
+          // Key first_key + 16 k + column is seen from position oldest + row on.
+          float most = float(int(oldest) - int(first_key + 16u * k));
+          EACH(i, slant)
+            if (AT(slant, i) > most) AT(scores[k], i) = kMasked;
         }
-        FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++)
-          EACH(i, shrink) AT(sums[r * WIDTH_FRAGMENTS + d], i) *= AT(shrink, i);
       }
+      Sums shrink;
+      clear(shrink);
+      EACH(i, shrink) AT(shrink, i) = AT(scores[0], i);
+      FRAGMENT_LOOP for (uint k = 1; k < KEY_FRAGMENTS; k++)
+        EACH(i, shrink) AT(shrink, i) = max(AT(shrink, i), AT(scores[k], i));
+      reduce_maxima(shrink);
+      EACH(i, shrink) {
+        float highest = max(AT(maxima, i), AT(shrink, i));
+        AT(shrink, i) = exp2(AT(maxima, i) - highest);
+        AT(maxima, i) = highest;
+        AT(totals, i) *= AT(shrink, i);
+      }
+      FRAGMENT_LOOP for (uint k = 0; k < KEY_FRAGMENTS; k++) {
+        EACH(i, shrink) {
+          float weight = exp2(AT(scores[k], i) - AT(maxima, i));
+          AT(scores[k], i) = weight;
+          AT(totals, i) += weight;
+        }
+        keep_weights(weights[k], scores[k], k);
+      }
+      FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++)
+        EACH(i, shrink) AT(sums[d], i) *= AT(shrink, i);
     }
     put(true, kv_head, last + 1u - first_key);
     barrier();
@@ -255,25 +241,23 @@ void main() {
     }
     if (wanted)
       FRAGMENT_LOOP for (uint k = 0; k < KEY_FRAGMENTS; k++) {
-        [[unroll]] for (uint r = 0; r < ROW_FRAGMENTS; r++) load_weights(weights[r * KEY_FRAGMENTS + k], r * KEY_FRAGMENTS + k);
+        load_weights(weights[k], k);
         FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
           Right values;
           load_values(values, VALUES + k * 16u * PITCH + d * 2u);
-          [[unroll]] for (uint r = 0; r < ROW_FRAGMENTS; r++)
-            add_values(sums[r * WIDTH_FRAGMENTS + d], weights[r * KEY_FRAGMENTS + k], values);
+          add_values(sums[d], weights[k], values);
         }
       }
     if (block + 1u < blocks) put(false, kv_head, last + 1u - next_key);
     barrier();
   }
 
-  [[unroll]] for (uint r = 0; r < ROW_FRAGMENTS; r++) {
-    uint token = first + (own + r) / HEADS * 16u, rows = token < state.tokens ? min(state.tokens - token, 16u) : 0u;
-    uint64_t y = p.y + uint64_t(token * p.y_stride + (head + (own + r) % HEADS) * HEAD_WIDTH) * 4ul;
-    reduce_totals(totals[r]);
-    FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
-      EACH(i, totals[r]) AT(sums[r * WIDTH_FRAGMENTS + d], i) /= AT(totals[r], i);
-      write_sums(sums[r * WIDTH_FRAGMENTS + d], y + uint64_t(d * 64u), p.y_stride, rows);
-    }
+  // Each element has summed the weights of its own columns.
+  uint rows = token < state.tokens ? min(state.tokens - token, 16u) : 0u;
+  uint64_t y = p.y + uint64_t(token * p.y_stride + (head + own % HEADS) * HEAD_WIDTH) * 4ul;
+  reduce_totals(totals);
+  FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
+    EACH(i, totals) AT(sums[d], i) /= AT(totals, i);
+    write_sums(sums[d], y + uint64_t(d * 64u), p.y_stride, rows);
   }
 }

@@ -7,8 +7,8 @@
 //   its operands straight from shared memory.
 // In all of them elements of two fragments of sums at one index belong to the same row and column.
 //
-// Expects LANES, SUBGROUPS, ROW_FRAGMENTS (of a subgroup), BLOCK_KEYS, PITCH (units of eight halves from one key, value or
-// query in `tile` to the next; odd, so that eight consecutive rows begin in different banks) and TILE_UNITS.
+// Expects LANES, SUBGROUPS, BLOCK_KEYS, PITCH (units of eight halves from one key, value or query in `tile` to the next;
+// odd, so that eight consecutive rows begin in different banks) and TILE_UNITS.
 #ifndef FOVEA_ATTENTION_FRAGMENTS_GLSL
 #define FOVEA_ATTENTION_FRAGMENTS_GLSL
 
@@ -28,8 +28,14 @@ shared uvec4 tile[TILE_UNITS];  // keys, values, queries
 #define EACH(i, sums) [[unroll]] for (uint i = 0; i < (sums).length(); i++)
 #define FRAGMENT_LOOP [[unroll]]
 
-// 16 x 16 floats of each subgroup, kStagePitch units of four apart.
-const uint kStagePitch = 5u, kStageUnits = kFragment * kStagePitch;
+// 16 x 16 floats of each subgroup, rows kStagePitch units of four apart: five spreads rows over the banks, four saves room
+// where little goes through here.
+#if MATRIX_NV2
+const uint kStagePitch = 4u;
+#else
+const uint kStagePitch = 5u;
+#endif
+const uint kStageUnits = kFragment * kStagePitch;
 shared vec4 stage[SUBGROUPS * kStageUnits];
 uint stage_base() { return gl_SubgroupID * kStageUnits; }
 
@@ -86,7 +92,7 @@ void load_weights(inout Left kept, uint fragment) {}
 #else
 #extension GL_KHR_shader_subgroup_shuffle : require
 const uint kWeightPitch = BLOCK_KEYS / 8u + 1u;
-shared uvec4 weight_tile[SUBGROUPS * ROW_FRAGMENTS * kFragment * kWeightPitch];
+shared uvec4 weight_tile[SUBGROUPS * kFragment * kWeightPitch];
 shared float reduced[SUBGROUPS * kFragment];
 
 // Lanes that share a row, and units of four that each takes.
@@ -110,11 +116,8 @@ float sum_of(float a, float b) { return a + b; }
 void reduce_maxima(inout Sums sums) { REDUCE(sums, max) }
 void reduce_totals(inout Sums sums) { REDUCE(sums, sum_of) }
 
-// `fragment`: row fragment of the subgroup * key fragments + key fragment. A barrier comes between the two.
-uint weight_unit(uint fragment) {
-  uint key_fragments = BLOCK_KEYS / kFragment;
-  return (gl_SubgroupID * ROW_FRAGMENTS + fragment / key_fragments) * kFragment * kWeightPitch + fragment % key_fragments * 2u;
-}
+// `fragment`: of the block's keys. A barrier comes between keeping and loading.
+uint weight_unit(uint fragment) { return gl_SubgroupID * kFragment * kWeightPitch + fragment * 2u; }
 void keep_weights(out Left kept, Sums weights, uint fragment) {
   coopMatStore(HalfSums(weights), weight_tile, weight_unit(fragment), kWeightPitch, gl_CooperativeMatrixLayoutRowMajor);
 }
@@ -130,7 +133,7 @@ const uint LANE_ROWS = LANES >= 64u ? 8u : LANES >= 16u ? 4u : 2u;
 const uint LANE_COLUMNS = LANES / LANE_ROWS;
 const uint OWN_ROWS = kFragment / LANE_ROWS, OWN_COLUMNS = kFragment / LANE_COLUMNS, OWN_PAIRS = OWN_COLUMNS / 2u;
 const uint kWeightPitch = BLOCK_KEYS / 2u + 1u;  // words
-shared uint weight_words[SUBGROUPS * ROW_FRAGMENTS * kFragment * kWeightPitch];
+shared uint weight_words[SUBGROUPS * kFragment * kWeightPitch];
 
 struct Sums { float v[OWN_ROWS * OWN_COLUMNS]; };
 #define Left uint
@@ -195,9 +198,7 @@ void reduce_maxima(inout Sums sums) { REDUCE(sums, max) }
 void reduce_totals(inout Sums sums) { REDUCE(sums, sum_of) }
 
 uint weight_word(uint fragment) {
-  uint key_fragments = BLOCK_KEYS / kFragment;
-  return ((gl_SubgroupID * ROW_FRAGMENTS + fragment / key_fragments) * kFragment + lane_row()) * kWeightPitch +
-         fragment % key_fragments * 8u;
+  return (gl_SubgroupID * kFragment + lane_row()) * kWeightPitch + fragment * 8u;
 }
 void keep_weights(out Left kept, Sums weights, uint fragment) {
   kept = weight_word(fragment);

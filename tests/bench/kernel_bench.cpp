@@ -72,7 +72,7 @@ class Bench {
     if (wanted("tiles")) FOVEA_TRY(tiles());
     if (wanted("attention")) FOVEA_TRY(attention());
     if (wanted("prompt-attention")) FOVEA_TRY(prompt_attention());
-    if (wanted("attention-tiles")) FOVEA_TRY(attention_tiles_of());
+    if (wanted("attention-tiles")) FOVEA_TRY(attention_tiles());
     return {};
   }
 
@@ -395,8 +395,14 @@ class Bench {
     return {};
   }
 
-  // Every tile that the device runs, on matrix cores and without.
-  Result<void> attention_tiles_of() {
+  // Tiles of all kinds that the device runs, also such as the engine does not choose.
+  Result<void> attention_tiles() {
+    using Matrix = AttentionMatrix;
+    constexpr std::array kTiles{
+        AttentionTile{Matrix::nv2, 4, 32},  AttentionTile{Matrix::nv2, 4, 64},  AttentionTile{Matrix::nv2, 6, 64},
+        AttentionTile{Matrix::nv2, 8, 32},  AttentionTile{Matrix::nv2, 8, 64},  AttentionTile{Matrix::nv2, 10, 64},
+        AttentionTile{Matrix::nv2, 12, 64}, AttentionTile{Matrix::khr, 4, 32},  AttentionTile{Matrix::khr, 8, 32},
+        AttentionTile{Matrix::khr, 12, 32}, AttentionTile{Matrix::plain, 2, 32}, AttentionTile{Matrix::plain, 4, 32}};
     struct Case {
       PromptShape shape;
       Prompt at;
@@ -405,20 +411,19 @@ class Bench {
     const std::array cases{Case{kPromptShapes[0], {0, 4096}, DType::F16}, Case{kPromptShapes[1], {32768, 512}, DType::F16},
                            Case{kPromptShapes[2], {0, 512}, DType::F16}, Case{kPromptShapes[0], {0, 4096}, DType::Q8_0}};
     for (const Case& of : cases)
-      for (const ProductForm form : {ProductForm::gpu, ProductForm::gpu_without_matrix_cores}) {
-        if (form == ProductForm::gpu && !device_->facts().cooperative_matrix) continue;
+      for (const AttentionTile& bare : kTiles) {
+        const ProductForm form = bare.matrix == Matrix::plain ? ProductForm::gpu_without_matrix_cores : ProductForm::gpu;
         FOVEA_ASSIGN(gpu::CommandRecorder recorder, device_->record());
-        const AttentionShape attention{.query_heads = of.shape.query_heads, .kv_heads = of.shape.kv_heads,
-                                       .head_width = of.shape.width, .tokens = of.at.tokens, .kv = of.kv};
-        for (const AttentionTile& tile : attention_tiles(KernelRecorder(*device_, recorder, form), attention)) {
-          constexpr std::array kMatrix{"KHR", "NV2", "PLAIN"};
-          const std::string name = fmt::format("{} {} x {}, {} keys, {} heads{}", kMatrix.at(static_cast<std::size_t>(tile.matrix)),
-                                               tile.subgroups, tile.row_fragments, tile.block_keys, tile.heads,
-                                               tile.queries_stay ? ", queries stay" : "");
-          FOVEA_TRY(prompt(name, of.shape, of.at, of.kv, [&](KernelRecorder& kernels, const AttentionArgs& args) {
-            return record_attention_tile(kernels, tile, args);
-          }));
-        }
+        const AttentionShape shape{.query_heads = of.shape.query_heads, .kv_heads = of.shape.kv_heads,
+                                   .head_width = of.shape.width, .tokens = of.at.tokens, .kv = of.kv};
+        const AttentionTile tile = with_heads(bare, shape);
+        if (!runs_attention_tile(KernelRecorder(*device_, recorder, form), tile, shape)) continue;
+        constexpr std::array kMatrix{"KHR", "NV2", "PLAIN"};
+        FOVEA_TRY(prompt(fmt::format("{} tile, {} subgroups, {} keys, {} heads", kMatrix.at(static_cast<std::size_t>(tile.matrix)),
+                                     tile.subgroups, tile.block_keys, tile.heads),
+                         of.shape, of.at, of.kv, [&](KernelRecorder& kernels, const AttentionArgs& args) {
+                           return record_attention_tile(kernels, tile, args);
+                         }));
       }
     return {};
   }
