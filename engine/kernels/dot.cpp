@@ -10,6 +10,7 @@ constexpr std::uint32_t kSharedElsewhere = 256;  // bytes of shared memory that 
 // Workgroups of a GPU product at most: four for each of 132 multiprocessors. More would only round the same input again.
 constexpr std::uint32_t kMostGroups = 528;
 constexpr std::uint32_t kBlockRows = 32;  // rows of a workgroup of the gate and up product: a block of its output
+constexpr std::uint32_t kItemsInFlight = 4;  // portions of the down product whose loads a lane issues together
 
 // A GPU's form: `subgroups` of a workgroup, each with `rows` rows at a time.
 ProductShape gpu_shape(const KernelRecorder& kernels, std::uint32_t subgroups, std::uint32_t rows) {
@@ -26,14 +27,13 @@ ProductShape matvec_shape(const KernelRecorder& kernels, std::uint32_t rows) {
   return kernels.folds_steps() ? gpu_shape(kernels, 8, rows < 4096 ? 1 : 2) : kernels.product_shape(rows, 1);
 }
 
+// One row per subgroup at a time, in as many turns as make a block.
 ProductShape gate_up_shape(const KernelRecorder& kernels, std::uint32_t rows) {
-  if (!kernels.folds_steps()) return kernels.product_shape(rows, 1, 2);
-  const std::uint32_t per_subgroup = 16 * kernels.subgroup() <= kernels.facts().max_workgroup_invocations ? 2 : 4;
-  return gpu_shape(kernels, kBlockRows / per_subgroup, per_subgroup);
+  return kernels.folds_steps() ? gpu_shape(kernels, kBlockRows / 2, 1) : kernels.product_shape(rows, 1, 2);
 }
 
 ProductShape down_shape(const KernelRecorder& kernels, std::uint32_t rows) {
-  return kernels.folds_steps() ? gpu_shape(kernels, 4, rows < 4096 ? 1 : 2) : kernels.product_shape(rows, 1);
+  return kernels.folds_steps() ? gpu_shape(kernels, 4, 1) : kernels.product_shape(rows, 1);
 }
 
 }  // namespace
@@ -59,7 +59,7 @@ Result<void> record_matvec_dot(KernelRecorder& kernels, const MatvecDotArgs& arg
   const std::uint32_t groups = shape.groups(args.weights.rows);
   return kernels.dispatch(shader_for(ShaderId::matvec_dot_Q8_0, args.weights.type, DType::Q8_0),
                           {shape.local_size, args.weights.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
-                           args.x.rounded ? 0u : 1u, args.x.norm.weight != 0 ? 1u : 0u},
+                           args.x.rounded ? 0u : 1u, args.x.norm.weight != 0 ? 1u : 0u, 0u},
                           push, shape.subgroup_form ? std::min(groups, kMostGroups) : groups);
 }
 
@@ -72,13 +72,17 @@ Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batc
                                    .expert_bytes_low = args.gate.matrix_bytes_low(),
                                    .expert_bytes_high = args.gate.matrix_bytes_high(), .y_stride = args.act_stride,
                                    .epsilon = args.x.norm.epsilon};
-  const std::uint32_t groups = shape.groups(args.gate.rows);
+  std::uint32_t groups = shape.groups(args.gate.rows), turns = 1;
+  if (shape.subgroup_form) {
+    turns = kBlockRows / (shape.local_size / shape.subgroup * shape.rows);
+    groups = std::min((args.gate.rows + kBlockRows - 1) / kBlockRows, kMostGroups);
+  }
   return kernels.dispatch(shader_for(ShaderId::gate_up_dot_Q8_0, args.gate.type, DType::Q8_0),
                           {shape.local_size, args.gate.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
                            args.x.rounded ? 0u : 1u, args.x.norm.weight != 0 ? 1u : 0u,
                            static_cast<std::uint32_t>(batch.mode), slots, std::max(batch.expert_count, 1u),
-                           batch.normalize ? 1u : 0u, kernels.subgroup(), args.rounded ? 1u : 0u},
-                          push, shape.subgroup_form ? std::min(groups, kMostGroups) : groups, slots);
+                           batch.normalize ? 1u : 0u, kernels.subgroup(), args.rounded ? 1u : 0u, turns, 0u},
+                          push, groups, slots);
 }
 
 Result<void> record_expert_down_dot(KernelRecorder& kernels, const ExpertBatch& batch, const DownDotArgs& args) {
@@ -88,8 +92,9 @@ Result<void> record_expert_down_dot(KernelRecorder& kernels, const ExpertBatch& 
                                  .expert_bytes_low = args.down.matrix_bytes_low(),
                                  .expert_bytes_high = args.down.matrix_bytes_high(), .act_stride = args.act_stride};
   return kernels.dispatch(shader_for(ShaderId::expert_down_dot_Q8_0, args.down.type, DType::Q8_0),
-                          {shape.local_size, args.down.columns, shape.rows, shape.subgroup_form ? 1u : 0u, batch.slots}, push,
-                          shape.groups(args.down.rows));
+                          {shape.local_size, args.down.columns, shape.rows, shape.subgroup_form ? 1u : 0u, batch.slots,
+                           kItemsInFlight},
+                          push, shape.groups(args.down.rows));
 }
 
 }  // namespace fovea

@@ -8,40 +8,46 @@
 #include "addresses.glsl"
 
 const uint PER_LANE = (EXPERTS + LANES - 1) / LANES;
-const float kMinusInfinity = -3.0e38;
+
+// Whole numbers in the order of the floats, so that a GPU finds the highest of a subgroup in one instruction; no number
+// is the lowest.
+uint choice_key(float x) {
+  uint bits = floatBitsToUint(x);
+  return isnan(x) ? 0u : bits ^ ((bits >> 31) != 0u ? 0xFFFFFFFFu : 0x80000000u);
+}
+float choice_value(uint key) { return uintBitsToFloat(key ^ ((key >> 31) != 0u ? 0x80000000u : 0xFFFFFFFFu)); }
 
 // The expert of rank `last`. With `publish`, which asks for all ranks, lane 0 writes experts and weights, uint and
 // float (SLOTS).
 uint choose_experts(uint64_t logits, uint last, bool publish, uint64_t experts, uint64_t weights) {
   uint lane = gl_SubgroupInvocationID;
-  float value[PER_LANE];
-  float maximum = kMinusInfinity;
+  uint key[PER_LANE];
   [[unroll]] for (uint i = 0; i < PER_LANE; i++) {
     uint e = lane + i * LANES;
-    value[i] = e < EXPERTS ? Floats(logits).v[e] : kMinusInfinity;
-    maximum = max(maximum, value[i]);
+    key[i] = e < EXPERTS ? choice_key(Floats(logits).v[e]) : 0u;
   }
-  float sum = 0.0;
+  float sum = 0.0, maximum = 0.0;
   if (publish) {
-    maximum = subgroupMax(maximum);
+    uint highest = 0u;
+    [[unroll]] for (uint i = 0; i < PER_LANE; i++) highest = max(highest, key[i]);
+    maximum = choice_value(subgroupMax(highest));
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
-      if (lane + i * LANES < EXPERTS) sum += exp(value[i] - maximum);
+      if (key[i] != 0u) sum += exp(choice_value(key[i]) - maximum);
     sum = subgroupAdd(sum);
   }
 
   uint expert = 0u;
   float total = 0.0;
   [[dont_unroll]] for (uint slot = 0; slot <= last; slot++) {
-    float best = kMinusInfinity;
-    uint at = EXPERTS;
+    uint best = 0u, at = EXPERTS;
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
-      if (value[i] > best) { best = value[i]; at = lane + i * LANES; }
-    float highest = subgroupMax(best);
+      if (key[i] > best) { best = key[i]; at = lane + i * LANES; }
+    uint highest = subgroupMax(best);
     expert = min(subgroupMin(best == highest ? at : EXPERTS), EXPERTS - 1u);
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
-      if (lane + i * LANES == expert) value[i] = kMinusInfinity;
+      if (lane + i * LANES == expert) key[i] = 0u;
     if (!publish) continue;
-    float weight = exp(highest - maximum) / sum;
+    float weight = exp(choice_value(highest) - maximum) / sum;
     total += weight;
     if (lane == 0u) {
       Uints(experts).v[slot] = expert;

@@ -11,6 +11,7 @@ layout(constant_id = 2) const uint ROWS = 1;
 layout(constant_id = 3) const bool SUBGROUP = false;
 layout(constant_id = 4) const bool STAGED = false;
 layout(constant_id = 5) const bool NORM = false;
+layout(constant_id = 6) const bool AHEAD = true;  // SUBGROUP: the next weights are asked for before these are multiplied
 
 #include "shaders/include/dot_rows.glsl"
 
@@ -56,13 +57,15 @@ void multiply_by_subgroups() {
       uint next_first = wraps ? first + stride : first;
       uint portion = begin + lane, next_portion = min(wraps ? lane : portion + gl_SubgroupSize, kPortions - 1u);
       Portion next[ROWS];
-      if (next_first < p.rows)
+      if (AHEAD && next_first < p.rows)
         [[unroll]] for (uint r = 0; r < ROWS; r++) next[r] = load_portion(row_at(next_first + r), next_portion);
       if (portion < kPortions)
         [[unroll]] for (uint part = 0; part < kParts; part++) {
           Q8Block x = block_of(p.x, block_of_part(portion, part));
           [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] += dot_part(w[r], row_at(first + r), portion, part, x);
         }
+      if (!AHEAD && next_first < p.rows)
+        [[unroll]] for (uint r = 0; r < ROWS; r++) next[r] = load_portion(row_at(next_first + r), next_portion);
       [[unroll]] for (uint r = 0; r < ROWS; r++) w[r] = next[r];
     }
     [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] = subgroupAdd(sum[r]);

@@ -9,6 +9,7 @@ layout(constant_id = 1) const uint COLUMNS = 256;
 layout(constant_id = 2) const uint ROWS = 1;
 layout(constant_id = 3) const bool SUBGROUP = false;
 layout(constant_id = 4) const uint SLOTS = 1;
+layout(constant_id = 5) const uint ITEMS = 1;  // SUBGROUP: of a lane, whose loads are issued together
 const bool NORM = false, STAGED = false;
 
 #include "shaders/include/dot_rows.glsl"
@@ -50,33 +51,31 @@ void multiply_by_subgroups() {
   uint lane = gl_SubgroupInvocationID, first = (gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID) * ROWS;
   if (first >= p.rows) return;
   float total[ROWS], before[ROWS];
-  Portion w[ROWS];
-  uint64_t row[ROWS];
-  uint slot = min(lane, kItems - 1u) / kPortions;
   [[unroll]] for (uint r = 0; r < ROWS; r++) {
     total[r] = 0.0;
     before[r] = first + r < p.rows ? Floats(p.y).v[first + r] : 0.0;
-    row[r] = row_of(slot, first + r);
-    w[r] = load_portion(row[r], min(lane, kItems - 1u) % kPortions);
   }
-  [[dont_unroll]] for (uint item = lane; item < kItems; item += gl_SubgroupSize) {
-    uint next_item = min(item + gl_SubgroupSize, kItems - 1u), next_slot = next_item / kPortions, portion = item % kPortions;
-    Portion next[ROWS];
-    uint64_t next_row[ROWS];
-    [[unroll]] for (uint r = 0; r < ROWS; r++) {
-      next_row[r] = row_of(next_slot, first + r);
-      next[r] = load_portion(next_row[r], next_item % kPortions);
+  [[dont_unroll]] for (uint item = lane; item < kItems; item += ITEMS * gl_SubgroupSize) {
+    Portion w[ITEMS * ROWS];
+    uint64_t row[ITEMS * ROWS];
+    uint slot[ITEMS], portion[ITEMS];
+    [[unroll]] for (uint i = 0; i < ITEMS; i++) {
+      uint at = min(item + i * gl_SubgroupSize, kItems - 1u);
+      slot[i] = at / kPortions;
+      portion[i] = at % kPortions;
+      [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        row[i * ROWS + r] = row_of(slot[i], first + r);
+        w[i * ROWS + r] = load_portion(row[i * ROWS + r], portion[i]);
+      }
     }
-    float weight = Floats(p.weights).v[slot];
-    [[unroll]] for (uint part = 0; part < kParts; part++) {
-      Q8Block x = block_of(act_of(slot), block_of_part(portion, part));
-      [[unroll]] for (uint r = 0; r < ROWS; r++) total[r] += weight * dot_part(w[r], row[r], portion, part, x);
+    [[unroll]] for (uint i = 0; i < ITEMS; i++) {
+      float weight = item + i * gl_SubgroupSize < kItems ? Floats(p.weights).v[slot[i]] : 0.0;
+      [[unroll]] for (uint part = 0; part < kParts; part++) {
+        Q8Block x = block_of(act_of(slot[i]), block_of_part(portion[i], part));
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+          total[r] += weight * dot_part(w[i * ROWS + r], row[i * ROWS + r], portion[i], part, x);
+      }
     }
-    [[unroll]] for (uint r = 0; r < ROWS; r++) {
-      w[r] = next[r];
-      row[r] = next_row[r];
-    }
-    slot = next_slot;
   }
   [[unroll]] for (uint r = 0; r < ROWS; r++) total[r] = subgroupAdd(total[r]);
   if (subgroupElect())

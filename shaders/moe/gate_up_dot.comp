@@ -1,5 +1,5 @@
 // Gate and up products with SwiGLU for one token, activations in 8 bits, weights in blocks. y = slot. MODE 0: dense.
-// MODE 1: direct, expert read from the routing buffer. MODE 3: routed, every subgroup finds its expert in the router's
+// MODE 1: direct, expert read from the routing buffer. MODE 3: routed, every workgroup finds its expert in the router's
 // logits, and one writes the choice for who comes after. ROUNDED: a workgroup has 32 rows at a time, and rounds them to 8
 // bits for the product behind it. Twins: engine/reference/quantize, rms_norm, router, expert_ffn.
 #version 460
@@ -17,6 +17,8 @@ layout(constant_id = 8) const uint EXPERTS = 1;
 layout(constant_id = 9) const bool NORMALIZE = true;
 layout(constant_id = 10) const uint LANES = 8;
 layout(constant_id = 11) const bool ROUNDED = false;
+layout(constant_id = 12) const uint TURNS = 1;     // SUBGROUP: with ROWS each, a workgroup takes a block of rows
+layout(constant_id = 13) const bool AHEAD = true;  // SUBGROUP: the next weights are asked for before these are multiplied
 
 #include "shaders/include/dot_rows.glsl"
 #include "shaders/include/expert_units.glsl"
@@ -25,6 +27,7 @@ layout(constant_id = 11) const bool ROUNDED = false;
 layout(push_constant, scalar) uniform Push { GateUpDotPush p; };
 
 shared float activated[ROUNDED ? 32u : 1u];
+shared uint chosen;
 
 uint64_t row_in(uint64_t expert, uint row) { return expert + uint64_t(min(row, p.rows - 1u)) * uint64_t(p.row_bytes); }
 float swiglu(float gate, float up) { return gate / (1.0 + exp(-gate)) * up; }
@@ -51,32 +54,34 @@ void multiply_rows(uint64_t expert, Floats act) {
   }
 }
 
-// As in linear/matvec_dot, over two matrices; rows of a workgroup are neighbours.
+// As in linear/matvec_dot, over two matrices. A workgroup has blocks of neighbouring rows, each in TURNS.
 void multiply_by_subgroups(uint64_t expert, uint slot, Floats act) {
-  uint lane = gl_SubgroupInvocationID, own = gl_SubgroupID * ROWS;
-  uint first = gl_WorkGroupID.x * gl_NumSubgroups * ROWS, stride = gl_NumWorkGroups.x * gl_NumSubgroups * ROWS;
+  uint lane = gl_SubgroupInvocationID, own = gl_SubgroupID * ROWS, turn_rows = gl_NumSubgroups * ROWS;
+  uint block = gl_WorkGroupID.x * turn_rows * TURNS, stride = gl_NumWorkGroups.x * turn_rows * TURNS, turn = 0;
   Portion g[ROWS], u[ROWS];
   [[unroll]] for (uint r = 0; r < ROWS; r++) {
-    uint64_t row = row_in(expert, first + own + r);
+    uint64_t row = row_in(expert, block + own + r);
     g[r] = load_portion(p.gate + row, min(lane, kPortions - 1u));
     u[r] = load_portion(p.up + row, min(lane, kPortions - 1u));
   }
   float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0;
 
-  [[dont_unroll]] for (; first < p.rows; first += stride) {  // the same for the whole workgroup
+  [[dont_unroll]] while (block < p.rows) {  // the same for the whole workgroup
+    uint first = block + turn * turn_rows + own;
+    bool last_turn = turn + 1u == TURNS;
     float gate[ROWS], up[ROWS];
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
       gate[r] = 0.0;
       up[r] = 0.0;
     }
     [[dont_unroll]] for (uint begin = 0; begin < kPortions; begin += gl_SubgroupSize) {
-      bool wraps = begin + gl_SubgroupSize >= kPortions;
-      uint next_first = wraps ? first + stride : first;
+      bool wraps = begin + gl_SubgroupSize >= kPortions;  // then the next portions are those of further rows
+      uint next_first = !wraps ? first : last_turn ? block + stride + own : first + turn_rows;
       uint portion = begin + lane, next_portion = min(wraps ? lane : portion + gl_SubgroupSize, kPortions - 1u);
       Portion next_g[ROWS], next_u[ROWS];
-      if (next_first < p.rows)
+      if (AHEAD && next_first < p.rows)
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-          uint64_t row = row_in(expert, next_first + own + r);
+          uint64_t row = row_in(expert, next_first + r);
           next_g[r] = load_portion(p.gate + row, next_portion);
           next_u[r] = load_portion(p.up + row, next_portion);
         }
@@ -84,10 +89,16 @@ void multiply_by_subgroups(uint64_t expert, uint slot, Floats act) {
         [[unroll]] for (uint part = 0; part < kParts; part++) {
           Q8Block x = block_of(p.x, block_of_part(portion, part));
           [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            uint64_t row = row_in(expert, first + own + r);
+            uint64_t row = row_in(expert, first + r);
             gate[r] += dot_part(g[r], p.gate + row, portion, part, x);
             up[r] += dot_part(u[r], p.up + row, portion, part, x);
           }
+        }
+      if (!AHEAD && next_first < p.rows)
+        [[unroll]] for (uint r = 0; r < ROWS; r++) {
+          uint64_t row = row_in(expert, next_first + r);
+          next_g[r] = load_portion(p.gate + row, next_portion);
+          next_u[r] = load_portion(p.up + row, next_portion);
         }
       [[unroll]] for (uint r = 0; r < ROWS; r++) {
         g[r] = next_g[r];
@@ -98,25 +109,29 @@ void multiply_by_subgroups(uint64_t expert, uint slot, Floats act) {
       gate[r] = subgroupAdd(gate[r]) * scale;
       up[r] = subgroupAdd(up[r]) * scale;
     }
-    if (!ROUNDED) {
-      if (subgroupElect())
-        [[unroll]] for (uint r = 0; r < ROWS; r++)
-          if (first + own + r < p.rows) act.v[first + own + r] = swiglu(gate[r], up[r]);
-      continue;
-    }
-    if (subgroupElect()) [[unroll]] for (uint r = 0; r < ROWS; r++) activated[own + r] = swiglu(gate[r], up[r]);
-    barrier();
-    if (gl_SubgroupID == 0u) {
-      uint i = lane % 8u;
-      Q8Part part = quantize4(vec4(activated[4u * i], activated[4u * i + 1u], activated[4u * i + 2u], activated[4u * i + 3u]));
-      Uints block = Uints(p.act + uint64_t(slot * p.y_stride + first / 32u * kQ8Words) * 4ul);
-      if (lane < 8u) block.v[i] = part.q;
-      if (lane == 0u) {
-        block.v[kQ8Scale] = floatBitsToUint(part.d);
-        block.v[kQ8Sums] = part.sums;
+    if (subgroupElect())
+      [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        if (ROUNDED) activated[turn * turn_rows + own + r] = swiglu(gate[r], up[r]);
+        else if (first + r < p.rows) act.v[first + r] = swiglu(gate[r], up[r]);
       }
+    turn++;
+    if (!last_turn) continue;
+    if (ROUNDED) {
+      barrier();
+      if (gl_SubgroupID == 0u) {
+        uint i = lane % 8u;
+        Q8Part part = quantize4(vec4(activated[4u * i], activated[4u * i + 1u], activated[4u * i + 2u], activated[4u * i + 3u]));
+        Uints words = Uints(p.act + uint64_t(slot * p.y_stride + block / 32u * kQ8Words) * 4ul);
+        if (lane < 8u) words.v[i] = part.q;
+        if (lane == 0u) {
+          words.v[kQ8Scale] = floatBitsToUint(part.d);
+          words.v[kQ8Sums] = part.sums;
+        }
+      }
+      barrier();
     }
-    barrier();
+    turn = 0u;
+    block += stride;
   }
 }
 
@@ -124,8 +139,14 @@ void main() {
   uint slot = gl_WorkGroupID.y, expert = 0;
   if (MODE == 1u) expert = Uints(p.experts).v[slot];
   if (MODE == 3u) {
-    bool publish = gl_WorkGroupID.x == 0u && slot == SLOTS - 1u && gl_SubgroupID == 0u;
-    expert = choose_experts(p.logits, slot, publish, p.experts, p.weights);
+    // One subgroup chooses for the workgroup; of one workgroup another one tells those who come after.
+    bool publish = gl_WorkGroupID.x == 0u && slot == SLOTS - 1u && gl_SubgroupID == gl_NumSubgroups - 1u;
+    if (gl_SubgroupID == 0u || publish) {
+      uint own = choose_experts(p.logits, slot, publish, p.experts, p.weights);
+      if (gl_SubgroupID == 0u && subgroupElect()) chosen = own;
+    }
+    barrier();
+    expert = chosen;
   }
   uint64_t offset = expert_offset(expert, p.expert_bytes_low, p.expert_bytes_high);
   Floats act = Floats(p.act + uint64_t(slot * p.y_stride) * 4ul);

@@ -1,7 +1,7 @@
 // Times single kernels on a device, from its own timestamps: what a step costs, what memory gives, and what fraction of it
 // each product reaches. Weights are read from a region larger than any cache, one matrix after another.
 //
-//   kernel_bench [--device N] [--megabytes M] [--repeats R] [--warm-up MS] [--only step,stream,matvec,experts,prefill,tiles,attention,
+//   kernel_bench [--device N] [--megabytes M] [--repeats R] [--warm-up MS] [--only step,stream,matvec,shapes,experts,prefill,tiles,attention,
 //                prompt-attention,attention-tiles] [--match PART,...]
 #include <fmt/format.h>
 
@@ -68,6 +68,7 @@ class Bench {
     if (wanted("stream")) FOVEA_TRY(streams());
     if (wanted("matvec")) FOVEA_TRY(matvecs());
     if (wanted("experts")) FOVEA_TRY(experts());
+    if (wanted("shapes")) FOVEA_TRY(product_shapes());
     if (wanted("prefill")) FOVEA_TRY(prefill());
     if (wanted("tiles")) FOVEA_TRY(tiles());
     if (wanted("attention")) FOVEA_TRY(attention());
@@ -212,6 +213,84 @@ class Bench {
     return {};
   }
 
+  // Decode products in other shapes than the engine's: subgroups of a workgroup, rows of each, workgroups at most, whether
+  // the next weights are asked for early, and activations rounded by the workgroup or before.
+  Result<void> product_shapes() {
+    struct Shape {
+      DType type;
+      std::uint32_t rows, columns;
+    };
+    constexpr std::array kShapes{Shape{DType::Q4_K, 4096, 4096}, Shape{DType::Q4_K, 2048, 2048}, Shape{DType::Q6_K, 151936, 2048},
+                                 Shape{DType::Q6_K, 4096, 14336}};
+    constexpr std::uint32_t kUnlimited = 1u << 20;
+    for (const Shape& shape : kShapes)
+      for (const std::uint32_t subgroups : {2u, 4u, 8u})
+        for (const std::uint32_t rows : {1u, 2u, 4u})
+          for (const std::uint32_t most : {528u, 1056u, kUnlimited})
+            for (const bool ahead : {false, true})
+              for (const bool staged : {false, true}) {
+                const std::uint32_t groups = (shape.rows + subgroups * rows - 1) / (subgroups * rows);
+                if ((most != 528 && groups <= most / 2) || (ahead && groups <= most && shape.columns <= 2048)) continue;
+                if ((staged && (most == kUnlimited || shape.columns > 8192) && groups > 1056)) continue;
+                const DeviceMatrix weights = matrix(shape.type, shape.rows, shape.columns);
+                const auto bytes = static_cast<double>(weights.matrix_bytes());
+                FOVEA_TRY(time(fmt::format("{} {} x {}: {} subgroups, {} rows, {} groups{}{}", name(shape.type), shape.rows, shape.columns,
+                                           subgroups, rows, std::min(groups, most), ahead ? ", ahead" : "", staged ? ", staged" : ""),
+                               chain_of(bytes), bytes, 0, [&](KernelRecorder& kernels, std::uint32_t turn) {
+                                 return kernels.dispatch(
+                                     shader_for(ShaderId::matvec_dot_Q8_0, shape.type, DType::Q8_0),
+                                     {subgroups * kernels.subgroup(), shape.columns, rows, 1u, staged ? 1u : 0u, 0u, ahead ? 1u : 0u},
+                                     shader::MatvecDotPush{.weights = at_turn(weights, turn).address, .x = input_.address(),
+                                                           .y = output_.address(), .rows = shape.rows, .row_bytes = weights.row_bytes},
+                                     std::min(groups, most));
+                               }));
+              }
+    return {};
+  }
+
+  // One token's feed-forward in other shapes.
+  Result<void> expert_shapes(std::uint32_t experts, std::uint32_t slots, std::uint32_t hidden, std::uint32_t width, const char* what) {
+    const DeviceMatrix gate = matrix(DType::Q4_K, hidden, width, slots), down = matrix(DType::Q6_K, width, hidden, slots);
+    const double gate_bytes = 2.0 * static_cast<double>(gate.matrix_bytes()) * slots,
+                 down_bytes = static_cast<double>(down.matrix_bytes()) * slots;
+    for (const std::uint32_t subgroups : {4u, 8u, 16u, 32u})
+      for (const std::uint32_t rows : {1u, 2u})
+        for (const bool ahead : {false, true})
+          for (const std::uint32_t mode : {3u, 1u}) {
+            const std::uint32_t turns = 32 / (subgroups * rows);
+            if (turns == 0 || subgroups * device_->facts().subgroup > device_->facts().max_workgroup_invocations) continue;
+            FOVEA_TRY(time(fmt::format("gate+up {}: {} subgroups, {} rows, {} turns{}{}", what, subgroups, rows, turns, ahead ? ", ahead" : "",
+                                       mode == 3 ? ", routed" : ""),
+                           chain_of(gate_bytes), gate_bytes, 0, [&](KernelRecorder& kernels, std::uint32_t turn) {
+                             return kernels.dispatch(
+                                 ShaderId::gate_up_dot_Q4_K,
+                                 {subgroups * kernels.subgroup(), width, rows, 1u, 1u, 1u, mode, slots, experts, 1u, kernels.subgroup(), 1u,
+                                  turns, ahead ? 1u : 0u},
+                                 shader::GateUpDotPush{.gate = at_turn(gate, 2 * turn).address, .up = at_turn(gate, 2 * turn + 1).address,
+                                                       .x = input_.address(), .act = output_.address(), .experts = scratch_.address(),
+                                                       .norm = input_.address(), .logits = scratch_.address() + 8192,
+                                                       .weights = scratch_.address() + 4096, .rows = hidden, .row_bytes = gate.row_bytes,
+                                                       .expert_bytes_low = gate.matrix_bytes_low(), .y_stride = q8_words(hidden)},
+                                 (hidden + 31) / 32, slots);
+                           }));
+          }
+    for (const std::uint32_t subgroups : {2u, 4u, 8u})
+      for (const std::uint32_t rows : {1u, 2u})
+        for (const std::uint32_t items : {1u, 2u, 4u}) {
+          FOVEA_TRY(time(fmt::format("down {}: {} subgroups, {} rows, {} items", what, subgroups, rows, items), chain_of(down_bytes), down_bytes, 0,
+                         [&](KernelRecorder& kernels, std::uint32_t turn) {
+                           return kernels.dispatch(
+                               ShaderId::expert_down_dot_Q6_K, {subgroups * kernels.subgroup(), hidden, rows, 1u, slots, items},
+                               shader::DownDotPush{.down = at_turn(down, turn).address, .act = input_.address(), .y = output_.address(),
+                                                   .experts = scratch_.address(), .weights = scratch_.address() + 4096, .rows = width,
+                                                   .row_bytes = down.row_bytes, .expert_bytes_low = down.matrix_bytes_low(),
+                                                   .act_stride = q8_words(hidden)},
+                               (width + subgroups * rows - 1) / (subgroups * rows));
+                         }));
+        }
+    return {};
+  }
+
   // One token's feed-forward: the router's logits are all equal, so that the first experts are chosen.
   Result<void> experts() {
     struct Shape {
@@ -221,6 +300,7 @@ class Bench {
     constexpr std::array kShapes{Shape{64, 8, 1024, 2048, "olmoe-1b-7b"}, Shape{128, 8, 768, 2048, "qwen3-30b-a3b"}};
     FOVEA_TRY(set_state(0, 1));
     if (!device_->facts().integer_dot) return {};
+    if (options_.only.size() == 1) FOVEA_TRY(expert_shapes(64, 8, 1024, 2048, "olmoe"));
     for (const Shape& shape : kShapes) {
       const DeviceMatrix gate = matrix(DType::Q4_K, shape.hidden, shape.width, shape.slots),
                          down = matrix(DType::Q6_K, shape.width, shape.hidden, shape.slots);
@@ -443,7 +523,7 @@ int main(int argc, char** argv) {
   parser.add_option("--megabytes", options.megabytes, "Weights that the products walk through")->check(CLI::Range(16, 65536));
   parser.add_option("--repeats", options.repeats, "Measurements of each kernel")->check(CLI::Range(1, 1000));
   parser.add_option("--warm-up", options.warm_up, "Milliseconds that a kernel runs before it is measured")->check(CLI::Range(0, 10000));
-  parser.add_option("--only", options.only, "step, stream, matvec, experts, prefill, tiles, attention, prompt-attention, attention-tiles")->delimiter(',');
+  parser.add_option("--only", options.only, "step, stream, matvec, shapes, experts, prefill, tiles, attention, prompt-attention, attention-tiles")->delimiter(',');
   parser.add_option("--match", options.match, "Time only kernels whose names have all of these parts")->delimiter(',');
   CLI11_PARSE(parser, argc, argv);
   auto bench = fovea::Bench::create(options);
