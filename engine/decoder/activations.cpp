@@ -36,8 +36,9 @@ std::uint64_t Activations::lay_out(const gpu::DeviceFacts& facts, const ModelCon
   take(qkv, tokens * strides.qkv);
   take(query, tokens * strides.query);
   take(attended, tokens * strides.attended);
-  take(split_values, config.query_heads * splits * config.head_width);
+  take(split_values, config.query_heads * splits * ((config.head_width + 7) / 8 * 8));
   take(split_partial, config.query_heads * splits * 2);
+  take(split_arrived, config.query_heads);
   if (mixture) {
     take(router, tokens * strides.router);
     take(experts, config.layers * tokens * slots);

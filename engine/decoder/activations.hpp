@@ -35,7 +35,7 @@ class Activations {
   std::uint64_t qkv = 0;        // float (T, qkv)
   std::uint64_t query = 0;      // float (T, query): normed and rotated
   std::uint64_t attended = 0;   // float (T, attended)
-  std::uint64_t split_values = 0, split_partial = 0;  // decode attention
+  std::uint64_t split_values = 0, split_partial = 0, split_arrived = 0;  // decode attention
   std::uint64_t router = 0;     // float (T, router)
   std::uint64_t experts = 0;    // uint (layers, T, S): routing of every layer, kept for the trace
   std::uint64_t expert_weights = 0;  // float (layers, T, S)

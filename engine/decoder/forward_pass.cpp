@@ -94,11 +94,11 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   if (tokens == 1 && takes_rope_attention(kernels, shape)) {
     kernels.plan().tag("attention");
     RopeAttentionArgs attention{.rope = rope, .y = a.attended, .values = a.split_values, .partial = a.split_partial,
-                                .splits = attention_splits(kernels.facts(), config.kv_heads)};
+                                .arrived = a.split_arrived, .splits = attention_splits(kernels.facts(), config.kv_heads)};
     if (!captured) attention.rope.query = 0;
     FOVEA_TRY(record_rope_attention(kernels, attention));
-    // Attention rows read its queries and the newest key; where it is split, its own barrier has come between.
-    if (attention.splits == 1) kernels.plan().barrier();
+    // Attention rows read its queries and the newest key.
+    if (captured) kernels.plan().barrier();
   } else {
     kernels.plan().tag("rope+kv");
     FOVEA_TRY(record_rope_store(kernels, rope));

@@ -27,37 +27,46 @@ Result<ShaderId> variant(ShaderId first, DType kv) {
   return static_cast<ShaderId>(static_cast<std::uint16_t>(first) + (kv == DType::Q8_0 ? 1 : 0));
 }
 
-constexpr std::uint32_t kLeastPages = 4;   // of a split of rope_attention: one for each of its subgroups
+constexpr std::uint32_t kMostSplits = 64;
+constexpr std::uint32_t kLeastPages = 2;   // of a split of rope_attention: half a page for each of its subgroups
 constexpr std::uint32_t kMostSubgroups = 4;
+constexpr std::uint32_t kMostHeads = 2;    // query heads of a workgroup of rope_attention
 
 // Shared memory of shaders/attention/rope_attention.comp, rounded up: queries of a group or sums of all subgroups,
 // their maxima and weights, a key and a value with the peaks of their words.
-std::uint32_t rope_attention_bytes(const AttentionShape& shape, std::uint32_t subgroups) {
-  const std::uint32_t group = shape.query_heads / shape.kv_heads;
+std::uint32_t rope_attention_bytes(const AttentionShape& shape, std::uint32_t subgroups, std::uint32_t group, std::uint32_t splits) {
   const std::uint32_t queries = group * ((shape.head_width + 127) / 128 * 128);
   const std::uint32_t sums = subgroups * group * ((shape.head_width + 7) / 8 * 8);
   const std::uint32_t staged = (shape.head_width + 15) / 16 * 16 * 5 / 2;
-  return 4 * (std::max(queries, sums) + 2 * subgroups * group + staged);
+  return 4 * (std::max(queries, sums) + 2 * subgroups * group + splits * group + 1 + staged);
+}
+
+// Query heads of a workgroup: the largest divisor of a KV head's that is no more than wanted.
+std::uint32_t rope_attention_heads(const AttentionShape& shape) {
+  const std::uint32_t group = shape.query_heads / shape.kv_heads;
+  std::uint32_t heads = std::min(kMostHeads, group);
+  while (group % heads != 0) --heads;
+  return heads;
 }
 
 // Subgroups that take a split together: as many as shared memory allows; 0 where it is too small for one.
-std::uint32_t rope_attention_subgroups(const gpu::DeviceFacts& facts, const AttentionShape& shape) {
+std::uint32_t rope_attention_subgroups(const gpu::DeviceFacts& facts, const AttentionShape& shape, std::uint32_t heads,
+                                       std::uint32_t splits) {
   std::uint32_t subgroups = kMostSubgroups;
-  while (subgroups > 0 && rope_attention_bytes(shape, subgroups) > facts.shared_memory_bytes) subgroups /= 2;
+  while (subgroups > 0 && rope_attention_bytes(shape, subgroups, heads, splits) > facts.shared_memory_bytes) subgroups /= 2;
   return subgroups;
 }
 
 struct Combination {
   std::uint64_t values = 0, partial = 0, y = 0;
-  std::uint32_t splits = 0, least_pages = 1;
-  std::uint32_t in_flight = 1;  // splits whose loads are issued together
+  std::uint32_t splits = 0;
 };
 Result<void> record_combine(KernelRecorder& kernels, const AttentionShape& shape, const Combination& of) {
   const std::uint32_t lanes = kernels.subgroup();
   const shader::CombinePush push{.values = of.values, .partial = of.partial, .y = of.y, .state = shape.state,
                                  .query_heads = shape.query_heads};
   return kernels.dispatch(ShaderId::attention_combine,
-                          {lanes, shape.head_width, of.splits, of.least_pages, of.in_flight}, push,
+                          {lanes, shape.head_width, of.splits}, push,
                           (shape.head_width + lanes - 1) / lanes, shape.query_heads);
 }
 
@@ -100,7 +109,7 @@ std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_h
   // of two, so that the key range divides into whole pages evenly more often than not.
   const std::uint32_t wanted = facts.cpu ? std::max(1u, std::thread::hardware_concurrency()) : 256;
   std::uint32_t splits = 1;
-  while (splits * kv_heads < wanted && splits < 64) splits *= 2;
+  while (splits * kv_heads < wanted && splits < kMostSplits) splits *= 2;
   return splits;
 }
 
@@ -121,7 +130,8 @@ Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArg
 }
 
 bool takes_rope_attention(const KernelRecorder& kernels, const AttentionShape& shape) {
-  return kernels.folds_steps() && kernels.subgroup() >= 4 && rope_attention_subgroups(kernels.facts(), shape) > 0;
+  return kernels.folds_steps() && kernels.subgroup() >= 4 &&
+         rope_attention_subgroups(kernels.facts(), shape, rope_attention_heads(shape), kMostSplits) > 0;
 }
 
 Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args) {
@@ -129,22 +139,20 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
   const AttentionShape& shape = rope.shape;
   FOVEA_ASSIGN(const ShaderId id, variant(ShaderId::rope_attention_F16, shape.kv));
   const std::uint32_t lanes = kernels.subgroup(), splits = args.splits;
-  const std::uint32_t subgroups = rope_attention_subgroups(kernels.facts(), shape);
-  const bool whole = splits == 1;
+  const std::uint32_t heads = args.heads > 0 ? args.heads : rope_attention_heads(shape);
+  const std::uint32_t least = args.least_pages > 0 ? args.least_pages : kLeastPages;
+  const std::uint32_t subgroups = rope_attention_subgroups(kernels.facts(), shape, heads, splits);
   const shader::RopeAttentionPush push{.qkv = rope.qkv, .query = rope.query, .pages = shape.pages,
                                        .query_norm = rope.query_norm, .key_norm = rope.key_norm, .turns = rope.turns,
-                                       .y = whole ? args.y : args.values, .partial = args.partial, .state = shape.state,
+                                       .y = args.y, .values = args.values, .partial = args.partial,
+                                       .arrived = args.arrived, .state = shape.state,
                                        .layer_offset = shape.layer_offset, .query_heads = shape.query_heads,
                                        .kv_heads = shape.kv_heads, .epsilon = rope.epsilon,
                                        .scale = score_scale(shape.head_width)};
-  FOVEA_TRY(kernels.dispatch(id,
-                             {lanes * subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm,
-                              shape.query_heads / shape.kv_heads, lanes, subgroups, whole ? 1u : 0u, kLeastPages},
-                             push, shape.kv_heads, splits));
-  if (whole) return {};
-  kernels.plan().barrier();
-  return record_combine(kernels, shape, {.values = args.values, .partial = args.partial, .y = args.y, .splits = splits,
-                                         .least_pages = kLeastPages, .in_flight = 16});
+  return kernels.dispatch(id,
+                          {lanes * subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, heads, lanes,
+                           subgroups, splits, least, shape.query_heads / shape.kv_heads / heads},
+                          push, shape.query_heads / heads, splits);
 }
 
 Result<void> record_attention_rows(KernelRecorder& kernels, const AttentionRowsArgs& args) {

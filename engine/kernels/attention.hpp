@@ -38,12 +38,16 @@ struct AttentionArgs {
 [[nodiscard]] Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args);
 // Splits of the key range, a barrier, and their combination; one step where attention_splits is 1.
 [[nodiscard]] Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArgs& args);
-// Norm, rotation, KV write and attention of one token in one step (two and a barrier where it is split), for a recorder
-// that folds steps.
+// Norm, rotation, KV write and attention of one token in one step, for a recorder that folds steps.
 struct RopeAttentionArgs {
   RopeStoreArgs rope;         // its `query`: where rotated queries are left for the trace, or 0
-  std::uint64_t y = 0, values = 0, partial = 0;  // as in AttentionArgs
+  std::uint64_t y = 0;        // float (query_heads * head_width)
+  std::uint64_t values = 0;   // scratch: float (query_heads, splits, head_width rounded up to 8)
+  std::uint64_t partial = 0;  // scratch: float (query_heads, splits, 2)
+  std::uint64_t arrived = 0;  // scratch: uint (query_heads), zeros before and after
   std::uint32_t splits = 1;   // of the key range
+  std::uint32_t heads = 0;        // query heads of a workgroup, a divisor of those of a KV head; 0: what suits
+  std::uint32_t least_pages = 0;  // of a split; 0: what suits
 };
 [[nodiscard]] Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args);
 // Whether this device has the shared memory for it; else the steps stay apart.

@@ -8,6 +8,24 @@
 #include "shaders/interface/norm.h"
 
 namespace fovea {
+namespace {
+
+// Plain numbers, one token, on a GPU, in whole pieces of 16 bytes.
+bool takes_pieces(const KernelRecorder& kernels, const MatmulArgs& args, std::uint32_t tokens) {
+  const DeviceMatrix& w = args.weights;
+  return tokens == 1 && kernels.folds_steps() && traits(w.type).block_length == 1 && w.row_bytes % 16 == 0 && w.address % 16 == 0 &&
+         std::uint64_t{w.row_bytes} == row_bytes(w.type, w.columns);
+}
+
+Result<void> record_matvec_plain(KernelRecorder& kernels, const MatmulArgs& args, const shader::MatmulPush& push) {
+  // Rows that share the activations, where there are rows for every multiprocessor all the same.
+  const std::uint32_t rows = args.weights.rows < 4096 ? 1 : 4, in_flight = 4 / rows;
+  return kernels.dispatch(shader_for(ShaderId::matvec_plain_F32, args.weights.type),
+                          {4 * kernels.subgroup(), args.weights.columns, rows, args.norm.weight != 0 ? 1u : 0u, in_flight}, push,
+                          (args.weights.rows + rows - 1) / rows);
+}
+
+}  // namespace
 
 Result<void> record_embed(KernelRecorder& kernels, const EmbedArgs& args) {
   const shader::EmbedPush push{.table = args.table.address, .history = args.history, .x = args.x, .state = args.state,
@@ -36,6 +54,7 @@ Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
                                 .x_stride = args.x_stride, .y_stride = args.y_stride,
                                 .accumulate = args.accumulate ? 1u : 0u, .one_row = args.one_row ? 1u : 0u,
                                 .epsilon = args.norm.epsilon};
+  if (takes_pieces(kernels, args, tokens)) return record_matvec_plain(kernels, args, push);
   return kernels.dispatch(shader_for(ShaderId::matmul_F32, args.weights.type),
                           {shape.local_size, args.weights.columns, shape.rows, shape.tokens, shape.subgroup_form ? 1u : 0u,
                            args.norm.weight != 0 ? 1u : 0u},

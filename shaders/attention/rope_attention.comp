@@ -1,13 +1,14 @@
 // Attention of one decoded token and what comes before it, in one step (GPUs): query/key norm, rotary positions, the
-// write of key and value to the cache. A workgroup per KV head and split of the key range (grid the same) norms and
-// rotates the queries of its head group itself; the one whose split holds the newest position writes its key and value
-// first and reads them back behind a barrier, so that nobody reads what another workgroup writes.
-// Twins: rope_store and attention_decode.
+// write of key and value to the cache. A workgroup per GROUP query heads of a KV head and split of the key range (grid the
+// same) norms and rotates its queries itself; one whose split holds the newest position writes its key and value first
+// and reads them back behind a barrier. Where several share a KV head they write the same bits, so that nobody depends on
+// what another workgroup writes. Twins: rope_store and attention_decode.
 //
 // Subgroups take LANES keys of the split in turn. Four lanes share a key for the scores and then own one each for the
 // softmax; for the values a lane holds a cell of 8 dimensions, and the lanes take as many keys at a time as there are
 // cells for. Loads of keys are 16 bytes, those of values 16 (f16) or 8 (q8_0), side by side, and several are in flight.
-// Writes unnormalised sums with their maximum and weight for attention_combine, or, where one split holds all keys, the
+// Leaves unnormalised sums with their maximum and weight; the workgroup that is last to leave its own puts them together,
+// in the order of the splits, so that it does not matter which one it is. Where one split holds all keys it writes the
 // output itself.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -21,17 +22,22 @@ layout(constant_id = 1) const uint HEAD_WIDTH = 64;
 layout(constant_id = 2) const uint ROPE_WIDTH = 64;
 layout(constant_id = 3) const bool HALVES = true;
 layout(constant_id = 4) const uint NORM = 0;
-layout(constant_id = 5) const uint GROUP = 4;        // query heads per KV head
+layout(constant_id = 5) const uint GROUP = 4;        // query heads of a workgroup
 layout(constant_id = 6) const uint LANES = 32;       // subgroup size, a multiple of 4
 layout(constant_id = 7) const uint SUBGROUPS = 4;
-layout(constant_id = 8) const bool WHOLE = false;    // one split: writes the finished output, nothing is combined after
+layout(constant_id = 8) const uint SPLITS = 1;
 layout(constant_id = 9) const uint LEAST_PAGES = 4;  // of a split
+layout(constant_id = 10) const uint PARTS = 1;       // workgroups that share a KV head
 
 #include "shaders/include/kv_store.glsl"
 #include "shaders/include/splits.glsl"
 #include "shaders/include/state.glsl"
 
 layout(push_constant, scalar) uniform Push { RopeAttentionPush p; };
+// What another workgroup of this dispatch writes.
+layout(buffer_reference, scalar, buffer_reference_align = 16) coherent buffer OthersVectors { vec4 v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 8) coherent buffer OthersPairs { vec2 v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 4) coherent buffer OthersCounts { uint v[]; };
 
 const float kMinusInfinity = -3.0e38;
 const uint QUARTER = LANES / 4;
@@ -69,11 +75,13 @@ const bool ALL_LANES = SLOTS * ROW_CELLS == LANES && LANES % (SLOTS * BATCH) == 
 const uint QUERY_VECTORS = GROUP * QUERY_STRIDE, SUM_VECTORS = SUBGROUPS * GROUP * ROW_CELLS * 2;
 shared vec4 pool[QUERY_VECTORS > SUM_VECTORS ? QUERY_VECTORS : SUM_VECTORS];  // queries, then the subgroups' sums
 shared float maxima[SUBGROUPS * GROUP], sums[SUBGROUPS * GROUP];
+shared float shares[GROUP * SPLITS];  // of the splits in the output
+shared bool is_last;
 
 void put_query(uint g, uint d, float x) { pool[g * QUERY_STRIDE + d / 4u][d % 4u] = x; }
 
-void prepare_query(uint kv_head, uint g, uint position, bool publish) {
-  uint head = kv_head * GROUP + g;
+void prepare_query(uint g, uint position, bool publish) {
+  uint head = gl_WorkGroupID.x * GROUP + g;
   RopeHead query = rope_head(p.qkv, head, p.query_heads, p.query_norm, p.epsilon);
   [[dont_unroll]] for (uint i = gl_SubgroupInvocationID; i < HEAD_WIDTH / 2u; i += LANES) {
     RopePair pair = rope_pair(query, i, position, p.turns);
@@ -95,7 +103,7 @@ void prepare(uint kv_head, uint position, bool newest, bool publish) {
   uint64_t keys = p.qkv + uint64_t(p.query_heads * HEAD_WIDTH) * 4ul;
   [[dont_unroll]] for (uint h = gl_SubgroupID; h < GROUP + (newest ? 2u : 0u); h += SUBGROUPS) {
     if (h < GROUP)
-      prepare_query(kv_head, h, position, publish);
+      prepare_query(h, position, publish);
     else if (h == GROUP)
       keep_key(slot, rope_head(keys, kv_head, p.kv_heads, p.key_norm, p.epsilon), p.turns);
     else
@@ -205,12 +213,64 @@ float own_score(vec4 s) {
   return (odd ? pair.y : pair.x) + subgroupShuffleXor(odd ? pair.x : pair.y, kPartStride);
 }
 
+const uint kVectors = ROW_CELLS * 2;  // of a head
+uint64_t split_row(uint g, uint split) {
+  return p.values + uint64_t(((gl_WorkGroupID.x * GROUP + g) * SPLITS + split) * kVectors) * 16ul;
+}
+void write_output(uint g, uint vector, vec4 y) {
+  Floats out_row = Floats(p.y + uint64_t((gl_WorkGroupID.x * GROUP + g) * HEAD_WIDTH) * 4ul);
+  [[unroll]] for (uint n = 0; n < 4; n++)
+    if (HEAD_WIDTH % 8u == 0u || vector * 4u + n < HEAD_WIDTH) out_row.v[vector * 4u + n] = y[n];
+}
+
+// Puts `used` splits together. Subgroups share them: first by heads for the shares, then by splits for the sums.
+void combine(uint used) {
+  uint lane = gl_SubgroupInvocationID;
+  const uint kOwn = (SPLITS + LANES - 1) / LANES;
+  [[dont_unroll]] for (uint g = gl_SubgroupID; g < GROUP; g += SUBGROUPS) {
+    OthersPairs partial = OthersPairs(p.partial + uint64_t((gl_WorkGroupID.x * GROUP + g) * SPLITS) * 8ul);
+    vec2 part[kOwn];
+    float highest = kMinusInfinity, weight = 0.0;
+    [[unroll]] for (uint i = 0; i < kOwn; i++) part[i] = partial.v[min(lane + i * LANES, used - 1u)];
+    [[unroll]] for (uint i = 0; i < kOwn; i++) highest = max(highest, part[i].x);
+    highest = subgroupMax(highest);
+    [[unroll]] for (uint i = 0; i < kOwn; i++) {
+      part[i].x = lane + i * LANES < used ? exp(part[i].x - highest) : 0.0;
+      weight += part[i].x * part[i].y;
+    }
+    weight = subgroupAdd(weight);
+    [[unroll]] for (uint i = 0; i < kOwn; i++)
+      if (lane + i * LANES < used) shares[g * SPLITS + lane + i * LANES] = part[i].x / weight;
+  }
+  barrier();
+  const uint kTogether = 8;
+  [[dont_unroll]] for (uint i = lane; i < GROUP * kVectors; i += LANES) {
+    uint g = i / kVectors, vector = i % kVectors;
+    vec4 y = vec4(0.0);
+    [[dont_unroll]] for (uint split = gl_SubgroupID; split < used; split += kTogether * SUBGROUPS) {
+      vec4 value[kTogether];
+      [[unroll]] for (uint n = 0; n < kTogether; n++)
+        value[n] = OthersVectors(split_row(g, min(split + n * SUBGROUPS, used - 1u))).v[vector];
+      [[unroll]] for (uint n = 0; n < kTogether; n++)
+        if (split + n * SUBGROUPS < used) y += shares[g * SPLITS + split + n * SUBGROUPS] * value[n];
+    }
+    pool[gl_SubgroupID * GROUP * kVectors + i] = y;
+  }
+  barrier();
+  [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < GROUP * kVectors; i += gl_WorkGroupSize.x) {
+    vec4 y = pool[i];
+    [[unroll]] for (uint n = 1; n < SUBGROUPS; n++) y += pool[n * GROUP * kVectors + i];
+    write_output(i / kVectors, i % kVectors, y);
+  }
+}
+
 void main() {
-  uint kv_head = gl_WorkGroupID.x, split = gl_WorkGroupID.y, splits = gl_NumWorkGroups.y;
+  uint kv_head = gl_WorkGroupID.x / PARTS, split = gl_WorkGroupID.y;
   uint lane = gl_SubgroupInvocationID;
   uint position = State(p.state).s.position, keys = position + 1u;
-  KeyRange range = split_range(keys, split, splits, LEAST_PAGES);
-  if (range.first >= range.end) return;  // attention_combine knows how many splits have keys
+  KeyRange range = split_range(keys, split, SPLITS, LEAST_PAGES);
+  if (range.first >= range.end) return;
+  uint used = splits_used(keys, SPLITS, LEAST_PAGES);
   uint base = range.first + gl_SubgroupID * LANES;
   uint64_t layer = layer_address(p.pages, p.layer_offset, min(base, range.end - 1u));
   prepare(kv_head, position, range.end == keys, split == 0u && p.query != 0ul);
@@ -320,11 +380,23 @@ void main() {
       weight += share * sums[n * GROUP + g];
       y += share * pool[n * GROUP * ROW_CELLS * 2u + i];
     }
-    if (WHOLE) y /= weight;
-    uint at = (kv_head * GROUP + g) * splits + split;
-    if (!WHOLE && d == 0u) Float2s(p.partial).v[at] = vec2(highest, weight);
-    Floats out_row = Floats(p.y + uint64_t(at * HEAD_WIDTH) * 4ul);
-    [[unroll]] for (uint n = 0; n < 4; n++)
-      if (HEAD_WIDTH % 8u == 0u || d + n < HEAD_WIDTH) out_row.v[d + n] = y[n];
+    if (used == 1u) {
+      write_output(g, d / 4u, y / weight);
+      continue;
+    }
+    if (d == 0u) OthersPairs(p.partial).v[(gl_WorkGroupID.x * GROUP + g) * SPLITS + split] = vec2(highest, weight);
+    OthersVectors(split_row(g, split)).v[d / 4u] = y;
   }
+  if (used == 1u) return;
+  // Written by all of this workgroup, then counted; whoever counts the last sees what all have written.
+  memoryBarrierBuffer();
+  barrier();
+  if (gl_LocalInvocationID.x == 0u) {
+    is_last = atomicAdd(OthersCounts(p.arrived).v[gl_WorkGroupID.x], 1u) + 1u == used;
+    if (is_last) OthersCounts(p.arrived).v[gl_WorkGroupID.x] = 0u;  // for the next layer
+  }
+  barrier();
+  if (!is_last) return;
+  memoryBarrierBuffer();
+  combine(used);
 }

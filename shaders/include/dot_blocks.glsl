@@ -119,23 +119,39 @@ float dot_part(Portion p, uint64_t row, uint portion, uint part, Q8Block x) {
 
 #elif FORMAT_Q6_K
 // Superblocks of 210 bytes leave rows aligned to 2. A portion is the pair of blocks, two apart, whose nibbles share bytes.
+// Its bytes are read in aligned words or, where lanes share a row (SUBGROUP), in aligned pieces of 16 bytes: fewer loads,
+// more shifting.
 const uint kParts = 2u;
 struct Portion {
-  uint low[9], high[9];  // aligned words
-  uint scales[2];        // two signed bytes of either block
-  uint d;                // half
+  uint low[12], high[12];  // of words the first nine only
+  uint scales[2];          // two signed bytes of either block
+  uint d;                  // half
 };
+
+uint64_t superblock(uint64_t row, uint portion) { return row + uint64_t((portion >> 2) * 210u); }
 
 Portion load_portion(uint64_t row, uint portion) {
   uint h = (portion >> 1) & 1u, l = portion & 1u;
-  uint64_t super = row + uint64_t((portion >> 2) * 210u), aligned = super & ~uint64_t(3);
-  Halves half_words = Halves(super);
-  Uints low = Uints(aligned + uint64_t(64u * h + 32u * l)), high = Uints(aligned + uint64_t(128u + 32u * h));
+  uint64_t super = superblock(row, portion);
+  uint64_t low_at = super + uint64_t(64u * h + 32u * l), high_at = super + uint64_t(128u + 32u * h);
   Portion p;
-  [[unroll]] for (uint j = 0; j < 9; j++) {
-    p.low[j] = low.v[j];
-    p.high[j] = high.v[j];
+  if (SUBGROUP) {
+    Uint4s low = Uint4s(low_at & ~uint64_t(15)), high = Uint4s(high_at & ~uint64_t(15));
+    [[unroll]] for (uint j = 0; j < 3; j++) {
+      uvec4 a = low.v[j], b = high.v[j];
+      [[unroll]] for (uint i = 0; i < 4; i++) {
+        p.low[4 * j + i] = a[i];
+        p.high[4 * j + i] = b[i];
+      }
+    }
+  } else {
+    Uints low = Uints(low_at & ~uint64_t(3)), high = Uints(high_at & ~uint64_t(3));
+    [[unroll]] for (uint j = 0; j < 9; j++) {
+      p.low[j] = low.v[j];
+      p.high[j] = high.v[j];
+    }
   }
+  Halves half_words = Halves(super);
   [[unroll]] for (uint part = 0; part < 2; part++) p.scales[part] = uint(half_words.v[96u + 4u * h + l + 2u * part]);
   p.d = uint(half_words.v[104]);
   return p;
@@ -144,16 +160,28 @@ uint block_of_part(uint portion, uint part) {
   return 8u * (portion >> 2) + 4u * ((portion >> 1) & 1u) + (portion & 1u) + 2u * part;
 }
 
-float dot_part(Portion p, uint64_t row, uint portion, uint part, Q8Block x) {
-  bool odd = (uint(row + uint64_t((portion >> 2) * 210u)) & 2u) != 0u;
-  uint bit_shift = 2u * (portion & 1u) + 4u * part;
-  int sums[2] = int[2](-32 * x.low, -32 * x.high);
-  [[unroll]] for (uint j = 0; j < 8; j++) {
-    uint nibbles = odd ? (p.low[j] >> 16) | (p.low[j + 1] << 16) : p.low[j];
-    uint bits = odd ? (p.high[j] >> 16) | (p.high[j + 1] << 16) : p.high[j];
-    sums[j / 4] += dot4(((nibbles >> (4u * part)) & 0x0F0F0F0Fu) | (((bits >> bit_shift) & 0x03030303u) << 4),
-                        x.q[j / 4u][j % 4u]);
+// The eight words that begin `offset` bytes, an even number, behind the first.
+void shift_words(uint w[12], uint offset, out uint result[8]) {
+  if (SUBGROUP) {
+    [[unroll]] for (uint j = 0; j < 10; j++) w[j] = (offset & 8u) != 0u ? w[j + 2] : w[j];
+    [[unroll]] for (uint j = 0; j < 9; j++) w[j] = (offset & 4u) != 0u ? w[j + 1] : w[j];
+    uint bits = 8u * (offset & 2u);
+    [[unroll]] for (uint j = 0; j < 8; j++) result[j] = uint(((uint64_t(w[j + 1]) << 32) | uint64_t(w[j])) >> bits);
+  } else {
+    bool odd = (offset & 2u) != 0u;
+    [[unroll]] for (uint j = 0; j < 8; j++) result[j] = odd ? (w[j] >> 16) | (w[j + 1] << 16) : w[j];
   }
+}
+
+float dot_part(Portion p, uint64_t row, uint portion, uint part, Q8Block x) {
+  uint offset = uint(superblock(row, portion)) & 15u, bit_shift = 2u * (portion & 1u) + 4u * part;
+  uint low[8], high[8];
+  shift_words(p.low, offset, low);
+  shift_words(p.high, offset, high);
+  int sums[2] = int[2](-32 * x.low, -32 * x.high);
+  [[unroll]] for (uint j = 0; j < 8; j++)
+    sums[j / 4] += dot4(((low[j] >> (4u * part)) & 0x0F0F0F0Fu) | (((high[j] >> bit_shift) & 0x03030303u) << 4),
+                        x.q[j / 4u][j % 4u]);
   int scales = int(p.scales[part]);
   return unpackHalf2x16(p.d).x * x.d * float(((scales << 24) >> 24) * sums[0] + ((scales << 16) >> 24) * sums[1]);
 }

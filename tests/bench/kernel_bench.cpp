@@ -250,6 +250,12 @@ class Bench {
 
   // One token's feed-forward in other shapes.
   Result<void> expert_shapes(std::uint32_t experts, std::uint32_t slots, std::uint32_t hidden, std::uint32_t width, const char* what) {
+    const DeviceMatrix router = matrix(DType::F32, experts, width);
+    const auto router_bytes = static_cast<double>(router.matrix_bytes());
+    FOVEA_TRY(time(fmt::format("router {}", what), 100, router_bytes, 0, [&](KernelRecorder& kernels, std::uint32_t turn) {
+      return record_matmul(kernels, {.weights = at_turn(router, turn), .x = input_.address(), .y = output_.address(), .state = state_.address(),
+                                     .x_stride = width, .y_stride = experts, .norm = {.weight = input_.address(), .epsilon = 1e-6f}});
+    }));
     const DeviceMatrix gate = matrix(DType::Q4_K, hidden, width, slots), down = matrix(DType::Q6_K, width, hidden, slots);
     const double gate_bytes = 2.0 * static_cast<double>(gate.matrix_bytes()) * slots,
                  down_bytes = static_cast<double>(down.matrix_bytes()) * slots;
@@ -392,7 +398,7 @@ class Bench {
       const char* what;
     };
     constexpr std::array kShapes{Shape{32, 4, 128, "qwen3-30b-a3b"}, Shape{16, 16, 128, "olmoe-1b-7b"}};
-    for (const std::uint32_t depth : {512u, 8192u, 32768u})
+    for (const std::uint32_t depth : {128u, 512u, 8192u, 32768u})
       for (const Shape& shape : kShapes) {
         const std::uint64_t page = std::uint64_t{2} * shape.kv_heads * shader::kPageKeys * shape.width * 2;
         const std::uint32_t pages = depth / shader::kPageKeys + 1;
@@ -403,27 +409,36 @@ class Bench {
         FOVEA_ASSIGN(const gpu::Buffer table, device_->create_buffer(addresses.size() * sizeof(std::uint64_t), gpu::MemoryUse::upload));
         FOVEA_TRY(device_->upload(table, 0, std::as_bytes(std::span(addresses))));
         FOVEA_TRY(set_state(depth - 1, 1));
-        FOVEA_TRY(time(fmt::format("decode attention f16, {}, depth {}", shape.what, depth), 4 * layers,
-                       static_cast<double>(depth) / shader::kPageKeys * static_cast<double>(page), 0,
-                       [&](KernelRecorder& kernels, std::uint32_t turn) {
-                         const AttentionShape attention{.query_heads = shape.query_heads, .kv_heads = shape.kv_heads,
-                                                        .head_width = shape.width,
-                                                        .pages = table.address() + std::uint64_t{turn % layers} * pages * 8,
-                                                        .state = state_.address()};
-                         const std::uint64_t values = scratch_.address(), partial = values + (std::uint64_t{12} << 20);
-                         const std::uint32_t width = shape.query_heads * shape.width;
-                         if (takes_rope_attention(kernels, attention))
-                           return record_rope_attention(
-                               kernels, {.rope = {.shape = attention, .qkv = input_.address(), .query_norm = input_.address(),
-                                                  .key_norm = input_.address(), .turns = input_.address(),
-                                                  .qkv_stride = width + 2 * shape.kv_heads * shape.width,
-                                                  .rope_width = shape.width, .norm = 1, .epsilon = 1e-6f},
-                                         .y = output_.address(), .values = values, .partial = partial,
-                                         .splits = attention_splits(kernels.facts(), shape.kv_heads)});
-                         return record_attention_decode(kernels, {.shape = attention, .query = input_.address(),
-                                                                  .y = output_.address(), .y_stride = width,
-                                                                  .values = values, .partial = partial});
-                       }));
+        const std::uint32_t group = shape.query_heads / shape.kv_heads;
+        for (const std::uint32_t heads : {0u, 1u, 2u, 4u, 8u})
+          for (const std::uint32_t least_pages : {1u, 2u, 4u}) {
+            const bool suits = heads == 0;
+            if (heads > group || (suits && least_pages != 1) || (depth > 8192 && least_pages != 1)) continue;
+            FOVEA_TRY(time(fmt::format("decode attention f16, {}, depth {}{}", shape.what, depth,
+                                       suits ? "" : fmt::format(", {} heads, {} pages", heads, least_pages)),
+                           4 * layers, static_cast<double>(depth) / shader::kPageKeys * static_cast<double>(page), 0,
+                           [&](KernelRecorder& kernels, std::uint32_t turn) {
+                             const AttentionShape attention{.query_heads = shape.query_heads, .kv_heads = shape.kv_heads,
+                                                            .head_width = shape.width,
+                                                            .pages = table.address() + std::uint64_t{turn % layers} * pages * 8,
+                                                            .state = state_.address()};
+                             const std::uint64_t values = scratch_.address(), partial = values + (std::uint64_t{12} << 20),
+                                                 arrived = values + (std::uint64_t{14} << 20);
+                             const std::uint32_t width = shape.query_heads * shape.width;
+                             if (takes_rope_attention(kernels, attention))
+                               return record_rope_attention(
+                                   kernels, {.rope = {.shape = attention, .qkv = input_.address(), .query_norm = input_.address(),
+                                                      .key_norm = input_.address(), .turns = input_.address(),
+                                                      .qkv_stride = width + 2 * shape.kv_heads * shape.width,
+                                                      .rope_width = shape.width, .norm = group == 1 ? 2u : 1u, .epsilon = 1e-6f},
+                                             .y = output_.address(), .values = values, .partial = partial, .arrived = arrived,
+                                             .splits = attention_splits(kernels.facts(), shape.kv_heads), .heads = heads,
+                                             .least_pages = suits ? 0 : least_pages});
+                             return record_attention_decode(kernels, {.shape = attention, .query = input_.address(),
+                                                                      .y = output_.address(), .y_stride = width,
+                                                                      .values = values, .partial = partial});
+                           }));
+          }
       }
     return {};
   }

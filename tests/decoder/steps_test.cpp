@@ -27,12 +27,11 @@ class Steps : public DecoderTest {
   }
 };
 
-TEST_F(Steps, of_a_layer_are_five_and_six_of_a_mixture_and_one_more_where_attention_is_split) {
+TEST_F(Steps, of_a_layer_are_five_and_six_of_a_mixture) {
   ModelShape shape{.name = "dense", .type = DType::F16};
-  const std::uint32_t split = attention_splits(device().facts(), shape.kv_heads) > 1 ? 1 : 0;
-  EXPECT_EQ(of_a_layer(shape), 5 + split);
+  EXPECT_EQ(of_a_layer(shape), 5u);
   shape = {.name = "mixture", .architecture = "qwen3moe", .type = DType::F16, .experts = 16, .used = 4};
-  EXPECT_EQ(of_a_layer(shape), 6 + split);
+  EXPECT_EQ(of_a_layer(shape), 6u);
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
     rope_.epsilon = 1e-6f;
   }
 
-  void check(std::uint32_t position, std::uint32_t splits) {
+  void check(std::uint32_t position, std::uint32_t splits, std::uint32_t heads = 0, std::uint32_t least_pages = 0) {
     SCOPED_TRACE("position " + std::to_string(position) + ", splits " + std::to_string(splits));
     const Case c = GetParam();
     const std::uint32_t row = c.query_heads * c.head_width, group = c.query_heads / c.kv_heads;
@@ -60,8 +60,10 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
     set_state(position, 1);
     const std::uint64_t pages = place(cache.table()), twin_pages = place(twin_cache.table());
 
-    GuardBuffer query = output(row), y = output(row), values = output(std::uint64_t{row} * splits),
-                partial = output(std::uint64_t{c.query_heads} * splits * 2);
+    const std::uint32_t padded_row = c.query_heads * ((c.head_width + 7) / 8 * 8);
+    GuardBuffer query = output(row), y = output(row), values = output(std::uint64_t{padded_row} * splits),
+                partial = output(std::uint64_t{c.query_heads} * splits * 2), arrived = output(c.query_heads);
+    arrived.set_initial<std::uint32_t>(std::vector<std::uint32_t>(c.query_heads, 0));
     run(
         [&](KernelRecorder& kernels, std::uint64_t state) {
           EXPECT_TRUE(takes_rope_attention(kernels, shape(cache, pages, state)));
@@ -72,9 +74,13 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
                                                  .y = y.address(),
                                                  .values = values.address(),
                                                  .partial = partial.address(),
-                                                 .splits = splits});
+                                                 .arrived = arrived.address(),
+                                                 .splits = splits,
+                                                 .heads = heads,
+                                                 .least_pages = least_pages});
         },
-        {&query, &y, &values, &partial, &cache.memory()}, ProductForm::gpu);
+        {&query, &y, &values, &partial, &arrived, &cache.memory()}, ProductForm::gpu);
+    EXPECT_TRUE(std::ranges::all_of(arrived.values<std::uint32_t>(), [](std::uint32_t count) { return count == 0; }));
 
     const std::uint32_t twin_splits = attention_splits(device().facts(), c.kv_heads);
     GuardBuffer twin_query = output(row), twin_y = output(row), twin_values = output(std::uint64_t{row} * twin_splits),
@@ -123,8 +129,9 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
       PagedCache cache = filled(position);
       set_state(position, 1);
       const std::uint64_t pages = place(cache.table());
-      GuardBuffer query = output(row), y = output(row), values = output(std::uint64_t{row} * 2),
-                  partial = output(std::uint64_t{c.query_heads} * 4);
+      GuardBuffer query = output(row), y = output(row), values = output(std::uint64_t{c.query_heads} * ((c.head_width + 7) / 8 * 8) * 2),
+                  partial = output(std::uint64_t{c.query_heads} * 4), arrived = output(c.query_heads);
+      arrived.set_initial<std::uint32_t>(std::vector<std::uint32_t>(c.query_heads, 0));
       run(
           [&](KernelRecorder& kernels, std::uint64_t state) {
             RopeStoreArgs rope = rope_;
@@ -134,9 +141,10 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
                                                    .y = y.address(),
                                                    .values = values.address(),
                                                    .partial = partial.address(),
+                                                   .arrived = arrived.address(),
                                                    .splits = 2});
           },
-          {&query, &y, &values, &partial, &cache.memory()}, ProductForm::gpu);
+          {&query, &y, &values, &partial, &arrived, &cache.memory()}, ProductForm::gpu);
       outputs.push_back(y.contents());
       if (!told) {
         EXPECT_TRUE(std::ranges::all_of(query.values<float>(), GuardBuffer::is_poison));
@@ -178,6 +186,12 @@ TEST_P(RopeAttention, equals_its_twin_and_the_reference_in_many_splits) {
   check(1024, 8);
   check(1023, 8);
   check(1600, 5);
+}
+
+TEST_P(RopeAttention, takes_all_query_heads_of_a_kv_head_in_one_workgroup_or_one_in_each) {
+  const std::uint32_t group = GetParam().query_heads / GetParam().kv_heads;
+  for (const std::uint32_t heads : {1u, group})
+    for (const std::uint32_t least_pages : {1u, 4u}) check(400, 4, heads, least_pages);
 }
 
 TEST_P(RopeAttention, leaves_no_queries_where_nobody_asks) { check_untold(200); }
