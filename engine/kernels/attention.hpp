@@ -38,6 +38,10 @@ struct AttentionArgs {
 [[nodiscard]] Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args);
 // Splits of the key range, a barrier, and their combination; one step where attention_splits is 1.
 [[nodiscard]] Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArgs& args);
+// How scores and values are multiplied: by lanes, or as matrices, on matrix cores where the device has them (tests: also
+// where it has none).
+enum class AttentionProducts { suit_device, in_lanes, as_matrices };
+
 // Norm, rotation, KV write and attention of one token in one step, for a recorder that folds steps.
 struct RopeAttentionArgs {
   RopeStoreArgs rope;         // its `query`: where rotated queries are left for the trace, or 0
@@ -46,12 +50,15 @@ struct RopeAttentionArgs {
   std::uint64_t partial = 0;  // scratch: float (query_heads, splits, 2)
   std::uint64_t arrived = 0;  // scratch: uint (query_heads), zeros before and after
   std::uint32_t splits = 1;   // of the key range
-  std::uint32_t heads = 0;        // query heads of a workgroup, a divisor of those of a KV head; 0: what suits
+  AttentionProducts products = AttentionProducts::suit_device;
+  std::uint32_t heads = 0;        // query heads of a workgroup, a divisor of those of a KV head; 0: what suits. In lanes.
   std::uint32_t least_pages = 0;  // of a split; 0: what suits
 };
 [[nodiscard]] Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args);
 // Whether this device has the shared memory for it; else the steps stay apart.
 [[nodiscard]] bool takes_rope_attention(const KernelRecorder& kernels, const AttentionShape& shape);
+// Whether its products can be those of matrices, with or without matrix cores.
+[[nodiscard]] bool takes_matrices(const KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t splits);
 
 // How many splits decode uses on this device; the scratch above is sized by it.
 [[nodiscard]] std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_heads);

@@ -34,10 +34,6 @@ layout(constant_id = 10) const uint PARTS = 1;       // workgroups that share a 
 #include "shaders/include/state.glsl"
 
 layout(push_constant, scalar) uniform Push { RopeAttentionPush p; };
-// What another workgroup of this dispatch writes.
-layout(buffer_reference, scalar, buffer_reference_align = 16) coherent buffer OthersVectors { vec4 v[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 8) coherent buffer OthersPairs { vec2 v[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 4) coherent buffer OthersCounts { uint v[]; };
 
 const float kMinusInfinity = -3.0e38;
 const uint QUARTER = LANES / 4;
@@ -75,49 +71,10 @@ const bool ALL_LANES = SLOTS * ROW_CELLS == LANES && LANES % (SLOTS * BATCH) == 
 const uint QUERY_VECTORS = GROUP * QUERY_STRIDE, SUM_VECTORS = SUBGROUPS * GROUP * ROW_CELLS * 2;
 shared vec4 pool[QUERY_VECTORS > SUM_VECTORS ? QUERY_VECTORS : SUM_VECTORS];  // queries, then the subgroups' sums
 shared float maxima[SUBGROUPS * GROUP], sums[SUBGROUPS * GROUP];
-shared float shares[GROUP * SPLITS];  // of the splits in the output
-shared bool is_last;
 
 void put_query(uint g, uint d, float x) { pool[g * QUERY_STRIDE + d / 4u][d % 4u] = x; }
 
-void prepare_query(uint g, uint position, bool publish) {
-  uint head = gl_WorkGroupID.x * GROUP + g;
-  RopeHead query = rope_head(p.qkv, head, p.query_heads, p.query_norm, p.epsilon);
-  [[dont_unroll]] for (uint i = gl_SubgroupInvocationID; i < HEAD_WIDTH / 2u; i += LANES) {
-    RopePair pair = rope_pair(query, i, position, p.turns);
-    put_query(g, pair.at.x, pair.x.x);
-    put_query(g, pair.at.y, pair.x.y);
-    if (publish) {
-      Floats target = Floats(p.query + uint64_t(head * HEAD_WIDTH) * 4ul);
-      target.v[pair.at.x] = pair.x.x;
-      target.v[pair.at.y] = pair.x.y;
-    }
-  }
-  for (uint d = HEAD_WIDTH + gl_SubgroupInvocationID; d < QUERY_STRIDE * 4u; d += LANES) put_query(g, d, 0.0);
-}
-
-// Queries into shared memory and the newest key and value into the cache. Ends with a barrier behind which this
-// workgroup, and no other, reads them back.
-void prepare(uint kv_head, uint position, bool newest, bool publish) {
-  KvSlot slot = KvSlot(layer_address(p.pages, p.layer_offset, position), p.kv_heads, kv_head, position);
-  uint64_t keys = p.qkv + uint64_t(p.query_heads * HEAD_WIDTH) * 4ul;
-  [[dont_unroll]] for (uint h = gl_SubgroupID; h < GROUP + (newest ? 2u : 0u); h += SUBGROUPS) {
-    if (h < GROUP)
-      prepare_query(h, position, publish);
-    else if (h == GROUP)
-      keep_key(slot, rope_head(keys, kv_head, p.kv_heads, p.key_norm, p.epsilon), p.turns);
-    else
-      keep_value(slot, keys + uint64_t((p.kv_heads + kv_head) * HEAD_WIDTH) * 4ul);
-  }
-#if KV_Q8_0
-  if (newest) {
-    barrier();
-    write_kept(slot, true, true);
-  }
-#endif
-  controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, gl_StorageSemanticsBuffer | gl_StorageSemanticsShared,
-                 gl_SemanticsAcquireRelease);
-}
+#include "shaders/include/newest_token.glsl"
 
 // This layer's part of the page of `key`, where `first` is that of the step's first key.
 uint64_t layer_of(uint key, uint64_t first) {
@@ -213,56 +170,9 @@ float own_score(vec4 s) {
   return (odd ? pair.y : pair.x) + subgroupShuffleXor(odd ? pair.x : pair.y, kPartStride);
 }
 
-const uint kVectors = ROW_CELLS * 2;  // of a head
-uint64_t split_row(uint g, uint split) {
-  return p.values + uint64_t(((gl_WorkGroupID.x * GROUP + g) * SPLITS + split) * kVectors) * 16ul;
-}
-void write_output(uint g, uint vector, vec4 y) {
-  Floats out_row = Floats(p.y + uint64_t((gl_WorkGroupID.x * GROUP + g) * HEAD_WIDTH) * 4ul);
-  [[unroll]] for (uint n = 0; n < 4; n++)
-    if (HEAD_WIDTH % 8u == 0u || vector * 4u + n < HEAD_WIDTH) out_row.v[vector * 4u + n] = y[n];
-}
-
-// Puts `used` splits together. Subgroups share them: first by heads for the shares, then by splits for the sums.
-void combine(uint used) {
-  uint lane = gl_SubgroupInvocationID;
-  const uint kOwn = (SPLITS + LANES - 1) / LANES;
-  [[dont_unroll]] for (uint g = gl_SubgroupID; g < GROUP; g += SUBGROUPS) {
-    OthersPairs partial = OthersPairs(p.partial + uint64_t((gl_WorkGroupID.x * GROUP + g) * SPLITS) * 8ul);
-    vec2 part[kOwn];
-    float highest = kMinusInfinity, weight = 0.0;
-    [[unroll]] for (uint i = 0; i < kOwn; i++) part[i] = partial.v[min(lane + i * LANES, used - 1u)];
-    [[unroll]] for (uint i = 0; i < kOwn; i++) highest = max(highest, part[i].x);
-    highest = subgroupMax(highest);
-    [[unroll]] for (uint i = 0; i < kOwn; i++) {
-      part[i].x = lane + i * LANES < used ? exp(part[i].x - highest) : 0.0;
-      weight += part[i].x * part[i].y;
-    }
-    weight = subgroupAdd(weight);
-    [[unroll]] for (uint i = 0; i < kOwn; i++)
-      if (lane + i * LANES < used) shares[g * SPLITS + lane + i * LANES] = part[i].x / weight;
-  }
-  barrier();
-  const uint kTogether = 8;
-  [[dont_unroll]] for (uint i = lane; i < GROUP * kVectors; i += LANES) {
-    uint g = i / kVectors, vector = i % kVectors;
-    vec4 y = vec4(0.0);
-    [[dont_unroll]] for (uint split = gl_SubgroupID; split < used; split += kTogether * SUBGROUPS) {
-      vec4 value[kTogether];
-      [[unroll]] for (uint n = 0; n < kTogether; n++)
-        value[n] = OthersVectors(split_row(g, min(split + n * SUBGROUPS, used - 1u))).v[vector];
-      [[unroll]] for (uint n = 0; n < kTogether; n++)
-        if (split + n * SUBGROUPS < used) y += shares[g * SPLITS + split + n * SUBGROUPS] * value[n];
-    }
-    pool[gl_SubgroupID * GROUP * kVectors + i] = y;
-  }
-  barrier();
-  [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < GROUP * kVectors; i += gl_WorkGroupSize.x) {
-    vec4 y = pool[i];
-    [[unroll]] for (uint n = 1; n < SUBGROUPS; n++) y += pool[n * GROUP * kVectors + i];
-    write_output(i / kVectors, i % kVectors, y);
-  }
-}
+void put_sum(uint i, vec4 x) { pool[i] = x; }
+vec4 sum_at(uint i) { return pool[i]; }
+#include "shaders/include/split_sums.glsl"
 
 void main() {
   uint kv_head = gl_WorkGroupID.x / PARTS, split = gl_WorkGroupID.y;
@@ -273,6 +183,10 @@ void main() {
   uint used = splits_used(keys, SPLITS, LEAST_PAGES);
   uint base = range.first + gl_SubgroupID * LANES;
   uint64_t layer = layer_address(p.pages, p.layer_offset, min(base, range.end - 1u));
+  const uint kBehind = QUERY_STRIDE * 4u - HEAD_WIDTH;
+  if (kBehind > 0u)
+    for (uint i = gl_LocalInvocationID.x; i < GROUP * kBehind; i += gl_WorkGroupSize.x)
+      put_query(i / max(kBehind, 1u), HEAD_WIDTH + i % max(kBehind, 1u), 0.0);
   prepare(kv_head, position, range.end == keys, split == 0u && p.query != 0ul);
 
   vec4 acc[GROUP * CELLS * 2];
@@ -370,33 +284,17 @@ void main() {
   }
   barrier();
   // The workgroup's: over its subgroups, in their order.
-  [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < GROUP * ROW_CELLS * 2u; i += gl_WorkGroupSize.x) {
-    uint g = i / (ROW_CELLS * 2u), d = i % (ROW_CELLS * 2u) * 4u;
+  [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < GROUP * kVectors; i += gl_WorkGroupSize.x) {
+    uint g = i / kVectors, d = i % kVectors * 4u;
     float highest = maxima[g], weight = 0.0;
     [[unroll]] for (uint n = 1; n < SUBGROUPS; n++) highest = max(highest, maxima[n * GROUP + g]);
     vec4 y = vec4(0.0);
     [[unroll]] for (uint n = 0; n < SUBGROUPS; n++) {
       float share = exp(maxima[n * GROUP + g] - highest);
       weight += share * sums[n * GROUP + g];
-      y += share * pool[n * GROUP * ROW_CELLS * 2u + i];
+      y += share * pool[n * GROUP * kVectors + i];
     }
-    if (used == 1u) {
-      write_output(g, d / 4u, y / weight);
-      continue;
-    }
-    if (d == 0u) OthersPairs(p.partial).v[(gl_WorkGroupID.x * GROUP + g) * SPLITS + split] = vec2(highest, weight);
-    OthersVectors(split_row(g, split)).v[d / 4u] = y;
+    leave(g, d / 4u, y, highest, weight, split, used);
   }
-  if (used == 1u) return;
-  // Written by all of this workgroup, then counted; whoever counts the last sees what all have written.
-  memoryBarrierBuffer();
-  barrier();
-  if (gl_LocalInvocationID.x == 0u) {
-    is_last = atomicAdd(OthersCounts(p.arrived).v[gl_WorkGroupID.x], 1u) + 1u == used;
-    if (is_last) OthersCounts(p.arrived).v[gl_WorkGroupID.x] = 0u;  // for the next layer
-  }
-  barrier();
-  if (!is_last) return;
-  memoryBarrierBuffer();
-  combine(used);
+  finish(used);
 }

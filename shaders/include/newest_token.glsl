@@ -1,0 +1,46 @@
+// Norm and rotation of the queries that a workgroup takes, and the write of the newest key and value to the cache.
+//
+// Needs what kv_store.glsl needs, GROUP, SUBGROUPS, LANES, push constants `p` (RopeAttentionPush) and
+// put_query(g, d, x), which keeps dimension d of the g-th query in shared memory.
+#ifndef FOVEA_NEWEST_TOKEN_GLSL
+#define FOVEA_NEWEST_TOKEN_GLSL
+
+void prepare_query(uint g, uint position, bool publish) {
+  uint head = gl_WorkGroupID.x * GROUP + g;
+  RopeHead query = rope_head(p.qkv, head, p.query_heads, p.query_norm, p.epsilon);
+  [[dont_unroll]] for (uint i = gl_SubgroupInvocationID; i < HEAD_WIDTH / 2u; i += LANES) {
+    RopePair pair = rope_pair(query, i, position, p.turns);
+    put_query(g, pair.at.x, pair.x.x);
+    put_query(g, pair.at.y, pair.x.y);
+    if (publish) {
+      Floats target = Floats(p.query + uint64_t(head * HEAD_WIDTH) * 4ul);
+      target.v[pair.at.x] = pair.x.x;
+      target.v[pair.at.y] = pair.x.y;
+    }
+  }
+}
+
+// Queries into shared memory and the newest key and value into the cache. Ends with a barrier behind which this
+// workgroup, and no other, reads them back.
+void prepare(uint kv_head, uint position, bool newest, bool publish) {
+  KvSlot slot = KvSlot(layer_address(p.pages, p.layer_offset, position), p.kv_heads, kv_head, position);
+  uint64_t keys = p.qkv + uint64_t(p.query_heads * HEAD_WIDTH) * 4ul;
+  [[dont_unroll]] for (uint h = gl_SubgroupID; h < GROUP + (newest ? 2u : 0u); h += SUBGROUPS) {
+    if (h < GROUP)
+      prepare_query(h, position, publish);
+    else if (h == GROUP)
+      keep_key(slot, rope_head(keys, kv_head, p.kv_heads, p.key_norm, p.epsilon), p.turns);
+    else
+      keep_value(slot, keys + uint64_t((p.kv_heads + kv_head) * HEAD_WIDTH) * 4ul);
+  }
+#if KV_Q8_0
+  if (newest) {
+    barrier();
+    write_kept(slot, true, true);
+  }
+#endif
+  controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, gl_StorageSemanticsBuffer | gl_StorageSemanticsShared,
+                 gl_SemanticsAcquireRelease);
+}
+
+#endif

@@ -1,0 +1,95 @@
+// What the workgroups of a split attention leave, and its end: the one that is last to leave its sums puts all of them
+// together, in the order of the splits, so that it does not matter which one it is. Where one split holds all keys its
+// sums are the output.
+//
+// Needs HEAD_WIDTH, GROUP, LANES, SUBGROUPS, SPLITS, push constants `p` (RopeAttentionPush), and room for
+// SUBGROUPS * GROUP * kVectors vectors in shared memory: put_sum(i, vec4), sum_at(i).
+#ifndef FOVEA_SPLIT_SUMS_GLSL
+#define FOVEA_SPLIT_SUMS_GLSL
+
+// What another workgroup of this dispatch writes.
+layout(buffer_reference, scalar, buffer_reference_align = 16) coherent buffer OthersVectors { vec4 v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 8) coherent buffer OthersPairs { vec2 v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 4) coherent buffer OthersCounts { uint v[]; };
+
+const uint kVectors = (HEAD_WIDTH + 7) / 8 * 2;  // of a head
+shared float shares[GROUP * SPLITS];             // of the splits in the output
+shared bool is_last;
+
+uint64_t split_row(uint g, uint split) {
+  return p.values + uint64_t(((gl_WorkGroupID.x * GROUP + g) * SPLITS + split) * kVectors) * 16ul;
+}
+void write_output(uint g, uint vector, vec4 y) {
+  Floats out_row = Floats(p.y + uint64_t((gl_WorkGroupID.x * GROUP + g) * HEAD_WIDTH) * 4ul);
+  [[unroll]] for (uint n = 0; n < 4; n++)
+    if (HEAD_WIDTH % 8u == 0u || vector * 4u + n < HEAD_WIDTH) out_row.v[vector * 4u + n] = y[n];
+}
+
+// Puts `used` splits together. Subgroups share them: first by heads for the shares, then by splits for the sums.
+void combine(uint used) {
+  uint lane = gl_SubgroupInvocationID;
+  const uint kOwn = (SPLITS + LANES - 1) / LANES;
+  [[dont_unroll]] for (uint g = gl_SubgroupID; g < GROUP; g += SUBGROUPS) {
+    OthersPairs partial = OthersPairs(p.partial + uint64_t((gl_WorkGroupID.x * GROUP + g) * SPLITS) * 8ul);
+    vec2 part[kOwn];
+    float highest = kMinusInfinity, weight = 0.0;
+    [[unroll]] for (uint i = 0; i < kOwn; i++) part[i] = partial.v[min(lane + i * LANES, used - 1u)];
+    [[unroll]] for (uint i = 0; i < kOwn; i++) highest = max(highest, part[i].x);
+    highest = subgroupMax(highest);
+    [[unroll]] for (uint i = 0; i < kOwn; i++) {
+      part[i].x = lane + i * LANES < used ? exp(part[i].x - highest) : 0.0;
+      weight += part[i].x * part[i].y;
+    }
+    weight = subgroupAdd(weight);
+    [[unroll]] for (uint i = 0; i < kOwn; i++)
+      if (lane + i * LANES < used) shares[g * SPLITS + lane + i * LANES] = part[i].x / weight;
+  }
+  barrier();
+  const uint kTogether = 8;
+  [[dont_unroll]] for (uint i = lane; i < GROUP * kVectors; i += LANES) {
+    uint g = i / kVectors, vector = i % kVectors;
+    vec4 y = vec4(0.0);
+    [[dont_unroll]] for (uint split = gl_SubgroupID; split < used; split += kTogether * SUBGROUPS) {
+      vec4 value[kTogether];
+      [[unroll]] for (uint n = 0; n < kTogether; n++)
+        value[n] = OthersVectors(split_row(g, min(split + n * SUBGROUPS, used - 1u))).v[vector];
+      [[unroll]] for (uint n = 0; n < kTogether; n++)
+        if (split + n * SUBGROUPS < used) y += shares[g * SPLITS + split + n * SUBGROUPS] * value[n];
+    }
+    put_sum(gl_SubgroupID * GROUP * kVectors + i, y);
+  }
+  barrier();
+  [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < GROUP * kVectors; i += gl_WorkGroupSize.x) {
+    vec4 y = sum_at(i);
+    [[unroll]] for (uint n = 1; n < SUBGROUPS; n++) y += sum_at(n * GROUP * kVectors + i);
+    write_output(i / kVectors, i % kVectors, y);
+  }
+}
+
+// Unnormalised sums of one query head, four dimensions.
+void leave(uint g, uint vector, vec4 y, float highest, float weight, uint split, uint used) {
+  if (used == 1u) {
+    write_output(g, vector, y / weight);
+    return;
+  }
+  if (vector == 0u) OthersPairs(p.partial).v[(gl_WorkGroupID.x * GROUP + g) * SPLITS + split] = vec2(highest, weight);
+  OthersVectors(split_row(g, split)).v[vector] = y;
+}
+
+// Called by the whole workgroup when it has left its sums.
+void finish(uint used) {
+  if (used == 1u) return;
+  // Written by all of this workgroup, then counted: whoever counts the last sees what all have written.
+  memoryBarrierBuffer();
+  barrier();
+  if (gl_LocalInvocationID.x == 0u) {
+    is_last = atomicAdd(OthersCounts(p.arrived).v[gl_WorkGroupID.x], 1u) + 1u == used;
+    if (is_last) OthersCounts(p.arrived).v[gl_WorkGroupID.x] = 0u;  // for the next layer
+  }
+  barrier();
+  if (!is_last) return;
+  memoryBarrierBuffer();
+  combine(used);
+}
+
+#endif
