@@ -50,6 +50,8 @@ std::uint64_t Activations::lay_out(const gpu::DeviceFacts& facts, const ModelCon
   take(hidden, tokens * slots * strides.hidden);
   take(logits, std::uint64_t{logit_rows} * config.vocabulary);
   take(words, q8_words(static_cast<std::uint32_t>(std::max<std::uint64_t>({strides.width, strides.attended, slots * strides.hidden}) + 31)));
+  take(residual_words, q8_words(strides.width + 31));
+  take(attended_words, q8_words(strides.attended + 31));
   return at - base;
 }
 

@@ -43,7 +43,10 @@ class Activations {
   std::uint64_t hidden = 0;     // float (T * S, hidden)
   std::uint64_t partial = 0;    // float (T * S, width)
   std::uint64_t logits = 0;     // float (logit_rows, vocabulary)
-  std::uint64_t words = 0;      // what a product of one token reads in 8 bits (shaders/interface/dot.h), S inputs at most
+  // What products of one token read in 8 bits (shaders/interface/dot.h).
+  std::uint64_t words = 0;           // any of them, S inputs at most
+  std::uint64_t residual_words = 0;  // the residual, as a product leaves it
+  std::uint64_t attended_words = 0;
 
   [[nodiscard]] const gpu::Buffer& buffer() const { return buffer_; }
   [[nodiscard]] const gpu::Buffer& dispatch() const { return dispatch_; }

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/kernels/attention.hpp"
 #include "engine/kernels/sample.hpp"
 #include "shaders/interface/step_state.h"
 
@@ -175,7 +176,7 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
   const ForwardPass pass{.config = config_, .weights = weights_, .activations = activations_, .cache = *cache_,
                          .state = state_.address(), .history = history_.address(),
                          .logits = key.kind == StepKind::logits ? all_logits_.address() : activations_.logits,
-                         .activation_type = options_.activation_type};
+                         .activation_type = options_.activation_type, .deep = key.deep};
   const Head head = key.kind == StepKind::fill ? Head::none : key.kind == StepKind::draw ? Head::last_logits : Head::all_logits;
   if (key.decode) decode_activations_ = pass.decode_activations(kernels);
   const CaptureLayout layout = key.rows ? capture_layout(target) : CaptureLayout{};
@@ -228,6 +229,7 @@ Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   key.routing = records_routing();
   key.rows = !row_order_.empty();
   key.timed = timing_;
+  key.deep = key.decode && position_ >= kDeepAttention;
   FOVEA_TRY(cache_->reserve(position_ + tokens));
   FOVEA_ASSIGN(const gpu::CommandPlan* recorded, plan(key));
   Step step{.kind = key.kind, .decode = key.decode, .slot = key.slot, .first_position = position_, .tokens = tokens,
@@ -272,8 +274,10 @@ Result<StepRecord> Decoder::finish(const Step& step) {
 
 Result<void> Decoder::warm_up() {
   const bool routing = records_routing(), rows = !row_order_.empty();
-  for (std::uint32_t slot = 0; slot < kStepsInFlight; ++slot)
-    FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows}));
+  for (const bool deep : {false, true})
+    for (std::uint32_t slot = 0; slot < kStepsInFlight; ++slot)
+      if (!deep || options_.context > kDeepAttention)
+        FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows, .deep = deep}));
   FOVEA_TRY(plan({.decode = false, .slot = 0, .tokens = bucket(2, StepKind::draw), .kind = StepKind::draw, .routing = routing, .rows = rows}));
   if (!device_.facts().cpu || options_.context < 3) return {};
   // A CPU driver generates code at a pipeline's first dispatch, not when the pipeline is made: take every kernel once.
@@ -293,7 +297,8 @@ Result<std::vector<gpu::TagTime>> Decoder::profile(std::uint32_t tokens) {
   // A recording of its own, so that timestamps never slow down the plans that runs replay.
   const StepKind kind = StepKind::draw;
   FOVEA_ASSIGN(const gpu::CommandPlan timed,
-               record({.decode = decode, .slot = 0, .tokens = decode ? 1 : bucket(tokens, kind), .kind = kind, .timed = true}));
+               record({.decode = decode, .slot = 0, .tokens = decode ? 1 : bucket(tokens, kind), .kind = kind, .timed = true,
+                       .deep = decode && position_ >= kDeepAttention}));
   const std::uint32_t before = position_;
   position_ = std::min(position_, options_.context - tokens);
   FOVEA_TRY(write_state(tokens));

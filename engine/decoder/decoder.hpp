@@ -128,6 +128,7 @@ class Decoder {
     std::uint32_t slot = 0, tokens = 1;
     StepKind kind = StepKind::draw;
     bool routing = false, rows = false, timed = false;
+    bool deep = false;  // decoding: attention over many keys
     auto operator<=>(const PlanKey&) const = default;
   };
   // Host-readable results of one step in flight.

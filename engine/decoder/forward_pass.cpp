@@ -20,9 +20,13 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
 }
 
 Result<ForwardPass::NormedRows> ForwardPass::record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens,
-                                                         const DeviceMatrix& reader, bool last_only) const {
+                                                         const DeviceMatrix& reader, const DeviceMatrix* writer,
+                                                         bool last_only) const {
   const FoldedNorm norm{.weight = weight, .epsilon = config.norm_epsilon};
-  if (tokens == 1 && kernels.folds_steps()) return NormedRows{activations.x, norm};
+  if (tokens == 1 && kernels.folds_steps()) {
+    if (writer == nullptr || !hands_on(kernels, tokens, *writer, reader)) return NormedRows{activations.x, norm};
+    return NormedRows{activations.x, norm, activations.residual_words, true};
+  }
   kernels.plan().tag("norm");
   if (uses_dot(kernels, tokens, reader)) {
     FOVEA_TRY(record_quantize(kernels, {.x = activations.x, .q8 = activations.words, .y = activations.normed,
@@ -41,6 +45,22 @@ bool ForwardPass::uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, 
   return tokens == 1 && activation_type == ActivationType::q8_0 && takes_dot(kernels, matrix);
 }
 
+ForwardPass::NormAhead ForwardPass::norm_after(std::uint32_t layer) const {
+  if (layer + 1 == config.layers) return {weights.output_norm, &weights.output};
+  return {weights.layers[layer + 1].attention_norm, &weights.layers[layer + 1].qkv.front()};
+}
+
+bool ForwardPass::hands_on(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer,
+                           const DeviceMatrix& reader) const {
+  return uses_dot(kernels, tokens, writer) && uses_dot(kernels, tokens, reader) && leaves_next(kernels, writer.rows);
+}
+
+NextInput ForwardPass::next_input(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer,
+                                  const NormAhead& ahead) const {
+  if (!hands_on(kernels, tokens, writer, *ahead.reader)) return {};
+  return {activations.residual_words, ahead.weight};
+}
+
 ActivationType ForwardPass::decode_activations(const KernelRecorder& kernels) const {
   const auto takes = [&](const DeviceMatrix& matrix) { return uses_dot(kernels, 1, matrix); };
   const auto layer_takes = [&](const DeviceLayer& layer) {
@@ -50,7 +70,8 @@ ActivationType ForwardPass::decode_activations(const KernelRecorder& kernels) co
 }
 
 DotInput ForwardPass::dot_input(const NormedRows& rows) {
-  return rows.words != 0 ? DotInput{.address = rows.words, .rounded = true} : DotInput{.address = rows.x, .norm = rows.norm};
+  if (rows.words == 0) return {.address = rows.x, .norm = rows.norm};
+  return {.address = rows.words, .norm = rows.norm, .rounded = true, .norm_pending = rows.norm_pending};
 }
 
 Result<DotInput> ForwardPass::record_rounding(KernelRecorder& kernels, std::uint64_t x, std::uint32_t width, std::uint32_t stride,
@@ -69,7 +90,8 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   const AttentionShape shape{.query_heads = config.query_heads, .kv_heads = config.kv_heads, .head_width = config.head_width,
                              .tokens = tokens, .layer_offset = cache.layer_offset(layer), .pages = cache.page_table(), .state = state,
                              .kv = cache.type()};
-  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.attention_norm, tokens, w.qkv.front(), false));
+  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.attention_norm, tokens, w.qkv.front(),
+                                                      layer > 0 ? &weights.layers[layer - 1].down : nullptr, false));
 
   kernels.plan().tag("qkv");
   std::uint32_t column = 0;  // of this projection in a qkv row
@@ -91,10 +113,13 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
                            .key_norm = w.key_norm, .turns = weights.turns, .qkv_stride = a.strides.qkv,
                            .rope_width = config.rope_width, .halves = config.rope_layout == RopeLayout::halves,
                            .norm = static_cast<std::uint32_t>(config.qk_norm), .epsilon = config.norm_epsilon};
-  if (tokens == 1 && takes_rope_attention(kernels, shape)) {
+  const bool folded = tokens == 1 && takes_rope_attention(kernels, shape);
+  const bool rounds = folded && uses_dot(kernels, tokens, w.attention_output) && config.head_width % 32 == 0;
+  if (folded) {
     kernels.plan().tag("attention");
-    RopeAttentionArgs attention{.rope = rope, .y = a.attended, .values = a.split_values, .partial = a.split_partial,
-                                .arrived = a.split_arrived, .splits = attention_splits(kernels.facts(), config.kv_heads)};
+    RopeAttentionArgs attention{.rope = rope, .y = rounds ? a.attended_words : a.attended, .rounded = rounds, .values = a.split_values, .partial = a.split_partial,
+                                .arrived = a.split_arrived, .splits = attention_splits(kernels.facts(), config.kv_heads),
+                                .deep = deep};
     if (!captured) attention.rope.query = 0;
     FOVEA_TRY(record_rope_attention(kernels, attention));
     // Attention rows read its queries and the newest key.
@@ -120,12 +145,13 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   kernels.plan().barrier();
 
   if (uses_dot(kernels, tokens, w.attention_output)) {
-    DotInput heads{.address = a.attended};
+    DotInput heads{.address = rounds ? a.attended_words : a.attended, .rounded = rounds};
     if (!kernels.folds_steps()) {
       FOVEA_ASSIGN(heads, record_rounding(kernels, a.attended, w.attention_output.columns, a.strides.attended, 1));
     }
     kernels.plan().tag("attention output");
-    FOVEA_TRY(record_matvec_dot(kernels, {.weights = w.attention_output, .x = heads, .y = a.x, .accumulate = true}));
+    FOVEA_TRY(record_matvec_dot(kernels, {.weights = w.attention_output, .x = heads, .y = a.x, .accumulate = true,
+                                        .next = next_input(kernels, tokens, w.attention_output, {w.feed_forward_norm, &w.gate})}));
   } else {
     kernels.plan().tag("attention output");
     FOVEA_TRY(record_matmul(kernels, {.weights = w.attention_output, .x = a.attended, .y = a.x, .state = state,
@@ -139,7 +165,7 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
 Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens) const {
   const DeviceLayer& w = weights.layers[layer];
   const Activations& a = activations;
-  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.feed_forward_norm, tokens, w.gate, false));
+  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.feed_forward_norm, tokens, w.gate, &w.attention_output, false));
 
   ExpertBatch batch{.tokens = tokens, .state = state};
   if (config.mixture()) {
@@ -188,13 +214,14 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
                                               .norm = input.norm}));
   }
   kernels.plan().barrier();
-  FOVEA_TRY(record_down(kernels, w.down, batch, rounds));
+  FOVEA_TRY(record_down(kernels, layer, batch, rounds));
   kernels.plan().barrier();
   return {};
 }
 
-Result<void> ForwardPass::record_down(KernelRecorder& kernels, const DeviceMatrix& down, const ExpertBatch& batch,
+Result<void> ForwardPass::record_down(KernelRecorder& kernels, std::uint32_t layer, const ExpertBatch& batch,
                                       bool rounded) const {
+  const DeviceMatrix& down = weights.layers[layer].down;
   const Activations& a = activations;
   if (uses_dot(kernels, batch.tokens, down)) {
     DotInput hidden{.address = a.words, .rounded = true};
@@ -202,9 +229,11 @@ Result<void> ForwardPass::record_down(KernelRecorder& kernels, const DeviceMatri
       FOVEA_ASSIGN(hidden, record_rounding(kernels, a.hidden, down.columns, a.strides.hidden, config.mixture() ? batch.slots : 1));
     }
     kernels.plan().tag("down");
-    if (!config.mixture()) return record_matvec_dot(kernels, {.weights = down, .x = hidden, .y = a.x, .accumulate = true});
+    const NextInput next = next_input(kernels, batch.tokens, down, norm_after(layer));
+    if (!config.mixture())
+      return record_matvec_dot(kernels, {.weights = down, .x = hidden, .y = a.x, .accumulate = true, .next = next});
     return record_expert_down_dot(kernels, batch, {.down = down, .act = hidden.address, .x = a.x,
-                                                   .act_stride = q8_words(down.columns)});
+                                                   .act_stride = q8_words(down.columns), .next = next});
   }
   kernels.plan().tag("down");
   if (config.mixture())
@@ -218,7 +247,8 @@ Result<void> ForwardPass::record_down(KernelRecorder& kernels, const DeviceMatri
 Result<void> ForwardPass::record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head) const {
   if (head == Head::none) return {};
   const bool last = head == Head::last_logits;
-  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, weights.output_norm, tokens, weights.output, last));
+  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, weights.output_norm, tokens, weights.output,
+                                                      &weights.layers.back().down, last));
   kernels.plan().tag("output");
   if (uses_dot(kernels, tokens, weights.output)) {
     FOVEA_TRY(record_matvec_dot(kernels, {.weights = weights.output, .x = dot_input(input), .y = logits}));

@@ -41,6 +41,7 @@ struct ForwardPass {
   std::uint64_t history = 0;   // uint (context): token ids by position
   std::uint64_t logits = 0;    // float (rows, vocabulary): one row, or one per token for Head::all_logits
   ActivationType activation_type = ActivationType::f32;
+  bool deep = false;           // of one token: its position is kDeepAttention or more
 
   // Records embedding, layers and head for up to `tokens` tokens (the step state says how many there are).
   [[nodiscard]] Result<void> record(KernelRecorder& kernels, std::uint32_t tokens, Head head, const CaptureLayout* capture) const;
@@ -50,18 +51,28 @@ struct ForwardPass {
  private:
   [[nodiscard]] Result<void> record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
   [[nodiscard]] Result<void> record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens) const;
-  [[nodiscard]] Result<void> record_down(KernelRecorder& kernels, const DeviceMatrix& down, const ExpertBatch& batch,
-                                         bool rounded) const;
+  [[nodiscard]] Result<void> record_down(KernelRecorder& kernels, std::uint32_t layer, const ExpertBatch& batch, bool rounded) const;
   [[nodiscard]] Result<void> record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head) const;
   // The residual's rows as products behind a norm read them: normed by a step of its own, or on the way in.
   struct NormedRows {
     std::uint64_t x = 0;
     FoldedNorm norm;
-    std::uint64_t words = 0;   // the same in 8 bits, where a step of its own made them
+    std::uint64_t words = 0;   // the same in 8 bits, made by a step of its own or left by the product before
+    bool norm_pending = false; // of the words: only multiplied with the norm's weights
   };
-  // `reader`: the largest product that reads the rows; it decides whether they are made in 8 bits too.
+  // `reader`: the largest product that reads the rows; it decides whether they are made in 8 bits too. `writer`: the
+  // product that ended in them, null behind the embedding.
   [[nodiscard]] Result<NormedRows> record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens, const DeviceMatrix& reader,
-                                               bool last_only) const;
+                                               const DeviceMatrix* writer, bool last_only) const;
+  // The norm that comes after layer `layer`'s feed-forward, and the largest product behind it.
+  struct NormAhead {
+    std::uint64_t weight = 0;
+    const DeviceMatrix* reader = nullptr;
+  };
+  [[nodiscard]] NormAhead norm_after(std::uint32_t layer) const;
+  // Whether the product by `writer`, which ends in the residual, leaves it in 8 bits for `reader` behind the next norm.
+  [[nodiscard]] bool hands_on(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer, const DeviceMatrix& reader) const;
+  [[nodiscard]] NextInput next_input(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer, const NormAhead& ahead) const;
   [[nodiscard]] bool uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix) const;
   [[nodiscard]] static DotInput dot_input(const NormedRows& rows);
   // The rows of `x` for products in 8 bits, rounded by a step of its own.

@@ -31,7 +31,8 @@ constexpr std::uint32_t kMostSplits = 64;
 constexpr std::uint32_t kLeastPages = 4;        // of a split of rope_attention: one for each of its subgroups
 constexpr std::uint32_t kLeastMatrixPages = 2;  // where its products are those of matrices
 constexpr std::uint32_t kMostSubgroups = 4;
-constexpr std::uint32_t kMostHeads = 2;    // query heads of a workgroup of rope_attention
+// Query heads of a workgroup of rope_attention: one is the quickest; where keys are many, four that read them together.
+constexpr std::uint32_t kHeadsTogether = 4;
 
 // Shared memory of shaders/attention/rope_attention.comp, rounded up: queries of a group or sums of all subgroups,
 // their maxima and weights, a key and a value with the peaks of their words.
@@ -43,9 +44,9 @@ std::uint32_t rope_attention_bytes(const AttentionShape& shape, std::uint32_t su
 }
 
 // Query heads of a workgroup: the largest divisor of a KV head's that is no more than wanted.
-std::uint32_t rope_attention_heads(const AttentionShape& shape) {
+std::uint32_t rope_attention_heads(const AttentionShape& shape, bool deep) {
   const std::uint32_t group = shape.query_heads / shape.kv_heads;
-  std::uint32_t heads = std::min(kMostHeads, group);
+  std::uint32_t heads = std::min(deep ? kHeadsTogether : 1, group);
   while (group % heads != 0) --heads;
   return heads;
 }
@@ -65,9 +66,6 @@ std::uint32_t matrix_attention_bytes(const AttentionShape& shape, std::uint32_t 
   return kMatrixQueries * pitch + std::max(kMatrixKeys * pitch, subgroups * group * shape.head_width * 4) + kMatrixQueries * (kMatrixKeys * 2 + 16) +
          4 * kMatrixQueries * (std::max(shape.head_width, kMatrixKeys + 4) + kMatrixQueries + 2) + 4 * group * splits + 4;
 }
-
-// Several queries share a key: then lanes multiply longer than memory takes to bring it.
-bool suits_matrices(const AttentionShape& shape) { return shape.query_heads >= 4 * shape.kv_heads; }
 
 struct Combination {
   std::uint64_t values = 0, partial = 0, y = 0;
@@ -143,7 +141,7 @@ Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArg
 
 bool takes_rope_attention(const KernelRecorder& kernels, const AttentionShape& shape) {
   return kernels.folds_steps() && kernels.subgroup() >= 4 &&
-         rope_attention_subgroups(kernels.facts(), shape, rope_attention_heads(shape), kMostSplits) > 0;
+         rope_attention_subgroups(kernels.facts(), shape, rope_attention_heads(shape, true), kMostSplits) > 0;
 }
 
 bool takes_matrices(const KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t splits) {
@@ -160,7 +158,7 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
   const AttentionShape& shape = rope.shape;
   FOVEA_ASSIGN(const ShaderId id, variant(ShaderId::rope_attention_F16, shape.kv));
   const std::uint32_t lanes = kernels.subgroup(), splits = args.splits;
-  const std::uint32_t heads = args.heads > 0 ? args.heads : rope_attention_heads(shape);
+  const std::uint32_t heads = args.heads > 0 ? args.heads : rope_attention_heads(shape, args.deep);
   const std::uint32_t least = args.least_pages > 0 ? args.least_pages : kLeastPages;
   const std::uint32_t subgroups = rope_attention_subgroups(kernels.facts(), shape, heads, splits);
   const shader::RopeAttentionPush push{.qkv = rope.qkv, .query = rope.query, .pages = shape.pages,
@@ -170,17 +168,15 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
                                        .layer_offset = shape.layer_offset, .query_heads = shape.query_heads,
                                        .kv_heads = shape.kv_heads, .epsilon = rope.epsilon,
                                        .scale = score_scale(shape.head_width)};
-  const bool as_matrices = args.products == AttentionProducts::as_matrices ||
-                           (args.products == AttentionProducts::suit_device && kernels.matrix_cores() && suits_matrices(shape));
-  if (as_matrices && takes_matrices(kernels, shape, splits))
+  if (args.products == AttentionProducts::as_matrices && takes_matrices(kernels, shape, splits))
     return kernels.dispatch(kernels.matrix_cores() ? ShaderId::rope_attention_matrix_KHR : ShaderId::rope_attention_matrix_PLAIN,
                             {kMatrixInvocations, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm,
                              shape.query_heads / shape.kv_heads, lanes, kMatrixInvocations / lanes, splits,
-                             args.least_pages > 0 ? args.least_pages : kLeastMatrixPages},
+                             args.least_pages > 0 ? args.least_pages : kLeastMatrixPages, args.rounded ? 1u : 0u},
                             push, shape.kv_heads, splits);
   return kernels.dispatch(id,
                           {lanes * subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, heads, lanes,
-                           subgroups, splits, least, shape.query_heads / shape.kv_heads / heads},
+                           subgroups, splits, least, shape.query_heads / shape.kv_heads / heads, args.rounded ? 1u : 0u},
                           push, shape.query_heads / heads, splits);
 }
 

@@ -38,19 +38,23 @@ struct AttentionArgs {
 [[nodiscard]] Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args);
 // Splits of the key range, a barrier, and their combination; one step where attention_splits is 1.
 [[nodiscard]] Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArgs& args);
-// How scores and values are multiplied: by lanes, or as matrices, on matrix cores where the device has them (tests: also
-// where it has none).
-enum class AttentionProducts { suit_device, in_lanes, as_matrices };
+// How scores and values are multiplied: by lanes, or as matrices, on matrix cores where the device has them.
+enum class AttentionProducts { in_lanes, as_matrices };
+
+// Positions from which on it pays that the queries of a KV head share a workgroup.
+inline constexpr std::uint32_t kDeepAttention = 2048;
 
 // Norm, rotation, KV write and attention of one token in one step, for a recorder that folds steps.
 struct RopeAttentionArgs {
   RopeStoreArgs rope;         // its `query`: where rotated queries are left for the trace, or 0
-  std::uint64_t y = 0;        // float (query_heads * head_width)
+  std::uint64_t y = 0;        // float (query_heads * head_width); rounded: words
+  bool rounded = false;       // writes words of 8 bits (engine/kernels/dot.hpp); asks for heads of a multiple of 32
   std::uint64_t values = 0;   // scratch: float (query_heads, splits, head_width rounded up to 8)
   std::uint64_t partial = 0;  // scratch: float (query_heads, splits, 2)
   std::uint64_t arrived = 0;  // scratch: uint (query_heads), zeros before and after
   std::uint32_t splits = 1;   // of the key range
-  AttentionProducts products = AttentionProducts::suit_device;
+  bool deep = false;          // keys are many: at kDeepAttention and more
+  AttentionProducts products = AttentionProducts::in_lanes;
   std::uint32_t heads = 0;        // query heads of a workgroup, a divisor of those of a KV head; 0: what suits. In lanes.
   std::uint32_t least_pages = 0;  // of a split; 0: what suits
 };

@@ -7,9 +7,12 @@ namespace {
 
 constexpr std::uint32_t kSharedElsewhere = 256;  // bytes of shared memory that the kernels use beside the input
 
-// Workgroups of a GPU product at most: four for each of 132 multiprocessors. More would only round the same input again.
-constexpr std::uint32_t kMostGroups = 528;
-constexpr std::uint32_t kBlockRows = 32;  // rows of a workgroup of the gate and up product: a block of its output
+// Workgroups of a GPU product at most: eight for each of 132 multiprocessors, half as many where each rounds the same
+// input again.
+constexpr std::uint32_t kMostGroups = 1056;
+std::uint32_t most_groups(const DotInput& x) { return x.rounded ? kMostGroups : kMostGroups / 2; }
+constexpr std::uint32_t kBlockRows = 32;  // rows of a workgroup that rounds its output: a block
+constexpr std::uint32_t kAhead = 1;      // the next weights are asked for before these are multiplied
 constexpr std::uint32_t kItemsInFlight = 4;  // portions of the down product whose loads a lane issues together
 
 // A GPU's form: `subgroups` of a workgroup, each with `rows` rows at a time.
@@ -23,20 +26,29 @@ ProductShape gpu_shape(const KernelRecorder& kernels, std::uint32_t subgroups, s
   return shape;
 }
 
-ProductShape matvec_shape(const KernelRecorder& kernels, std::uint32_t rows) {
-  return kernels.folds_steps() ? gpu_shape(kernels, 8, rows < 4096 ? 1 : 2) : kernels.product_shape(rows, 1);
+ProductShape matvec_shape(const KernelRecorder& kernels, std::uint32_t rows, bool leaves) {
+  if (leaves) return gpu_shape(kernels, kBlockRows / 2, 2);
+  return kernels.folds_steps() ? gpu_shape(kernels, 8, rows < 8192 ? 1 : 2) : kernels.product_shape(rows, 1);
 }
 
 // One row per subgroup at a time, in as many turns as make a block.
 ProductShape gate_up_shape(const KernelRecorder& kernels, std::uint32_t rows) {
-  return kernels.folds_steps() ? gpu_shape(kernels, kBlockRows / 2, 1) : kernels.product_shape(rows, 1, 2);
+  return kernels.folds_steps() ? gpu_shape(kernels, kBlockRows / 4, 1) : kernels.product_shape(rows, 1, 2);
 }
 
-ProductShape down_shape(const KernelRecorder& kernels, std::uint32_t rows) {
+ProductShape down_shape(const KernelRecorder& kernels, std::uint32_t rows, bool leaves) {
+  if (leaves) return gpu_shape(kernels, kBlockRows / 2, 2);
   return kernels.folds_steps() ? gpu_shape(kernels, 4, 1) : kernels.product_shape(rows, 1);
 }
 
+std::uint32_t norms(const DotInput& x) { return x.norm_pending || x.norm.weight != 0 ? 1 : 0; }
+
 }  // namespace
+
+bool leaves_next(const KernelRecorder& kernels, std::uint32_t rows) {
+  return kernels.folds_steps() && rows % kBlockRows == 0 &&
+         kBlockRows / 2 * kernels.subgroup() <= kernels.facts().max_workgroup_invocations;
+}
 
 bool takes_dot(const KernelRecorder& kernels, const DeviceMatrix& matrix) {
   // Eight lanes share a block of activations while it is rounded.
@@ -52,15 +64,17 @@ Result<void> record_quantize(KernelRecorder& kernels, const QuantizeArgs& args) 
 }
 
 Result<void> record_matvec_dot(KernelRecorder& kernels, const MatvecDotArgs& args) {
-  const ProductShape shape = matvec_shape(kernels, args.weights.rows);
+  const bool leaves = args.next.words != 0;
+  const ProductShape shape = matvec_shape(kernels, args.weights.rows, leaves);
   const shader::MatvecDotPush push{.weights = args.weights.address, .x = args.x.address, .y = args.y,
-                                   .norm = args.x.norm.weight, .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,
+                                   .norm = args.x.norm.weight, .next = args.next.words, .next_norm = args.next.norm,
+                                   .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,
                                    .accumulate = args.accumulate ? 1u : 0u, .epsilon = args.x.norm.epsilon};
   const std::uint32_t groups = shape.groups(args.weights.rows);
   return kernels.dispatch(shader_for(ShaderId::matvec_dot_Q8_0, args.weights.type, DType::Q8_0),
                           {shape.local_size, args.weights.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
-                           args.x.rounded ? 0u : 1u, args.x.norm.weight != 0 ? 1u : 0u, 0u},
-                          push, shape.subgroup_form ? std::min(groups, kMostGroups) : groups);
+                           args.x.rounded ? 0u : 1u, norms(args.x), kAhead, leaves ? 1u : 0u},
+                          push, shape.subgroup_form ? std::min(groups, most_groups(args.x)) : groups);
 }
 
 Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpDotArgs& args) {
@@ -75,25 +89,27 @@ Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batc
   std::uint32_t groups = shape.groups(args.gate.rows), turns = 1;
   if (shape.subgroup_form) {
     turns = kBlockRows / (shape.local_size / shape.subgroup * shape.rows);
-    groups = std::min((args.gate.rows + kBlockRows - 1) / kBlockRows, kMostGroups);
+    groups = std::min((args.gate.rows + kBlockRows - 1) / kBlockRows, most_groups(args.x));
   }
   return kernels.dispatch(shader_for(ShaderId::gate_up_dot_Q8_0, args.gate.type, DType::Q8_0),
                           {shape.local_size, args.gate.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
-                           args.x.rounded ? 0u : 1u, args.x.norm.weight != 0 ? 1u : 0u,
+                           args.x.rounded ? 0u : 1u, norms(args.x),
                            static_cast<std::uint32_t>(batch.mode), slots, std::max(batch.expert_count, 1u),
-                           batch.normalize ? 1u : 0u, kernels.subgroup(), args.rounded ? 1u : 0u, turns, 0u},
+                           batch.normalize ? 1u : 0u, kernels.subgroup(), args.rounded ? 1u : 0u, turns, kAhead},
                           push, groups, slots);
 }
 
 Result<void> record_expert_down_dot(KernelRecorder& kernels, const ExpertBatch& batch, const DownDotArgs& args) {
-  const ProductShape shape = down_shape(kernels, args.down.rows);
+  const bool leaves = args.next.words != 0;
+  const ProductShape shape = down_shape(kernels, args.down.rows, leaves);
   const shader::DownDotPush push{.down = args.down.address, .act = args.act, .y = args.x, .experts = batch.experts,
-                                 .weights = batch.weights, .rows = args.down.rows, .row_bytes = args.down.row_bytes,
+                                 .weights = batch.weights, .next = args.next.words, .next_norm = args.next.norm,
+                                 .rows = args.down.rows, .row_bytes = args.down.row_bytes,
                                  .expert_bytes_low = args.down.matrix_bytes_low(),
                                  .expert_bytes_high = args.down.matrix_bytes_high(), .act_stride = args.act_stride};
   return kernels.dispatch(shader_for(ShaderId::expert_down_dot_Q8_0, args.down.type, DType::Q8_0),
                           {shape.local_size, args.down.columns, shape.rows, shape.subgroup_form ? 1u : 0u, batch.slots,
-                           kItemsInFlight},
+                           leaves ? 1u : kItemsInFlight, leaves ? 1u : 0u},
                           push, shape.groups(args.down.rows));
 }
 

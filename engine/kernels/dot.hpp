@@ -30,14 +30,25 @@ struct QuantizeArgs {
 struct DotInput {
   std::uint64_t address = 0;
   FoldedNorm norm{};
-  bool rounded = false;  // words
+  bool rounded = false;       // words
+  bool norm_pending = false;  // of words: as a product leaves them (NextInput); of the norm only epsilon is wanted
 };
+
+// What a product leaves beside its output for products behind a norm: the output times the norm's weights, in 8 bits.
+// Who reads it divides by the root mean square.
+struct NextInput {
+  std::uint64_t words = 0;  // 0: nothing
+  std::uint64_t norm = 0;   // float (rows)
+};
+// Whether a product of so many rows can: on a GPU, in whole blocks.
+[[nodiscard]] bool leaves_next(const KernelRecorder& kernels, std::uint32_t rows);
 
 struct MatvecDotArgs {
   DeviceMatrix weights;
   DotInput x;
   std::uint64_t y = 0;      // float (rows)
   bool accumulate = false;  // adds to y
+  NextInput next{};
 };
 [[nodiscard]] Result<void> record_matvec_dot(KernelRecorder& kernels, const MatvecDotArgs& args);
 
@@ -56,6 +67,7 @@ struct DownDotArgs {
   std::uint64_t act = 0;    // words (slots, act_stride)
   std::uint64_t x = 0;      // float (rows): the residual that is added to
   std::uint32_t act_stride = 0;
+  NextInput next{};
 };
 // The batch's mode is direct or routed.
 [[nodiscard]] Result<void> record_expert_down_dot(KernelRecorder& kernels, const ExpertBatch& batch, const DownDotArgs& args);

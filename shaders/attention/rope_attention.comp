@@ -28,6 +28,7 @@ layout(constant_id = 7) const uint SUBGROUPS = 4;
 layout(constant_id = 8) const uint SPLITS = 1;
 layout(constant_id = 9) const uint LEAST_PAGES = 4;  // of a split
 layout(constant_id = 10) const uint PARTS = 1;       // workgroups that share a KV head
+layout(constant_id = 11) const bool ROUNDED = false; // output in 8 bits; HEAD_WIDTH is a multiple of 32
 
 #include "shaders/include/kv_store.glsl"
 #include "shaders/include/splits.glsl"

@@ -22,6 +22,7 @@ layout(constant_id = 6) const uint LANES = 32;       // subgroup size, 8 and mor
 layout(constant_id = 7) const uint SUBGROUPS = 4;
 layout(constant_id = 8) const uint SPLITS = 1;
 layout(constant_id = 9) const uint LEAST_PAGES = 1;  // of a split
+layout(constant_id = 10) const bool ROUNDED = false; // output in 8 bits; HEAD_WIDTH is a multiple of 32
 
 #include "shaders/include/kv_store.glsl"
 #include "shaders/include/splits.glsl"

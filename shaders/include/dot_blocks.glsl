@@ -17,10 +17,12 @@ struct Q8Block {
   ivec4 q[2];
   float d;
   int low, high;
+  float squares;  // see dot.h
 };
 
 Q8Block q8_block(uvec4 first, uvec4 second, uvec4 rest) {
-  return Q8Block(ivec4[2](ivec4(first), ivec4(second)), uintBitsToFloat(rest.x), int(rest.y << 16) >> 16, int(rest.y) >> 16);
+  return Q8Block(ivec4[2](ivec4(first), ivec4(second)), uintBitsToFloat(rest.x), int(rest.y << 16) >> 16, int(rest.y) >> 16,
+                 uintBitsToFloat(rest.z));
 }
 
 int dot4(uint w, int x) { return dotPacked4x8EXT(int(w), x); }
@@ -105,9 +107,13 @@ uint block_of_part(uint portion, uint part) { return 2u * portion + part; }
 float dot_part(Portion p, uint64_t row, uint portion, uint part, Q8Block x) {
   uint s = block_of_part(portion, part) & 7u;
   vec2 dm = unpackHalf2x16(p.head.x);
-  uvec3 bytes = (p.head.yzw >> (8u * (s & 3u))) & 255u;  // low six bits of scales, of minima, and the rest of both
-  uint scale = s < 4u ? bytes.x & 63u : (bytes.z & 15u) | ((bytes.x >> 6) << 4);
-  uint minimum = s < 4u ? bytes.y & 63u : (bytes.z >> 4) | ((bytes.y >> 6) << 4);
+  // Scales and minima of four blocks at once. Of the first four: low six bits of the bytes of y and z; of the others four
+  // bits of w, and above them what is left of y and z.
+  bool others = (portion & 2u) != 0u;
+  uint scales = others ? (p.head.w & 0x0F0F0F0Fu) | ((p.head.y >> 2) & 0x30303030u) : p.head.y & 0x3F3F3F3Fu;
+  uint minima = others ? ((p.head.w >> 4) & 0x0F0F0F0Fu) | ((p.head.z >> 2) & 0x30303030u) : p.head.z & 0x3F3F3F3Fu;
+  uint pair_shift = 16u * (portion & 1u);
+  uint scale = ((scales >> pair_shift) >> (8u * part)) & 255u, minimum = ((minima >> pair_shift) >> (8u * part)) & 255u;
   uvec4 a = (p.a >> (4u * part)) & 0x0F0F0F0Fu, b = (p.b >> (4u * part)) & 0x0F0F0F0Fu;
 #if FORMAT_Q5_K
   a |= ((p.high_a >> s) & 0x01010101u) << 4;
@@ -174,13 +180,14 @@ void shift_words(uint w[12], uint offset, out uint result[8]) {
 }
 
 float dot_part(Portion p, uint64_t row, uint portion, uint part, Q8Block x) {
-  uint offset = uint(superblock(row, portion)) & 15u, bit_shift = 2u * (portion & 1u) + 4u * part;
+  uint offset = uint(superblock(row, portion)) & 15u, bit_shift = 2u * (portion & 1u);
   uint low[8], high[8];
   shift_words(p.low, offset, low);
   shift_words(p.high, offset, high);
   int sums[2] = int[2](-32 * x.low, -32 * x.high);
   [[unroll]] for (uint j = 0; j < 8; j++)
-    sums[j / 4] += dot4(((low[j] >> (4u * part)) & 0x0F0F0F0Fu) | (((high[j] >> bit_shift) & 0x03030303u) << 4),
+    sums[j / 4] += dot4(((low[j] >> (4u * part)) & 0x0F0F0F0Fu) |
+                            ((part == 0u ? high[j] << (4u - bit_shift) : high[j] >> bit_shift) & 0x30303030u),
                         x.q[j / 4u][j % 4u]);
   int scales = int(p.scales[part]);
   return unpackHalf2x16(p.d).x * x.d * float(((scales << 24) >> 24) * sums[0] + ((scales << 16) >> 24) * sums[1]);

@@ -2,7 +2,9 @@
 // floats, norms them and rounds them to 8 bits into shared memory, once for all its rows. Otherwise they come in 8 bits,
 // from a step of their own (CPU drivers, where shared memory is slow) or from the product before.
 //
-// Needs the specialisation constants COLUMNS, STAGED and NORM.
+// Where the workgroup has 32 neighbouring rows of the output it may leave these in 8 bits for the product behind it.
+//
+// Needs the specialisation constants COLUMNS, STAGED, NORM and ROUNDED.
 #ifndef FOVEA_DOT_ROWS_GLSL
 #define FOVEA_DOT_ROWS_GLSL
 
@@ -13,6 +15,8 @@ const uint kBlocks = COLUMNS / 32u, kPortions = kBlocks / kParts;
 const uint kVectors = kQ8Words / 4u;  // 16-byte loads of a block
 shared uvec4 staged[STAGED ? kBlocks * kVectors : 1u];
 shared float partial_squares[64];
+shared float activated[ROUNDED ? 32u : 1u];  // rows of the output
+const bool NORM_PENDING = NORM && !STAGED;   // words know the squares of what they were
 
 // Fills shared memory with the vector at `x`; every invocation of the workgroup takes part. Returns what products are
 // still to be multiplied with: 1, or the norm's 1 / sqrt(mean(x^2) + epsilon). Ends with a barrier.
@@ -40,6 +44,28 @@ float stage(uint64_t x, uint64_t norm, float epsilon) {
   }
   barrier();
   return scale;
+}
+
+float pending_scale(float squares, float epsilon) { return inversesqrt(subgroupAdd(squares) / float(COLUMNS) + epsilon); }
+
+// `activated`, rows from `row` on, to 8 bits; with `norm` times its weights, and with the sum of squares. Every invocation
+// of the workgroup takes part.
+void leave_rounded(uint64_t words, uint64_t norm, bool normed, uint row) {
+  barrier();
+  if (gl_SubgroupID == 0u) {
+    uint i = gl_SubgroupInvocationID % 8u;
+    uint64_t block = words + uint64_t(row / 32u * kQ8Words) * 4ul;
+    vec4 v = vec4(activated[4u * i], activated[4u * i + 1u], activated[4u * i + 2u], activated[4u * i + 3u]);
+    float squares = 0.0;
+    if (normed) {
+      squares = subgroupClusteredAdd(dot(v, v), 8);
+      v *= Float4s(norm).v[row / 4u + i];
+    }
+    Q8Part part = quantize4(v);
+    if (gl_SubgroupInvocationID < 8u) write_part(block, i, part);
+    if (normed && gl_SubgroupInvocationID == 0u) Uints(block).v[kQ8Squares] = floatBitsToUint(squares);
+  }
+  barrier();
 }
 
 Q8Block block_of(uint64_t x, uint block) {

@@ -31,4 +31,13 @@ Q8Part quantize4(vec4 v) {
   return Q8Part(uint(b.x | (b.y << 8) | (b.z << 16) | (b.w << 24)), d, sums);
 }
 
+// Part i of the block at `block`, by each of its eight lanes.
+void write_part(uint64_t block, uint i, Q8Part part) {
+  Uints words = Uints(block);
+  words.v[i] = part.q;
+  if (i != 0u) return;
+  words.v[kQ8Scale] = floatBitsToUint(part.d);
+  words.v[kQ8Sums] = part.sums;
+}
+
 #endif

@@ -2,10 +2,12 @@
 // together, in the order of the splits, so that it does not matter which one it is. Where one split holds all keys its
 // sums are the output.
 //
-// Needs HEAD_WIDTH, GROUP, LANES, SUBGROUPS, SPLITS, push constants `p` (RopeAttentionPush), and room for
+// Needs HEAD_WIDTH, GROUP, LANES, SUBGROUPS, SPLITS, ROUNDED (the output is words of 8 bits), push constants `p` (RopeAttentionPush), and room for
 // SUBGROUPS * GROUP * kVectors vectors in shared memory: put_sum(i, vec4), sum_at(i).
 #ifndef FOVEA_SPLIT_SUMS_GLSL
 #define FOVEA_SPLIT_SUMS_GLSL
+
+#include "quantize_rows.glsl"
 
 // What another workgroup of this dispatch writes.
 layout(buffer_reference, scalar, buffer_reference_align = 16) coherent buffer OthersVectors { vec4 v[]; };
@@ -19,8 +21,15 @@ shared bool is_last;
 uint64_t split_row(uint g, uint split) {
   return p.values + uint64_t(((gl_WorkGroupID.x * GROUP + g) * SPLITS + split) * kVectors) * 16ul;
 }
+// By neighbouring invocations for neighbouring vectors: eight of them share a block of words.
 void write_output(uint g, uint vector, vec4 y) {
-  Floats out_row = Floats(p.y + uint64_t((gl_WorkGroupID.x * GROUP + g) * HEAD_WIDTH) * 4ul);
+  uint first = (gl_WorkGroupID.x * GROUP + g) * HEAD_WIDTH;
+  if (ROUNDED) {
+    Q8Part part = quantize4(y);
+    write_part(p.y + uint64_t((first / 4u + vector) / 8u * kQ8Words) * 4ul, vector % 8u, part);
+    return;
+  }
+  Floats out_row = Floats(p.y + uint64_t(first) * 4ul);
   [[unroll]] for (uint n = 0; n < 4; n++)
     if (HEAD_WIDTH % 8u == 0u || vector * 4u + n < HEAD_WIDTH) out_row.v[vector * 4u + n] = y[n];
 }

@@ -44,7 +44,7 @@ struct RopeAttentionPush {
   address query_norm;    // float weights, or 0
   address key_norm;
   address turns;
-  address y;             // float (query_heads * head_width)
+  address y;             // float (query_heads * head_width); ROUNDED: words
   address values;        // float (query_heads, splits, head_width rounded up to 8): unnormalised sums of the splits
   address partial;       // float (query_heads, splits, 2): their maximum score and sum of exponentials
   address arrived;       // uint (query_heads): splits that have left theirs; 0 before and after

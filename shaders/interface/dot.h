@@ -1,8 +1,9 @@
 // Activations in 8 bits, and the push constants of the products that take them.
 //
 // A block of 32 activations is kQ8Words words: 8 words of signed bytes q, the scale d = max|x| / 127 as float bits,
-// the sums of q over the first and the second 16 as two signed halves of a word, and two unused ones, so that a block is
-// three 16-byte loads. x is about d q. As ggml's Q8_0, but that the scale stays a float and halves round up; the sums
+// the sums of q over the first and the second 16 as two signed halves of a word, the sum of the squares of what a norm is
+// still to be taken of (only where a product leaves its output for such), and an unused one, so that a block is three
+// 16-byte loads. x is about d q. As ggml's Q8_0, but that the scale stays a float and halves round up; the sums
 // serve weights that are stored with an offset.
 #ifndef FOVEA_DOT_H
 #define FOVEA_DOT_H
@@ -12,6 +13,7 @@ FOVEA_PUSH_BEGIN
 const uint kQ8Words = 12;
 const uint kQ8Scale = 8;
 const uint kQ8Sums = 9;
+const uint kQ8Squares = 10;
 
 // q8[row] = x[row] in 8 bits; with a norm, the normed x, which is also written to y where that is not 0.
 struct QuantizePush {
@@ -26,12 +28,15 @@ struct QuantizePush {
 };
 
 // y[row] = W[row] . x  (+ y[row] when accumulate); x in 8 bits, or in floats that are normed (with a norm) and rounded to
-// 8 bits by the workgroup itself (STAGED).
+// 8 bits by the workgroup itself (STAGED). Words that are multiplied with a norm's weights and are still to be divided by
+// the root mean square are told from others by NORM. ROUNDED: y is also left as such words.
 struct MatvecDotPush {
   address weights;
   address x;       // staged: float (columns); else words
   address y;       // float (rows)
   address norm;    // staged: float (columns) or 0
+  address next;       // rounded: words (rows)
+  address next_norm;  // rounded: float (rows)
   uint rows;
   uint row_bytes;
   uint accumulate;
@@ -61,6 +66,8 @@ struct DownDotPush {
   address y;         // float (rows)
   address experts;   // uint (slots)
   address weights;   // float (slots)
+  address next;       // rounded: words (rows), as above
+  address next_norm;  // rounded: float (rows)
   uint rows;
   uint row_bytes;
   uint expert_bytes_low, expert_bytes_high;

@@ -12,6 +12,7 @@ layout(constant_id = 3) const bool SUBGROUP = false;
 layout(constant_id = 4) const bool STAGED = false;
 layout(constant_id = 5) const bool NORM = false;
 layout(constant_id = 6) const bool AHEAD = true;  // SUBGROUP: the next weights are asked for before these are multiplied
+layout(constant_id = 7) const bool ROUNDED = false;  // a workgroup has 32 rows at a time, of a multiple of 32
 
 #include "shaders/include/dot_rows.glsl"
 
@@ -47,7 +48,7 @@ void multiply_by_subgroups() {
 
   Floats y = Floats(p.y);
   [[dont_unroll]] for (; first < p.rows; first += stride) {
-    float sum[ROWS], before[ROWS];
+    float sum[ROWS], before[ROWS], squares = 0.0;
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
       sum[r] = 0.0;
       before[r] = p.accumulate == 1u && first + r < p.rows ? y.v[first + r] : 0.0;
@@ -62,6 +63,7 @@ void multiply_by_subgroups() {
       if (portion < kPortions)
         [[unroll]] for (uint part = 0; part < kParts; part++) {
           Q8Block x = block_of(p.x, block_of_part(portion, part));
+          if (NORM_PENDING) squares += x.squares;
           [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] += dot_part(w[r], row_at(first + r), portion, part, x);
         }
       if (!AHEAD && next_first < p.rows)
@@ -69,9 +71,15 @@ void multiply_by_subgroups() {
       [[unroll]] for (uint r = 0; r < ROWS; r++) w[r] = next[r];
     }
     [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] = subgroupAdd(sum[r]);
+    if (NORM_PENDING) scale = pending_scale(squares, p.epsilon);
     if (subgroupElect())
       [[unroll]] for (uint r = 0; r < ROWS; r++)
-        if (first + r < p.rows) y.v[first + r] = sum[r] * scale + before[r];
+        if (first + r < p.rows) {
+          float value = sum[r] * scale + before[r];
+          y.v[first + r] = value;
+          if (ROUNDED) activated[gl_SubgroupID * ROWS + r] = value;
+        }
+    if (ROUNDED) leave_rounded(p.next, p.next_norm, true, first - gl_SubgroupID * ROWS);
   }
 }
 

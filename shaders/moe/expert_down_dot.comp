@@ -10,6 +10,7 @@ layout(constant_id = 2) const uint ROWS = 1;
 layout(constant_id = 3) const bool SUBGROUP = false;
 layout(constant_id = 4) const uint SLOTS = 1;
 layout(constant_id = 5) const uint ITEMS = 1;  // SUBGROUP: of a lane, whose loads are issued together
+layout(constant_id = 6) const bool ROUNDED = false;  // SUBGROUP: a workgroup has 32 rows, of a multiple of 32
 const bool NORM = false, STAGED = false;
 
 #include "shaders/include/dot_rows.glsl"
@@ -80,7 +81,12 @@ void multiply_by_subgroups() {
   [[unroll]] for (uint r = 0; r < ROWS; r++) total[r] = subgroupAdd(total[r]);
   if (subgroupElect())
     [[unroll]] for (uint r = 0; r < ROWS; r++)
-      if (first + r < p.rows) Floats(p.y).v[first + r] = before[r] + total[r];
+      if (first + r < p.rows) {
+        float value = before[r] + total[r];
+        Floats(p.y).v[first + r] = value;
+        if (ROUNDED) activated[gl_SubgroupID * ROWS + r] = value;
+      }
+  if (ROUNDED) leave_rounded(p.next, p.next_norm, true, first - gl_SubgroupID * ROWS);
 }
 
 void main() {

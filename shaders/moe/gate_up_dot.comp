@@ -26,7 +26,6 @@ layout(constant_id = 13) const bool AHEAD = true;  // SUBGROUP: the next weights
 
 layout(push_constant, scalar) uniform Push { GateUpDotPush p; };
 
-shared float activated[ROUNDED ? 32u : 1u];
 shared uint chosen;
 
 uint64_t row_in(uint64_t expert, uint row) { return expert + uint64_t(min(row, p.rows - 1u)) * uint64_t(p.row_bytes); }
@@ -69,7 +68,7 @@ void multiply_by_subgroups(uint64_t expert, uint slot, Floats act) {
   [[dont_unroll]] while (block < p.rows) {  // the same for the whole workgroup
     uint first = block + turn * turn_rows + own;
     bool last_turn = turn + 1u == TURNS;
-    float gate[ROWS], up[ROWS];
+    float gate[ROWS], up[ROWS], squares = 0.0;
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
       gate[r] = 0.0;
       up[r] = 0.0;
@@ -88,6 +87,7 @@ void multiply_by_subgroups(uint64_t expert, uint slot, Floats act) {
       if (portion < kPortions)
         [[unroll]] for (uint part = 0; part < kParts; part++) {
           Q8Block x = block_of(p.x, block_of_part(portion, part));
+          if (NORM_PENDING) squares += x.squares;
           [[unroll]] for (uint r = 0; r < ROWS; r++) {
             uint64_t row = row_in(expert, first + r);
             gate[r] += dot_part(g[r], p.gate + row, portion, part, x);
@@ -105,6 +105,7 @@ void multiply_by_subgroups(uint64_t expert, uint slot, Floats act) {
         u[r] = next_u[r];
       }
     }
+    if (NORM_PENDING) scale = pending_scale(squares, p.epsilon);
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
       gate[r] = subgroupAdd(gate[r]) * scale;
       up[r] = subgroupAdd(up[r]) * scale;
@@ -116,20 +117,7 @@ void multiply_by_subgroups(uint64_t expert, uint slot, Floats act) {
       }
     turn++;
     if (!last_turn) continue;
-    if (ROUNDED) {
-      barrier();
-      if (gl_SubgroupID == 0u) {
-        uint i = lane % 8u;
-        Q8Part part = quantize4(vec4(activated[4u * i], activated[4u * i + 1u], activated[4u * i + 2u], activated[4u * i + 3u]));
-        Uints words = Uints(p.act + uint64_t(slot * p.y_stride + block / 32u * kQ8Words) * 4ul);
-        if (lane < 8u) words.v[i] = part.q;
-        if (lane == 0u) {
-          words.v[kQ8Scale] = floatBitsToUint(part.d);
-          words.v[kQ8Sums] = part.sums;
-        }
-      }
-      barrier();
-    }
+    if (ROUNDED) leave_rounded(p.act + uint64_t(slot * p.y_stride) * 4ul, 0ul, false, block);
     turn = 0u;
     block += stride;
   }

@@ -269,15 +269,16 @@ class Bench {
     for (const std::uint32_t subgroups : {4u, 8u, 16u, 32u})
       for (const std::uint32_t rows : {1u, 2u})
         for (const bool ahead : {false, true})
-          for (const std::uint32_t mode : {3u, 1u}) {
+          for (const std::uint32_t staged : {0u, 1u}) {
+            constexpr std::uint32_t mode = 3;
             const std::uint32_t turns = 32 / (subgroups * rows);
             if (turns == 0 || subgroups * device_->facts().subgroup > device_->facts().max_workgroup_invocations) continue;
             FOVEA_TRY(time(fmt::format("gate+up {}: {} subgroups, {} rows, {} turns{}{}", what, subgroups, rows, turns, ahead ? ", ahead" : "",
-                                       mode == 3 ? ", routed" : ""),
+                                       staged == 1 ? ", staged" : ""),
                            chain_of(gate_bytes), gate_bytes, 0, [&](KernelRecorder& kernels, std::uint32_t turn) {
                              return kernels.dispatch(
                                  ShaderId::gate_up_dot_Q4_K,
-                                 {subgroups * kernels.subgroup(), width, rows, 1u, 1u, 1u, mode, slots, experts, 1u, kernels.subgroup(), 1u,
+                                 {subgroups * kernels.subgroup(), width, rows, 1u, staged, 1u, mode, slots, experts, 1u, kernels.subgroup(), 1u,
                                   turns, ahead ? 1u : 0u},
                                  shader::GateUpDotPush{.gate = at_turn(gate, 2 * turn).address, .up = at_turn(gate, 2 * turn + 1).address,
                                                        .x = input_.address(), .act = output_.address(), .experts = scratch_.address(),
@@ -287,15 +288,17 @@ class Bench {
                                  (hidden + 31) / 32, slots);
                            }));
           }
-    for (const std::uint32_t subgroups : {2u, 4u, 8u})
+    for (const std::uint32_t subgroups : {4u, 8u, 16u, 32u})
       for (const std::uint32_t rows : {1u, 2u})
         for (const std::uint32_t items : {1u, 2u, 4u}) {
-          FOVEA_TRY(time(fmt::format("down {}: {} subgroups, {} rows, {} items", what, subgroups, rows, items), chain_of(down_bytes), down_bytes, 0,
+          const std::uint32_t rounds = subgroups * rows == 32 ? 1 : 0;
+          FOVEA_TRY(time(fmt::format("down {}: {} subgroups, {} rows, {} items{}", what, subgroups, rows, items, rounds == 1 ? ", rounded" : ""), chain_of(down_bytes), down_bytes, 0,
                          [&](KernelRecorder& kernels, std::uint32_t turn) {
                            return kernels.dispatch(
-                               ShaderId::expert_down_dot_Q6_K, {subgroups * kernels.subgroup(), hidden, rows, 1u, slots, items},
+                               ShaderId::expert_down_dot_Q6_K, {subgroups * kernels.subgroup(), hidden, rows, 1u, slots, items, rounds},
                                shader::DownDotPush{.down = at_turn(down, turn).address, .act = input_.address(), .y = output_.address(),
-                                                   .experts = scratch_.address(), .weights = scratch_.address() + 4096, .rows = width,
+                                                   .experts = scratch_.address(), .weights = scratch_.address() + 4096,
+                                                   .next = scratch_.address() + (1u << 20), .next_norm = input_.address(), .rows = width,
                                                    .row_bytes = down.row_bytes, .expert_bytes_low = down.matrix_bytes_low(),
                                                    .act_stride = q8_words(hidden)},
                                (width + subgroups * rows - 1) / (subgroups * rows));
@@ -440,8 +443,8 @@ class Bench {
                                                       .rope_width = shape.width, .norm = group == 1 ? 2u : 1u, .epsilon = 1e-6f},
                                              .y = output_.address(), .values = values, .partial = partial, .arrived = arrived,
                                              .splits = attention_splits(kernels.facts(), shape.kv_heads),
-                                             .products = suits ? AttentionProducts::suit_device : matrices ? AttentionProducts::as_matrices
-                                                                                                           : AttentionProducts::in_lanes,
+                                             .deep = depth >= kDeepAttention,
+                                             .products = matrices ? AttentionProducts::as_matrices : AttentionProducts::in_lanes,
                                              .heads = matrices ? 0 : heads,
                                              .least_pages = suits ? 0 : least_pages});
                              return record_attention_decode(kernels, {.shape = attention, .query = input_.address(),
