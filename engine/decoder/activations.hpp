@@ -45,7 +45,7 @@ class Activations {
   std::uint64_t logits = 0;     // float (logit_rows, vocabulary)
   // What products of one token read in 8 bits (shaders/interface/dot.h).
   std::uint64_t words = 0;           // any of them, S inputs at most
-  std::uint64_t residual_words = 0;  // the residual, as a product leaves it
+  std::uint64_t residual_words = 0;  // the residual, normed or as a product leaves it
   std::uint64_t attended_words = 0;
 
   [[nodiscard]] const gpu::Buffer& buffer() const { return buffer_; }

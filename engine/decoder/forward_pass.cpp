@@ -24,15 +24,17 @@ Result<ForwardPass::NormedRows> ForwardPass::record_norm(KernelRecorder& kernels
                                                          bool last_only) const {
   const FoldedNorm norm{.weight = weight, .epsilon = config.norm_epsilon};
   if (tokens == 1 && kernels.folds_steps()) {
-    if (writer == nullptr || !hands_on(kernels, tokens, *writer, reader)) return NormedRows{activations.x, norm};
-    return NormedRows{activations.x, norm, activations.residual_words, true};
+    if (writer != nullptr && hands_on(kernels, tokens, *writer, reader))
+      return NormedRows{activations.x, norm, activations.residual_words, true};
+    // A step rounds once what every workgroup of the products behind it would have to round for itself.
+    if (!uses_dot(kernels, tokens, reader)) return NormedRows{activations.x, norm};
   }
   kernels.plan().tag("norm");
   if (uses_dot(kernels, tokens, reader)) {
-    FOVEA_TRY(record_quantize(kernels, {.x = activations.x, .q8 = activations.words, .y = activations.normed,
+    FOVEA_TRY(record_quantize(kernels, {.x = activations.x, .q8 = activations.residual_words, .y = activations.normed,
                                         .width = config.width, .x_stride = activations.strides.width, .norm = norm}));
     kernels.plan().barrier();
-    return NormedRows{activations.normed, {}, activations.words};
+    return NormedRows{activations.normed, {}, activations.residual_words};
   }
   FOVEA_TRY(record_rms_norm(kernels, {.weight = weight, .x = activations.x, .y = activations.normed, .state = state,
                                       .width = config.width, .stride = activations.strides.width, .tokens = tokens,
@@ -52,7 +54,7 @@ ForwardPass::NormAhead ForwardPass::norm_after(std::uint32_t layer) const {
 
 bool ForwardPass::hands_on(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer,
                            const DeviceMatrix& reader) const {
-  return uses_dot(kernels, tokens, writer) && uses_dot(kernels, tokens, reader) && leaves_next(kernels, writer.rows);
+  return uses_dot(kernels, tokens, writer) && uses_dot(kernels, tokens, reader) && leaves_next(kernels, writer);
 }
 
 NextInput ForwardPass::next_input(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer,

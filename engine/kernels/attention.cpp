@@ -28,8 +28,7 @@ Result<ShaderId> variant(ShaderId first, DType kv) {
 }
 
 constexpr std::uint32_t kMostSplits = 64;
-constexpr std::uint32_t kLeastPages = 4;        // of a split of rope_attention: one for each of its subgroups
-constexpr std::uint32_t kLeastMatrixPages = 2;  // where its products are those of matrices
+constexpr std::uint32_t kLeastPages = 4;   // of a split of rope_attention: one for each of its subgroups
 constexpr std::uint32_t kMostSubgroups = 4;
 // Query heads of a workgroup of rope_attention: one is the quickest; where keys are many, four that read them together.
 constexpr std::uint32_t kHeadsTogether = 4;
@@ -57,14 +56,6 @@ std::uint32_t rope_attention_subgroups(const gpu::DeviceFacts& facts, const Atte
   std::uint32_t subgroups = kMostSubgroups;
   while (subgroups > 0 && rope_attention_bytes(shape, subgroups, heads, splits) > facts.shared_memory_bytes) subgroups /= 2;
   return subgroups;
-}
-
-// Shared memory of shaders/attention/rope_attention_matrix.comp.
-constexpr std::uint32_t kMatrixInvocations = 128, kMatrixQueries = 16, kMatrixKeys = 2 * shader::kPageKeys;
-std::uint32_t matrix_attention_bytes(const AttentionShape& shape, std::uint32_t subgroups, std::uint32_t splits) {
-  const std::uint32_t pitch = shape.head_width * 2 + 16, group = shape.query_heads / shape.kv_heads;
-  return kMatrixQueries * pitch + std::max(kMatrixKeys * pitch, subgroups * group * shape.head_width * 4) + kMatrixQueries * (kMatrixKeys * 2 + 16) +
-         4 * kMatrixQueries * (std::max(shape.head_width, kMatrixKeys + 4) + kMatrixQueries + 2) + 4 * group * splits + 4;
 }
 
 struct Combination {
@@ -144,15 +135,6 @@ bool takes_rope_attention(const KernelRecorder& kernels, const AttentionShape& s
          rope_attention_subgroups(kernels.facts(), shape, rope_attention_heads(shape, true), kMostSplits) > 0;
 }
 
-bool takes_matrices(const KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t splits) {
-  const std::uint32_t lanes = kernels.subgroup(), group = shape.query_heads / shape.kv_heads;
-  const gpu::DeviceFacts& facts = kernels.facts();
-  return shape.kv == DType::F16 && shape.head_width % 16 == 0 && group <= kMatrixQueries && lanes >= 8 && lanes <= kMatrixInvocations &&
-         kMatrixInvocations % lanes == 0 && kMatrixInvocations <= facts.max_workgroup_invocations &&
-         kMatrixInvocations / lanes <= facts.max_workgroup_subgroups &&
-         matrix_attention_bytes(shape, kMatrixInvocations / lanes, splits) <= facts.shared_memory_bytes;
-}
-
 Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args) {
   const RopeStoreArgs& rope = args.rope;
   const AttentionShape& shape = rope.shape;
@@ -168,12 +150,6 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
                                        .layer_offset = shape.layer_offset, .query_heads = shape.query_heads,
                                        .kv_heads = shape.kv_heads, .epsilon = rope.epsilon,
                                        .scale = score_scale(shape.head_width)};
-  if (args.products == AttentionProducts::as_matrices && takes_matrices(kernels, shape, splits))
-    return kernels.dispatch(kernels.matrix_cores() ? ShaderId::rope_attention_matrix_KHR : ShaderId::rope_attention_matrix_PLAIN,
-                            {kMatrixInvocations, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm,
-                             shape.query_heads / shape.kv_heads, lanes, kMatrixInvocations / lanes, splits,
-                             args.least_pages > 0 ? args.least_pages : kLeastMatrixPages, args.rounded ? 1u : 0u},
-                            push, shape.kv_heads, splits);
   return kernels.dispatch(id,
                           {lanes * subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, heads, lanes,
                            subgroups, splits, least, shape.query_heads / shape.kv_heads / heads, args.rounded ? 1u : 0u},

@@ -38,9 +38,6 @@ struct AttentionArgs {
 [[nodiscard]] Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args);
 // Splits of the key range, a barrier, and their combination; one step where attention_splits is 1.
 [[nodiscard]] Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArgs& args);
-// How scores and values are multiplied: by lanes, or as matrices, on matrix cores where the device has them.
-enum class AttentionProducts { in_lanes, as_matrices };
-
 // Positions from which on it pays that the queries of a KV head share a workgroup.
 inline constexpr std::uint32_t kDeepAttention = 2048;
 
@@ -54,15 +51,12 @@ struct RopeAttentionArgs {
   std::uint64_t arrived = 0;  // scratch: uint (query_heads), zeros before and after
   std::uint32_t splits = 1;   // of the key range
   bool deep = false;          // keys are many: at kDeepAttention and more
-  AttentionProducts products = AttentionProducts::in_lanes;
-  std::uint32_t heads = 0;        // query heads of a workgroup, a divisor of those of a KV head; 0: what suits. In lanes.
+  std::uint32_t heads = 0;        // query heads of a workgroup, a divisor of those of a KV head; 0: what suits
   std::uint32_t least_pages = 0;  // of a split; 0: what suits
 };
 [[nodiscard]] Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args);
 // Whether this device has the shared memory for it; else the steps stay apart.
 [[nodiscard]] bool takes_rope_attention(const KernelRecorder& kernels, const AttentionShape& shape);
-// Whether its products can be those of matrices, with or without matrix cores.
-[[nodiscard]] bool takes_matrices(const KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t splits);
 
 // How many splits decode uses on this device; the scratch above is sized by it.
 [[nodiscard]] std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_heads);

@@ -12,6 +12,7 @@ constexpr std::uint32_t kSharedElsewhere = 256;  // bytes of shared memory that 
 constexpr std::uint32_t kMostGroups = 1056;
 std::uint32_t most_groups(const DotInput& x) { return x.rounded ? kMostGroups : kMostGroups / 2; }
 constexpr std::uint32_t kBlockRows = 32;  // rows of a workgroup that rounds its output: a block
+constexpr std::uint32_t kRowsOfManyBlocks = 4096;  // about a block for every multiprocessor
 constexpr std::uint32_t kAhead = 1;      // the next weights are asked for before these are multiplied
 constexpr std::uint32_t kItemsInFlight = 4;  // portions of the down product whose loads a lane issues together
 
@@ -45,8 +46,10 @@ std::uint32_t norms(const DotInput& x) { return x.norm_pending || x.norm.weight 
 
 }  // namespace
 
-bool leaves_next(const KernelRecorder& kernels, std::uint32_t rows) {
-  return kernels.folds_steps() && rows % kBlockRows == 0 &&
+bool leaves_next(const KernelRecorder& kernels, const DeviceMatrix& matrix) {
+  // The products of all chosen experts are too much for the few workgroups that blocks of few rows are.
+  if (matrix.matrices > 1 && matrix.rows < kRowsOfManyBlocks) return false;
+  return kernels.folds_steps() && matrix.rows % kBlockRows == 0 &&
          kBlockRows / 2 * kernels.subgroup() <= kernels.facts().max_workgroup_invocations;
 }
 
@@ -60,7 +63,10 @@ bool takes_dot(const KernelRecorder& kernels, const DeviceMatrix& matrix) {
 Result<void> record_quantize(KernelRecorder& kernels, const QuantizeArgs& args) {
   const shader::QuantizePush push{.x = args.x, .q8 = args.q8, .y = args.y, .norm = args.norm.weight, .width = args.width,
                                   .x_stride = args.x_stride, .q8_stride = args.q8_stride, .epsilon = args.norm.epsilon};
-  return kernels.dispatch(ShaderId::quantize, {kernels.subgroup(), args.norm.weight != 0 ? 1u : 0u}, push, args.rows);
+  // On a GPU a row's four-vectors all at once, as far as a workgroup goes.
+  const std::uint32_t lanes = kernels.subgroup(), most = kernels.folds_steps() ? kernels.facts().max_workgroup_invocations / lanes : 1;
+  const std::uint32_t subgroups = std::clamp((args.width / 4 + lanes - 1) / lanes, 1u, std::min(std::max(most, 1u), 16u));
+  return kernels.dispatch(ShaderId::quantize, {subgroups * lanes, args.norm.weight != 0 ? 1u : 0u, subgroups}, push, args.rows);
 }
 
 Result<void> record_matvec_dot(KernelRecorder& kernels, const MatvecDotArgs& args) {

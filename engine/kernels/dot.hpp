@@ -40,8 +40,8 @@ struct NextInput {
   std::uint64_t words = 0;  // 0: nothing
   std::uint64_t norm = 0;   // float (rows)
 };
-// Whether a product of so many rows can: on a GPU, in whole blocks.
-[[nodiscard]] bool leaves_next(const KernelRecorder& kernels, std::uint32_t rows);
+// Whether a product can: on a GPU, in whole blocks.
+[[nodiscard]] bool leaves_next(const KernelRecorder& kernels, const DeviceMatrix& matrix);
 
 struct MatvecDotArgs {
   DeviceMatrix weights;

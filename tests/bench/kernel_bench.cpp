@@ -420,12 +420,12 @@ class Bench {
         FOVEA_TRY(device_->upload(table, 0, std::as_bytes(std::span(addresses))));
         FOVEA_TRY(set_state(depth - 1, 1));
         const std::uint32_t group = shape.query_heads / shape.kv_heads;
-        for (const std::uint32_t heads : {0u, 16u, 1u, 2u, 4u, 8u})
+        for (const std::uint32_t heads : {0u, 1u, 2u, 4u, 8u})
           for (const std::uint32_t least_pages : {1u, 2u, 4u}) {
-            const bool suits = heads == 0, matrices = heads == 16;
-            if ((heads > group && !matrices) || (suits && least_pages != 1) || (depth > 8192 && least_pages != 1)) continue;
+            const bool suits = heads == 0;
+            if (heads > group || (suits && least_pages != 1) || (depth > 8192 && least_pages != 1)) continue;
             FOVEA_TRY(time(fmt::format("decode attention f16, {}, depth {}{}", shape.what, depth,
-                                       suits ? "" : matrices ? fmt::format(", as matrices, {} pages", least_pages) : fmt::format(", {} heads, {} pages", heads, least_pages)),
+                                       suits ? "" : fmt::format(", {} heads, {} pages", heads, least_pages)),
                            4 * layers, static_cast<double>(depth) / shader::kPageKeys * static_cast<double>(page), 0,
                            [&](KernelRecorder& kernels, std::uint32_t turn) {
                              const AttentionShape attention{.query_heads = shape.query_heads, .kv_heads = shape.kv_heads,
@@ -444,8 +444,7 @@ class Bench {
                                              .y = output_.address(), .values = values, .partial = partial, .arrived = arrived,
                                              .splits = attention_splits(kernels.facts(), shape.kv_heads),
                                              .deep = depth >= kDeepAttention,
-                                             .products = matrices ? AttentionProducts::as_matrices : AttentionProducts::in_lanes,
-                                             .heads = matrices ? 0 : heads,
+                                             .heads = heads,
                                              .least_pages = suits ? 0 : least_pages});
                              return record_attention_decode(kernels, {.shape = attention, .query = input_.address(),
                                                                       .y = output_.address(), .y_stride = width,

@@ -87,6 +87,37 @@ TEST_P(Dot, matvec_equals_the_reference) {
         }
 }
 
+// What a product leaves in 8 bits, read by a product behind a norm.
+TEST_P(Dot, of_what_a_product_left_equals_the_reference) {
+  const std::uint32_t columns = widths()[1], width = widths()[0], row_count = 37;
+  Seeded random(50);
+  const StoredMatrix first = stored_matrix(GetParam(), columns, width, random), second = stored_matrix(GetParam(), width, row_count, random);
+  const std::vector<float> x = random.mixed(columns), norm = random.normals(width), before = random.normals(width);
+  std::vector<float> residual(width), expected(row_count);
+  reference::matvec(first.view(), rounded(x), residual);
+  for (std::size_t i = 0; i < width; ++i) residual[i] += before[i];
+  reference::matvec(second.view(), rounded(normed(residual, norm)), expected);
+  GuardBuffer sum = output(width), words = output(q8_words(width)), y = output(row_count);
+  sum.set_initial<float>(before);
+  words.set_initial<std::uint32_t>(std::vector<std::uint32_t>(q8_words(width), 0));
+  set_state(0, 1);
+  const DeviceMatrix writer = place(first), reader = place(second);
+  const std::uint64_t at = place_rows(x, columns, columns), norms = place(norm);
+  run(
+      [&](KernelRecorder& kernels, std::uint64_t) -> Result<void> {
+        EXPECT_TRUE(leaves_next(kernels, writer));
+        FOVEA_TRY(record_matvec_dot(kernels, {.weights = writer, .x = {.address = at}, .y = sum.address(), .accumulate = true,
+                                              .next = {words.address(), norms}}));
+        kernels.plan().barrier();
+        return record_matvec_dot(kernels, {.weights = reader,
+                                           .x = {.address = words.address(), .norm = {.epsilon = kEpsilon}, .rounded = true, .norm_pending = true},
+                                           .y = y.address()});
+      },
+      {&sum, &words, &y}, ProductForm::gpu);
+  EXPECT_TRUE(near_enough(sum.values<float>(), residual, kExact));
+  EXPECT_TRUE(near_enough(y.values<float>(), expected, kRounded));
+}
+
 TEST_P(Dot, feed_forward_equals_the_reference) {
   constexpr std::uint32_t kExperts = 6, kSlots = 3;
   const std::uint32_t width = widths()[1], hidden = widths()[0];
@@ -111,8 +142,10 @@ TEST_P(Dot, feed_forward_equals_the_reference) {
       for (std::uint32_t i = 0; i < width; ++i) expected[i] += choice.weights[slot] * out[i];
     }
     GuardBuffer act = output(kSlots * hidden), y = output(width), experts = output(kSlots), weights = output(kSlots),
-                words = output(q8_words(width)), act_words = output(kSlots * q8_words(hidden));
+                words = output(q8_words(width)), act_words = output(kSlots * q8_words(hidden)), next = output(q8_words(width)),
+                next_gate = output(hidden);
     y.set_initial<float>(residual);
+    next.set_initial<std::uint32_t>(std::vector<std::uint32_t>(q8_words(width), 0));
     set_state(0, 1);
     const DeviceMatrix gates = place(gate), ups = place(up), downs = place(down);
     const std::uint64_t at = place_rows(x, width, width), norms = place(norm);
@@ -130,10 +163,17 @@ TEST_P(Dot, feed_forward_equals_the_reference) {
                                                 .q8_stride = q8_words(hidden), .rows = kSlots}));
             kernels.plan().barrier();
           }
-          return record_expert_down_dot(kernels, batch, {.down = downs, .act = act_words.address(), .x = y.address(),
-                                                         .act_stride = q8_words(hidden)});
+          FOVEA_TRY(record_expert_down_dot(kernels, batch, {.down = downs, .act = act_words.address(), .x = y.address(),
+                                                            .act_stride = q8_words(hidden),
+                                                            .next = rounds ? NextInput{next.address(), norms} : NextInput{}}));
+          if (!rounds) return {};
+          // A feed-forward without experts behind a norm of that: its gate and up are those of expert 0.
+          kernels.plan().barrier();
+          return record_gate_up_dot(kernels, {}, {.gate = gates, .up = ups,
+                                                  .x = {.address = next.address(), .norm = {.epsilon = kEpsilon}, .rounded = true, .norm_pending = true},
+                                                  .act = next_gate.address(), .act_stride = hidden});
         },
-        {&act, &y, &experts, &weights, &words, &act_words}, form);
+        {&act, &y, &experts, &weights, &words, &act_words, &next, &next_gate}, form);
     EXPECT_EQ(experts.values<std::uint32_t>(), choice.experts);
     if (rounds) {
       EXPECT_EQ(act_words.values<std::uint32_t>(), rounded_apart);
@@ -142,6 +182,12 @@ TEST_P(Dot, feed_forward_equals_the_reference) {
       rounded_apart = act_words.values<std::uint32_t>();
     }
     EXPECT_TRUE(near_enough(y.values<float>(), expected, kRounded)) << "down";
+    if (!rounds) continue;
+    const std::vector<float> behind = rounded(normed(y.values<float>(), norm));
+    reference::matvec(gate.view(), behind, g, {.matrix = 0});
+    reference::matvec(up.view(), behind, u, {.matrix = 0});
+    reference::swiglu(g, u, g);
+    EXPECT_TRUE(near_enough(next_gate.values<float>(), g, kRounded)) << "gate and up of what the down product left";
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "engine/decoder/device_weights.hpp"
 #include "engine/kernels/attention.hpp"
+#include "engine/kernels/dot.hpp"
 #include "tests/kernels/paged_cache.hpp"
 #include "tests/support/kernel_test.hpp"
 #include "tests/support/tolerance.hpp"
@@ -16,8 +17,6 @@ namespace fovea::test {
 namespace {
 
 constexpr Tolerance kAttention{.relative_l2 = 5e-6, .scaled_max = 1e-5};
-// Queries and softmax weights in halves: 2^-11 of a score of up to about ten.
-constexpr Tolerance kInHalves{.relative_l2 = 3e-3, .scaled_max = 1e-2};
 
 struct Case {
   const char* name;
@@ -54,8 +53,7 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
     rope_.epsilon = 1e-6f;
   }
 
-  void check(std::uint32_t position, std::uint32_t splits, std::uint32_t heads = 0, std::uint32_t least_pages = 0,
-             AttentionProducts products = AttentionProducts::in_lanes) {
+  void check(std::uint32_t position, std::uint32_t splits, std::uint32_t heads = 0, std::uint32_t least_pages = 0) {
     SCOPED_TRACE("position " + std::to_string(position) + ", splits " + std::to_string(splits));
     const Case c = GetParam();
     const std::uint32_t row = c.query_heads * c.head_width, group = c.query_heads / c.kv_heads;
@@ -79,7 +77,6 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
                                                  .partial = partial.address(),
                                                  .arrived = arrived.address(),
                                                  .splits = splits,
-                                                 .products = products,
                                                  .heads = heads,
                                                  .least_pages = least_pages});
         },
@@ -107,8 +104,7 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
 
     EXPECT_TRUE(query.contents() == twin_query.contents()) << "queries of the trace";
     EXPECT_TRUE(cache.memory().contents() == twin_cache.memory().contents()) << "keys and values in the cache";
-    const Tolerance tolerance = products == AttentionProducts::as_matrices ? kInHalves : kAttention;
-    EXPECT_TRUE(near_enough(y.values<float>(), twin_y.values<float>(), tolerance));
+    EXPECT_TRUE(near_enough(y.values<float>(), twin_y.values<float>(), kAttention));
 
     // The newest key and value are those of the cache, rounded as they are.
     for (std::uint32_t head = 0; head < c.kv_heads; ++head)
@@ -122,7 +118,40 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
     for (std::uint32_t h = 0; h < c.query_heads; ++h)
       cache.attend(std::span(queries).subspan(h * c.head_width, c.head_width), h, group, position + 1,
                    std::span(expected).subspan(h * c.head_width, c.head_width));
-    EXPECT_TRUE(near_enough(y.values<float>(), expected, tolerance));
+    EXPECT_TRUE(near_enough(y.values<float>(), expected, kAttention));
+  }
+
+  // To the bit what a step of its own makes of the output.
+  void check_rounded(std::uint32_t position) {
+    const Case c = GetParam();
+    const std::uint32_t row = c.query_heads * c.head_width, splits = 2;
+    std::vector<std::vector<std::byte>> outputs;
+    for (const bool rounded : {false, true}) {
+      PagedCache cache = filled(position);
+      set_state(position, 1);
+      const std::uint64_t pages = place(cache.table());
+      GuardBuffer y = output(row), words = output(q8_words(row)), values = output(std::uint64_t{row} * splits),
+                  partial = output(std::uint64_t{c.query_heads} * splits * 2), arrived = output(c.query_heads);
+      arrived.set_initial<std::uint32_t>(std::vector<std::uint32_t>(c.query_heads, 0));
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+            RopeStoreArgs rope = rope_;
+            rope.shape = shape(cache, pages, state);
+            FOVEA_TRY(record_rope_attention(kernels, {.rope = rope,
+                                                      .y = rounded ? words.address() : y.address(),
+                                                      .rounded = rounded,
+                                                      .values = values.address(),
+                                                      .partial = partial.address(),
+                                                      .arrived = arrived.address(),
+                                                      .splits = splits}));
+            if (rounded) return {};
+            kernels.plan().barrier();
+            return record_quantize(kernels, {.x = y.address(), .q8 = words.address(), .width = row, .x_stride = row, .q8_stride = q8_words(row)});
+          },
+          {&y, &words, &values, &partial, &arrived, &cache.memory()}, ProductForm::gpu);
+      outputs.push_back(words.contents());
+    }
+    EXPECT_TRUE(outputs[0] == outputs[1]);
   }
 
   // Nobody asks for the queries.
@@ -199,17 +228,9 @@ TEST_P(RopeAttention, takes_all_query_heads_of_a_kv_head_in_one_workgroup_or_one
     for (const std::uint32_t least_pages : {1u, 4u}) check(400, 4, heads, least_pages);
 }
 
-TEST_P(RopeAttention, as_matrices_nearly_equals_its_twin_and_the_reference) {
-  const Case c = GetParam();
-  const AttentionShape plain{.query_heads = c.query_heads, .kv_heads = c.kv_heads, .head_width = c.head_width, .kv = c.kv};
-  {
-    auto recorder = device().record();
-    ASSERT_TRUE(recorder.has_value());
-    const KernelRecorder kernels(device(), *recorder, ProductForm::gpu);
-    if (!takes_matrices(kernels, plain, 8)) GTEST_SKIP() << "not as matrices";
-  }
-  for (const std::uint32_t position : {0u, 15u, 31u, 32u, 63u, 64u, 200u}) check(position, 1, 0, 0, AttentionProducts::as_matrices);
-  for (const std::uint32_t position : {63u, 200u, 700u}) check(position, 8, 0, 0, AttentionProducts::as_matrices);
+TEST_P(RopeAttention, leaves_its_output_in_8_bits_when_told_to) {
+  if (GetParam().head_width % 32 != 0 || !device().facts().integer_dot) GTEST_SKIP() << "no whole blocks, or nobody to read them";
+  for (const std::uint32_t position : {5u, 300u}) check_rounded(position);
 }
 
 TEST_P(RopeAttention, leaves_no_queries_where_nobody_asks) { check_untold(200); }
