@@ -141,6 +141,8 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
   FOVEA_ASSIGN(const ShaderId id, variant(ShaderId::rope_attention_F16, shape.kv));
   const std::uint32_t lanes = kernels.subgroup(), splits = args.splits;
   const std::uint32_t heads = args.heads > 0 ? args.heads : rope_attention_heads(shape, args.deep);
+  // Values before scores cost registers, hence workgroups: for few keys, where the wait is all there is.
+  const bool early = args.early.value_or(!args.deep);
   const std::uint32_t least = args.least_pages > 0 ? args.least_pages : kLeastPages;
   const std::uint32_t subgroups = rope_attention_subgroups(kernels.facts(), shape, heads, splits);
   const shader::RopeAttentionPush push{.qkv = rope.qkv, .query = rope.query, .pages = shape.pages,
@@ -152,7 +154,7 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
                                        .scale = score_scale(shape.head_width)};
   return kernels.dispatch(id,
                           {lanes * subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, heads, lanes,
-                           subgroups, splits, least, shape.query_heads / shape.kv_heads / heads, args.rounded ? 1u : 0u},
+                           subgroups, splits, least, shape.query_heads / shape.kv_heads / heads, args.rounded ? 1u : 0u, early ? 1u : 0u},
                           push, shape.query_heads / heads, splits);
 }
 

@@ -2,6 +2,8 @@
 // for either type of cache; another type is an error (ErrorCode::unsupported).
 #pragma once
 
+#include <optional>
+
 #include "engine/kernels/kernel_recorder.hpp"
 #include "shaders/interface/attention.h"
 
@@ -53,6 +55,7 @@ struct RopeAttentionArgs {
   bool deep = false;          // keys are many: at kDeepAttention and more
   std::uint32_t heads = 0;        // query heads of a workgroup, a divisor of those of a KV head; 0: what suits
   std::uint32_t least_pages = 0;  // of a split; 0: what suits
+  std::optional<bool> early;      // values are asked for before the scores are there; none: what suits
 };
 [[nodiscard]] Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args);
 // Whether this device has the shared memory for it; else the steps stay apart.

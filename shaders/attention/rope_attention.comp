@@ -29,6 +29,7 @@ layout(constant_id = 8) const uint SPLITS = 1;
 layout(constant_id = 9) const uint LEAST_PAGES = 4;  // of a split
 layout(constant_id = 10) const uint PARTS = 1;       // workgroups that share a KV head
 layout(constant_id = 11) const bool ROUNDED = false; // output in 8 bits; HEAD_WIDTH is a multiple of 32
+layout(constant_id = 12) const bool EARLY = false;   // values are asked for before the scores are there
 
 #include "shaders/include/kv_store.glsl"
 #include "shaders/include/splits.glsl"
@@ -66,7 +67,8 @@ const uint QUERY_STRIDE = ROUNDS * TURNS * kPiece;  // in vec4: kPiece floats of
 const uint ROW_CELLS = (HEAD_WIDTH + 7) / 8;
 const uint CELLS = (ROW_CELLS + LANES - 1) / LANES;
 const uint SLOTS = CELLS > 1 ? 1 : LANES / ROW_CELLS;
-const uint BATCH = LANES / SLOTS < 8 ? LANES / SLOTS : 8;
+const uint MOST_BATCH = EARLY ? 16 : 8;
+const uint BATCH = LANES / SLOTS < MOST_BATCH ? LANES / SLOTS : MOST_BATCH;
 const bool ALL_LANES = SLOTS * ROW_CELLS == LANES && LANES % (SLOTS * BATCH) == 0;
 
 const uint QUERY_VECTORS = GROUP * QUERY_STRIDE, SUM_VECTORS = SUBGROUPS * GROUP * ROW_CELLS * 2;
@@ -163,6 +165,39 @@ void score(uint kv_head, uint64_t layer, uint base, uint end, out vec4 s[GROUP])
   }
 }
 
+struct Values {
+#if KV_F16
+  uvec4 words[BATCH * CELLS];
+#elif KV_Q8_0
+  uvec2 words[BATCH * CELLS];
+  float d[BATCH * CELLS];
+#endif
+};
+
+// What this lane takes of the values of SLOTS * BATCH keys, `first` behind the step's `base`.
+void bring_values(uint kv_head, uint64_t layer, uint base, uint first, uint end, inout Values values) {
+  uint lane = gl_SubgroupInvocationID, slot = CELLS > 1 ? 0u : lane / ROW_CELLS, cell = CELLS > 1 ? lane : lane % ROW_CELLS;
+  [[unroll]] for (uint b = 0; b < BATCH; b++) {
+    uint at = min(base + first + b * SLOTS + slot, end - 1u);
+    uint64_t page = layer_of(at, layer);
+#if KV_F16
+    uint64_t row = page + uint64_t(value_offset(p.kv_heads, HEAD_WIDTH) + key_offset(kv_head, at, HEAD_WIDTH));
+#elif KV_Q8_0
+    uint64_t row = page + uint64_t(value_quants(p.kv_heads, kv_head, at, HEAD_WIDTH));
+    uint64_t scales = page + uint64_t(value_scales(p.kv_heads, kv_head, at, HEAD_WIDTH));
+#endif
+    [[unroll]] for (uint c = 0; c < CELLS; c++) {
+      uint from = min(cell + c * LANES, ROW_CELLS - 1u);
+#if KV_F16
+      values.words[b * CELLS + c] = dimensions(row, from * 8u);
+#elif KV_Q8_0
+      values.words[b * CELLS + c] = Uint2s(row).v[from];
+      values.d[b * CELLS + c] = scale_at(scales + uint64_t(from * 8u / kKvBlock * 2u));
+#endif
+    }
+  }
+}
+
 // The four lanes of a key add up what they have of four keys, so that lane `part` owns key `part` of them.
 float own_score(vec4 s) {
   uint part = part_of(gl_SubgroupInvocationID);
@@ -194,11 +229,13 @@ void main() {
   float maximum[GROUP], sum[GROUP];  // the sum of this lane's keys only
   [[unroll]] for (uint i = 0; i < GROUP * CELLS * 2; i++) acc[i] = vec4(0.0);
   [[unroll]] for (uint g = 0; g < GROUP; g++) { maximum[g] = kMinusInfinity; sum[g] = 0.0; }
-  uint slot = CELLS > 1 ? 0u : lane / ROW_CELLS, cell = CELLS > 1 ? lane : lane % ROW_CELLS;
+  uint slot = CELLS > 1 ? 0u : lane / ROW_CELLS;
   uint own = part_of(lane) * QUARTER + place_of(lane);
 
   [[dont_unroll]] for (; base < range.end; base += SUBGROUPS * LANES) {
     uint64_t next = layer_address(p.pages, p.layer_offset, min(base + SUBGROUPS * LANES, range.end - 1u));
+    Values values;
+    if (EARLY) bring_values(kv_head, layer, base, 0u, range.end, values);
     vec4 s[GROUP];
     score(kv_head, layer, base, range.end, s);
     bool real = base + own < range.end;
@@ -214,31 +251,7 @@ void main() {
     }
     uint count = min(LANES, range.end - base);
     [[dont_unroll]] for (uint first = 0; first < count; first += SLOTS * BATCH) {
-#if KV_F16
-      uvec4 words[BATCH * CELLS];
-#elif KV_Q8_0
-      uvec2 words[BATCH * CELLS];
-      float d[BATCH * CELLS];
-#endif
-      [[unroll]] for (uint b = 0; b < BATCH; b++) {
-        uint at = min(base + first + b * SLOTS + slot, range.end - 1u);
-        uint64_t page = layer_of(at, layer);
-#if KV_F16
-        uint64_t row = page + uint64_t(value_offset(p.kv_heads, HEAD_WIDTH) + key_offset(kv_head, at, HEAD_WIDTH));
-#elif KV_Q8_0
-        uint64_t row = page + uint64_t(value_quants(p.kv_heads, kv_head, at, HEAD_WIDTH));
-        uint64_t scales = page + uint64_t(value_scales(p.kv_heads, kv_head, at, HEAD_WIDTH));
-#endif
-        [[unroll]] for (uint c = 0; c < CELLS; c++) {
-          uint from = min(cell + c * LANES, ROW_CELLS - 1u);
-#if KV_F16
-          words[b * CELLS + c] = dimensions(row, from * 8u);
-#elif KV_Q8_0
-          words[b * CELLS + c] = Uint2s(row).v[from];
-          d[b * CELLS + c] = scale_at(scales + uint64_t(from * 8u / kKvBlock * 2u));
-#endif
-        }
-      }
+      if (!EARLY) bring_values(kv_head, layer, base, first, range.end, values);
       [[unroll]] for (uint b = 0; b < BATCH; b++) {
         uint key = first + b * SLOTS + slot;  // in this step; keys past the last have weight 0
         bool counts = ALL_LANES || (slot < SLOTS && key < LANES);
@@ -250,12 +263,12 @@ void main() {
         }
         [[unroll]] for (uint c = 0; c < CELLS; c++) {
 #if KV_F16
-          uvec4 w = words[b * CELLS + c];
+          uvec4 w = values.words[b * CELLS + c];
           vec4 low = halves_of(w.x, w.y), high = halves_of(w.z, w.w);
           const float scale = 1.0;
 #elif KV_Q8_0
-          vec4 low = quants_of(words[b * CELLS + c].x), high = quants_of(words[b * CELLS + c].y);
-          float scale = d[b * CELLS + c];
+          vec4 low = quants_of(values.words[b * CELLS + c].x), high = quants_of(values.words[b * CELLS + c].y);
+          float scale = values.d[b * CELLS + c];
 #endif
           [[unroll]] for (uint g = 0; g < GROUP; g++) {
             float x = of_key[g] * scale;
@@ -264,6 +277,7 @@ void main() {
           }
         }
       }
+      if (EARLY && first + SLOTS * BATCH < count) bring_values(kv_head, layer, base, first + SLOTS * BATCH, range.end, values);
     }
     layer = next;
   }

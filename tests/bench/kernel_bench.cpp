@@ -419,13 +419,22 @@ class Bench {
         FOVEA_ASSIGN(const gpu::Buffer table, device_->create_buffer(addresses.size() * sizeof(std::uint64_t), gpu::MemoryUse::upload));
         FOVEA_TRY(device_->upload(table, 0, std::as_bytes(std::span(addresses))));
         FOVEA_TRY(set_state(depth - 1, 1));
-        const std::uint32_t group = shape.query_heads / shape.kv_heads;
-        for (const std::uint32_t heads : {0u, 1u, 2u, 4u, 8u})
-          for (const std::uint32_t least_pages : {1u, 2u, 4u}) {
-            const bool suits = heads == 0;
-            if (heads > group || (suits && least_pages != 1) || (depth > 8192 && least_pages != 1)) continue;
+        const std::uint32_t group = shape.query_heads / shape.kv_heads, suitable = attention_splits(device_->facts(), shape.kv_heads);
+        struct Form {
+          std::uint32_t heads, least_pages, splits;
+          bool early;
+        };
+        std::vector<Form> forms{{}};  // the engine's own first
+        for (const std::uint32_t heads : {1u, 2u, 4u, 8u})
+          for (const std::uint32_t least_pages : depth < kDeepAttention ? std::vector{2u, 4u, 8u} : std::vector{4u})
+            for (const std::uint32_t splits : depth < kDeepAttention ? std::vector{suitable} : std::vector{32u, 48u, 64u, 96u, 128u})
+              for (const bool early : {false, true})
+                if (heads <= group && splits * shape.kv_heads <= 1024) forms.push_back({heads, least_pages, splits, early});
+        for (const Form& form : forms) {
+            const bool suits = form.heads == 0;
             FOVEA_TRY(time(fmt::format("decode attention f16, {}, depth {}{}", shape.what, depth,
-                                       suits ? "" : fmt::format(", {} heads, {} pages", heads, least_pages)),
+                                       suits ? "" : fmt::format(", {} heads, {} pages, {} splits{}", form.heads, form.least_pages, form.splits,
+                                                                form.early ? ", early" : "")),
                            4 * layers, static_cast<double>(depth) / shader::kPageKeys * static_cast<double>(page), 0,
                            [&](KernelRecorder& kernels, std::uint32_t turn) {
                              const AttentionShape attention{.query_heads = shape.query_heads, .kv_heads = shape.kv_heads,
@@ -442,10 +451,11 @@ class Bench {
                                                       .qkv_stride = width + 2 * shape.kv_heads * shape.width,
                                                       .rope_width = shape.width, .norm = group == 1 ? 2u : 1u, .epsilon = 1e-6f},
                                              .y = output_.address(), .values = values, .partial = partial, .arrived = arrived,
-                                             .splits = attention_splits(kernels.facts(), shape.kv_heads),
+                                             .splits = suits ? suitable : form.splits,
                                              .deep = depth >= kDeepAttention,
-                                             .heads = heads,
-                                             .least_pages = suits ? 0 : least_pages});
+                                             .heads = form.heads,
+                                             .least_pages = form.least_pages,
+                                             .early = suits ? std::nullopt : std::optional(form.early)});
                              return record_attention_decode(kernels, {.shape = attention, .query = input_.address(),
                                                                       .y = output_.address(), .y_stride = width,
                                                                       .values = values, .partial = partial});

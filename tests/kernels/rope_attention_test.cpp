@@ -53,7 +53,8 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
     rope_.epsilon = 1e-6f;
   }
 
-  void check(std::uint32_t position, std::uint32_t splits, std::uint32_t heads = 0, std::uint32_t least_pages = 0) {
+  void check(std::uint32_t position, std::uint32_t splits, std::uint32_t heads = 0, std::uint32_t least_pages = 0,
+             std::optional<bool> early = std::nullopt) {
     SCOPED_TRACE("position " + std::to_string(position) + ", splits " + std::to_string(splits));
     const Case c = GetParam();
     const std::uint32_t row = c.query_heads * c.head_width, group = c.query_heads / c.kv_heads;
@@ -78,7 +79,8 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
                                                  .arrived = arrived.address(),
                                                  .splits = splits,
                                                  .heads = heads,
-                                                 .least_pages = least_pages});
+                                                 .least_pages = least_pages,
+                                                 .early = early});
         },
         {&query, &y, &values, &partial, &arrived, &cache.memory()}, ProductForm::gpu);
     EXPECT_TRUE(std::ranges::all_of(arrived.values<std::uint32_t>(), [](std::uint32_t count) { return count == 0; }));
@@ -222,10 +224,10 @@ TEST_P(RopeAttention, equals_its_twin_and_the_reference_in_many_splits) {
   check(1600, 5);
 }
 
-TEST_P(RopeAttention, takes_all_query_heads_of_a_kv_head_in_one_workgroup_or_one_in_each) {
+TEST_P(RopeAttention, takes_all_query_heads_of_a_kv_head_in_one_workgroup_or_one_in_each_and_values_early_or_late) {
   const std::uint32_t group = GetParam().query_heads / GetParam().kv_heads;
   for (const std::uint32_t heads : {1u, group})
-    for (const std::uint32_t least_pages : {1u, 4u}) check(400, 4, heads, least_pages);
+    for (const bool early : {false, true}) check(400, 4, heads, early ? 1 : 4, early);
 }
 
 TEST_P(RopeAttention, leaves_its_output_in_8_bits_when_told_to) {
