@@ -431,36 +431,36 @@ class Bench {
               for (const bool early : {false, true})
                 if (heads <= group && splits * shape.kv_heads <= 1024) forms.push_back({heads, least_pages, splits, early});
         for (const Form& form : forms) {
-            const bool suits = form.heads == 0;
-            FOVEA_TRY(time(fmt::format("decode attention f16, {}, depth {}{}", shape.what, depth,
-                                       suits ? "" : fmt::format(", {} heads, {} pages, {} splits{}", form.heads, form.least_pages, form.splits,
-                                                                form.early ? ", early" : "")),
-                           4 * layers, static_cast<double>(depth) / shader::kPageKeys * static_cast<double>(page), 0,
-                           [&](KernelRecorder& kernels, std::uint32_t turn) {
-                             const AttentionShape attention{.query_heads = shape.query_heads, .kv_heads = shape.kv_heads,
-                                                            .head_width = shape.width,
-                                                            .pages = table.address() + std::uint64_t{turn % layers} * pages * 8,
-                                                            .state = state_.address()};
-                             const std::uint64_t values = scratch_.address(), partial = values + (std::uint64_t{12} << 20),
-                                                 arrived = values + (std::uint64_t{14} << 20);
-                             const std::uint32_t width = shape.query_heads * shape.width;
-                             if (takes_rope_attention(kernels, attention))
-                               return record_rope_attention(
-                                   kernels, {.rope = {.shape = attention, .qkv = input_.address(), .query_norm = input_.address(),
-                                                      .key_norm = input_.address(), .turns = input_.address(),
-                                                      .qkv_stride = width + 2 * shape.kv_heads * shape.width,
-                                                      .rope_width = shape.width, .norm = group == 1 ? 2u : 1u, .epsilon = 1e-6f},
-                                             .y = output_.address(), .values = values, .partial = partial, .arrived = arrived,
-                                             .splits = suits ? suitable : form.splits,
-                                             .deep = depth >= kDeepAttention,
-                                             .heads = form.heads,
-                                             .least_pages = form.least_pages,
-                                             .early = suits ? std::nullopt : std::optional(form.early)});
-                             return record_attention_decode(kernels, {.shape = attention, .query = input_.address(),
-                                                                      .y = output_.address(), .y_stride = width,
-                                                                      .values = values, .partial = partial});
-                           }));
-          }
+          const bool suits = form.heads == 0;
+          FOVEA_TRY(time(fmt::format("decode attention f16, {}, depth {}{}", shape.what, depth,
+                                     suits ? "" : fmt::format(", {} heads, {} pages, {} splits{}", form.heads, form.least_pages, form.splits,
+                                                              form.early ? ", early" : "")),
+                         4 * layers, static_cast<double>(depth) / shader::kPageKeys * static_cast<double>(page), 0,
+                         [&](KernelRecorder& kernels, std::uint32_t turn) {
+                           const AttentionShape attention{.query_heads = shape.query_heads, .kv_heads = shape.kv_heads,
+                                                          .head_width = shape.width,
+                                                          .pages = table.address() + std::uint64_t{turn % layers} * pages * 8,
+                                                          .state = state_.address()};
+                           const std::uint64_t values = scratch_.address(), partial = values + (std::uint64_t{12} << 20),
+                                               arrived = values + (std::uint64_t{14} << 20);
+                           const std::uint32_t width = shape.query_heads * shape.width;
+                           if (takes_rope_attention(kernels, attention))
+                             return record_rope_attention(
+                                 kernels, {.rope = {.shape = attention, .qkv = input_.address(), .query_norm = input_.address(),
+                                                    .key_norm = input_.address(), .turns = input_.address(),
+                                                    .qkv_stride = width + 2 * shape.kv_heads * shape.width,
+                                                    .rope_width = shape.width, .norm = group == 1 ? 2u : 1u, .epsilon = 1e-6f},
+                                           .y = output_.address(), .values = values, .partial = partial, .arrived = arrived,
+                                           .splits = suits ? suitable : form.splits,
+                                           .deep = depth >= kDeepAttention,
+                                           .heads = form.heads,
+                                           .least_pages = form.least_pages,
+                                           .early = suits ? std::nullopt : std::optional(form.early)});
+                           return record_attention_decode(kernels, {.shape = attention, .query = input_.address(),
+                                                                    .y = output_.address(), .y_stride = width,
+                                                                    .values = values, .partial = partial});
+                         }));
+        }
       }
     return {};
   }
