@@ -216,6 +216,11 @@ Result<Step> Decoder::submit_prompt(std::uint32_t tokens, StepKind kind) {
   return submit({.decode = false, .slot = 0, .tokens = bucket(tokens, kind), .kind = kind}, tokens);
 }
 
+std::uint32_t Decoder::decode_limit() const {
+  if (records_tokens()) return 1;
+  return position_ < kDeepAttention ? std::min(kMostGroupTokens, kDeepAttention - position_) : kMostGroupTokens;
+}
+
 Result<Step> Decoder::submit_decode(std::uint32_t tokens) {
   if (tokens == 0 || tokens > decode_limit())
     return fail(ErrorCode::internal, "decoding", std::to_string(tokens) + " tokens cannot be one step now",

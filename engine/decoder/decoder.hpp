@@ -96,8 +96,8 @@ class Decoder {
   // The next `tokens` of the prompt. The step before must be finished.
   [[nodiscard]] Result<Step> submit_prompt(std::uint32_t tokens, StepKind kind);
   // Most tokens that a decode step may have now: 1 while something is recorded or timed per token, since a replay
-  // overwrites what the one before it left for the host.
-  [[nodiscard]] std::uint32_t decode_limit() const { return records_tokens() ? 1 : kMostGroupTokens; }
+  // overwrites what the one before it left for the host; none goes past the position from which on another plan decodes.
+  [[nodiscard]] std::uint32_t decode_limit() const;
   // The token drawn last, at the next position, and the `tokens` - 1 drawn on the way; after a step that draws. Tokens
   // that turn out unwanted may be ignored: begin() leaves nothing of them.
   [[nodiscard]] Result<Step> submit_decode(std::uint32_t tokens = 1);

@@ -173,10 +173,8 @@ class Bench {
     return {};
   }
 
-  // Activations as decoding has them on this device: floats that the workgroup rounds, or words.
-  [[nodiscard]] DotInput input(const KernelRecorder& kernels) const {
-    return {.address = input_.address(), .rounded = !kernels.folds_steps()};
-  }
+  // Activations as decoding has them: words.
+  [[nodiscard]] DotInput input() const { return {.address = input_.address(), .rounded = true}; }
   [[nodiscard]] DeviceMatrix matrix(DType type, std::uint32_t rows, std::uint32_t columns, std::uint32_t matrices = 1) const {
     return {weights_.address(), type, columns, rows, matrices, static_cast<std::uint32_t>(row_bytes(type, columns))};
   }
@@ -207,7 +205,7 @@ class Bench {
         if (device_->facts().integer_dot)
           FOVEA_TRY(time(fmt::format("{} dot, {}", name(type), shape.what), chain_of(bytes), bytes, 0,
                          [&](KernelRecorder& kernels, std::uint32_t turn) {
-                           return record_matvec_dot(kernels, {.weights = at_turn(weights, turn), .x = input(kernels),
+                           return record_matvec_dot(kernels, {.weights = at_turn(weights, turn), .x = input(),
                                                               .y = output_.address()});
                          }));
         if (type == DType::Q4_K || type == DType::Q8_0)
@@ -328,7 +326,7 @@ class Bench {
       FOVEA_TRY(time(fmt::format("gate+up Q4_K, {}", shape.what), chain_of(gate_bytes), gate_bytes, 0,
                      [&](KernelRecorder& kernels, std::uint32_t turn) {
                        return record_gate_up_dot(kernels, batch, {.gate = at_turn(gate, 2 * turn), .up = at_turn(gate, 2 * turn + 1),
-                                                                  .x = input(kernels), .act = output_.address(),
+                                                                  .x = input(), .act = output_.address(),
                                                                   .act_stride = shape.hidden});
                      }));
       FOVEA_TRY(time(fmt::format("down Q6_K, {}", shape.what), chain_of(down_bytes), down_bytes, 0,

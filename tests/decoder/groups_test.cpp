@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/kernels/attention.hpp"
 #include "tests/decoder/decoder_bench.hpp"
 
 namespace fovea::test {
@@ -65,6 +66,15 @@ TEST_F(Groups, are_the_same_with_a_barrier_before_every_dispatch_and_in_the_form
       const std::vector<std::int32_t> prompt = tokens(9, 2);
       EXPECT_EQ(decode(prompt, 40, 16).drawn, decode(prompt, 40, 1).drawn) << everywhere;
     }
+}
+
+TEST_F(Groups, end_where_another_plan_goes_on) {
+  load(kMixture, {.context = kDeepAttention + 32, .form = ProductForm::gpu});
+  const std::vector<std::int32_t> prompt = tokens(kDeepAttention - 8, 8);
+  const std::vector<std::int32_t> alone = decode(prompt, 20, 1).drawn;
+  EXPECT_EQ(decode(prompt, 20, 16).drawn, alone);
+  decode(prompt, 1, 1);
+  EXPECT_EQ(decoder_->decode_limit(), 8u);
 }
 
 TEST_F(Groups, are_one_submission_each) {
