@@ -5,6 +5,7 @@
 #include "engine/kernels/attention.hpp"
 #include "engine/kernels/dot.hpp"
 #include "engine/kernels/experts.hpp"
+#include "engine/kernels/product_tile.hpp"
 
 namespace fovea {
 namespace {
@@ -48,6 +49,10 @@ std::uint64_t Activations::lay_out(const gpu::DeviceFacts& facts, const ModelCon
     take(partial, tokens * slots * strides.width);
   }
   take(hidden, tokens * slots * strides.hidden);
+  take(halves, std::max(tokens * slots * strides.width, tokens * strides.attended) / 2);
+  // The largest dense product: of attention's output, or gate and up together.
+  unpacked.bytes = unpacked_bytes(facts, batch, std::uint64_t{config.width} * std::max(strides.query, mixture ? 0 : 2 * config.feed_forward));
+  take(unpacked.address, unpacked.bytes / sizeof(float));
   take(logits, std::uint64_t{logit_rows} * config.vocabulary);
   take(words, q8_words(static_cast<std::uint32_t>(std::max<std::uint64_t>({strides.width, strides.attended, slots * strides.hidden}) + 31)));
   take(residual_words, q8_words(strides.width + 31));

@@ -5,6 +5,7 @@
 
 #include "engine/base/result.hpp"
 #include "engine/gpu/device.hpp"
+#include "engine/kernels/device_matrix.hpp"
 #include "engine/model/model_config.hpp"
 
 namespace fovea {
@@ -40,9 +41,11 @@ class Activations {
   std::uint64_t experts = 0;    // uint (layers, T, S): routing of every layer, kept for the trace
   std::uint64_t expert_weights = 0;  // float (layers, T, S)
   std::uint64_t sorted = 0, tiles = 0;
-  std::uint64_t hidden = 0;     // float (T * S, hidden)
+  std::uint64_t hidden = 0;     // float (T * S, hidden); between products in tiles half
   std::uint64_t partial = 0;    // float (T * S, width)
   std::uint64_t logits = 0;     // float (logit_rows, vocabulary)
+  std::uint64_t halves = 0;     // half (T * S, width) or (T, attended): what products in tiles read
+  UnpackedRoom unpacked;        // weights as halves, for products of many tokens
   // What products of one token read in 8 bits (shaders/interface/dot.h).
   std::uint64_t words = 0;           // any of them, S inputs at most
   std::uint64_t residual_words = 0;  // the residual, normed or as a product leaves it

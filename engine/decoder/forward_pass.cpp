@@ -4,6 +4,7 @@
 
 #include "engine/kernels/attention.hpp"
 #include "engine/kernels/linear.hpp"
+#include "engine/kernels/product_tile.hpp"
 
 namespace fovea {
 
@@ -85,6 +86,17 @@ Result<DotInput> ForwardPass::record_rounding(KernelRecorder& kernels, std::uint
   return DotInput{.address = activations.words, .rounded = true};
 }
 
+Result<std::uint64_t> ForwardPass::record_halves(KernelRecorder& kernels, std::uint64_t x, std::uint32_t columns,
+                                                 std::uint32_t stride, std::uint32_t tokens, const ExpertBatch* batch) const {
+  kernels.plan().tag("round");
+  const std::uint32_t slots = batch != nullptr ? batch->slots : 1;
+  FOVEA_TRY(record_half_rows(kernels, tokens * slots,
+                             {.x = x, .y = activations.halves, .sorted = batch != nullptr ? batch->sorted : 0, .state = state,
+                              .columns = columns, .x_stride = stride, .slots = slots}));
+  kernels.plan().barrier();
+  return activations.halves;
+}
+
 Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens,
                                            const CaptureLayout* capture) const {
   const DeviceLayer& w = weights.layers[layer];
@@ -95,6 +107,10 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.attention_norm, tokens, w.qkv.front(),
                                                       layer > 0 ? &weights.layers[layer - 1].down : nullptr, false));
 
+  std::uint64_t halves = 0;
+  if (std::ranges::any_of(w.qkv, [&](const DeviceMatrix& projection) { return takes_tiles(kernels, projection, tokens); })) {
+    FOVEA_ASSIGN(halves, record_halves(kernels, input.x, config.width, a.strides.width, tokens));
+  }
   kernels.plan().tag("qkv");
   std::uint32_t column = 0;  // of this projection in a qkv row
   for (const DeviceMatrix& projection : w.qkv) {
@@ -106,7 +122,8 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     }
     FOVEA_TRY(record_matmul(kernels, {.weights = projection, .x = input.x, .y = y, .state = state,
                                       .x_stride = a.strides.width, .y_stride = a.strides.qkv, .tokens = tokens,
-                                      .norm = input.norm}));
+                                      .norm = input.norm, .unpacked = a.unpacked,
+                                      .halves = takes_tiles(kernels, projection, tokens) ? halves : 0}));
   }
   kernels.plan().barrier();
 
@@ -155,10 +172,14 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     FOVEA_TRY(record_matvec_dot(kernels, {.weights = w.attention_output, .x = heads, .y = a.x, .accumulate = true,
                                         .next = next_input(kernels, tokens, w.attention_output, {w.feed_forward_norm, &w.gate})}));
   } else {
+    std::uint64_t heads = 0;
+    if (takes_tiles(kernels, w.attention_output, tokens)) {
+      FOVEA_ASSIGN(heads, record_halves(kernels, a.attended, w.attention_output.columns, a.strides.attended, tokens));
+    }
     kernels.plan().tag("attention output");
     FOVEA_TRY(record_matmul(kernels, {.weights = w.attention_output, .x = a.attended, .y = a.x, .state = state,
                                       .x_stride = a.strides.attended, .y_stride = a.strides.width, .tokens = tokens,
-                                      .accumulate = true}));
+                                      .accumulate = true, .unpacked = a.unpacked, .halves = heads}));
   }
   kernels.plan().barrier();
   return {};
@@ -169,7 +190,7 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
   const Activations& a = activations;
   FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.feed_forward_norm, tokens, w.gate, &w.attention_output, false));
 
-  ExpertBatch batch{.tokens = tokens, .state = state};
+  ExpertBatch batch{.tokens = tokens, .in_tiles = experts_take_tiles(kernels, tokens, w.gate, w.down), .state = state};
   if (config.mixture()) {
     const std::uint64_t routing_offset = std::uint64_t{layer} * tokens * config.experts_used * sizeof(std::uint32_t);
     batch.mode = tokens > 1 ? ExpertMode::grouped : kernels.folds_steps() ? ExpertMode::routed : ExpertMode::direct;
@@ -182,8 +203,6 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
     batch.sorted = a.sorted;
     batch.tiles = a.tiles;
     batch.dispatch = &a.dispatch();
-    batch.in_tiles = batch.mode == ExpertMode::grouped && experts_take_tiles(kernels, tokens, w.gate, w.down);
-
     kernels.plan().tag("router");
     FOVEA_TRY(record_matmul(kernels, {.weights = w.router, .x = input.x, .y = a.router, .state = state,
                                       .x_stride = a.strides.width, .y_stride = a.strides.router, .tokens = tokens,
@@ -202,6 +221,10 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
     }
   }
 
+  std::uint64_t halves = 0;
+  if (batch.in_tiles) {
+    FOVEA_ASSIGN(halves, record_halves(kernels, input.x, config.width, a.strides.width, tokens, config.mixture() ? &batch : nullptr));
+  }
   kernels.plan().tag("gate+up");
   // On a GPU the rows that a workgroup ends with are rounded there for the down product.
   const bool rounds = kernels.folds_steps() && uses_dot(kernels, tokens, w.gate) && uses_dot(kernels, tokens, w.down);
@@ -213,7 +236,7 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
   } else {
     FOVEA_TRY(record_gate_up(kernels, batch, {.gate = w.gate, .up = w.up, .x = input.x, .act = a.hidden,
                                               .x_stride = a.strides.width, .act_stride = a.strides.hidden,
-                                              .norm = input.norm}));
+                                              .unpacked = a.unpacked, .halves = halves, .norm = input.norm}));
   }
   kernels.plan().barrier();
   FOVEA_TRY(record_down(kernels, layer, batch, rounds));
@@ -243,7 +266,8 @@ Result<void> ForwardPass::record_down(KernelRecorder& kernels, std::uint32_t lay
                                                .act_stride = a.strides.hidden, .partial_stride = a.strides.width,
                                                .x_stride = a.strides.width});
   return record_matmul(kernels, {.weights = down, .x = a.hidden, .y = a.x, .state = state, .x_stride = a.strides.hidden,
-                                 .y_stride = a.strides.width, .tokens = batch.tokens, .accumulate = true});
+                                 .y_stride = a.strides.width, .tokens = batch.tokens, .accumulate = true,
+                                 .unpacked = a.unpacked, .halves = batch.in_tiles ? a.hidden : 0});
 }
 
 Result<void> ForwardPass::record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head) const {
@@ -251,6 +275,10 @@ Result<void> ForwardPass::record_head(KernelRecorder& kernels, std::uint32_t tok
   const bool last = head == Head::last_logits;
   FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, weights.output_norm, tokens, weights.output,
                                                       &weights.layers.back().down, last));
+  std::uint64_t halves = 0;
+  if (!last && takes_tiles(kernels, weights.output, tokens)) {
+    FOVEA_ASSIGN(halves, record_halves(kernels, input.x, config.width, activations.strides.width, tokens));
+  }
   kernels.plan().tag("output");
   if (uses_dot(kernels, tokens, weights.output)) {
     FOVEA_TRY(record_matvec_dot(kernels, {.weights = weights.output, .x = dot_input(input), .y = logits}));
@@ -259,7 +287,7 @@ Result<void> ForwardPass::record_head(KernelRecorder& kernels, std::uint32_t tok
   }
   FOVEA_TRY(record_matmul(kernels, {.weights = weights.output, .x = input.x, .y = logits, .state = state,
                                     .x_stride = activations.strides.width, .y_stride = config.vocabulary, .tokens = tokens,
-                                    .one_row = last, .norm = input.norm}));
+                                    .one_row = last, .norm = input.norm, .halves = halves}));
   kernels.plan().barrier();
   return {};
 }

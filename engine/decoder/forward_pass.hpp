@@ -76,6 +76,9 @@ struct ForwardPass {
   [[nodiscard]] bool uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix) const;
   [[nodiscard]] static DotInput dot_input(const NormedRows& rows);
   // The rows of `x` for products in 8 bits, rounded by a step of its own.
+  // The rows as halves for products in tiles, each token's or, with a batch, each assignment's in the order of the tiles.
+  [[nodiscard]] Result<std::uint64_t> record_halves(KernelRecorder& kernels, std::uint64_t x, std::uint32_t columns, std::uint32_t stride,
+                                                    std::uint32_t tokens, const ExpertBatch* batch = nullptr) const;
   [[nodiscard]] Result<DotInput> record_rounding(KernelRecorder& kernels, std::uint64_t x, std::uint32_t width, std::uint32_t stride,
                                                  std::uint32_t rows) const;
 };

@@ -20,6 +20,11 @@
 
 namespace fovea::gpu {
 
+// Matrices that a whole workgroup of so many invocations multiplies; their sizes are multiples of these.
+struct WorkgroupMatrices {
+  std::uint32_t invocations = 0, rows = 0, tokens = 0, columns = 0;
+};
+
 struct DeviceFacts {
   std::uint32_t index = 0;  // as Vulkan enumerates
   std::string name, type /* discrete, integrated, virtual, cpu, other */, driver, api;
@@ -34,6 +39,9 @@ struct DeviceFacts {
   bool cpu = false;  // a software driver such as lavapipe
   bool cooperative_matrix = false;  // subgroups multiply 16 x 16 x 16 halves and sum them as float, on matrix cores
   bool cooperative_matrix_2 = false;  // and they reduce rows of sums and turn sums into operands in registers
+  // The same by workgroups (NV_cooperative_matrix2); empty where the device lacks any of what the shader needs.
+  std::vector<WorkgroupMatrices> workgroup_matrices;
+  std::uint32_t workgroup_matrix_shared_bytes = 0;  // of shared memory that the driver keeps for them
   bool integer_dot = false;
   bool timestamps = false;  // on the compute queue: plans can be timed
   bool usable = false;      // has everything the engine needs

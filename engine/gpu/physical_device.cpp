@@ -50,8 +50,12 @@ const RequiredFeature optional_features[] = {
     FOVEA_FEATURE(v13, shaderIntegerDotProduct),
     FOVEA_FEATURE(v13, shaderZeroInitializeWorkgroupMemory),
     FOVEA_FEATURE(matrix, cooperativeMatrix),
+    FOVEA_FEATURE(matrix_2, cooperativeMatrixWorkgroupScope),
+    FOVEA_FEATURE(matrix_2, cooperativeMatrixFlexibleDimensions),
     FOVEA_FEATURE(matrix_2, cooperativeMatrixReductions),
     FOVEA_FEATURE(matrix_2, cooperativeMatrixConversions),
+    FOVEA_FEATURE(matrix_2, cooperativeMatrixPerElementOperations),
+    FOVEA_FEATURE(matrix_2, cooperativeMatrixTensorAddressing),
 };
 
 struct RequiredSubgroup {
@@ -136,6 +140,31 @@ bool multiplies_halves(const VulkanApi& vk, const PhysicalDevice& device) {
   });
 }
 
+// What shaders/linear/product_workgroup.comp asks for, in all sizes of workgroup that the device has it in.
+std::vector<WorkgroupMatrices> workgroup_matrices(const VulkanApi& vk, const PhysicalDevice& device) {
+  const VkPhysicalDeviceCooperativeMatrix2FeaturesNV& has = device.offered.matrix_2;
+  std::vector<WorkgroupMatrices> result;
+  if (has.cooperativeMatrixWorkgroupScope == 0 || has.cooperativeMatrixFlexibleDimensions == 0 ||
+      has.cooperativeMatrixConversions == 0 || has.cooperativeMatrixPerElementOperations == 0 ||
+      has.cooperativeMatrixTensorAddressing == 0 ||
+      vk.vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV == nullptr)
+    return result;
+  std::uint32_t count = 0;
+  vk.vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV(device.handle, &count, nullptr);
+  std::vector<VkCooperativeMatrixFlexibleDimensionsPropertiesNV> shapes(
+      count, tagged<VkCooperativeMatrixFlexibleDimensionsPropertiesNV>(
+                 VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_FLEXIBLE_DIMENSIONS_PROPERTIES_NV));
+  vk.vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV(device.handle, &count, shapes.data());
+  shapes.resize(count);
+  for (const VkCooperativeMatrixFlexibleDimensionsPropertiesNV& shape : shapes)
+    if (shape.AType == VK_COMPONENT_TYPE_FLOAT16_KHR && shape.BType == VK_COMPONENT_TYPE_FLOAT16_KHR &&
+        shape.CType == VK_COMPONENT_TYPE_FLOAT32_KHR && shape.ResultType == VK_COMPONENT_TYPE_FLOAT32_KHR &&
+        shape.saturatingAccumulation == 0 && shape.scope == VK_SCOPE_WORKGROUP_KHR)
+      result.push_back({.invocations = shape.workgroupInvocations, .rows = shape.MGranularity,
+                        .tokens = shape.NGranularity, .columns = shape.KGranularity});
+  return result;
+}
+
 struct Properties {
   VkPhysicalDeviceProperties2 core =
       tagged<VkPhysicalDeviceProperties2>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2);
@@ -145,6 +174,8 @@ struct Properties {
       tagged<VkPhysicalDeviceVulkan12Properties>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES);
   VkPhysicalDeviceVulkan13Properties v13 =
       tagged<VkPhysicalDeviceVulkan13Properties>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_PROPERTIES);
+  VkPhysicalDeviceCooperativeMatrix2PropertiesNV matrix_2 = tagged<VkPhysicalDeviceCooperativeMatrix2PropertiesNV>(
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_PROPERTIES_NV);
 };
 
 // Lavapipe of Mesa 22.3 draws other tokens with packed dot products, that of 25.0 the right ones; nothing between was
@@ -212,9 +243,10 @@ PhysicalDevice read_device(const VulkanApi& vk, VkPhysicalDevice handle, std::ui
   properties.core.pNext = &properties.v11;
   properties.v11.pNext = &properties.v12;
   properties.v12.pNext = &properties.v13;
+  read_extensions(vk, device);
+  if (device.offered.with_matrix_2) properties.v13.pNext = &properties.matrix_2;
   vk.vkGetPhysicalDeviceProperties2(handle, &properties.core);
   fill_facts(device, properties);
-  read_extensions(vk, device);
   vk.vkGetPhysicalDeviceFeatures2(handle, device.offered.chain());
   facts.integer_dot = device.offered.v13.shaderIntegerDotProduct != 0 && !computes_dot_products_wrong(properties);
   facts.cooperative_matrix = multiplies_halves(vk, device);
@@ -222,12 +254,14 @@ PhysicalDevice read_device(const VulkanApi& vk, VkPhysicalDevice handle, std::ui
     device.extensions.push_back(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
   else
     device.offered.with_matrix = device.offered.with_matrix_2 = false;
-  facts.cooperative_matrix_2 = device.offered.with_matrix_2 && device.offered.matrix_2.cooperativeMatrixReductions != 0 &&
-                               device.offered.matrix_2.cooperativeMatrixConversions != 0;
-  if (facts.cooperative_matrix_2)
-    device.extensions.push_back(VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME);
-  else
-    device.offered.with_matrix_2 = false;
+  if (device.offered.with_matrix_2) {
+    facts.cooperative_matrix_2 = device.offered.matrix_2.cooperativeMatrixReductions != 0 &&
+                                 device.offered.matrix_2.cooperativeMatrixConversions != 0;
+    facts.workgroup_matrices = workgroup_matrices(vk, device);
+    facts.workgroup_matrix_shared_bytes = properties.matrix_2.cooperativeMatrixWorkgroupScopeReservedSharedMemory;
+    device.offered.with_matrix_2 = facts.cooperative_matrix_2 || !facts.workgroup_matrices.empty();
+    if (device.offered.with_matrix_2) device.extensions.push_back(VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME);
+  }
 
   std::string missing;
   const auto lacks = [&](const std::string& name) { missing += (missing.empty() ? "" : ", ") + name; };

@@ -23,7 +23,8 @@
   X(vkGetDeviceProcAddr)
 
 // Functions of extensions: null where no driver has them.
-#define FOVEA_VULKAN_OPTIONAL(X) X(vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR)
+#define FOVEA_VULKAN_OPTIONAL(X) \
+  X(vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR) X(vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV)
 
 #define FOVEA_VULKAN_DEVICE(X) \
   X(vkDestroyDevice) X(vkGetDeviceQueue) X(vkDeviceWaitIdle) X(vkQueueSubmit2) X(vkCreateSemaphore) \

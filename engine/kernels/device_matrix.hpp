@@ -20,4 +20,9 @@ struct DeviceMatrix {
   [[nodiscard]] std::uint32_t matrix_bytes_high() const { return static_cast<std::uint32_t>(matrix_bytes() >> 32); }
 };
 
+// Scratch for weights as halves.
+struct UnpackedRoom {
+  std::uint64_t address = 0, bytes = 0;
+};
+
 }  // namespace fovea

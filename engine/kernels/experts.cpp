@@ -79,20 +79,17 @@ Result<void> record_expert_group(KernelRecorder& kernels, const ExpertBatch& bat
 }
 
 Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpArgs& args) {
-  const bool dense_tiles =
-      batch.mode == ExpertMode::dense && args.norm.weight == 0 && takes_tiles(kernels, args.gate, batch.tokens);
-  if (dense_tiles || batch.in_tiles) {
-    const shader::ProductTilePush push{.weights = args.gate.address, .up = args.up.address, .x = args.x, .y = args.act,
+  if (batch.in_tiles) {
+    const shader::ProductTilePush push{.weights = args.gate.address, .up = args.up.address, .x = args.halves, .y = args.act,
                                        .state = batch.state, .tiles = batch.tiles, .sorted = batch.sorted,
                                        .columns = args.gate.columns, .rows = args.gate.rows,
                                        .row_bytes = args.gate.row_bytes,
                                        .expert_bytes_low = args.gate.matrix_bytes_low(),
-                                       .expert_bytes_high = args.gate.matrix_bytes_high(), .x_stride = args.x_stride,
-                                       .y_stride = args.act_stride, .x_share = batch.slots};
-    if (batch.in_tiles)
+                                       .expert_bytes_high = args.gate.matrix_bytes_high(), .y_stride = args.gate.rows,
+                                       .slots = batch.slots};
+    if (batch.mode == ExpertMode::grouped)
       return record_expert_tiles(kernels, tile_of(kernels, batch, args.gate), args.gate.type, *batch.dispatch, 0, push);
-    return record_dense_tiles(kernels, dense_tile(kernels, 2 * args.gate.rows, batch.tokens), args.gate.type, batch.tokens,
-                              push);
+    return record_dense_product(kernels, args.gate.type, batch.tokens, args.unpacked, push);
   }
   const ProductShape shape = gate_shape(kernels, batch, args.gate.rows);
   const shader::GateUpPush push{.gate = args.gate.address, .up = args.up.address, .x = args.x, .act = args.act,
@@ -132,8 +129,8 @@ Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batc
                                        .tiles = batch.tiles, .sorted = batch.sorted, .columns = args.down.columns,
                                        .rows = args.down.rows, .row_bytes = args.down.row_bytes,
                                        .expert_bytes_low = push.expert_bytes_low,
-                                       .expert_bytes_high = push.expert_bytes_high, .x_stride = args.act_stride,
-                                       .y_stride = args.partial_stride, .x_share = 1};
+                                       .expert_bytes_high = push.expert_bytes_high,
+                                       .y_stride = args.partial_stride, .slots = batch.slots};
     FOVEA_TRY(record_expert_tiles(kernels, tile_of(kernels, batch, args.down), args.down.type, *batch.dispatch,
                                   kDownCounts, tile));
   } else {

@@ -37,11 +37,11 @@ struct ExpertBatch {
   bool normalize = true;                               // routed: chosen weights sum to one
   std::uint64_t sorted = 0, tiles = 0;                 // grouped
   const gpu::Buffer* dispatch = nullptr;               // grouped: uint (2, 3)
-  bool in_tiles = false;                               // grouped: both products in tiles of shared memory
+  bool in_tiles = false;  // dense and grouped: both products in tiles, with halves between them (product_tile.hpp)
   std::uint64_t state = 0;
 };
 
-// Whether a grouped batch runs in tiles of shared memory: both products or neither, since they share the tile list.
+// Whether a batch runs in tiles: both products or neither, since they share the tile list and what lies between.
 [[nodiscard]] bool experts_take_tiles(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& gate,
                                       const DeviceMatrix& down);
 
@@ -52,8 +52,10 @@ struct ExpertBatch {
 struct GateUpArgs {
   DeviceMatrix gate, up;     // of one type
   std::uint64_t x = 0;       // float (tokens, x_stride)
-  std::uint64_t act = 0;     // float (tokens * slots, act_stride)
+  std::uint64_t act = 0;     // float (tokens * slots, act_stride); in tiles: half (tokens * slots, rows), grouped as `sorted`
   std::uint32_t x_stride = 0, act_stride = 0;
+  UnpackedRoom unpacked{};   // dense, in tiles: as of record_matmul
+  std::uint64_t halves = 0;  // in tiles, in place of x: half (tokens * slots, columns), grouped as `sorted`
   FoldedNorm norm{};         // of x, done on the way in
 };
 // Routed: also writes the batch's experts and weights.
@@ -61,7 +63,7 @@ struct GateUpArgs {
 
 struct ExpertDownArgs {
   DeviceMatrix down;
-  std::uint64_t act = 0;      // float (tokens * slots, act_stride)
+  std::uint64_t act = 0;      // as of record_gate_up
   std::uint64_t partial = 0;  // grouped: float (tokens * slots, partial_stride)
   std::uint64_t x = 0;        // float (tokens, x_stride): the residual that is added to
   std::uint32_t act_stride = 0, partial_stride = 0, x_stride = 0;

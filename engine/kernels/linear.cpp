@@ -38,12 +38,12 @@ Result<void> record_embed(KernelRecorder& kernels, const EmbedArgs& args) {
 
 Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
   const std::uint32_t tokens = args.one_row ? 1 : args.tokens;
-  if (args.norm.weight == 0 && takes_tiles(kernels, args.weights, tokens))
-    return record_dense_tiles(kernels, dense_tile(kernels, args.weights.rows, tokens), args.weights.type, tokens,
-                              {.weights = args.weights.address, .x = args.x, .y = args.y, .state = args.state,
+  if (args.halves != 0)
+    return record_dense_product(kernels, args.weights.type, tokens, args.unpacked,
+                              {.weights = args.weights.address, .x = args.halves, .y = args.y, .state = args.state,
                                .columns = args.weights.columns, .rows = args.weights.rows,
-                               .row_bytes = args.weights.row_bytes, .x_stride = args.x_stride,
-                               .y_stride = args.y_stride, .x_share = 1, .accumulate = args.accumulate ? 1u : 0u});
+                               .row_bytes = args.weights.row_bytes, .y_stride = args.y_stride, .slots = 1,
+                               .accumulate = args.accumulate ? 1u : 0u});
   ProductShape shape = kernels.product_shape(args.weights.rows, tokens);
   if (!kernels.cpu_form() && tokens > 8 && args.weights.rows <= 512) {
     // A router for a whole prompt: few rows, so that only the columns give a GPU enough to do.

@@ -27,7 +27,10 @@ struct MatmulArgs {
   bool accumulate = false;      // adds to y
   bool one_row = false;         // x has one row whatever the batch
   FoldedNorm norm{};            // of x, done on the way in
+  UnpackedRoom unpacked{};
+  std::uint64_t halves = 0;     // half (tokens, columns): the rows of x, where they are rounded for tiles (product_tile.hpp)
 };
+// In tiles where there are `halves`; `unpacked` is then scratch for weights (record_dense_product).
 [[nodiscard]] Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args);
 
 struct RmsNormArgs {

@@ -1,5 +1,5 @@
-// Products of many activation rows in tiles of shared memory (shaders/linear/product_tile.comp): which products take
-// them, and how they are cut.
+// Products of many activation rows in tiles (shaders/linear/product_tile.comp, product_workgroup.comp): which products
+// take them, how they are cut, and how their activations become halves.
 #pragma once
 
 #include <cstdint>
@@ -9,27 +9,39 @@
 #include "engine/gpu/buffer.hpp"
 #include "engine/kernels/device_matrix.hpp"
 #include "engine/kernels/kernel_recorder.hpp"
+#include "shaders/interface/half_rows.h"
 #include "shaders/interface/product_tile.h"
 
 namespace fovea {
 
-// A workgroup's share of a product, and a subgroup's part of that.
+// What multiplies a tile.
+enum class TileForm {
+  registers,           // no matrix cores
+  subgroup_matrices,   // KHR_cooperative_matrix: fragments of 16 x 16 x 16 by subgroups
+  workgroup_matrices,  // NV_cooperative_matrix2: one matrix a tile
+};
+
+// A workgroup's share of a product. `rows`: of weights that are read together, gate and up rows where both are.
 struct TileShape {
+  TileForm form = TileForm::registers;
   std::uint32_t rows = 0, tokens = 0;
-  std::uint32_t part_rows = 0, part_tokens = 0;
-  [[nodiscard]] std::uint32_t parts() const { return rows / part_rows * (tokens / part_tokens); }
-  // Two buffers of weights and activations, and what a subgroup writes its sums through.
-  [[nodiscard]] std::uint32_t shared_bytes() const { return 2 * 80 * (rows + tokens) + parts() * 1024; }
+  std::uint32_t part_rows = 0, part_tokens = 0;  // of a subgroup; workgroup_matrices: 0
+  std::uint32_t invocations = 0;
+  std::uint32_t depth = 32, buffers = 1;  // columns a step; steps in shared memory at once
+  [[nodiscard]] std::uint32_t shared_bytes() const;
 };
 
 // Whether a product for so many tokens runs in tiles: the one place of that rule. On a GPU, for more tokens than the
-// forms in registers share a weight among, and for widths that the shader's steps of 32 columns divide. Tiles round
+// forms in registers share a weight among, and for widths that the shaders' steps of 32 columns divide. Tiles round
 // weights and activations to halves; weights in float keep to float arithmetic: these are the routers, whose choices
 // must not hang on rounding.
 [[nodiscard]] bool takes_tiles(const KernelRecorder& kernels, const DeviceMatrix& weights, std::uint32_t tokens);
 
-// The shapes that the device runs, from the largest to the smallest.
+// The shapes that the device runs in its best form, or in `form`, from the largest to the smallest.
 [[nodiscard]] std::vector<TileShape> tile_shapes(const KernelRecorder& kernels);
+[[nodiscard]] std::vector<TileShape> tile_shapes(const KernelRecorder& kernels, TileForm form);
+// Whether the device runs it.
+[[nodiscard]] bool runs(const gpu::DeviceFacts& facts, const TileShape& shape);
 // `rows`: of all weights that a tile reads together (gate and up: both). `tokens`: that share the weights.
 [[nodiscard]] TileShape dense_tile(const KernelRecorder& kernels, std::uint32_t rows, std::uint32_t tokens);
 // The same for all products of a batch over experts, since they share the tile list; by the mean number of tokens.
@@ -37,6 +49,17 @@ struct TileShape {
 // Workgroups along `rows` rows of output.
 [[nodiscard]] std::uint32_t tile_groups(const TileShape& shape, std::uint32_t rows, bool paired);
 
+// Activation rows to halves for the products below; over experts in the order of their tiles. `rows`: room of the plan.
+[[nodiscard]] Result<void> record_half_rows(KernelRecorder& kernels, std::uint32_t rows, const shader::HalfRowsPush& push);
+// Weights to halves in memory: half (rows, columns) at `y`.
+[[nodiscard]] Result<void> record_half_weights(KernelRecorder& kernels, const DeviceMatrix& weights, std::uint64_t y);
+// Room that a batch needs for weights as halves: the largest product's `weights`, or two stretches of them in turn, one read
+// while the next is written. None where no product unpacks its weights first.
+[[nodiscard]] std::uint64_t unpacked_bytes(const gpu::DeviceFacts& facts, std::uint32_t tokens, std::uint64_t weights);
+// A dense product in the tiles that suit it. For many tokens, and where there is room, its weights are written as halves
+// first, once, instead of unpacked by every tile.
+[[nodiscard]] Result<void> record_dense_product(KernelRecorder& kernels, DType type, std::uint32_t tokens, const UnpackedRoom& room,
+                                                const shader::ProductTilePush& push);
 [[nodiscard]] Result<void> record_dense_tiles(KernelRecorder& kernels, const TileShape& shape, DType type,
                                               std::uint32_t tokens, const shader::ProductTilePush& push);
 [[nodiscard]] Result<void> record_expert_tiles(KernelRecorder& kernels, const TileShape& shape, DType type,

@@ -3,30 +3,15 @@
 // holds the same few rows and tokens of every fragment and reads its operands straight from shared memory.
 // Halves are multiplied exactly and summed as float in both; the order within 16 columns is the device's in the first.
 //
-// Expects LANES (size of a subgroup), WEIGHT_UNITS, TOKEN_UNITS and STAGE_FLOATS: sizes of the shared arrays, in units of
-// eight halves. STORED_PAIRS keeps a unit as four pairs of halves instead of four words.
+// Expects LANES (size of a subgroup); WEIGHT_UNITS, TOKEN_UNITS and STAGE_FLOATS: sizes of the shared arrays, in units of
+// eight halves; PITCH: units from row to row.
 #ifndef FOVEA_MATRIX_TILE_GLSL
 #define FOVEA_MATRIX_TILE_GLSL
 
-// Rows of 32 halves (4 units), kPitch units apart: eight consecutive rows begin in different banks.
-const uint kPitch = 5u, kFragment = 16u;
+const uint kFragment = 16u;
 shared float stage[STAGE_FLOATS];
-#if STORED_PAIRS
-#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
-const uint kUnit = 4u;  // array elements of a unit
-shared f16vec2 weight_tile[WEIGHT_UNITS * kUnit];
-shared f16vec2 token_tile[TOKEN_UNITS * kUnit];
-#define PUT_UNIT(tile, unit, words)                                       \
-  [[unroll]] for (uint pair = 0; pair < kUnit; pair++)                    \
-    tile[(unit) * kUnit + pair] = unpackFloat2x16((words)[pair]);
-#else
-const uint kUnit = 1u;
 shared uvec4 weight_tile[WEIGHT_UNITS];
 shared uvec4 token_tile[TOKEN_UNITS];
-#define PUT_UNIT(tile, unit, words) tile[unit] = words;
-#endif
-void put_weights(uint unit, uvec4 words) { PUT_UNIT(weight_tile, unit, words) }
-void put_tokens(uint unit, uvec4 words) { PUT_UNIT(token_tile, unit, words) }
 
 #if MATRIX_KHR
 #extension GL_KHR_cooperative_matrix : require
@@ -34,6 +19,7 @@ void put_tokens(uint unit, uvec4 words) { PUT_UNIT(token_tile, unit, words) }
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
 
 #define COLUMN_LOOP [[unroll]]
+#define LANE_LOOP [[unroll]]  // over a lane's sums of a fragment
 #define Sums coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
 #define WeightFragment coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseA>
 #define TokenFragment coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseB>
@@ -41,16 +27,13 @@ void put_tokens(uint unit, uvec4 words) { PUT_UNIT(token_tile, unit, words) }
 void clear(out Sums sums) { sums = Sums(0.0); }
 // `unit`: of the fragment's first row, first column.
 void load_weights(out WeightFragment weights, uint unit) {
-  coopMatLoad(weights, weight_tile, unit * kUnit, kPitch * kUnit, gl_CooperativeMatrixLayoutRowMajor);
+  coopMatLoad(weights, weight_tile, unit, PITCH, gl_CooperativeMatrixLayoutRowMajor);
 }
 void load_tokens(out TokenFragment tokens, uint unit) {
-  coopMatLoad(tokens, token_tile, unit * kUnit, kPitch * kUnit, gl_CooperativeMatrixLayoutColumnMajor);
+  coopMatLoad(tokens, token_tile, unit, PITCH, gl_CooperativeMatrixLayoutColumnMajor);
 }
 void multiply_add(inout Sums sums, WeightFragment weights, TokenFragment tokens) {
   sums = coopMatMulAdd(weights, tokens, sums);
-}
-void swiglu(inout Sums gate, Sums up) {
-  [[unroll]] for (uint i = 0; i < gate.length(); i++) gate[i] = gate[i] / (1.0 + exp(-gate[i])) * up[i];
 }
 // To stage[first + token * 16 + row].
 void store_sums(Sums sums, uint first) {
@@ -64,6 +47,7 @@ const uint LANE_TOKENS = LANES / LANE_ROWS;
 const uint OWN_ROWS = kFragment / LANE_ROWS, OWN_TOKENS = kFragment / LANE_TOKENS;
 
 #define COLUMN_LOOP [[dont_unroll]]  // there is enough to do within a fragment
+#define LANE_LOOP [[dont_unroll]]
 struct Sums { float v[OWN_ROWS * OWN_TOKENS]; };
 #define WeightFragment uint
 #define TokenFragment uint
@@ -72,14 +56,14 @@ uint lane_row() { return gl_SubgroupInvocationID / LANE_TOKENS; }
 uint lane_token() { return gl_SubgroupInvocationID % LANE_TOKENS; }
 
 void clear(out Sums sums) { [[unroll]] for (uint i = 0; i < OWN_ROWS * OWN_TOKENS; i++) sums.v[i] = 0.0; }
-void load_weights(out WeightFragment weights, uint unit) { weights = unit + lane_row() * kPitch; }
-void load_tokens(out TokenFragment tokens, uint unit) { tokens = unit + lane_token() * kPitch; }
+void load_weights(out WeightFragment weights, uint unit) { weights = unit + lane_row() * PITCH; }
+void load_tokens(out TokenFragment tokens, uint unit) { tokens = unit + lane_token() * PITCH; }
 void multiply_add(inout Sums sums, WeightFragment weights, TokenFragment tokens) {
   [[dont_unroll]] for (uint part = 0; part < 2; part++) {  // 8 columns each
     uvec4 w[OWN_ROWS];
-    [[unroll]] for (uint r = 0; r < OWN_ROWS; r++) w[r] = weight_tile[weights + r * LANE_ROWS * kPitch + part];
+    [[unroll]] for (uint r = 0; r < OWN_ROWS; r++) w[r] = weight_tile[weights + r * LANE_ROWS * PITCH + part];
     [[unroll]] for (uint t = 0; t < OWN_TOKENS; t++) {
-      uvec4 x = token_tile[tokens + t * LANE_TOKENS * kPitch + part];
+      uvec4 x = token_tile[tokens + t * LANE_TOKENS * PITCH + part];
       [[unroll]] for (uint k = 0; k < 4; k++) {
         vec2 pair = unpackHalf2x16(x[k]);
         [[unroll]] for (uint r = 0; r < OWN_ROWS; r++)
@@ -87,9 +71,6 @@ void multiply_add(inout Sums sums, WeightFragment weights, TokenFragment tokens)
       }
     }
   }
-}
-void swiglu(inout Sums gate, Sums up) {
-  [[unroll]] for (uint i = 0; i < OWN_ROWS * OWN_TOKENS; i++) gate.v[i] = gate.v[i] / (1.0 + exp(-gate.v[i])) * up.v[i];
 }
 void store_sums(Sums sums, uint first) {
   [[unroll]] for (uint r = 0; r < OWN_ROWS; r++)

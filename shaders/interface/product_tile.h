@@ -1,16 +1,17 @@
-// Push constants of linear/product_tile.comp.
+// Push constants of linear/product_tile.comp and linear/product_workgroup.comp.
 #ifndef FOVEA_PRODUCT_TILE_H
 #define FOVEA_PRODUCT_TILE_H
 #include "shaders/interface/push.h"
 FOVEA_PUSH_BEGIN
 
-// y[i][row] = W[row] . x[i / x_share]  (+ y[i][row] when accumulate); paired: silu(W[row] . x) * (up[row] . x).
-// i: token; grouped: assignment, with W the matrix of its expert.
+// Dense: y[i] = W x[i] for token i, added to what is there where `accumulate` says so. Grouped: i is a place in `sorted`,
+// W the matrix of that assignment's expert, and the sums go to row sorted[i] of y.
+// Paired: silu(W x[i]) * (U x[i]) as halves, and always to row i: the down product reads them in the same order.
 struct ProductTilePush {
   address weights;     // stored rows, of all experts
   address up;          // paired: rows like those of `weights`
-  address x;           // float (.., x_stride)
-  address y;           // float (.., y_stride)
+  address x;           // half (.., columns)
+  address y;           // float (.., y_stride); paired: half
   address state;       // StepState: tokens in the batch
   address tiles;       // grouped: ExpertTile
   address sorted;      // grouped: uint, assignments by expert
@@ -18,10 +19,9 @@ struct ProductTilePush {
   uint rows;           // output width
   uint row_bytes;
   uint expert_bytes_low, expert_bytes_high;  // grouped: from one expert's matrix to the next
-  uint x_stride;       // floats, multiple of 4
-  uint y_stride;       // floats
-  uint x_share;        // consecutive i that share a row of x: the slots of a token where every slot reads the token's
-  uint accumulate;     // 1: adds to what is there (residual)
+  uint y_stride;       // elements of y
+  uint slots;          // grouped: assignments of a token
+  uint accumulate;     // 1: adds to what is there (residual); neither grouped nor paired
 };
 
 FOVEA_PUSH_END

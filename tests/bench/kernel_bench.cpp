@@ -33,7 +33,7 @@ struct Options {
   std::int32_t device = -1;
   std::uint64_t megabytes = 1024;  // of weights that the products walk through
   std::uint32_t repeats = 9;
-  std::uint32_t warm_up = 60;  // ms
+  std::uint32_t warm_up = 300;  // ms
   std::vector<std::string> only;
   std::vector<std::string> match;  // parts of the names to time
 };
@@ -57,7 +57,7 @@ class Bench {
     FOVEA_ASSIGN(bench.weights_, bench.filled(bench.region(), 0x2C2C2C2Cu, gpu::MemoryUse::weights));
     FOVEA_ASSIGN(bench.input_, bench.filled(std::uint64_t{64} << 20, 0x3F000000u, gpu::MemoryUse::compute));
     FOVEA_ASSIGN(bench.output_, bench.filled(std::uint64_t{256} << 20, 0, gpu::MemoryUse::compute));
-    FOVEA_ASSIGN(bench.scratch_, bench.filled(std::uint64_t{16} << 20, 0, gpu::MemoryUse::compute));
+    FOVEA_ASSIGN(bench.scratch_, bench.filled(std::uint64_t{128} << 20, 0, gpu::MemoryUse::compute));
     FOVEA_ASSIGN(bench.state_, bench.device_->create_buffer(sizeof(shader::StepState), gpu::MemoryUse::upload));
     return bench;
   }
@@ -348,54 +348,56 @@ class Bench {
                        [&](KernelRecorder& kernels, std::uint32_t turn) {
                          return record_matmul(kernels, {.weights = at_turn(weights, turn), .x = input_.address(),
                                                         .y = output_.address(), .state = state_.address(),
-                                                        .x_stride = columns, .y_stride = rows, .tokens = tokens});
+                                                        .x_stride = columns, .y_stride = rows, .tokens = tokens,
+                                                        .unpacked = {scratch_.address(), scratch_.bytes()},
+                                                        .halves = takes_tiles(kernels, weights, tokens) ? input_.address() : 0});
                        }));
       }
     }
     return {};
   }
 
-  // The prompt's products in every shape of tile and both ways to keep the tiles in shared memory, and for one of each
-  // what is left of the time without multiplying and without bringing weights and activations.
+  // What the prompt's products are made of: halves of activations and of weights, and tiles in every form and shape that
+  // the device runs, of weights as stored and as halves.
   Result<void> tiles() {
-    constexpr std::uint32_t kRows = 4096, kColumns = 4096;
-    constexpr std::array kShapes{TileShape{128, 128, 64, 32}, TileShape{128, 128, 64, 64}, TileShape{128, 128, 32, 32},
-                                 TileShape{128, 64, 32, 32},  TileShape{128, 64, 64, 32},  TileShape{64, 64, 32, 16},
-                                 TileShape{64, 64, 32, 32},   TileShape{64, 128, 32, 32},  TileShape{64, 128, 64, 32}};
-    struct Kept {
-      ShaderId shader;
-      const char* how;
-    };
-    constexpr std::array kKept{Kept{ShaderId::product_tile_KHR_Q4_K, "words"}, Kept{ShaderId::product_tile_bench_KHR_PAIRS_Q4_K, "pairs"}};
-    for (const std::uint32_t tokens : {512u, 2048u}) {
-      FOVEA_TRY(set_state(0, tokens));
-      for (const TileShape& shape : kShapes)
-        for (const Kept& kept : kKept)
-          for (const std::uint32_t left_out : {0u, 1u, 2u}) {
-            if (left_out != 0 && (tokens != 2048 || &shape != kShapes.data())) continue;
-            const std::string name = fmt::format("tile {} x {}, parts {} x {}, {}, {} tokens{}", shape.rows, shape.tokens, shape.part_rows,
-                                                 shape.part_tokens, kept.how, tokens,
-                                                 left_out == 1 ? ", without multiplying" : left_out == 2 ? ", without bringing" : "");
-            FOVEA_TRY(tile(name, kept.shader, shape, left_out, matrix(DType::Q4_K, kRows, kColumns), tokens));
-          }
+    constexpr std::uint32_t kTokens = 2048, kRows = 4096, kColumns = 4096;
+    FOVEA_TRY(set_state(0, kTokens));
+    FOVEA_TRY(time(fmt::format("halves of activations, {} x {}", kTokens, kColumns), 8, 6.0 * kTokens * kColumns, 0,
+                   [&](KernelRecorder& kernels, std::uint32_t) {
+                     return record_half_rows(kernels, kTokens, {.x = input_.address(), .y = output_.address(), .state = state_.address(),
+                                                                .columns = kColumns, .x_stride = kColumns, .slots = 1});
+                   }));
+    FOVEA_ASSIGN(gpu::CommandRecorder recorder, device_->record());
+    const KernelRecorder shapes(*device_, recorder);
+    for (const DType type : {DType::F16, DType::Q4_K, DType::Q6_K}) {
+      const DeviceMatrix weights = matrix(type, kRows, kColumns);
+      if (type != DType::F16)
+        FOVEA_TRY(time(fmt::format("{} halves of weights, {} x {}", name(type), kRows, kColumns), 8,
+                       2.0 * kRows * kColumns + static_cast<double>(weights.matrix_bytes()), 0,
+                       [&](KernelRecorder& kernels, std::uint32_t turn) {
+                         return record_half_weights(kernels, at_turn(weights, turn), output_.address());
+                       }));
+      for (const TileForm form : {TileForm::workgroup_matrices, TileForm::subgroup_matrices})
+        for (const TileShape& shape : tile_shapes(shapes, form)) {
+          FOVEA_TRY(tile(shape, weights, kTokens, false));
+          if (type == DType::Q4_K) FOVEA_TRY(tile(shape, weights, kTokens, true));
+        }
     }
     return {};
   }
 
-  Result<void> tile(const std::string& name, ShaderId shader, const TileShape& shape, std::uint32_t left_out, const DeviceMatrix& weights,
-                    std::uint32_t tokens) {
-    const gpu::DeviceFacts& facts = device_->facts();
-    const std::uint32_t lanes = facts.subgroup, bytes = shape.shared_bytes();
-    if (!facts.cooperative_matrix || bytes > facts.shared_memory_bytes || shape.parts() * lanes > facts.max_workgroup_invocations ||
-        shape.parts() * lanes > std::min(shape.rows * 2, shape.tokens * 4))
-      return {};
-    return time(name, 8, 0, 2.0 * weights.rows * weights.columns * tokens, [&](KernelRecorder& kernels, std::uint32_t turn) {
-      return kernels.dispatch(shader, {shape.parts() * lanes, lanes, shape.rows, shape.tokens, shape.part_rows, shape.part_tokens, 0, 0, left_out},
-                              shader::ProductTilePush{.weights = at_turn(weights, turn).address, .x = input_.address(), .y = output_.address(),
-                                                      .state = state_.address(), .columns = weights.columns, .rows = weights.rows,
-                                                      .row_bytes = weights.row_bytes, .x_stride = weights.columns, .y_stride = weights.rows,
-                                                      .x_share = 1},
-                              (tokens + shape.tokens - 1) / shape.tokens, tile_groups(shape, weights.rows, false));
+  // `paired`: of gate and up, each of the size of `weights`.
+  Result<void> tile(const TileShape& shape, const DeviceMatrix& weights, std::uint32_t tokens, bool paired) {
+    if (!device_->facts().cooperative_matrix) return {};
+    const std::string name =
+        fmt::format("{}{} tile {} x {} by {} of {}, depth {}", fovea::name(weights.type), paired ? " gate+up" : "", shape.rows, shape.tokens,
+                    shape.form == TileForm::workgroup_matrices ? "a workgroup" : fmt::format("parts {} x {}", shape.part_rows, shape.part_tokens),
+                    shape.invocations, shape.depth);
+    return time(name, 4, 0, (paired ? 4.0 : 2.0) * weights.rows * weights.columns * tokens, [&](KernelRecorder& kernels, std::uint32_t turn) {
+      return record_dense_tiles(kernels, shape, weights.type, tokens,
+                                {.weights = at_turn(weights, 2 * turn).address, .up = paired ? at_turn(weights, 2 * turn + 1).address : 0,
+                                 .x = input_.address(), .y = output_.address(), .state = state_.address(), .columns = weights.columns,
+                                 .rows = weights.rows, .row_bytes = weights.row_bytes, .y_stride = weights.rows, .slots = 1});
     });
   }
 

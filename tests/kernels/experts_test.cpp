@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/kernels/product_tile.hpp"
 #include "engine/reference/expert_ffn.hpp"
 #include "engine/reference/matvec.hpp"
 #include "engine/reference/rms_norm.hpp"
@@ -24,6 +25,9 @@ constexpr Tolerance kFeedForward{.relative_l2 = 3e-6, .scaled_max = 6e-6};
 
 // In tiles, against rounded operands: a number that device and reference round to different halves is off by 2^-10.
 constexpr Tolerance kInTiles{.relative_l2 = 5e-5, .scaled_max = 1e-4};
+
+// The same of products that are themselves rounded to halves.
+constexpr Tolerance kRounded{.relative_l2 = 2e-4, .scaled_max = 5e-4};
 
 // Which experts each token goes to, and with which weights: (tokens, slots).
 struct Assignments {
@@ -80,6 +84,7 @@ class FeedForward : public KernelTest {
 
     GuardBuffer act = output(std::uint64_t{room} * routing.slots * act_stride),
                 partial = output(std::uint64_t{room} * routing.slots * x_stride);
+    GuardBuffer halves = output(std::uint64_t{room} * routing.slots * width / 2);
     GuardBuffer x = output(residual.size()), sorted = output(room * routing.slots);
     GuardBuffer tiles = output(std::uint64_t{3} * most_tiles(room, routing.slots, net.gate.matrices));
     x.set_initial<float>(residual);
@@ -104,13 +109,20 @@ class FeedForward : public KernelTest {
             FOVEA_TRY(record_expert_group(kernels, batch, gate, down));
             kernels.plan().barrier();
           }
+          if (in_tiles) {
+            FOVEA_TRY(record_half_rows(kernels, room * routing.slots,
+                                       {.x = rows, .y = halves.address(), .sorted = batch.sorted, .state = state,
+                                        .columns = width, .x_stride = x_stride, .slots = routing.slots}));
+            kernels.plan().barrier();
+          }
           FOVEA_TRY(record_gate_up(kernels, batch,
                                    {.gate = gate,
                                     .up = up,
                                     .x = rows,
                                     .act = act.address(),
                                     .x_stride = x_stride,
-                                    .act_stride = act_stride}));
+                                    .act_stride = act_stride,
+                                    .halves = halves.address()}));
           kernels.plan().barrier();
           return record_expert_down(kernels, batch,
                                     {.down = down,
@@ -121,13 +133,13 @@ class FeedForward : public KernelTest {
                                      .partial_stride = x_stride,
                                      .x_stride = x_stride});
         },
-        {&act, &partial, &x, &sorted, &tiles}, form);
+        {&act, &partial, &x, &sorted, &tiles, &halves}, form);
 
-    const std::vector<float> got = rows_of(act, assignments, hidden, act_stride);
     if (in_tiles)
-      expect_outputs_in_halves(net, routing, input, residual, got, x.values<float>(), x_stride);
+      expect_outputs_in_halves(net, routing, input, residual, halves_by_assignment(act, sorted, assignments, hidden),
+                               x.values<float>(), x_stride);
     else
-      expect_outputs(net, routing, input, residual, got, x.values<float>(), x_stride);
+      expect_outputs(net, routing, input, residual, rows_of(act, assignments, hidden, act_stride), x.values<float>(), x_stride);
     if (mode == ExpertMode::grouped) expect_grouping(net.gate.matrices, routing, sorted, tiles, *dispatch);
   }
 
@@ -152,6 +164,20 @@ class FeedForward : public KernelTest {
     expect_rest_untouched(x, residual, x_stride, routing.tokens, width);
   }
 
+  // Rows of halves in the order of `sorted`, back in that of the assignments; what is behind them must still be poison.
+  static std::vector<float> halves_by_assignment(const GuardBuffer& act, const GuardBuffer& sorted, std::uint32_t assignments,
+                                                 std::uint32_t hidden) {
+    const std::vector<std::uint16_t> all = act.values<std::uint16_t>();
+    const std::vector<std::uint32_t> order = sorted.values<std::uint32_t>();
+    std::vector<float> result(std::size_t{assignments} * hidden);
+    for (std::size_t i = 0; i < result.size(); ++i)
+      result[order[i / hidden] * std::size_t{hidden} + i % hidden] = half_to_float(all[i]);
+    const std::vector<float> words = act.values<float>();
+    EXPECT_TRUE(std::all_of(words.begin() + static_cast<std::ptrdiff_t>((result.size() + 1) / 2), words.end(),
+                            [](float v) { return GuardBuffer::is_poison(v); }));
+    return result;
+  }
+
   // Tiles round what they multiply to halves: the same of rounded weights, inputs and products of gate and up.
   static void expect_outputs_in_halves(const Network& net, const Assignments& routing, const std::vector<float>& input,
                                        const std::vector<float>& residual, const std::vector<float>& act,
@@ -165,12 +191,13 @@ class FeedForward : public KernelTest {
       reference::matvec(halves.gate.view(), in, gate, {.matrix = routing.experts[a]});
       reference::matvec(halves.up.view(), in, up, {.matrix = routing.experts[a]});
       reference::swiglu(gate, up, gate);
-      expected_act.insert(expected_act.end(), gate.begin(), gate.end());
-      reference::matvec(halves.down.view(), in_halves(gate), out, {.matrix = routing.experts[a]});
+      const std::vector<float> act_halves = in_halves(gate);
+      expected_act.insert(expected_act.end(), act_halves.begin(), act_halves.end());
+      reference::matvec(halves.down.view(), act_halves, out, {.matrix = routing.experts[a]});
       for (std::uint32_t i = 0; i < width; ++i)
         expected[std::size_t{a / routing.slots} * x_stride + i] += routing.weights[a] * out[i];
     }
-    EXPECT_TRUE(near_enough(act, expected_act, kInTiles)) << "SwiGLU";
+    EXPECT_TRUE(near_enough(act, expected_act, kRounded)) << "SwiGLU";
     EXPECT_TRUE(near_enough(x, expected, kInTiles)) << "down";
     expect_rest_untouched(x, residual, x_stride, routing.tokens, width);
   }
@@ -377,18 +404,23 @@ TEST_F(FeedForward, dense_gate_and_up_in_tiles_equal_the_reference) {
       reference::matvec(in_halves(net.gate).view(), in_halves(input), gate);
       reference::matvec(in_halves(net.up).view(), in_halves(input), up);
       reference::swiglu(gate, up, gate);
-      GuardBuffer act = output(std::uint64_t{tokens + 2} * 164);
+      GuardBuffer act = output(std::uint64_t{tokens + 2} * 164), halves = output(std::uint64_t{tokens + 2} * 48);
       set_state(0, tokens);
       const DeviceMatrix gates = place(net.gate), ups = place(net.up);
       const std::uint64_t rows = place_rows(input, 96, 96);
       run(
-          [&](KernelRecorder& kernels, std::uint64_t state) {
-            return record_gate_up(kernels, {.tokens = tokens + 2, .state = state},
-                                  {.gate = gates, .up = ups, .x = rows, .act = act.address(), .x_stride = 96,
-                                   .act_stride = 164});
+          [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+            FOVEA_TRY(record_half_rows(kernels, tokens + 2, {.x = rows, .y = halves.address(), .state = state, .columns = 96,
+                                                             .x_stride = 96, .slots = 1}));
+            kernels.plan().barrier();
+            return record_gate_up(kernels, {.tokens = tokens + 2, .in_tiles = true, .state = state},
+                                  {.gate = gates, .up = ups, .act = act.address(), .halves = halves.address()});
           },
-          {&act}, form);
-      EXPECT_TRUE(near_enough(rows_of(act, tokens, 163, 164), gate, kInTiles)) << tokens << " tokens";
+          {&act, &halves}, form);
+      std::vector<float> got;
+      for (const std::uint16_t half : act.values<std::uint16_t>()) got.push_back(half_to_float(half));
+      got.resize(gate.size());
+      EXPECT_TRUE(near_enough(got, in_halves(gate), kRounded)) << tokens << " tokens";
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include "engine/kernels/linear.hpp"
 #include "engine/reference/matvec.hpp"
+#include "engine/reference/expert_ffn.hpp"
 #include "tests/support/halves.hpp"
 #include "tests/support/kernel_test.hpp"
 #include "tests/support/tolerance.hpp"
@@ -38,10 +39,11 @@ struct Product {
 
 class ProductTile : public KernelTest, public testing::WithParamInterface<DType> {
  protected:
-  // `shape`: which of the device's, or what the recorder chooses where it is negative.
-  void check(Product size, ProductForm form, int shape, std::uint64_t seed, bool accumulate = false) {
+  // `shape`: nullptr for what the recorder chooses.
+  void check(Product size, ProductForm form, const TileShape* shape, std::uint64_t seed, bool accumulate = false) {
     SCOPED_TRACE(std::to_string(size.columns) + " columns, " + std::to_string(size.rows) + " rows, " +
-                 std::to_string(size.tokens) + " tokens, shape " + std::to_string(shape));
+                 std::to_string(size.tokens) + " tokens, " +
+                 (shape == nullptr ? "chosen" : std::to_string(shape->rows) + " x " + std::to_string(shape->tokens)));
     Seeded random(seed);
     const StoredMatrix weights = stored_matrix(GetParam(), size.columns, size.rows, random);
     const std::vector<float> x = random.normals(std::size_t{size.tokens} * size.columns);
@@ -53,23 +55,26 @@ class ProductTile : public KernelTest, public testing::WithParamInterface<DType>
     reference::matvec(weights.view(), x, plain);
     reference::matvec(magnitudes(weights).view(), magnitudes(x), magnitude);
 
-    GuardBuffer y = output(before.size());
+    GuardBuffer y = output(before.size()), halves = output(std::uint64_t{room} * size.columns / 2);
     if (accumulate) y.set_initial<float>(before);
     set_state(5, size.tokens);
     const DeviceMatrix matrix = place(weights);
     const std::uint64_t rows = place_rows(x, size.columns, x_stride);
     run(
-        [&](KernelRecorder& kernels, std::uint64_t state) {
+        [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+          FOVEA_TRY(record_half_rows(kernels, room, {.x = rows, .y = halves.address(), .state = state, .columns = size.columns,
+                                                     .x_stride = x_stride, .slots = 1}));
+          kernels.plan().barrier();
           const MatmulArgs args{.weights = matrix, .x = rows, .y = y.address(), .state = state, .x_stride = x_stride,
-                                .y_stride = y_stride, .tokens = room, .accumulate = accumulate};
-          if (shape < 0) return record_matmul(kernels, args);
-          return record_dense_tiles(kernels, tile_shapes(kernels).at(static_cast<std::size_t>(shape)), matrix.type, room,
-                                    {.weights = args.weights.address, .x = args.x, .y = args.y, .state = state,
+                                .y_stride = y_stride, .tokens = room, .accumulate = accumulate, .halves = halves.address()};
+          if (shape == nullptr) return record_matmul(kernels, args);
+          return record_dense_tiles(kernels, *shape, matrix.type, room,
+                                    {.weights = args.weights.address, .x = args.halves, .y = args.y, .state = state,
                                      .columns = size.columns, .rows = size.rows, .row_bytes = matrix.row_bytes,
-                                     .x_stride = x_stride, .y_stride = y_stride, .x_share = 1,
+                                     .y_stride = y_stride, .slots = 1,
                                      .accumulate = accumulate ? 1u : 0u});
         },
-        {&y}, form);
+        {&y, &halves}, form);
     if (!accumulate) {
       const std::vector<float> got = rows_of(y, size.tokens, size.rows, y_stride);
       EXPECT_TRUE(near_enough(got, expected, kTile));
@@ -87,33 +92,52 @@ class ProductTile : public KernelTest, public testing::WithParamInterface<DType>
     EXPECT_TRUE(near_enough(got, expected, kTile));
   }
 
-  std::size_t shape_count(ProductForm form) {
-    auto recorder = device().record();
-    return tile_shapes(KernelRecorder(device(), *recorder, form)).size();
-  }
-
-  // Few tiles and odd ends of every shape.
-  void check_shapes(ProductForm form) {
+  // Few tiles and odd ends of every shape of a form.
+  void check_shapes(ProductForm form, TileForm tiles) {
     const bool super = traits(GetParam()).block_length > 32;
     const std::uint32_t narrow = super ? 256 : 32, wide = super ? 768 : 160;
-    const std::size_t shapes = shape_count(form);
-    ASSERT_GT(shapes, 0u);
+    auto recorder = device().record();
+    const std::vector<TileShape> shapes = tile_shapes(KernelRecorder(device(), *recorder, form), tiles);
+    ASSERT_FALSE(shapes.empty());
     std::uint64_t seed = 1;
-    for (int shape = 0; shape < static_cast<int>(shapes); ++shape) {
-      check({narrow, 1, 9}, form, shape, seed++);
-      check({wide, 83, 33}, form, shape, seed++);
-      check({wide, 200, 130}, form, shape, seed++);
+    for (const TileShape& shape : shapes) {
+      check({narrow, 1, 9}, form, &shape, seed++);
+      check({wide, 83, 33}, form, &shape, seed++);
+      check({wide, 200, 130}, form, &shape, seed++);
+      check({wide, 129, 40}, form, &shape, seed++, true);
     }
-    check({wide, 129, 40}, form, -1, seed++, true);
+    check({wide, 129, 40}, form, nullptr, seed++, true);
   }
 };
 
-TEST_P(ProductTile, equals_the_reference_in_registers) { check_shapes(ProductForm::gpu_without_matrix_cores); }
+TEST_P(ProductTile, equals_the_reference_in_registers) {
+  check_shapes(ProductForm::gpu_without_matrix_cores, TileForm::registers);
+}
 
-TEST_P(ProductTile, equals_the_reference_on_matrix_cores) {
+TEST_P(ProductTile, equals_the_reference_by_matrices_of_subgroups) {
   if (!device().facts().cooperative_matrix) GTEST_SKIP() << "this device has no matrix cores";
-  check_shapes(ProductForm::gpu);
-  check({2048, 4100, 1030}, ProductForm::gpu, -1, 99);
+  check_shapes(ProductForm::gpu, TileForm::subgroup_matrices);
+}
+
+TEST_P(ProductTile, equals_the_reference_by_matrices_of_workgroups) {
+  if (device().facts().workgroup_matrices.empty()) GTEST_SKIP() << "this device multiplies no matrices of workgroups";
+  check_shapes(ProductForm::gpu, TileForm::workgroup_matrices);
+  check({2048, 4100, 1030}, ProductForm::gpu, nullptr, 99);
+}
+
+TEST_P(ProductTile, weights_in_halves_equal_the_reference) {
+  Seeded random(5);
+  const StoredMatrix weights = stored_matrix(GetParam(), traits(GetParam()).block_length > 32 ? 512 : 96, 37, random);
+  GuardBuffer y = output(std::uint64_t{weights.columns} * weights.rows / 2 + 4);
+  const DeviceMatrix matrix = place(weights);
+  run([&](KernelRecorder& kernels, std::uint64_t) { return record_half_weights(kernels, matrix, y.address()); }, {&y});
+  const StoredMatrix halves = in_halves(weights);
+  std::vector<float> expected(std::size_t{weights.columns} * weights.rows), got;
+  dequantize(halves.type, halves.bytes, expected);
+  for (const std::uint16_t half : y.values<std::uint16_t>()) got.push_back(half_to_float(half));
+  got.resize(expected.size());
+  // A number that float and double arithmetic round to different halves is off by 2^-10.
+  EXPECT_TRUE(near_enough(got, expected, {.relative_l2 = 5e-5, .scaled_max = 1e-3}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, ProductTile, testing::ValuesIn(kTypes), type_name);
@@ -131,17 +155,59 @@ TEST_F(TileRules, activations_beyond_the_largest_half_are_taken_as_that) {
     std::vector<float> x = random.normals(kTokens * kColumns), expected(kTokens * 5);
     x[3] = 1e6f, x[kColumns + 4] = -3e38f, x[2 * kColumns + 1] = 65519.0f, x[2 * kColumns + 2] = 1e-30f;
     reference::matvec(in_halves(weights).view(), in_halves(x), expected);
-    GuardBuffer y = output(kTokens * 5);
+    GuardBuffer y = output(kTokens * 5), halves = output(kTokens * kColumns / 2);
     set_state(0, kTokens);
     const DeviceMatrix matrix = place(weights);
     const std::uint64_t rows = place(x);
     run(
-        [&](KernelRecorder& kernels, std::uint64_t state) {
-          return record_matmul(kernels, {.weights = matrix, .x = rows, .y = y.address(), .state = state,
-                                         .x_stride = kColumns, .y_stride = 5, .tokens = kTokens});
+        [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+          FOVEA_TRY(record_half_rows(kernels, kTokens, {.x = rows, .y = halves.address(), .state = state, .columns = kColumns,
+                                                        .x_stride = kColumns, .slots = 1}));
+          kernels.plan().barrier();
+          return record_matmul(kernels, {.weights = matrix, .y = y.address(), .state = state, .y_stride = 5,
+                                         .tokens = kTokens, .halves = halves.address()});
         },
-        {&y}, form);
+        {&y, &halves}, form);
     EXPECT_TRUE(near_enough(y.values<float>(), expected, kTile));
+  }
+}
+
+// Whole, and in stretches that take turns in the scratch.
+TEST_F(TileRules, weights_unpacked_first_give_the_same_product) {
+  const std::uint32_t columns = 96, rows = 2070, tokens = 1030;
+  Seeded random(6);
+  const StoredMatrix weights = stored_matrix(DType::Q5_0, columns, rows, random), ups = stored_matrix(DType::Q5_0, columns, rows, random);
+  const std::vector<float> x = random.normals(std::size_t{tokens} * columns);
+  std::vector<float> expected(std::size_t{tokens} * rows), gate(expected.size()), up(expected.size());
+  reference::matvec(in_halves(weights).view(), in_halves(x), expected);
+  reference::matvec(in_halves(ups).view(), in_halves(x), up);
+  reference::swiglu(expected, up, gate);
+  for (const std::uint64_t stretch : {rows, 1024u}) {
+    SCOPED_TRACE(stretch);
+    GuardBuffer y = output(expected.size()), halves = output(std::uint64_t{tokens} * columns / 2), act = output(expected.size());
+    GuardBuffer room = output(stretch * columns * 2);
+    set_state(0, tokens);
+    const DeviceMatrix matrix = place(weights), up_matrix = place(ups);
+    const std::uint64_t rows_of_x = place(x);
+    const UnpackedRoom unpacked{.address = room.address(), .bytes = room.bytes()};
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+          FOVEA_TRY(record_half_rows(kernels, tokens, {.x = rows_of_x, .y = halves.address(), .state = state, .columns = columns,
+                                                       .x_stride = columns, .slots = 1}));
+          kernels.plan().barrier();
+          FOVEA_TRY(record_matmul(kernels, {.weights = matrix, .y = y.address(), .state = state, .y_stride = rows, .tokens = tokens,
+                                            .unpacked = unpacked, .halves = halves.address()}));
+          return record_dense_product(kernels, matrix.type, tokens, unpacked,
+                                      {.weights = matrix.address, .up = up_matrix.address, .x = halves.address(), .y = act.address(),
+                                       .state = state, .columns = columns, .rows = rows, .row_bytes = matrix.row_bytes,
+                                       .y_stride = rows, .slots = 1});
+        },
+        {&y, &halves, &act, &room}, ProductForm::gpu);
+    EXPECT_TRUE(near_enough(y.values<float>(), expected, kTile));
+    std::vector<float> got;
+    for (const std::uint16_t half : act.values<std::uint16_t>()) got.push_back(half_to_float(half));
+    got.resize(gate.size());
+    EXPECT_TRUE(near_enough(got, in_halves(gate), {.relative_l2 = 2e-4, .scaled_max = 5e-4}));
   }
 }
 
@@ -182,7 +248,7 @@ TEST_F(TileRules, tiles_grow_with_the_product) {
     EXPECT_EQ(expert_tile(kernels, 4096, 128).tokens, 64u);
     EXPECT_EQ(expert_tile(kernels, 1024, 128).tokens, 32u);
     EXPECT_EQ(expert_tile(kernels, 16384, 128).tokens, shapes.front().tokens);
-    for (const TileShape& shape : shapes) EXPECT_LE(shape.shared_bytes(), device().facts().shared_memory_bytes);
+    for (const TileShape& shape : shapes) EXPECT_TRUE(runs(device().facts(), shape));
   }
 }
 
