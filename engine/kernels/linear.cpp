@@ -10,10 +10,11 @@
 namespace fovea {
 namespace {
 
-// Plain numbers, one token, on a GPU, in whole pieces of 16 bytes.
+// Plain numbers on a GPU, in whole pieces of 16 bytes: one token, or floats for more than share a weight in registers.
 bool takes_pieces(const KernelRecorder& kernels, const MatmulArgs& args, std::uint32_t tokens) {
   const DeviceMatrix& w = args.weights;
-  return tokens == 1 && kernels.folds_steps() && traits(w.type).block_length == 1 && w.row_bytes % 16 == 0 && w.address % 16 == 0 &&
+  if (tokens > 1 && (tokens <= 8 || w.type != DType::F32 || args.norm.weight != 0)) return false;
+  return kernels.folds_steps() && traits(w.type).block_length == 1 && w.row_bytes % 16 == 0 && w.address % 16 == 0 &&
          std::uint64_t{w.row_bytes} == row_bytes(w.type, w.columns);
 }
 
@@ -23,6 +24,12 @@ Result<void> record_matvec_plain(KernelRecorder& kernels, const MatmulArgs& args
   return kernels.dispatch(shader_for(ShaderId::matvec_plain_F32, args.weights.type),
                           {4 * kernels.subgroup(), args.weights.columns, rows, args.norm.weight != 0 ? 1u : 0u, in_flight}, push,
                           (args.weights.rows + rows - 1) / rows);
+}
+
+Result<void> record_matmul_float(KernelRecorder& kernels, const MatmulArgs& args, const shader::MatmulPush& push, std::uint32_t tokens) {
+  constexpr std::uint32_t kRows = 8, kTokens = 8;  // of a subgroup; a workgroup has twice as many of both
+  return kernels.dispatch(ShaderId::matmul_float, {4 * kernels.subgroup(), kernels.subgroup(), args.weights.columns, kRows, kTokens}, push,
+                          (args.weights.rows + 2 * kRows - 1) / (2 * kRows), (tokens + 2 * kTokens - 1) / (2 * kTokens));
 }
 
 }  // namespace
@@ -44,17 +51,14 @@ Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
                                .columns = args.weights.columns, .rows = args.weights.rows,
                                .row_bytes = args.weights.row_bytes, .y_stride = args.y_stride, .slots = 1,
                                .accumulate = args.accumulate ? 1u : 0u});
-  ProductShape shape = kernels.product_shape(args.weights.rows, tokens);
-  if (!kernels.cpu_form() && tokens > 8 && args.weights.rows <= 512) {
-    // A router for a whole prompt: few rows, so that only the columns give a GPU enough to do.
-    shape = {.subgroup_form = true, .local_size = 4 * kernels.subgroup(), .rows = 2, .tokens = 8, .subgroup = kernels.subgroup()};
-  }
+  const ProductShape shape = kernels.product_shape(args.weights.rows, tokens);
   const shader::MatmulPush push{.weights = args.weights.address, .x = args.x, .y = args.y, .state = args.state,
                                 .norm = args.norm.weight, .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,
                                 .x_stride = args.x_stride, .y_stride = args.y_stride,
                                 .accumulate = args.accumulate ? 1u : 0u, .one_row = args.one_row ? 1u : 0u,
                                 .epsilon = args.norm.epsilon};
-  if (takes_pieces(kernels, args, tokens)) return record_matvec_plain(kernels, args, push);
+  if (takes_pieces(kernels, args, tokens))
+    return tokens == 1 ? record_matvec_plain(kernels, args, push) : record_matmul_float(kernels, args, push, tokens);
   return kernels.dispatch(shader_for(ShaderId::matmul_F32, args.weights.type),
                           {shape.local_size, args.weights.columns, shape.rows, shape.tokens, shape.subgroup_form ? 1u : 0u,
                            args.norm.weight != 0 ? 1u : 0u},
