@@ -50,6 +50,10 @@ Result<BenchResult> measure(Engine& engine, const BenchOptions& options, const B
       return fail(ErrorCode::cancelled, "bench", "stopped before " + test_name(test) + " was measured", "run it again");
     speeds.push_back(tokens * 1000 / sample.milliseconds);
     result.bytes_per_token = sample.bytes_per_token;
+    const ModelSummary& model = engine.summary();
+    const AttentionWork& work = result.prefill() ? sample.attention.prefill : sample.attention.decode;
+    result.density = attention_density(work, model.kv_heads);
+    result.flops_ratio = attention_flops_ratio(work, model.kv_heads, model.attention ? model.attention->scorer : PageScorer::automatic);
   }
   result.tps = timing_statistics(speeds);
   if (options.profile) {

@@ -45,7 +45,9 @@ std::string bench_json_line(const BenchResult& result, const ModelSummary& model
              {"driver", model.device.driver},
              {"model", model.name},
              {"model_path", model.path},
-             {"attention", "dense"},
+             {"attention", shown_attention(model.attention)},
+             {"attention_density", result.density},
+             {"attention_flops_ratio", result.flops_ratio},
              {"moe", shown_moe(model)},
              {"kv", name(model.kv)},
              {"activations", decodes ? Json(name(model.activations)) : Json(nullptr)}};

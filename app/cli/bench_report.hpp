@@ -16,6 +16,7 @@ struct BenchResult {
   BenchTest test;
   TimingStatistics tps;             // tokens per second
   double bytes_per_token = 0;       // counted, not measured; 0 = unknown
+  double density = 1, flops_ratio = 1;  // of attention, in the phase that is tested; a prompt's with its depth
   std::vector<KernelTime> kernels;  // with --profile
 
   [[nodiscard]] bool prefill() const { return test.prompt > 0; }

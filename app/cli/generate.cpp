@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "app/cli/attention_figures.hpp"
 #include "app/cli/command.hpp"
 #include "app/cli/kernel_table.hpp"
 #include "app/cli/load.hpp"
@@ -87,8 +88,8 @@ std::string_view shown(StopReason reason) {
   return "unknown";
 }
 
-Json attention_json(const RunResult& run) {
-  Json attention{{"policy", "dense"}, {"density", 1.0}, {"flops_ratio", 1.0}};
+Json attention_json(const RunResult& run, const ModelSummary& model) {
+  Json attention = cli::attention_json(model, run.attention);
   std::uint64_t rows = 0;
   for (const HeadTrace& head : run.trace->heads)
     for (const auto& chunk : head.chunks) rows += chunk->rows;
@@ -144,7 +145,7 @@ Json to_json(const RunResult& run, const ModelSummary& model) {
                {"other", run.memory.other},
                {"estimate", model.estimate.total()},
                {"peak", run.memory_peak}}}};
-  value["attention"] = run.trace ? attention_json(run) : Json(nullptr);
+  value["attention"] = run.trace ? attention_json(run, model) : Json(nullptr);
   value["activations"] = name(model.activations);
   value["moe"] = run.trace ? moe_json(model, *run.trace) : moe_json(model);
   if (timings.timing) value["profile"] = profile_json(*run.trace);

@@ -20,6 +20,7 @@ Result<std::unique_ptr<Engine>> load_engine(const CommonOptions& options, std::u
   engine_options.device = options.device;
   engine_options.kv = kv_type(policy);
   engine_options.activations = activation_type(policy);
+  engine_options.attention = sparse_attention(policy);
   engine_options.context = options.context != 0 ? options.context : context;
   return Engine::load(path, engine_options, {}, std::move(stop));
 }

@@ -9,8 +9,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <thread>
 
+#include "app/cli/attention_figures.hpp"
 #include "app/cli/command.hpp"
+#include "app/cli/divergence.hpp"
 #include "app/cli/load.hpp"
 #include "app/cli/moe_figures.hpp"
 #include "app/cli/nll_score.hpp"
@@ -43,6 +46,9 @@ struct Evaluation {
   std::uint32_t window = 0, windows = 0;
   std::size_t text_tokens = 0;
   double seconds = 0;
+  AttentionFacts attention;  // of all windows
+  NllScore standard;         // of the policy that it is held against
+  Divergence divergence;
 };
 
 // Position i predicts token i + 1, so the last position of a window predicts nothing inside it: by default positions
@@ -56,25 +62,62 @@ void show_progress(const Evaluation& done) {
   fmt::print(stderr, "\r{} of windows, perplexity {:.4f} ", done.windows, done.score.perplexity());
 }
 
-Result<void> score_window(Engine& engine, std::span<const TokenId> tokens, std::uint32_t first, NllScore& score,
+// The other policy's run of the same window, on a thread of its own: rows come as they are taken.
+class StandardRun {
+ public:
+  StandardRun(Engine& engine, std::span<const TokenId> window, std::uint32_t first)
+      : thread_([this, &engine, window, first] {
+          const auto hand_on = [this](std::uint32_t, std::span<const float> logits) {
+            if (!queue_.push(logits)) stop_.request_stop();
+          };
+          result_ = engine.logits(window, first, hand_on, stop_.get_token());
+          queue_.close();
+        }) {}
+  ~StandardRun() { queue_.close(); }
+  [[nodiscard]] std::optional<std::vector<float>> next() { return queue_.pop(); }
+  // Once there is no next row.
+  [[nodiscard]] Result<void> finish() {
+    queue_.close();
+    thread_.join();
+    return result_;
+  }
+
+ private:
+  RowQueue queue_;
+  std::stop_source stop_;
+  Result<void> result_;
+  std::jthread thread_;  // last, so that it begins when the others are there and ends before they go
+};
+
+Result<void> score_window(Engine& engine, Engine* standard, std::span<const TokenId> tokens, std::uint32_t first, Evaluation& done,
                           std::stop_token stop) {
   std::vector<TokenId> window(tokens.begin(), tokens.end());
   const Tokenizer& tokenizer = engine.tokenizer();
   if (tokenizer.adds_bos() && tokenizer.bos() >= 0) window.front() = tokenizer.bos();
   std::uint32_t delivered = 0;
+  std::optional<StandardRun> other;
+  if (standard != nullptr) other.emplace(*standard, window, first);
   FOVEA_TRY(engine.logits(
       window, first,
       [&](std::uint32_t position, std::span<const float> logits) {
         ++delivered;
-        if (position + 1 < window.size()) score.add(logits, static_cast<std::size_t>(window[position + 1]));
+        std::optional<std::vector<float>> row;
+        if (other) row = other->next();
+        if (position + 1 >= window.size()) return;
+        const auto target = static_cast<std::size_t>(window[position + 1]);
+        done.score.add(logits, target);
+        if (!row) return;
+        done.standard.add(*row, target);
+        done.divergence.add(*row, logits);
       },
       stop));
+  if (other) FOVEA_TRY(other->finish());
   if (delivered != window.size() - first)
     return fail(ErrorCode::cancelled, "perplexity", "it was stopped before the text was scored", "run it again");
   return {};
 }
 
-Result<Evaluation> evaluate(Engine& engine, const PerplexityOptions& options, std::span<const TokenId> tokens,
+Result<Evaluation> evaluate(Engine& engine, Engine* standard, const PerplexityOptions& options, std::span<const TokenId> tokens,
                             std::uint32_t window, std::stop_token stop) {
   const std::size_t fit = tokens.size() / window;
   const std::size_t windows = options.windows == 0 ? fit : std::min<std::size_t>(options.windows, fit);
@@ -88,7 +131,10 @@ Result<Evaluation> evaluate(Engine& engine, const PerplexityOptions& options, st
   const auto start = std::chrono::steady_clock::now();
   const std::uint32_t first = first_scored_position(window, options.last);
   for (std::size_t i = 0; i < windows; ++i) {
-    FOVEA_TRY(score_window(engine, tokens.subspan(i * window, window), first, done.score, stop));
+    FOVEA_TRY(score_window(engine, standard, tokens.subspan(i * window, window), first, done, stop));
+    FOVEA_ASSIGN(const AttentionFacts facts, engine.attention_facts());
+    done.attention.prefill += facts.prefill;
+    done.attention.decode += facts.decode;
     ++done.windows;
     show_progress(done);
   }
@@ -103,7 +149,20 @@ std::uint64_t kv_bytes_as_f16(const ModelSummary& model, std::uint64_t kv_bytes)
   return kv_bytes * kv_row_bytes(DType::F16, model.head_width) / kv_row_bytes(DType::Q8_0, model.head_width);
 }
 
-Json to_json(const Evaluation& done, const Engine& engine) {
+double delta_percent(const Evaluation& done) { return 100 * (done.score.perplexity() / done.standard.perplexity() - 1); }
+
+Json against_json(const Evaluation& done, const std::string& policy) {
+  if (policy.empty()) return nullptr;
+  return {{"policy", policy},
+          {"perplexity", done.standard.perplexity()},
+          {"kl_mean", done.divergence.kl_mean()},
+          {"kl_p99", done.divergence.kl_p99()},
+          {"same_top", done.divergence.same_top()},
+          {"delta_ppl_percent", delta_percent(done)}};
+}
+
+// `against`: the policy that it is held against, or empty.
+Json to_json(const Evaluation& done, const Engine& engine, const std::string& against) {
   const std::uint64_t kv = engine.memory().kv;
   Json value{{"tokens", done.score.count()},
              {"nll", done.score.mean()},
@@ -112,25 +171,20 @@ Json to_json(const Evaluation& done, const Engine& engine) {
              {"seconds", done.seconds},
              {"context", done.window},
              {"windows", done.windows},
-             {"text_tokens", done.text_tokens},
-             {"attention",
-              {{"policy", "dense"},
-               {"kv", name(engine.summary().kv)},
-               {"density", 1.0},
-               {"flops_ratio", 1.0},
-               {"kv_bytes", kv},
-               {"kv_bytes_f16", kv_bytes_as_f16(engine.summary(), kv)},
-               {"mass_recall", {{"mean", nullptr}, {"p5", nullptr}}}}}};
+             {"text_tokens", done.text_tokens}};
+  Json attention = attention_json(engine.summary(), done.attention);
+  attention["kv"] = name(engine.summary().kv);
+  attention["kv_bytes"] = kv;
+  attention["kv_bytes_f16"] = kv_bytes_as_f16(engine.summary(), kv);
+  attention["mass_recall"] = {{"mean", nullptr}, {"p5", nullptr}};
+  value["attention"] = std::move(attention);
   value["moe"] = moe_json(engine.summary());
   value["activations"] = name(ActivationType::f32);  // windows are batches, and those take floats under any policy
-  value["against"] = nullptr;
+  value["against"] = against_json(done, against);
   return value;
 }
 
 Result<void> run_perplexity(const PerplexityOptions& options, Process& process) {
-  if (!options.against.empty())
-    return fail(ErrorCode::unsupported, "--against " + options.against,
-                "comparing two policies is not available in this version", "leave it out");
   const std::uint32_t window = options.common.context == 0 ? default_window : options.common.context;
   if (window < 2 || options.last > window - 1)
     return fail(ErrorCode::usage, "perplexity",
@@ -142,13 +196,25 @@ Result<void> run_perplexity(const PerplexityOptions& options, Process& process) 
   FOVEA_ASSIGN(const auto engine, load_engine(options.common, window, process.stop.get_token()));
   // What is spelled like a special token ("<|endoftext|>" between documents) is text here, as for llama-perplexity.
   const std::vector<TokenId> tokens = engine->tokenizer().encode(text, {.add_bos = true, .parse_special = false});
-  FOVEA_ASSIGN(const Evaluation done, evaluate(*engine, options, tokens, window, process.stop.get_token()));
+  std::unique_ptr<Engine> standard;  // with weights of its own
+  std::string against;
+  if (!options.against.empty()) {
+    CommonOptions other = options.common;
+    other.policy.attention = options.against;
+    FOVEA_ASSIGN(standard, load_engine(other, window, process.stop.get_token()));
+    against = shown_attention(standard->summary().attention);
+  }
+  FOVEA_ASSIGN(const Evaluation done, evaluate(*engine, standard.get(), options, tokens, window, process.stop.get_token()));
   if (options.common.json)
-    process.out.write_json(to_json(done, *engine));
+    process.out.write_json(to_json(done, *engine, against));
   else
     process.out.write(fmt::format("PPL = {:.4f} +/- {:.5f}, nll {:.6f}, {} tokens of {} windows of {}, {:.1f} s\n",
                                   done.score.perplexity(), done.score.standard_error(), done.score.mean(),
                                   done.score.count(), done.windows, done.window, done.seconds));
+  if (!options.common.json && standard)
+    process.out.write(fmt::format("against {}: PPL = {:.4f}, {:+.3f} %, KL {:.6f} (99 %: {:.6f}), same token first {:.2f} %\n", against,
+                                  done.standard.perplexity(), delta_percent(done), done.divergence.kl_mean(), done.divergence.kl_p99(),
+                                  100 * done.divergence.same_top()));
   return {};
 }
 

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 
 #include "engine/api/activation_type.hpp"
 #include "engine/api/kv_type.hpp"
 #include "engine/api/sampling.hpp"
+#include "engine/api/sparse_attention.hpp"
 #include "engine/api/trace.hpp"
 
 namespace fovea {
@@ -20,6 +22,7 @@ struct LoadModel {
   std::uint32_t context = 0;  // 0: the trained context, or what a sensible default allows
   KvType kv = KvType::f16;
   ActivationType activations = ActivationType::f32;  // of decoding, for weights in blocks
+  std::optional<SparseAttention> attention;          // nullopt: dense
 };
 
 struct Generate {

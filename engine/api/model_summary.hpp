@@ -10,6 +10,7 @@
 #include "engine/api/activation_type.hpp"
 #include "engine/api/kv_type.hpp"
 #include "engine/api/model_card.hpp"
+#include "engine/api/sparse_attention.hpp"
 
 namespace fovea {
 
@@ -62,6 +63,7 @@ struct ModelSummary {
   bool chat = false;                  // a chat format was recognised
   std::string chat_format;
   KvType kv = KvType::f16;                // how this load keeps keys and values
+  std::optional<SparseAttention> attention;  // nullopt: dense
   // What decoding multiplies weights with in this load: f32 also where q8_0 was asked for and nothing can take it.
   ActivationType activations = ActivationType::f32;
   MemoryBytes estimate;                   // derived before loading

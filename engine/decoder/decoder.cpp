@@ -44,6 +44,9 @@ Result<std::unique_ptr<Decoder>> Decoder::create(gpu::Device& device, const Mode
 
 Result<void> Decoder::create_buffers() {
   FOVEA_ASSIGN(cache_, KvCache::create(device_, config_, options_.context, options_.kv));
+  if (options_.sparse) {
+    FOVEA_ASSIGN(selection_, PageSelection::create(device_, config_, options_.context, options_.batch, *options_.sparse));
+  }
   FOVEA_ASSIGN(activations_, Activations::create(device_, config_, options_.batch, 1));
   using gpu::MemoryUse;
   FOVEA_ASSIGN(state_, device_.create_buffer(sizeof(shader::StepState), MemoryUse::upload));
@@ -77,6 +80,8 @@ Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const Sampling
   timing_ = false;
   seed_ = static_cast<std::uint64_t>(sampling.seed);
   cache_->shrink();
+  prompt_pairs_ = decode_pairs_ = 0;
+  if (selection_) FOVEA_TRY(selection_->reset_facts());
   FOVEA_TRY(device_.upload(history_, 0, std::as_bytes(prompt)));
   const shader::SampleParameters parameters{
       .temperature = sampling.temperature, .top_k = sampling.top_k, .top_p = sampling.top_p, .min_p = sampling.min_p,
@@ -176,7 +181,8 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
   const ForwardPass pass{.config = config_, .weights = weights_, .activations = activations_, .cache = *cache_,
                          .state = state_.address(), .history = history_.address(),
                          .logits = key.kind == StepKind::logits ? all_logits_.address() : activations_.logits,
-                         .activation_type = options_.activation_type, .deep = key.deep};
+                         .activation_type = options_.activation_type, .deep = key.deep,
+                         .selection = selection_ ? &*selection_ : nullptr};
   const Head head = key.kind == StepKind::fill ? Head::none : key.kind == StepKind::draw ? Head::last_logits : Head::all_logits;
   if (key.decode) decode_activations_ = pass.decode_activations(kernels);
   const CaptureLayout layout = key.rows ? capture_layout(target) : CaptureLayout{};
@@ -243,6 +249,7 @@ Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   // Plans end with a barrier, which also stands between two replays.
   const std::vector<const gpu::CommandPlan*> replays(key.decode ? tokens : 1, recorded);
   FOVEA_ASSIGN(step.ticket, device_.submit(replays));
+  (key.decode ? decode_pairs_ : prompt_pairs_) += tokens * (position_ + (tokens + 1) / 2.0);
   position_ += tokens;
   if (key.kind == StepKind::draw) drawn_ += replays.size();
   return step;
@@ -275,6 +282,16 @@ Result<StepRecord> Decoder::finish(const Step& step) {
   if (step.kind == StepKind::logits)
     record.logits = view<float>(logits_readback_, std::size_t{step.tokens} * config_.vocabulary);
   return record;
+}
+
+Result<AttentionFacts> Decoder::attention_facts() const {
+  AttentionFacts facts;
+  if (selection_) {
+    FOVEA_ASSIGN(facts, selection_->facts());
+  }
+  facts.prefill.causal_pairs = prompt_pairs_;
+  facts.decode.causal_pairs = decode_pairs_;
+  return facts;
 }
 
 Result<void> Decoder::warm_up() {

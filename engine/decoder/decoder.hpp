@@ -22,6 +22,7 @@
 #include "engine/decoder/device_weights.hpp"
 #include "engine/decoder/forward_pass.hpp"
 #include "engine/decoder/kv_cache.hpp"
+#include "engine/decoder/page_selection.hpp"
 #include "engine/gpu/device.hpp"
 #include "engine/kernels/kernel_recorder.hpp"
 #include "engine/model/model_config.hpp"
@@ -33,6 +34,7 @@ struct DecoderOptions {
   std::uint32_t batch = 0;          // most prompt tokens of one submission; 0: what suits the device
   DType kv = DType::F16;            // type of the KV cache: F16 or Q8_0
   ActivationType activation_type = ActivationType::f32;  // of decoding, for weights in blocks
+  std::optional<SparseAttention> sparse;                 // nullopt: all layers read everything
   bool barrier_everywhere = false;  // debug: a barrier before every dispatch must not change a bit
   ProductForm form = ProductForm::suits_device;  // debug: the steps and products of another kind of device
 };
@@ -114,6 +116,8 @@ class Decoder {
   [[nodiscard]] ActivationType activation_type() const { return decode_activations_; }
   // Steps of a decoded token one after another, counted from its plain plan once warm_up() was called.
   [[nodiscard]] std::uint32_t decode_steps() const { return decode_steps_; }
+  // What attention did since begin(), tokens included that were drawn past a stop; nothing may be in flight. Dense: no layers.
+  [[nodiscard]] Result<AttentionFacts> attention_facts() const;
   // The heads in the order in which StepRecord::rows holds them.
   [[nodiscard]] const std::vector<HeadId>& row_order() const { return row_order_; }
 
@@ -158,6 +162,7 @@ class Decoder {
   DecoderOptions options_;
   DeviceWeights weights_;
   std::optional<KvCache> cache_;
+  std::optional<PageSelection> selection_;
   Activations activations_;
   gpu::Buffer state_, parameters_, history_, ring_, sample_scratch_, row_heads_;
   gpu::Buffer all_logits_, logits_readback_;
@@ -173,6 +178,7 @@ class Decoder {
   std::uint32_t row_stride_ = 0;
   std::uint32_t prompt_tokens_ = 0, position_ = 0;
   std::uint64_t seed_ = 0, drawn_ = 0;
+  double prompt_pairs_ = 0, decode_pairs_ = 0;  // (token, key) pairs submitted
   bool timing_ = false;
 };
 

@@ -17,6 +17,11 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
     FOVEA_TRY(record_attention(kernels, layer, tokens, capture));
     FOVEA_TRY(record_feed_forward(kernels, layer, tokens));
   }
+  if (selection != nullptr && tokens == 1) {
+    // Nobody reads them before the next token, and what comes next reads none of the cache: no step of its own.
+    kernels.plan().tag("page bounds");
+    FOVEA_TRY(selection->record_bounds_of_token(kernels, attention_shape(0, tokens), cache));
+  }
   return record_head(kernels, tokens, head);
 }
 
@@ -97,13 +102,16 @@ Result<std::uint64_t> ForwardPass::record_halves(KernelRecorder& kernels, std::u
   return activations.halves;
 }
 
+AttentionShape ForwardPass::attention_shape(std::uint32_t layer, std::uint32_t tokens) const {
+  return {.query_heads = config.query_heads, .kv_heads = config.kv_heads, .head_width = config.head_width, .tokens = tokens,
+          .layer_offset = cache.layer_offset(layer), .pages = cache.page_table(), .state = state, .kv = cache.type()};
+}
+
 Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens,
                                            const CaptureLayout* capture) const {
   const DeviceLayer& w = weights.layers[layer];
   const Activations& a = activations;
-  const AttentionShape shape{.query_heads = config.query_heads, .kv_heads = config.kv_heads, .head_width = config.head_width,
-                             .tokens = tokens, .layer_offset = cache.layer_offset(layer), .pages = cache.page_table(), .state = state,
-                             .kv = cache.type()};
+  const AttentionShape shape = attention_shape(layer, tokens);
   FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.attention_norm, tokens, w.qkv.front(),
                                                       layer > 0 ? &weights.layers[layer - 1].down : nullptr, false));
 
@@ -132,14 +140,21 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
                            .key_norm = w.key_norm, .turns = weights.turns, .qkv_stride = a.strides.qkv,
                            .rope_width = config.rope_width, .halves = config.rope_layout == RopeLayout::halves,
                            .norm = static_cast<std::uint32_t>(config.qk_norm), .epsilon = config.norm_epsilon};
-  const bool folded = tokens == 1 && takes_rope_attention(kernels, shape);
+  const bool sparse = selection != nullptr && selection->chooses(layer);
+  const bool folded = tokens == 1 && takes_rope_attention(kernels, shape) && (!sparse || choice_rotates(kernels, shape));
   const bool rounds = folded && uses_dot(kernels, tokens, w.attention_output) && config.head_width % 32 == 0;
   if (folded) {
+    if (sparse) {
+      kernels.plan().tag("page choice");
+      FOVEA_TRY(selection->record_choice(kernels, shape, layer, 0, &rope));
+      kernels.plan().barrier();
+    }
     kernels.plan().tag("attention");
     RopeAttentionArgs attention{.rope = rope, .y = rounds ? a.attended_words : a.attended, .rounded = rounds, .values = a.split_values, .partial = a.split_partial,
                                 .arrived = a.split_arrived, .splits = attention_splits(kernels.facts(), config.kv_heads),
                                 .deep = deep};
     if (!captured) attention.rope.query = 0;
+    if (sparse) attention.rope.shape = selection->chosen(shape);
     FOVEA_TRY(record_rope_attention(kernels, attention));
     // Attention rows read its queries and the newest key.
     if (captured) kernels.plan().barrier();
@@ -147,8 +162,17 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     kernels.plan().tag("rope+kv");
     FOVEA_TRY(record_rope_store(kernels, rope));
     kernels.plan().barrier();
+    if (sparse) {
+      kernels.plan().tag("page choice");
+      if (tokens > 1) {
+        FOVEA_TRY(selection->record_bounds(kernels, shape, layer));
+        kernels.plan().barrier();
+      }
+      FOVEA_TRY(selection->record_choice(kernels, shape, layer, a.query, nullptr));
+      kernels.plan().barrier();
+    }
     kernels.plan().tag("attention");
-    const AttentionArgs attention{.shape = shape, .query = a.query, .y = a.attended, .y_stride = a.strides.attended,
+    const AttentionArgs attention{.shape = sparse ? selection->chosen(shape) : shape, .query = a.query, .y = a.attended, .y_stride = a.strides.attended,
                                   .values = a.split_values, .partial = a.split_partial};
     FOVEA_TRY(tokens == 1 ? record_attention_decode(kernels, attention) : record_attention_prefill(kernels, attention));
   }

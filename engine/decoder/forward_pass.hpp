@@ -8,6 +8,7 @@
 #include "engine/decoder/activations.hpp"
 #include "engine/decoder/device_weights.hpp"
 #include "engine/decoder/kv_cache.hpp"
+#include "engine/decoder/page_selection.hpp"
 #include "engine/kernels/dot.hpp"
 #include "engine/kernels/experts.hpp"
 #include "engine/kernels/kernel_recorder.hpp"
@@ -42,6 +43,7 @@ struct ForwardPass {
   std::uint64_t logits = 0;    // float (rows, vocabulary): one row, or one per token for Head::all_logits
   ActivationType activation_type = ActivationType::f32;
   bool deep = false;           // of one token: its position is kDeepAttention or more
+  const PageSelection* selection = nullptr;  // of sparse attention
 
   // Records embedding, layers and head for up to `tokens` tokens (the step state says how many there are).
   [[nodiscard]] Result<void> record(KernelRecorder& kernels, std::uint32_t tokens, Head head, const CaptureLayout* capture) const;
@@ -49,6 +51,7 @@ struct ForwardPass {
   [[nodiscard]] ActivationType decode_activations(const KernelRecorder& kernels) const;
 
  private:
+  [[nodiscard]] AttentionShape attention_shape(std::uint32_t layer, std::uint32_t tokens) const;
   [[nodiscard]] Result<void> record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
   [[nodiscard]] Result<void> record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens) const;
   [[nodiscard]] Result<void> record_down(KernelRecorder& kernels, std::uint32_t layer, const ExpertBatch& batch, bool rounded) const;

@@ -8,6 +8,7 @@
 
 #include "engine/kernels/attention_tile.hpp"
 #include "engine/tensor/kv_row.hpp"
+#include "shaders/interface/sparse_attention.h"
 
 namespace fovea {
 namespace {
@@ -15,16 +16,9 @@ namespace {
 float score_scale(std::uint32_t head_width) { return 1.0f / std::sqrt(static_cast<float>(head_width)); }
 
 shader::AttentionPush attention_push(const AttentionArgs& args) {
-  return {.query = args.query, .pages = args.shape.pages, .y = args.y, .partial = args.partial, .state = args.shape.state,
+  return {.query = args.query, .pages = args.shape.pages, .listed_keys = args.shape.listed_keys, .y = args.y, .partial = args.partial, .state = args.shape.state,
           .layer_offset = args.shape.layer_offset, .query_heads = args.shape.query_heads, .kv_heads = args.shape.kv_heads,
-          .y_stride = args.y_stride, .scale = score_scale(args.shape.head_width)};
-}
-
-// The variant for the cache's type: `first` is the one for F16, that for Q8_0 follows.
-Result<ShaderId> variant(ShaderId first, DType kv) {
-  if (!kv_type_runs(kv))
-    return fail(ErrorCode::unsupported, "the KV cache", std::string(name(kv)) + " is no type that attention reads", "use f16 or q8_0");
-  return static_cast<ShaderId>(static_cast<std::uint16_t>(first) + (kv == DType::Q8_0 ? 1 : 0));
+          .y_stride = args.y_stride, .scale = score_scale(args.shape.head_width), .table_stride = args.shape.table_stride};
 }
 
 constexpr std::uint32_t kMostSplits = 64;
@@ -65,7 +59,8 @@ struct Combination {
 Result<void> record_combine(KernelRecorder& kernels, const AttentionShape& shape, const Combination& of) {
   const std::uint32_t lanes = kernels.subgroup();
   const shader::CombinePush push{.values = of.values, .partial = of.partial, .y = of.y, .state = shape.state,
-                                 .query_heads = shape.query_heads};
+                                 .listed_keys = shape.listed_keys, .query_heads = shape.query_heads,
+                                 .group = shape.query_heads / shape.kv_heads};
   return kernels.dispatch(ShaderId::attention_combine,
                           {lanes, shape.head_width, of.splits}, push,
                           (shape.head_width + lanes - 1) / lanes, shape.query_heads);
@@ -73,8 +68,14 @@ Result<void> record_combine(KernelRecorder& kernels, const AttentionShape& shape
 
 }  // namespace
 
+Result<ShaderId> kv_variant(ShaderId first, DType kv) {
+  if (!kv_type_runs(kv))
+    return fail(ErrorCode::unsupported, "the KV cache", std::string(name(kv)) + " is no type that attention reads", "use f16 or q8_0");
+  return static_cast<ShaderId>(static_cast<std::uint16_t>(first) + (kv == DType::Q8_0 ? 1 : 0));
+}
+
 Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& args) {
-  FOVEA_ASSIGN(const ShaderId id, variant(ShaderId::rope_store_F16, args.shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::rope_store_F16, args.shape.kv));
   const shader::RopeStorePush push{.qkv = args.qkv, .query = args.query, .pages = args.shape.pages,
                                    .query_norm = args.query_norm, .key_norm = args.key_norm, .turns = args.turns,
                                    .state = args.shape.state, .qkv_stride = args.qkv_stride,
@@ -88,7 +89,7 @@ Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& arg
 Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile& tile, const AttentionArgs& args) {
   constexpr std::array kFirst{ShaderId::attention_tile_KHR_F16, ShaderId::attention_tile_NV2_F16,
                               ShaderId::attention_tile_PLAIN_F16};  // as AttentionMatrix counts
-  FOVEA_ASSIGN(const ShaderId id, variant(kFirst.at(static_cast<std::size_t>(tile.matrix)), args.shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(kFirst.at(static_cast<std::size_t>(tile.matrix)), args.shape.kv));
   const std::uint32_t lanes = kernels.subgroup();
   return kernels.dispatch(id,
                           {lanes * tile.subgroups, lanes, args.shape.head_width, tile.subgroups, tile.block_keys, tile.heads},
@@ -97,12 +98,14 @@ Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile&
 }
 
 Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args) {
-  if (const AttentionTile tile = attention_tile(kernels, args.shape); tile.subgroups > 0)
+  // Tiles take no page lists.
+  if (const AttentionTile tile = attention_tile(kernels, args.shape); args.shape.listed_keys == 0 && tile.subgroups > 0)
     return record_attention_tile(kernels, tile, args);
-  FOVEA_ASSIGN(const ShaderId id, variant(ShaderId::attention_prefill_F16, args.shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::attention_prefill_F16, args.shape.kv));
   const std::uint32_t local = kernels.subgroup();
-  return kernels.dispatch(id, {local, args.shape.head_width, local}, attention_push(args),
-                          (args.shape.tokens + local - 1) / local, args.shape.query_heads);
+  const std::uint32_t rows = args.shape.listed_keys == 0 ? local : std::min(local, shader::kTileRows);
+  return kernels.dispatch(id, {local, args.shape.head_width, local, rows}, attention_push(args),
+                          (args.shape.tokens + rows - 1) / rows, args.shape.query_heads);
 }
 
 std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_heads) {
@@ -115,7 +118,7 @@ std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_h
 }
 
 Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArgs& args) {
-  FOVEA_ASSIGN(const ShaderId id, variant(ShaderId::attention_decode_F16, args.shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::attention_decode_F16, args.shape.kv));
   const AttentionShape& shape = args.shape;
   const std::uint32_t lanes = kernels.subgroup(), splits = attention_splits(kernels.facts(), shape.kv_heads);
   shader::AttentionPush push = attention_push(args);
@@ -138,7 +141,7 @@ bool takes_rope_attention(const KernelRecorder& kernels, const AttentionShape& s
 Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args) {
   const RopeStoreArgs& rope = args.rope;
   const AttentionShape& shape = rope.shape;
-  FOVEA_ASSIGN(const ShaderId id, variant(ShaderId::rope_attention_F16, shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::rope_attention_F16, shape.kv));
   const std::uint32_t lanes = kernels.subgroup(), splits = args.splits;
   const std::uint32_t heads = args.heads > 0 ? args.heads : rope_attention_heads(shape, args.deep);
   // Values before scores cost registers, hence workgroups: for few keys, where the wait is all there is.
@@ -148,10 +151,10 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
   const shader::RopeAttentionPush push{.qkv = rope.qkv, .query = rope.query, .pages = shape.pages,
                                        .query_norm = rope.query_norm, .key_norm = rope.key_norm, .turns = rope.turns,
                                        .y = args.y, .values = args.values, .partial = args.partial,
-                                       .arrived = args.arrived, .state = shape.state,
+                                       .arrived = args.arrived, .state = shape.state, .listed_keys = shape.listed_keys,
                                        .layer_offset = shape.layer_offset, .query_heads = shape.query_heads,
                                        .kv_heads = shape.kv_heads, .epsilon = rope.epsilon,
-                                       .scale = score_scale(shape.head_width)};
+                                       .scale = score_scale(shape.head_width), .table_stride = shape.table_stride};
   return kernels.dispatch(id,
                           {lanes * subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, heads, lanes,
                            subgroups, splits, least, shape.query_heads / shape.kv_heads / heads, args.rounded ? 1u : 0u, early ? 1u : 0u},
@@ -159,7 +162,7 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
 }
 
 Result<void> record_attention_rows(KernelRecorder& kernels, const AttentionRowsArgs& args) {
-  FOVEA_ASSIGN(const ShaderId id, variant(ShaderId::attention_rows_F16, args.shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::attention_rows_F16, args.shape.kv));
   const shader::AttentionRowsPush push{.query = args.query, .pages = args.shape.pages, .heads = args.heads, .rows = args.rows,
                                        .state = args.shape.state, .layer_offset = args.shape.layer_offset,
                                        .query_heads = args.shape.query_heads, .kv_heads = args.shape.kv_heads,

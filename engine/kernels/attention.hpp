@@ -15,9 +15,16 @@ struct AttentionShape {
   std::uint32_t tokens = 1;        // room of the plan
   std::uint32_t layer_offset = 0;  // bytes in a page
   std::uint64_t pages = 0;         // page table
+  // Attention alone: uint (slots), the keys in each list of pages where `pages` are lists, `table_stride` entries apart
+  // (engine/kernels/sparse_attention.hpp); 0: all keys of one table.
+  std::uint64_t listed_keys = 0;
+  std::uint32_t table_stride = 0;
   std::uint64_t state = 0;
   DType kv = DType::F16;           // of the cache: F16 or Q8_0
 };
+
+// The variant of a shader with a KV axis for the cache's type: `first` is the one for F16, that for Q8_0 follows.
+[[nodiscard]] Result<ShaderId> kv_variant(ShaderId first, DType kv);
 
 struct RopeStoreArgs {
   AttentionShape shape;

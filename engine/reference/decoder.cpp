@@ -124,15 +124,32 @@ void ReferenceDecoder::attend(std::size_t layer, std::span<float> x, ReferenceCa
   std::vector<float> mixed(tokens * query_width);
   const std::size_t work = 2 * tokens * (position_ + tokens) * query_width;
   const bool sparse = options_.sparse && layer >= options_.dense_layers;
+  const auto rows_of = [&](std::size_t kv, std::size_t count) {
+    return KeyValueRows{std::span(cache.keys).subspan(kv * head), std::span(cache.values).subspan(kv * head), kv_width, count};
+  };
+  const std::size_t tile = options_.tile, tiles = (tokens + tile - 1) / tile;
+  std::vector<PageChoice> choices(sparse ? c.kv_heads * tiles : 0);
+  for_each_row(choices.size(), work, [&](std::size_t first, std::size_t last) {
+    for (std::size_t i = first; i < last; ++i) {
+      const std::size_t kv = i / tiles, begin = i % tiles * tile, size = std::min(tile, tokens - begin);
+      std::vector<SampledRow> sampled;
+      const std::size_t samples = tokens == 1 || tile == 1 ? 1 : options_.samples;
+      for (std::size_t s = 0; s < samples; ++s) {
+        const std::size_t t = begin + sampled_row(s, samples, size);
+        sampled.push_back({std::span(query).subspan(t * query_width + kv * c.group() * head, c.group() * head), position_ + t + 1});
+      }
+      choices[i] = choose_pages(sampled, head, rows_of(kv, position_ + begin + size), position_ + begin + 1, *options_.sparse);
+    }
+  });
   for_each_row(tokens * c.kv_heads, work, [&](std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) {
       // Split over heads, so that every thread gets short rows and long ones.
       const std::size_t kv = i / tokens, t = i % tokens;
-      const KeyValueRows rows{std::span(cache.keys).subspan(kv * head), std::span(cache.values).subspan(kv * head),
-                              kv_width, position_ + t + 1};
-      const std::size_t group_at = t * query_width + kv * c.group() * head;
-      PageChoice choice;
-      if (sparse) choice = choose_pages(std::span(query).subspan(group_at, c.group() * head), head, rows, *options_.sparse);
+      const KeyValueRows rows = rows_of(kv, position_ + t + 1);
+      std::vector<std::size_t> pages;  // that begin before the row's end
+      if (sparse)
+        std::ranges::copy_if(choices[kv * tiles + t / tile].pages, std::back_inserter(pages),
+                             [&](std::size_t page) { return page * options_.sparse->page < rows.count; });
       for (std::size_t q = kv * c.group(); q < (kv + 1) * c.group(); ++q) {
         std::span<float> weights;
         if (keep) {
@@ -144,7 +161,7 @@ void ReferenceDecoder::attend(std::size_t layer, std::span<float> x, ReferenceCa
         const std::span<const float> asks = std::span(query).subspan(at, head);
         const std::span<float> out = std::span(mixed).subspan(at, head);
         if (sparse)
-          attention_over_pages(asks, rows, choice.pages, options_.sparse->page, out, weights);
+          attention_over_pages(asks, rows, pages, options_.sparse->page, out, weights);
         else
           attention(asks, rows, out, weights);
       }

@@ -21,10 +21,12 @@ struct ReferenceOptions {
   std::uint32_t context = 0;  // positions; 0 = as many as the model was trained for
   // Keys and values as the device's cache keeps them: rounded to F16 or Q8_0; F32 leaves them as they are.
   DType kv = DType::F32;
-  // Layers from `dense_layers` on read only the pages that the rule chooses, token by token and for the heads of a KV head
-  // together; nullopt: all layers read everything.
+  // Layers from `dense_layers` on read only the pages that the rule chooses, for the heads of a KV head together and for
+  // tiles of `tile` tokens, counted from the first of every call, by up to `samples` of them; nullopt: all layers read
+  // everything.
   std::optional<SparseRule> sparse;
   std::size_t dense_layers = 2;
+  std::size_t tile = 1, samples = 4;
 };
 
 // What a run was asked to keep. `tokens` counts those of this run, `first` the positions that were there before it.

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/tensor/half.hpp"
+
 namespace fovea::reference {
 namespace {
 
@@ -32,7 +34,20 @@ std::vector<std::size_t> by_mass(std::span<const double> mass, std::size_t first
   return order;
 }
 
+// The nearest half that is not above x.
+float half_below(float x) {
+  std::uint16_t bits = float_to_half(x);
+  if (half_to_float(bits) > x) bits = bits == 0 ? 0x8001 : static_cast<std::uint16_t>((bits & 0x8000) != 0 ? bits + 1 : bits - 1);
+  return half_to_float(bits);
+}
+
 }  // namespace
+
+void round_to_halves(PageSummaries& summaries) {
+  for (float& low : summaries.low) low = half_below(low);
+  for (float& high : summaries.high) high = -half_below(-high);
+  round_to_half(summaries.mean);
+}
 
 PageSummaries summarize_pages(const KeyValueRows& rows, std::size_t head_width, std::size_t page) {
   PageSummaries summaries{.head_width = head_width, .pages = (rows.count + page - 1) / page, .low = {}, .high = {}, .mean = {}, .keys = {}};
@@ -76,35 +91,54 @@ double page_score(std::span<const float> query, const PageSummaries& summaries, 
   return bound;
 }
 
-PageChoice choose_pages(std::span<const float> queries, std::size_t head_width, const KeyValueRows& rows, const SparseRule& rule) {
-  const PageSummaries summaries = summarize_pages(rows, head_width, rule.page);
-  const std::size_t heads = queries.size() / head_width, pages = summaries.pages;
+double PageChoice::kept() const {
+  double sum = 0;
+  for (const std::size_t p : pages) sum += mass[p];
+  return sum;
+}
+
+std::size_t sampled_row(std::size_t sample, std::size_t samples, std::size_t rows) {
+  return ((sample + 1) * rows + samples - 1) / samples - 1;
+}
+
+PageChoice choose_pages(std::span<const SampledRow> sampled, std::size_t head_width, const KeyValueRows& rows,
+                        std::size_t first_count, const SparseRule& rule) {
+  const std::size_t pages = (rows.count + rule.page - 1) / rule.page;
   PageChoice choice;
   choice.mass.assign(pages, 0);
-  std::vector<std::size_t> best;  // each head's own two best remote pages
-  const std::size_t window_first = rows.count > rule.window ? (rows.count - rule.window) / rule.page : 0;
+  std::vector<double> rank(pages, 0);
+  const std::size_t window_first = first_count > rule.window ? (first_count - rule.window) / rule.page : 0;
   const std::size_t first = std::min((rule.sinks + rule.page - 1) / rule.page, window_first);
   choice.remote = window_first - first;
-  for (std::size_t head = 0; head < heads; ++head) {
-    const std::span<const float> query = queries.subspan(head * head_width, head_width);
-    std::vector<double> scores(pages);
-    for (std::size_t p = 0; p < pages; ++p)
-      scores[p] = page_score(query, summaries, p, rule.scorer) + std::log(static_cast<double>(summaries.keys[p]));
-    const double total = log_sum_exp(scores);
-    for (std::size_t p = 0; p < pages; ++p) choice.mass[p] += std::exp(scores[p] - total) / static_cast<double>(heads);
-    const std::vector<std::size_t> order = by_mass(scores, first, window_first);
-    best.insert(best.end(), order.begin(), order.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(2, order.size())));
+  const std::size_t heads = sampled.front().queries.size() / head_width, asking = heads * sampled.size();
+
+  KeyValueRows full = rows;
+  full.count = (sampled.back().count - 1) / rule.page * rule.page;
+  PageSummaries summaries = summarize_pages(full, head_width, rule.page);
+  round_to_halves(summaries);
+  for (const SampledRow& row : sampled) {
+    const std::size_t estimated = (row.count - 1) / rule.page;  // pages before the row's own
+    if (estimated == 0) continue;
+    for (std::size_t head = 0; head < heads; ++head) {
+      std::vector<double> scores(estimated);
+      for (std::size_t p = 0; p < estimated; ++p)
+        scores[p] = page_score(row.queries.subspan(head * head_width, head_width), summaries, p, rule.scorer);
+      const double total = log_sum_exp(scores);  // all are full: the logarithm of their keys changes nothing
+      for (std::size_t p = 0; p < estimated; ++p) choice.mass[p] += std::exp(scores[p] - total) / static_cast<double>(asking);
+      const std::vector<std::size_t> order = by_mass(scores, first, window_first);
+      for (std::size_t i = 0; i < std::min<std::size_t>(sampled.size() == 1 ? 2 : 1, order.size()); ++i) rank[order[i]] = 2;
+    }
   }
 
   // Each head's best come first, then the group's.
-  std::vector<double> rank = choice.mass;
-  for (const std::size_t p : best) rank[p] += 2;  // above every mass
+  for (std::size_t p = 0; p < pages; ++p) rank[p] += choice.mass[p];
   const std::vector<std::size_t> order = by_mass(rank, first, window_first);
   const auto share = [&](double part) {
-    return std::min(choice.remote, static_cast<std::size_t>(std::ceil(part * static_cast<double>(choice.remote))));
+    constexpr std::size_t kParts = 1'000'000;
+    return std::min(choice.remote, (choice.remote * static_cast<std::size_t>(std::llround(part * kParts)) + kParts - 1) / kParts);
   };
   choice.chosen = share(rule.global);
-  if (choice.remote <= 2) {
+  if (choice.remote <= 2 || first_count < rule.dense_below) {
     choice.chosen = choice.remote;
   } else if (rule.budget == PageBudget::adaptive) {
     double kept = 1;
@@ -118,6 +152,11 @@ PageChoice choose_pages(std::span<const float> queries, std::size_t head_width, 
   for (std::size_t p = window_first; p < pages; ++p) choice.pages.push_back(p);
   std::ranges::sort(choice.pages);
   return choice;
+}
+
+PageChoice choose_pages(std::span<const float> queries, std::size_t head_width, const KeyValueRows& rows, const SparseRule& rule) {
+  const SampledRow row{queries, rows.count};
+  return choose_pages({&row, 1}, head_width, rows, rows.count, rule);
 }
 
 std::vector<std::size_t> most_important_keys(std::span<const float> weights, double keep) {

@@ -1,7 +1,9 @@
 // Sparse attention by pages: which pages of keys a token's queries read, and attention over those alone. A page is a
 // stretch of consecutive positions; the last may be short. Kept are the first pages (sinks), those of the local window,
 // and of the others, the remote ones, as many as the budget allows, those of the largest estimated attention mass.
-// One choice serves all query heads that share a KV head.
+// One choice serves all query heads that share a KV head, and in a prompt a tile of consecutive queries, by a few of them.
+// The page of a query's own position is read and not estimated: on the device its newest key is written while pages are
+// chosen, and all others are full.
 //
 // The upper bound is that of Quest (Tang et al., 2024, arXiv 2406.10774); that choices are shared within a group and
 // each head's best pages forced in follows NSA (Yuan et al., 2025, arXiv 2502.11089).
@@ -34,6 +36,7 @@ struct SparseRule {
   double global = 0.25;      // share of the remote pages, 0 to 1
   PageScorer scorer = PageScorer::automatic;
   PageBudget budget = PageBudget::strict;
+  std::size_t dense_below = 0;        // keys of the (first) query below which all pages are read
   double mass = 0.95;                 // adaptive only
   double least = 0.08, most = 0.40;   // adaptive only: share of the remote pages that are read at any rate, and at most
 };
@@ -46,6 +49,9 @@ struct PageSummaries {
 };
 [[nodiscard]] PageSummaries summarize_pages(const KeyValueRows& rows, std::size_t head_width, std::size_t page);
 
+// As the device keeps them: the smallest keys rounded down, the largest up, the means to the nearest half.
+void round_to_halves(PageSummaries& summaries);
+
 // What page `page` is thought to score for a query, in units of q.k / sqrt(head_width): the largest score for `quest`,
 // the logarithm of the mean of exp(score) for the others.
 [[nodiscard]] double page_score(std::span<const float> query, const PageSummaries& summaries, std::size_t page, PageScorer scorer);
@@ -53,12 +59,26 @@ struct PageSummaries {
 struct PageChoice {
   std::vector<std::size_t> pages;  // read, ascending
   std::size_t remote = 0, chosen = 0;  // pages that were to be chosen from, and that were
-  std::vector<double> mass;        // estimated share of the attention of every page, mean over the heads
+  std::vector<double> mass;        // estimated share of the attention of every page, mean over heads (and rows)
+  [[nodiscard]] double kept() const;  // mass of the pages read
 };
-// queries: (heads of the group, head_width) of the token at position rows.count - 1. Where the remote part is no longer
-// than two pages, or global is 1, all pages are read.
+
+// One of the queries that a choice is made by: (heads of the group, head_width), and how many keys it sees.
+struct SampledRow {
+  std::span<const float> queries;
+  std::size_t count = 0;
+};
+// A choice for queries that see `first_count` to rows.count keys. Remote is what all of them have behind their windows.
+// Where that is no longer than two pages, or the first sees fewer than `dense_below` keys, all pages are read. A share is
+// taken in millionths and rounded up to whole pages. Of a single row each head's two best remote pages come first, of
+// several rows each head's best in each row.
+[[nodiscard]] PageChoice choose_pages(std::span<const SampledRow> sampled, std::size_t head_width, const KeyValueRows& rows,
+                                      std::size_t first_count, const SparseRule& rule);
+// For the token at position rows.count - 1 alone.
 [[nodiscard]] PageChoice choose_pages(std::span<const float> queries, std::size_t head_width, const KeyValueRows& rows,
                                       const SparseRule& rule);
+// Which of a tile's `rows` queries the choice is made by: `samples` of them, evenly spread, the last one among them.
+[[nodiscard]] std::size_t sampled_row(std::size_t sample, std::size_t samples, std::size_t rows);
 
 // The keys of a row that the share `keep` (rounded up, one at least) leaves, by the importance p (1 - ln p) of their
 // attention weights p; ascending. The importance grows with p, so within a row these are the largest weights; of equal

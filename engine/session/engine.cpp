@@ -25,6 +25,21 @@ double milliseconds_since(Clock::time_point start) {
 
 Error stopped() { return {ErrorCode::cancelled, "the run", "it was stopped", "start it again when wanted"}; }
 
+// How many bytes more (less) than a dense one a decoded token touches: pages that are not read, bounds that are.
+double bytes_beside_dense(const AttentionWork& decode, const ModelSummary& model) {
+  double skipped = 0, scored = 0, choices = 0;
+  for (const PageChoices& layer : decode.layers) {
+    skipped += static_cast<double>(layer.skipped);
+    scored += static_cast<double>(layer.scored);
+    choices = std::max(choices, static_cast<double>(layer.choices));
+  }
+  if (choices == 0 || !model.token_bytes || !model.attention) return 0;
+  const double tokens = choices / model.kv_heads;
+  const double of_key = static_cast<double>(model.token_bytes->position) / model.layers / model.kv_heads;
+  const double of_bounds = (model.attention->scorer == PageScorer::mean ? 2.0 : 4.0) * model.head_width;
+  return (scored * of_bounds - skipped * kAttentionPage * of_key) / tokens;
+}
+
 }  // namespace
 
 struct Engine::State {
@@ -54,7 +69,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
 
   tell("Opening the device", 0.02);
   FOVEA_ASSIGN(std::unique_ptr<gpu::Device> device, gpu::Device::create({.index = options.device}));
-  ModelSummary summary = summarize(file, config, context, options.kv, device->facts());
+  ModelSummary summary = summarize(file, config, context, options.kv, options.attention, device->facts());
   summary.device = summarize(device->facts());
 
   FOVEA_ASSIGN(DeviceWeights uploaded,
@@ -65,6 +80,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   FOVEA_ASSIGN(std::unique_ptr<Decoder> decoder,
                Decoder::create(*device, config, std::move(uploaded),
                                {.context = context, .kv = element_type(options.kv), .activation_type = options.activations,
+                                .sparse = options.attention,
                                 .barrier_everywhere = options.barrier_everywhere}));
   FOVEA_TRY(decoder->warm_up());
   summary.activations = decoder->activation_type();
@@ -126,6 +142,8 @@ Result<void> Engine::logits(std::span<const TokenId> tokens, std::uint32_t first
   return {};
 }
 
+Result<AttentionFacts> Engine::attention_facts() const { return state_->decoder->attention_facts(); }
+
 Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   Decoder& decoder = *state_->decoder;
   if (test.positions() > state_->summary.context)
@@ -153,11 +171,17 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   BenchSample sample;
   const TokenBytes bytes = state_->summary.token_bytes.value_or(TokenBytes{});
   sample.bytes_per_token = bytes.at(test.depth + (std::max(test.prompt, test.generate) - 1.0) / 2);
+  const auto take_attention = [&]() -> Result<void> {
+    FOVEA_ASSIGN(sample.attention, decoder.attention_facts());
+    sample.bytes_per_token += bytes_beside_dense(sample.attention.decode, state_->summary);
+    return {};
+  };
   if (test.generate == 0) {
     FOVEA_TRY(fill_until(test.depth, false));
     const Clock::time_point start = Clock::now();
     FOVEA_TRY(fill_until(prompt, true));
     sample.milliseconds = milliseconds_since(start);
+    FOVEA_TRY(take_attention());
     return sample;
   }
   if (!own_token) FOVEA_TRY(fill_until(prompt, true));
@@ -168,6 +192,7 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   FOVEA_ASSIGN(const StopReason reason, decode_tokens(decoder, loop, ignore));
   if (reason == StopReason::cancelled) return tl::unexpected(stopped());
   sample.milliseconds = milliseconds_since(start);
+  FOVEA_TRY(take_attention());
   return sample;
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -25,6 +26,7 @@ struct EngineOptions {
   std::uint32_t context = 0;   // 0: the trained context, at most kDefaultContext
   KvType kv = KvType::f16;     // how keys and values are kept
   ActivationType activations = ActivationType::f32;  // of decoding, for weights in blocks
+  std::optional<SparseAttention> attention;          // nullopt: dense
   bool barrier_everywhere = false;  // debug: must give identical output
 };
 inline constexpr std::uint32_t kDefaultContext = 16384;
@@ -52,6 +54,7 @@ struct RunResult {
   MemoryBytes memory;             // from the allocator at the end of the run
   std::uint64_t memory_peak = 0;
   std::shared_ptr<const TraceSnapshot> trace;
+  AttentionFacts attention;       // what was read; decoding counts tokens that were drawn past a stop
 };
 
 // One timed test as llama-bench names it.
@@ -66,6 +69,7 @@ struct BenchSample {
   // That a decoded token must touch, counted: weights of active experts + KV read and written; the mean over the test's
   // positions.
   double bytes_per_token = 0;
+  AttentionFacts attention;       // of the test and of its depth
 };
 
 class Engine {
@@ -91,6 +95,9 @@ class Engine {
                                     const std::function<void(std::uint32_t position, std::span<const float>)>& sink,
                                     std::stop_token stop = {});
 
+  // What attention did in the last run, logits() or bench().
+  [[nodiscard]] Result<AttentionFacts> attention_facts() const;
+
   // One timed repetition; random tokens, no sampling parameters beyond greedy, as llama-bench does.
   [[nodiscard]] Result<BenchSample> bench(const BenchTest& test, std::stop_token stop = {});
   // GPU time per kernel of one decode step at `depth` and of one prefill batch of `prompt` tokens.
@@ -108,6 +115,6 @@ class Engine {
 
 // What a file is, without reading a weight or touching a device; for `inspect` and the load dialog.
 [[nodiscard]] Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context = 0,
-                                           KvType kv = KvType::f16);
+                                           KvType kv = KvType::f16, const std::optional<SparseAttention>& attention = std::nullopt);
 
 }  // namespace fovea

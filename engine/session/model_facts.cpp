@@ -44,11 +44,12 @@ std::string shown(const std::vector<T>& values) {
 }
 
 MemoryBytes estimate_run(const GgufFile& file, const ModelConfig& config, std::uint32_t context, KvType kv,
-                         const gpu::DeviceFacts& facts) {
+                         const std::optional<SparseAttention>& attention, const gpu::DeviceFacts& facts) {
   const std::uint32_t batch = suitable_batch(facts, config, context);
   const MemoryEstimate base = estimate_memory(file, config, context, batch, element_type(kv));
-  return {.weights = base.weights, .kv = base.kv,
-          .compute = Activations::bytes(facts, config, batch, 1) + sample_scratch_bytes(config.vocabulary),
+  const PageSelection::Bytes pages = attention ? PageSelection::bytes(config, context, batch, *attention) : PageSelection::Bytes{};
+  return {.weights = base.weights, .kv = base.kv + pages.bounds,
+          .compute = pages.scratch + Activations::bytes(facts, config, batch, 1) + sample_scratch_bytes(config.vocabulary),
           .other = std::uint64_t{context} * 4};
 }
 
@@ -68,7 +69,7 @@ std::vector<KernelTime> kernel_times(const std::vector<gpu::TagTime>& tags) {
 }
 
 ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, KvType kv,
-                       const gpu::DeviceFacts& facts) {
+                       const std::optional<SparseAttention>& attention, const gpu::DeviceFacts& facts) {
   const Gguf& gguf = file.gguf();
   ModelSummary summary;
   summary.path = file.path().string();
@@ -92,7 +93,8 @@ ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uin
   summary.chat = chat != ChatFormat::none;
   summary.chat_format = std::string(name(chat));
   summary.kv = kv;
-  summary.estimate = estimate_run(file, config, context, kv, facts);
+  summary.attention = attention;
+  summary.estimate = estimate_run(file, config, context, kv, attention, facts);
 
   std::map<std::string, std::uint64_t> bytes_of_type;
   for (const GgufTensor& tensor : gguf.tensors()) {
@@ -120,7 +122,8 @@ Result<std::uint32_t> choose_context(const ModelConfig& config, std::uint32_t wa
   return wanted;
 }
 
-Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context, KvType kv) {
+Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context, KvType kv,
+                             const std::optional<SparseAttention>& attention) {
   FOVEA_ASSIGN(const GgufFile file, GgufFile::open(model));
   FOVEA_ASSIGN(const ModelConfig config, read_model_config(file));
   FOVEA_TRY(read_model_weights(file, config));
@@ -131,7 +134,7 @@ Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t c
   if (const auto devices = gpu::list_devices())
     for (const gpu::DeviceFacts& device : *devices)
       if (device.chosen) facts = device;
-  return summarize(file, config, positions, kv, facts);
+  return summarize(file, config, positions, kv, attention, facts);
 }
 
 }  // namespace fovea

@@ -16,7 +16,7 @@ namespace fovea {
 [[nodiscard]] DeviceSummary summarize(const gpu::DeviceFacts& facts);
 // Everything that follows from the file and the card beside it; device and measured memory are left empty.
 [[nodiscard]] ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, KvType kv,
-                                     const gpu::DeviceFacts& facts);
+                                     const std::optional<SparseAttention>& attention, const gpu::DeviceFacts& facts);
 // What the engine's rooms call a type of cache.
 [[nodiscard]] DType element_type(KvType kv);
 // The context a load gets when `wanted` positions are asked for (0: a sensible default). Error: beyond the model's.

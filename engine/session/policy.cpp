@@ -24,11 +24,15 @@ struct Part {
   std::string_view later;                // named but not built yet; "" = none
 };
 constexpr std::array<Part, 4> parts{{
-    {"attention", &Policy::attention, &PolicyOptions::attention, {"dense", ""}, "sparse"},
+    {"attention", &Policy::attention, &PolicyOptions::attention, {"dense", "sparse"}, "entropy"},
     {"moe", &Policy::moe, &PolicyOptions::moe, {"static", ""}, "dynamic"},
     {"kv", &Policy::kv, &PolicyOptions::kv, {"f16", "q8_0"}, "tiered"},
     {"activations", &Policy::activations, &PolicyOptions::activations, {"f32", "q8_0"}, ""},
 }};
+
+bool takes(std::string_view which, std::string_view mode, std::string_view parameter) {
+  return (which == "moe" && parameter == "k") || (which == "attention" && mode == "sparse" && sparse_takes(parameter));
+}
 
 std::string file_name(const std::string& path) { return "policy file " + shown_name(path); }
 
@@ -36,7 +40,7 @@ std::string file_name(const std::string& path) { return "policy file " + shown_n
 Result<void> check_part(const Part& part, const Spec& spec, const std::string& file) {
   const bool known = std::find(part.runs.begin(), part.runs.end(), spec.mode) != part.runs.end();
   const auto odd = std::find_if(spec.parameters.begin(), spec.parameters.end(),
-                                [&](const auto& entry) { return part.which != "moe" || entry.first != "k"; });
+                                [&](const auto& entry) { return !takes(part.which, spec.mode, entry.first); });
   if (known && odd == spec.parameters.end()) return {};
   std::string why;
   if (known)
@@ -83,6 +87,8 @@ Result<PolicyOptions> read_policy_file(const std::string& path) {
 std::string spec_problem(std::string_view which, std::string_view text) {
   const auto spec = parse_spec(text);
   if (!spec) return spec.error();
+  if (which == "attention" && spec->mode == "sparse")
+    if (const auto sparse = read_sparse_attention(*spec); !sparse) return fmt::format("{}: {}", shown_name(text), sparse.error());
   if (which == "moe" && spec->mode == "static")
     if (const std::string* k = spec->find("k"); k != nullptr && parse_count(*k).value_or(0) == 0)
       return fmt::format("{}: k is not a whole number of at least 1", shown_name(text));
@@ -120,6 +126,11 @@ Result<void> check_policy(const Policy& policy, const ModelSummary& model) {
 }
 
 KvType kv_type(const Policy& policy) { return kv_type_named(policy.kv.mode).value_or(KvType::f16); }
+
+std::optional<SparseAttention> sparse_attention(const Policy& policy) {
+  if (policy.attention.mode != "sparse") return std::nullopt;
+  return read_sparse_attention(policy.attention).value_or(SparseAttention{});
+}
 
 ActivationType activation_type(const Policy& policy) {
   return activation_type_named(policy.activations.mode).value_or(ActivationType::f32);

@@ -2,9 +2,11 @@
 // version runs. The one reader of policy files, for both fronts.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "engine/session/attention_policy.hpp"
 #include "engine/session/spec.hpp"
 #include "engine/api/activation_type.hpp"
 #include "engine/api/kv_type.hpp"
@@ -36,6 +38,8 @@ struct PolicyOptions {
 
 // How keys and values are kept under a policy that resolve_policy() let through.
 [[nodiscard]] KvType kv_type(const Policy& policy);
+// Which keys attention reads under such a policy; nullopt: all.
+[[nodiscard]] std::optional<SparseAttention> sparse_attention(const Policy& policy);
 // What decoding is to multiply block weights with under such a policy.
 [[nodiscard]] ActivationType activation_type(const Policy& policy);
 

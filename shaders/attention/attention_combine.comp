@@ -4,6 +4,7 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 
+#include "shaders/include/key_table.glsl"
 #include "shaders/include/splits.glsl"
 #include "shaders/include/state.glsl"
 #include "shaders/interface/attention.h"
@@ -17,7 +18,8 @@ layout(push_constant, scalar) uniform Push { CombinePush p; };
 void main() {
   uint d = gl_GlobalInvocationID.x, head = gl_WorkGroupID.y;
   if (d >= HEAD_WIDTH) return;
-  uint used = splits_used(State(p.state).s.position + 1u, SPLITS, 1u);
+  KeyTable table = key_table(0ul, p.listed_keys, 0u, head / p.group, State(p.state).s.position + 1u);
+  uint used = splits_used(table.keys, SPLITS, 1u);
   Float2s partial = Float2s(p.partial + uint64_t(head * SPLITS * 2u) * 4ul);  // maximum and sum
   Floats values = Floats(p.values + uint64_t(head * SPLITS * HEAD_WIDTH) * 4ul);
   float maximum = partial.v[0].x;

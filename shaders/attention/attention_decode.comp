@@ -9,6 +9,7 @@
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 
+#include "shaders/include/key_table.glsl"
 #include "shaders/include/pages.glsl"
 #include "shaders/include/splits.glsl"
 #include "shaders/include/state.glsl"
@@ -43,8 +44,8 @@ const uint CELLS = (ROW_CELLS + LANES - 1) / LANES;  // per lane
 
 void main() {
   uint kv_head = gl_WorkGroupID.x, split = gl_WorkGroupID.y, splits = gl_NumWorkGroups.y, lane = gl_SubgroupInvocationID;
-  uint keys = State(p.state).s.position + 1u;
-  KeyRange range = split_range(keys, split, splits, 1u);
+  KeyTable table = key_table(p.pages, p.listed_keys, p.table_stride, kv_head, State(p.state).s.position + 1u);
+  KeyRange range = split_range(table.keys, split, splits, 1u);
   uint first = range.first, end = range.end;
   uint64_t queries = p.query + uint64_t(kv_head * GROUP * HEAD_WIDTH) * 4ul;
 #if KV_F16
@@ -61,7 +62,7 @@ void main() {
     uint key = base + lane;
     bool real = key < end;
 #if KV_F16
-    Uints k = Uints(key_address(p.pages, p.layer_offset, kv_head, min(key, end - 1u), HEAD_WIDTH));
+    Uints k = Uints(key_address(table.pages, p.layer_offset, kv_head, min(key, end - 1u), HEAD_WIDTH));
     vec2 s[GROUP];
     [[unroll]] for (uint g = 0; g < GROUP; g++) s[g] = vec2(0.0);
     [[dont_unroll]] for (uint d = 0; d < HEAD_WIDTH / 2; d++) {
@@ -71,7 +72,7 @@ void main() {
     }
 #elif KV_Q8_0
     uint at = min(key, end - 1u);
-    uint64_t layer = layer_address(p.pages, p.layer_offset, at);
+    uint64_t layer = layer_address(table.pages, p.layer_offset, at);
     uint64_t quants = layer + uint64_t(key_quants(kv_head, at, HEAD_WIDTH));
     uint64_t scales = layer + uint64_t(key_scales(p.kv_heads, kv_head, at, HEAD_WIDTH));
     vec2 s[GROUP];
@@ -102,9 +103,9 @@ void main() {
     uint count = min(LANES, end - base);
     [[dont_unroll]] for (uint i = 0; i < count; i++) {
 #if KV_F16
-      Uints v = Uints(key_address(p.pages, p.layer_offset, kv_head, base + i, HEAD_WIDTH) + uint64_t(values));
+      Uints v = Uints(key_address(table.pages, p.layer_offset, kv_head, base + i, HEAD_WIDTH) + uint64_t(values));
 #elif KV_Q8_0
-      uint64_t v_layer = layer_address(p.pages, p.layer_offset, base + i);
+      uint64_t v_layer = layer_address(table.pages, p.layer_offset, base + i);
       Uints v = Uints(v_layer + uint64_t(value_quants(p.kv_heads, kv_head, base + i, HEAD_WIDTH)));
       uint64_t v_scales = v_layer + uint64_t(value_scales(p.kv_heads, kv_head, base + i, HEAD_WIDTH));
 #endif

@@ -9,12 +9,15 @@
 #extension GL_KHR_shader_subgroup_shuffle : require
 #endif
 
+#include "shaders/include/key_table.glsl"
 #include "shaders/include/pages.glsl"
 #include "shaders/include/state.glsl"
+#include "shaders/interface/sparse_attention.h"
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const uint HEAD_WIDTH = 64;
 layout(constant_id = 2) const uint LANES = 8;  // subgroup size, which is the workgroup's
+layout(constant_id = 3) const uint ROWS = 8;   // queries of a workgroup: as many as lanes, or of a tile that shares a list
 
 layout(push_constant, scalar) uniform Push { AttentionPush p; };
 
@@ -48,14 +51,17 @@ cell decoded(uint n) { return subgroupShuffle(own[n / LANES], n % LANES); }
 
 void main() {
   StepState state = State(p.state).s;
-  uint first = gl_WorkGroupID.x * gl_WorkGroupSize.x, head = gl_WorkGroupID.y;
+  uint first = gl_WorkGroupID.x * ROWS, head = gl_WorkGroupID.y;
   if (first >= state.tokens) return;
   uint token = first + gl_LocalInvocationID.x;
-  bool real = token < state.tokens;
-  token = min(token, state.tokens - 1u);
-  uint position = state.position + token;
-  uint last = state.position + min(first + gl_WorkGroupSize.x, state.tokens) - 1u;
+  bool real = token < state.tokens && gl_LocalInvocationID.x < ROWS;
+  token = min(min(token, first + ROWS - 1u), state.tokens - 1u);
   uint kv_head = head / (p.query_heads / p.kv_heads);
+  // Where a list is shared, a workgroup's queries are of one tile, whose last sees all keys of the list.
+  uint tile = first / kTileRows, tile_last = min((tile + 1u) * kTileRows, state.tokens) - 1u;
+  KeyTable table = key_table(p.pages, p.listed_keys, p.table_stride, tile * p.kv_heads + kv_head, state.position + tile_last + 1u);
+  uint position = table.keys - 1u - (tile_last - token);
+  uint last = table.keys - 1u - (tile_last - (min(first + ROWS, state.tokens) - 1u));
 #if KV_F16
   uint values = value_offset(p.kv_heads, HEAD_WIDTH);
 #endif
@@ -78,13 +84,13 @@ void main() {
     vec2 s[kKeys];
     [[unroll]] for (uint i = 0; i < kKeys; i++) s[i] = vec2(0.0);
 #if KV_F16
-    uint64_t at = key_address(p.pages, p.layer_offset, kv_head, key, HEAD_WIDTH);
+    uint64_t at = key_address(table.pages, p.layer_offset, kv_head, key, HEAD_WIDTH);
     [[unroll]] for (uint i = 0; i < kKeys; i++) {
       Uints k = Uints(at + uint64_t(i * HEAD_WIDTH * 2u));
       [[unroll]] for (uint d = 0; d < HEAD_WIDTH / 2; d++) s[i] += q[d] * unpackHalf2x16(k.v[d]);
     }
 #elif KV_Q8_0
-    uint64_t layer = layer_address(p.pages, p.layer_offset, key);
+    uint64_t layer = layer_address(table.pages, p.layer_offset, key);
     decode_cells(layer + uint64_t(key_quants(kv_head, key, HEAD_WIDTH)), kKeyPieceStride, kKvPiece,
                  layer + uint64_t(key_scales(p.kv_heads, kv_head, key, HEAD_WIDTH)), kKeyScaleStride, 2u);
     [[unroll]] for (uint i = 0; i < kKeys; i++) {

@@ -31,6 +31,7 @@ layout(constant_id = 10) const uint PARTS = 1;       // workgroups that share a 
 layout(constant_id = 11) const bool ROUNDED = false; // output in 8 bits; HEAD_WIDTH is a multiple of 32
 layout(constant_id = 12) const bool EARLY = false;   // values are asked for before the scores are there
 
+#include "shaders/include/key_table.glsl"
 #include "shaders/include/kv_store.glsl"
 #include "shaders/include/splits.glsl"
 #include "shaders/include/state.glsl"
@@ -80,8 +81,8 @@ void put_query(uint g, uint d, float x) { pool[g * QUERY_STRIDE + d / 4u][d % 4u
 #include "shaders/include/newest_token.glsl"
 
 // This layer's part of the page of `key`, where `first` is that of the step's first key.
-uint64_t layer_of(uint key, uint64_t first) {
-  return LANES <= kPageKeys ? first : layer_address(p.pages, p.layer_offset, key);
+uint64_t layer_of(KeyTable table, uint key, uint64_t first) {
+  return LANES <= kPageKeys ? first : layer_address(table.pages, p.layer_offset, key);
 }
 
 #if KV_F16
@@ -99,7 +100,7 @@ float multiply_add(vec4 a, vec4 b, float sum) { return a.w * b.w + (a.z * b.z + 
 
 // Scores of LANES keys from `base` on, those past `end` as anything: what this lane has of each of its four keys, for
 // each query.
-void score(uint kv_head, uint64_t layer, uint base, uint end, out vec4 s[GROUP]) {
+void score(KeyTable table, uint kv_head, uint64_t layer, uint base, uint end, out vec4 s[GROUP]) {
   uint part = part_of(gl_SubgroupInvocationID), place = place_of(gl_SubgroupInvocationID);
   uint64_t key[4];
 #if KV_Q8_0
@@ -107,7 +108,7 @@ void score(uint kv_head, uint64_t layer, uint base, uint end, out vec4 s[GROUP])
 #endif
   [[unroll]] for (uint i = 0; i < 4; i++) {
     uint at = min(base + i * QUARTER + place, end - 1u);
-    uint64_t page = layer_of(at, layer);
+    uint64_t page = layer_of(table, at, layer);
 #if KV_F16
     key[i] = page + uint64_t(key_offset(kv_head, at, HEAD_WIDTH));
 #elif KV_Q8_0
@@ -175,11 +176,11 @@ struct Values {
 };
 
 // What this lane takes of the values of SLOTS * BATCH keys, `first` behind the step's `base`.
-void bring_values(uint kv_head, uint64_t layer, uint base, uint first, uint end, inout Values values) {
+void bring_values(KeyTable table, uint kv_head, uint64_t layer, uint base, uint first, uint end, inout Values values) {
   uint lane = gl_SubgroupInvocationID, slot = CELLS > 1 ? 0u : lane / ROW_CELLS, cell = CELLS > 1 ? lane : lane % ROW_CELLS;
   [[unroll]] for (uint b = 0; b < BATCH; b++) {
     uint at = min(base + first + b * SLOTS + slot, end - 1u);
-    uint64_t page = layer_of(at, layer);
+    uint64_t page = layer_of(table, at, layer);
 #if KV_F16
     uint64_t row = page + uint64_t(value_offset(p.kv_heads, HEAD_WIDTH) + key_offset(kv_head, at, HEAD_WIDTH));
 #elif KV_Q8_0
@@ -213,17 +214,19 @@ vec4 sum_at(uint i) { return pool[i]; }
 void main() {
   uint kv_head = gl_WorkGroupID.x / PARTS, split = gl_WorkGroupID.y;
   uint lane = gl_SubgroupInvocationID;
-  uint position = State(p.state).s.position, keys = position + 1u;
+  uint position = State(p.state).s.position;
+  KeyTable table = key_table(p.pages, p.listed_keys, p.table_stride, kv_head, position + 1u);
+  uint keys = table.keys;
   KeyRange range = split_range(keys, split, SPLITS, LEAST_PAGES);
   if (range.first >= range.end) return;
   uint used = splits_used(keys, SPLITS, LEAST_PAGES);
   uint base = range.first + gl_SubgroupID * LANES;
-  uint64_t layer = layer_address(p.pages, p.layer_offset, min(base, range.end - 1u));
+  uint64_t layer = layer_address(table.pages, p.layer_offset, min(base, range.end - 1u));
   const uint kBehind = QUERY_STRIDE * 4u - HEAD_WIDTH;
   if (kBehind > 0u)
     for (uint i = gl_LocalInvocationID.x; i < GROUP * kBehind; i += gl_WorkGroupSize.x)
       put_query(i / max(kBehind, 1u), HEAD_WIDTH + i % max(kBehind, 1u), 0.0);
-  prepare(kv_head, position, range.end == keys, split == 0u && p.query != 0ul);
+  prepare(table, kv_head, position, range.end == keys, split == 0u && p.query != 0ul);
 
   vec4 acc[GROUP * CELLS * 2];
   float maximum[GROUP], sum[GROUP];  // the sum of this lane's keys only
@@ -233,11 +236,11 @@ void main() {
   uint own = part_of(lane) * QUARTER + place_of(lane);
 
   [[dont_unroll]] for (; base < range.end; base += SUBGROUPS * LANES) {
-    uint64_t next = layer_address(p.pages, p.layer_offset, min(base + SUBGROUPS * LANES, range.end - 1u));
+    uint64_t next = layer_address(table.pages, p.layer_offset, min(base + SUBGROUPS * LANES, range.end - 1u));
     Values values;
-    if (EARLY) bring_values(kv_head, layer, base, 0u, range.end, values);
+    if (EARLY) bring_values(table, kv_head, layer, base, 0u, range.end, values);
     vec4 s[GROUP];
-    score(kv_head, layer, base, range.end, s);
+    score(table, kv_head, layer, base, range.end, s);
     bool real = base + own < range.end;
     float weight[GROUP];
     [[unroll]] for (uint g = 0; g < GROUP; g++) {
@@ -251,7 +254,7 @@ void main() {
     }
     uint count = min(LANES, range.end - base);
     [[dont_unroll]] for (uint first = 0; first < count; first += SLOTS * BATCH) {
-      if (!EARLY) bring_values(kv_head, layer, base, first, range.end, values);
+      if (!EARLY) bring_values(table, kv_head, layer, base, first, range.end, values);
       [[unroll]] for (uint b = 0; b < BATCH; b++) {
         uint key = first + b * SLOTS + slot;  // in this step; keys past the last have weight 0
         bool counts = ALL_LANES || (slot < SLOTS && key < LANES);
@@ -277,7 +280,7 @@ void main() {
           }
         }
       }
-      if (EARLY && first + SLOTS * BATCH < count) bring_values(kv_head, layer, base, first + SLOTS * BATCH, range.end, values);
+      if (EARLY && first + SLOTS * BATCH < count) bring_values(table, kv_head, layer, base, first + SLOTS * BATCH, range.end, values);
     }
     layer = next;
   }

@@ -1,6 +1,6 @@
 // Norm and rotation of the queries that a workgroup takes, and the write of the newest key and value to the cache.
 //
-// Needs what kv_store.glsl needs, GROUP, SUBGROUPS, LANES, push constants `p` (RopeAttentionPush) and
+// Needs what kv_store.glsl and key_table.glsl need, GROUP, SUBGROUPS, LANES, push constants `p` (RopeAttentionPush) and
 // put_query(g, d, x), which keeps dimension d of the g-th query in shared memory.
 #ifndef FOVEA_NEWEST_TOKEN_GLSL
 #define FOVEA_NEWEST_TOKEN_GLSL
@@ -22,8 +22,8 @@ void prepare_query(uint g, uint position, bool publish) {
 
 // Queries into shared memory and the newest key and value into the cache. Ends with a barrier behind which this
 // workgroup, and no other, reads them back.
-void prepare(uint kv_head, uint position, bool newest, bool publish) {
-  KvSlot slot = KvSlot(layer_address(p.pages, p.layer_offset, position), p.kv_heads, kv_head, position);
+void prepare(KeyTable table, uint kv_head, uint position, bool newest, bool publish) {
+  KvSlot slot = KvSlot(layer_address(table.pages, p.layer_offset, table.keys - 1u), p.kv_heads, kv_head, position);
   uint64_t keys = p.qkv + uint64_t(p.query_heads * HEAD_WIDTH) * 4ul;
   [[dont_unroll]] for (uint h = gl_SubgroupID; h < GROUP + (newest ? 2u : 0u); h += SUBGROUPS) {
     if (h < GROUP)

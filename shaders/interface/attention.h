@@ -22,10 +22,12 @@ struct RopeStorePush {
 };
 
 // Attention of one layer. Splits: parts of the key range handled by different workgroups in decode
-// (shaders/include/splits.glsl).
+// (shaders/include/splits.glsl). Over lists of pages (sparse_attention.h) `pages` are those of the slots, one after another,
+// and the keys in them are told; the last query sees all of them, those before it one less each (shaders/include/key_table.glsl).
 struct AttentionPush {
   address query;         // float (tokens, query_heads * head_width)
   address pages;
+  address listed_keys;   // uint (slots), or 0: all keys
   address y;             // prefill: float (tokens, y_stride); decode: partial sums (query_heads, splits, head_width)
   address partial;       // decode: (query_heads, splits, 2): maximum score and sum of exponentials
   address state;
@@ -34,6 +36,7 @@ struct AttentionPush {
   uint kv_heads;
   uint y_stride;
   float scale;           // 1 / sqrt(head_width)
+  uint table_stride;     // entries from one slot's pages to the next
 };
 
 // Both of one token, in one step.
@@ -49,11 +52,13 @@ struct RopeAttentionPush {
   address partial;       // float (query_heads, splits, 2): their maximum score and sum of exponentials
   address arrived;       // uint (query_heads): splits that have left theirs; 0 before and after
   address state;
+  address listed_keys;   // as in AttentionPush
   uint layer_offset;
   uint query_heads;
   uint kv_heads;
   float epsilon;
   float scale;           // 1 / sqrt(head_width)
+  uint table_stride;
 };
 
 // Of splits that have keys: the others are not read.
@@ -62,7 +67,9 @@ struct CombinePush {
   address partial;       // float (query_heads, splits, 2)
   address y;             // float (query_heads * head_width)
   address state;
+  address listed_keys;   // as in AttentionPush
   uint query_heads;
+  uint group;            // query heads per KV head
 };
 
 // Exact softmax rows of chosen heads of one layer, for the trace.

@@ -62,7 +62,8 @@ TEST(Arguments, PoliciesThatAreNotBuiltFailInOneSentence) {
     all.insert(all.end(), more.begin(), more.end());
     return run(all);
   };
-  expect_failure(with({"--attention", "sparse:window=512,global=0.25"}), "not available in this version");
+  expect_failure(with({"--attention", "entropy:keep=0.3"}), "not available in this version");
+  expect_failure(with({"--attention", "sparse:k=3"}), "'k'");
   expect_failure(with({"--attention", "banana"}), "no mode 'banana'");
   expect_failure(with({"--attention", "dense:window=3"}), "'window'");
   expect_failure(with({"--moe", "dynamic:kmin=1,kmax=4"}), "not available in this version");
@@ -73,7 +74,7 @@ TEST(Arguments, PoliciesThatAreNotBuiltFailInOneSentence) {
   expect_failure(with({"--activations", "q4_0"}), "use --activations f32 or q8_0");
   expect_failure(with({"--activations", "q8_0:block=32"}), "'block'");
   const TemporaryFolder folder;
-  expect_failure(run({"perplexity", "-m", stories_model(), "-f", folder.write("t", "text"), "--against", "dense"}),
+  expect_failure(run({"perplexity", "-m", stories_model(), "-f", folder.write("t", "text"), "--against", "entropy:keep=0.3"}),
                  "not available in this version");
 }
 

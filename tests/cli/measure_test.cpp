@@ -178,6 +178,40 @@ TEST(Perplexity, TakesFloatsUnderAnyPolicyAndSaysSo) {
   EXPECT_EQ(q8_0["nll"], f32["nll"]);
 }
 
+TEST(Perplexity, IsHeldAgainstAnotherPolicy) {
+  const TemporaryFolder folder;
+  std::string text;
+  for (const char* name : {"The_little_dog", "Once_upon_a_time", "empty"})
+    text += read_whole(FOVEA_TEST_DATA "/stories260K/stories260K.golden.t0.n200." + std::string(name) + ".txt");
+  const Arguments start{"perplexity", "-m", stories_model(), "-f", folder.write("text", text), "-c", "320", "--windows", "1"};
+  const auto with = [&](const Arguments& more) {
+    Arguments all = start;
+    all.insert(all.end(), more.begin(), more.end());
+    return run_json(all);
+  };
+  const std::string narrow = "sparse:window=32,sinks=0,global=0,dense-layers=1,dense-below=0";
+  const auto dense = run_json(start), alone = with({"--attention", narrow});
+  EXPECT_TRUE(dense["against"].is_null());
+  EXPECT_LT(alone["attention"]["density"].get<double>(), 0.9);
+  EXPECT_LT(alone["attention"]["flops_ratio"].get<double>(), 0.95);
+  EXPECT_EQ(alone["attention"]["prefill"]["layers"][0]["density"], 1.0);
+  EXPECT_EQ(alone["attention"]["prefill"]["layers"][1]["chosen_pages"], 0);
+  EXPECT_TRUE(alone["attention"]["decode"].is_null());
+
+  const auto both = with({"--attention", narrow, "--against", "dense"});
+  EXPECT_EQ(both["perplexity"], alone["perplexity"]);
+  EXPECT_EQ(both["against"]["policy"], "dense");
+  EXPECT_EQ(both["against"]["perplexity"], dense["perplexity"]);
+  EXPECT_GT(both["against"]["kl_mean"].get<double>(), 0);
+  EXPECT_GE(both["against"]["kl_p99"].get<double>(), both["against"]["kl_mean"].get<double>());
+  EXPECT_NEAR(both["against"]["delta_ppl_percent"].get<double>(),
+              100 * (alone["perplexity"].get<double>() / dense["perplexity"].get<double>() - 1), 1e-9);
+  const auto same = with({"--attention", narrow, "--against", narrow});
+  EXPECT_EQ(same["against"]["kl_mean"], 0.0);
+  EXPECT_EQ(same["against"]["same_top"], 1.0);
+  EXPECT_EQ(same["against"]["delta_ppl_percent"], 0.0);
+}
+
 TEST(Perplexity, SpecialTokensSpelledInTheTextAreText) {
   const TemporaryFolder folder;
   const std::string file = folder.write("text", "One day</s>the cat sat</s>on the mat</s>and was happy.");
@@ -233,6 +267,19 @@ TEST(Bench, CountsTheBytesOfTheCacheThatIsUsed) {
   // 5 layers, 4 KV heads of 8, keys and values: 16 bytes or 18; the 64 positions before, half of one between, one
   // written.
   EXPECT_NEAR(bytes("q8_0") - bytes("f16"), 5 * 4 * 2 * 2 * 65.5, 1e-6);
+}
+
+TEST(Bench, TellsWhatSparseAttentionReads) {
+  const auto of = [](const std::string& attention) {
+    return run_json({"bench", "-m", stories_model(), "-p", "0", "-n", "8", "-d", "300", "-r", "1", "--attention", attention});
+  };
+  const auto dense = of("dense"), sparse = of("sparse:window=32,global=0.25,dense-layers=0,dense-below=0");
+  EXPECT_EQ(dense["attention"], "dense");
+  EXPECT_EQ(dense["attention_density"], 1.0);
+  EXPECT_EQ(sparse["attention"], "sparse:window=32,global=0.25,page=32,sinks=32,scorer=auto,dense-layers=0,dense-below=0,budget=strict");
+  EXPECT_LT(sparse["attention_density"].get<double>(), 0.7);
+  EXPECT_GT(sparse["attention_flops_ratio"].get<double>(), sparse["attention_density"].get<double>());
+  EXPECT_LT(sparse["bytes_per_token"].get<double>(), dense["bytes_per_token"].get<double>());
 }
 
 TEST(Bench, TellsWhatDecodingTakes) {

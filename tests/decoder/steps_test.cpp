@@ -11,19 +11,23 @@ namespace {
 class Steps : public DecoderTest {
  protected:
   // Dispatches of one decoded token without embedding and head, for each layer.
-  static std::uint32_t of_a_layer(const ModelShape& shape) {
+  static std::uint32_t of_a_layer(const ModelShape& shape, std::optional<SparseAttention> rule = std::nullopt) {
     const GgufFile file = must(seeded_model(shape).open());
     const ModelConfig config = must(read_model_config(file));
     const ModelWeights stored = must(read_model_weights(file, config));
     const DeviceWeights weights = must(DeviceWeights::upload(device(), config, stored, {}, {}));
     const Activations activations = must(Activations::create(device(), config, 8, 1));
     const KvCache cache = must(KvCache::create(device(), config, 64, shape.kv));
-    const ForwardPass pass{.config = config, .weights = weights, .activations = activations, .cache = cache};
+    std::optional<PageSelection> selection;
+    if (rule) selection.emplace(must(PageSelection::create(device(), config, 64, 8, *rule)));
+    const ForwardPass pass{.config = config, .weights = weights, .activations = activations, .cache = cache,
+                           .selection = selection ? &*selection : nullptr};
     auto recorder = must(device().record());
     KernelRecorder kernels(device(), recorder, ProductForm::gpu);
     must(pass.record(kernels, 1, Head::none, nullptr));
     const gpu::CommandPlan plan = must(recorder.finish());
-    return (plan.dispatches() - 1) / config.layers;
+    // The pages' bounds are kept beside the head, all layers at once.
+    return (plan.dispatches() - (selection ? 2 : 1)) / config.layers;
   }
 };
 
@@ -32,6 +36,11 @@ TEST_F(Steps, of_a_layer_are_five_and_six_of_a_mixture) {
   EXPECT_EQ(of_a_layer(shape), 5u);
   shape = {.name = "mixture", .architecture = "qwen3moe", .type = DType::F16, .experts = 16, .used = 4};
   EXPECT_EQ(of_a_layer(shape), 6u);
+}
+
+TEST_F(Steps, of_a_layer_that_chooses_its_pages_are_one_more) {
+  const ModelShape shape{.name = "mixture", .architecture = "qwen3moe", .type = DType::F16, .experts = 16, .used = 4};
+  EXPECT_EQ(of_a_layer(shape, SparseAttention{.dense_layers = 0}), of_a_layer(shape) + 1);
 }
 
 }  // namespace

@@ -49,6 +49,44 @@ TEST(Policy, ActivationsAreFloatsOrEightBits) {
   }
 }
 
+TEST(Policy, AttentionIsDenseOrSparseByPages) {
+  const auto chosen = [](const char* written) {
+    return resolve_policy({.attention = written, .moe = "", .kv = "", .activations = "", .file = ""});
+  };
+  EXPECT_EQ(sparse_attention(chosen("").value()), std::nullopt);
+  EXPECT_EQ(sparse_attention(chosen("dense").value()), std::nullopt);
+  EXPECT_EQ(sparse_attention(chosen("sparse").value()), SparseAttention{});
+  const auto all = sparse_attention(
+      chosen("sparse:window=100,global=0.125,page=32,sinks=0,scorer=quest,dense-layers=3,dense-below=0,budget=adaptive,mass=0.9,least=0,most=1").value());
+  ASSERT_TRUE(all);
+  EXPECT_EQ(*all, (SparseAttention{.window = 100, .global = 0.125, .sinks = 0, .scorer = PageScorer::quest, .dense_layers = 3, .dense_below = 0,
+                                   .budget = PageBudget::adaptive, .mass = 0.9, .least = 0, .most = 1}));
+  SparseAttention strict = *all;
+  strict.budget = PageBudget::strict;
+  strict.mass = 0.95, strict.least = 0.08, strict.most = 0.4;
+  for (const auto& rule : {SparseAttention{}, strict}) {
+    const std::string shown = shown_attention(rule);
+    EXPECT_EQ(spec_problem("attention", shown), "") << shown;
+    EXPECT_EQ(sparse_attention(chosen(shown.c_str()).value()), rule) << shown;
+  }
+  EXPECT_EQ(shown_attention(std::nullopt), "dense");
+  ASSERT_FALSE(chosen("sparse:k=3"));
+  EXPECT_EQ(chosen("sparse:k=3").error().code, ErrorCode::unsupported);
+}
+
+TEST(Policy, SparseAttentionSaysWhatIsNoValue) {
+  for (const auto& [written, said] :
+       {std::pair{"sparse:window=0", "window is '0': it must be a whole number of at least 1"}, {"sparse:window=-1", "whole number"},
+        {"sparse:window=99999999999", "whole number"}, {"sparse:global=1.01", "global is '1.01': it must be a number from 0 to 1"},
+        {"sparse:global=-0.1", "from 0 to 1"}, {"sparse:global=nan", "from 0 to 1"}, {"sparse:global=inf", "from 0 to 1"},
+        {"sparse:global=1e-1", "from 0 to 1"}, {"sparse:global=0x1", "from 0 to 1"}, {"sparse:global=0.2.5", "from 0 to 1"},
+        {"sparse:page=64", "page is 64: this version has pages of 32"}, {"sparse:page=0", "whole number"}, {"sparse:scorer=best", "auto, quest or mean"},
+        {"sparse:budget=large", "strict or adaptive"}, {"sparse:least=0.5,most=0.4", "least must not be above most"}, {"sparse:dense-layers=two", "whole number"}})
+    EXPECT_NE(spec_problem("attention", written).find(said), std::string::npos) << written << ": " << spec_problem("attention", written);
+  for (const char* fine : {"sparse", "sparse:global=0", "sparse:global=1", "sparse:global=0.333", "sparse:sinks=0,dense-layers=0", "sparse:window=4000000000"})
+    EXPECT_EQ(spec_problem("attention", fine), "") << fine;
+}
+
 TEST(Policy, TypesAreReadAsTheyAreSpelled) {
   for (const KvType type : {KvType::f16, KvType::q8_0}) EXPECT_EQ(kv_type_named(name(type)), type);
   for (const ActivationType type : {ActivationType::f32, ActivationType::q8_0})
@@ -110,7 +148,8 @@ TEST_F(PolicyFile, ChoosesAmongWhatThisVersionRuns) {
 TEST_F(PolicyFile, OfAnotherVersionIsRefusedInItsOwnWords) {
   for (const auto& [content, said] :
        {std::pair{R"({"kv":"tiered:hot=0.25"})", R"("kv": tiered is not available in this version)"},
-        {R"({"attention":"sparse:window=512"})", R"(use "attention":"dense")"},
+        {R"({"attention":"entropy:keep=0.3"})", R"(use "attention":"dense" or "sparse")"},
+        {R"({"attention":"sparse:width=3"})", "sparse takes no parameter 'width'"},
         {R"({"activations":"f16"})", R"(use "activations":"f32" or "q8_0")"},
         {R"({"kv":"q8_0:hot=1"})", "q8_0 takes no parameter 'hot'"}}) {
     const auto refused = read(content);

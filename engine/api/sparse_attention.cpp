@@ -1,0 +1,62 @@
+#include "engine/api/sparse_attention.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace fovea {
+namespace {
+
+// Sums over layers and KV heads, per query head of a group.
+struct Pairs {
+  double dense = 0, kept = 0, scored = 0;
+};
+Pairs pairs_of(const AttentionWork& work, std::uint32_t kv_heads) {
+  Pairs pairs;
+  for (const PageChoices& layer : work.layers) {
+    pairs.dense += work.causal_pairs * kv_heads;
+    pairs.kept += work.causal_pairs * kv_heads - static_cast<double>(layer.skipped) * kAttentionPage;
+    pairs.scored += static_cast<double>(layer.scored);
+  }
+  return pairs;
+}
+
+}  // namespace
+
+AttentionWork& operator+=(AttentionWork& sum, const AttentionWork& more) {
+  sum.causal_pairs += more.causal_pairs;
+  sum.layers.resize(std::max(sum.layers.size(), more.layers.size()));
+  for (std::size_t i = 0; i < more.layers.size(); ++i) {
+    PageChoices& to = sum.layers[i];
+    const PageChoices& from = more.layers[i];
+    to.choices += from.choices;
+    to.whole += from.whole;
+    to.skipped += from.skipped;
+    to.scored += from.scored;
+    to.remote += from.remote;
+    to.chosen += from.chosen;
+    to.mass += from.mass;
+    to.entropy += from.entropy;
+  }
+  return sum;
+}
+
+AttentionWork AttentionFacts::both() const {
+  AttentionWork sum = prefill;
+  return sum += decode;
+}
+
+double attention_density(const AttentionWork& work, std::uint32_t kv_heads) {
+  const Pairs pairs = pairs_of(work, kv_heads);
+  return pairs.dense > 0 ? pairs.kept / pairs.dense : 1;
+}
+
+double attention_flops_ratio(const AttentionWork& work, std::uint32_t kv_heads, PageScorer scorer) {
+  const Pairs pairs = pairs_of(work, kv_heads);
+  if (pairs.dense <= 0) return 1;
+  // Per channel: a key is multiplied once for its score and its value once; a page for the middle of its range, for the
+  // range and for the variance.
+  const double of_page = scorer == PageScorer::mean ? 1 : scorer == PageScorer::quest ? 2 : 3;
+  return (2 * pairs.kept + of_page * pairs.scored) / (2 * pairs.dense);
+}
+
+}  // namespace fovea

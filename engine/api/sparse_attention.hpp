@@ -1,0 +1,71 @@
+// Sparse attention by pages, as a policy chooses it, and what a run of it did: plain values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace fovea {
+
+// By what the attention mass of a page is estimated.
+enum class PageScorer {
+  automatic,  // mid-range and variance of its keys, never above the bound
+  quest,      // the largest score that the bounds of its keys allow
+  mean,       // its mean key
+};
+[[nodiscard]] constexpr std::string_view name(PageScorer scorer) {
+  return scorer == PageScorer::quest ? "quest" : scorer == PageScorer::mean ? "mean" : "auto";
+}
+[[nodiscard]] constexpr std::optional<PageScorer> page_scorer_named(std::string_view text) {
+  if (text == "auto") return PageScorer::automatic;
+  if (text == "quest") return PageScorer::quest;
+  if (text == "mean") return PageScorer::mean;
+  return std::nullopt;
+}
+
+enum class PageBudget {
+  strict,    // `global` of the remote pages
+  adaptive,  // as few of them as reach the estimated mass
+};
+
+inline constexpr std::uint32_t kAttentionPage = 32;  // positions
+
+struct SparseAttention {
+  std::uint32_t window = 512;       // positions up to the query's own that are always read, widened to whole pages
+  double global = 0.25;             // share of the other pages that is read (strict)
+  std::uint32_t sinks = 32;         // first positions that are always read, widened likewise
+  PageScorer scorer = PageScorer::automatic;
+  std::uint32_t dense_layers = 2;   // first layers that read everything
+  std::uint32_t dense_below = 1024; // so do queries that see fewer keys
+  PageBudget budget = PageBudget::strict;
+  double mass = 0.95;               // adaptive: the estimated share of attention to reach
+  double least = 0.08, most = 0.40; // adaptive: share of the other pages that is read at any rate, and at most
+  bool operator==(const SparseAttention&) const = default;
+};
+
+// What choices in one layer did, all KV heads together. A decoded token makes a choice per KV head, a prompt one per KV
+// head and tile of 16 tokens.
+struct PageChoices {
+  std::uint64_t choices = 0, whole = 0;  // made; of those, the ones that read everything since it was little
+  std::uint64_t skipped = 0;             // (token, page, KV head) triples that were not read
+  std::uint64_t scored = 0;              // (sampled token, page, KV head) triples that were scored
+  std::uint64_t remote = 0, chosen = 0;  // pages there were to choose from, and chosen ones
+  double mass = 0, entropy = 0;          // sums over choices, without whole ones: estimated mass read; entropy over ln(keys)
+};
+struct AttentionWork {
+  double causal_pairs = 0;              // (token, key) pairs of one head
+  std::vector<PageChoices> layers;      // none: dense
+};
+AttentionWork& operator+=(AttentionWork& sum, const AttentionWork& more);  // of one model
+struct AttentionFacts {
+  AttentionWork prefill, decode;
+  [[nodiscard]] AttentionWork both() const;
+};
+
+// Attended (query, key) pairs over causal ones, all `layers` of `kv_heads` counted; 1 where nothing was computed.
+[[nodiscard]] double attention_density(const AttentionWork& work, std::uint32_t kv_heads);
+// Multiplications of attention, choosing included, over those of dense attention.
+[[nodiscard]] double attention_flops_ratio(const AttentionWork& work, std::uint32_t kv_heads, PageScorer scorer);
+
+}  // namespace fovea

@@ -1,0 +1,114 @@
+#include "engine/decoder/page_selection.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace fovea {
+namespace {
+
+std::uint32_t pages_of(std::uint32_t positions) { return (positions + shader::kPageKeys - 1) / shader::kPageKeys; }
+
+std::uint32_t millionths(double share) { return static_cast<std::uint32_t>(std::llround(share * 1e6)); }
+
+std::uint32_t device_scorer(PageScorer scorer) {
+  return scorer == PageScorer::quest ? shader::kScorerQuest : scorer == PageScorer::mean ? shader::kScorerMean : shader::kScorerAutomatic;
+}
+
+PageRule device_rule(const SparseAttention& sparse) {
+  const bool adaptive = sparse.budget == PageBudget::adaptive;
+  return {.window = sparse.window, .sink_pages = pages_of(sparse.sinks), .dense_below = sparse.dense_below,
+          .global = millionths(adaptive ? sparse.most : sparse.global), .least = millionths(sparse.least),
+          .mass = adaptive ? std::max(1u, static_cast<std::uint32_t>(sparse.mass * (1u << 30))) : 0,
+          .scorer = device_scorer(sparse.scorer)};
+}
+
+std::uint64_t lay_out(PageChoiceBuffers& of_token, PageChoiceBuffers& of_prompt, const ModelConfig& config, std::uint32_t pages,
+                      std::uint32_t batch, std::uint64_t base) {
+  const std::uint64_t token = of_token.lay_out(base, config.query_heads, config.kv_heads, pages, 1);
+  return token + of_prompt.lay_out(base + token, config.query_heads, config.kv_heads, pages, std::max(batch, 2u));
+}
+
+}  // namespace
+
+PageSelection::Bytes PageSelection::bytes(const ModelConfig& config, std::uint32_t context, std::uint32_t batch, const SparseAttention& rule) {
+  PageChoiceBuffers token, prompt;
+  return {.bounds = (config.layers - std::min(config.layers, rule.dense_layers)) * page_bounds_bytes(config.kv_heads, config.head_width, pages_of(context), device_scorer(rule.scorer)),
+          .scratch = lay_out(token, prompt, config, pages_of(context), batch, 0)};
+}
+
+Result<PageSelection> PageSelection::create(gpu::Device& device, const ModelConfig& config, std::uint32_t context, std::uint32_t batch,
+                                            const SparseAttention& rule) {
+  const auto share = [](double value) { return value >= 0 && value <= 1; };
+  if (rule.window == 0 || !share(rule.global) || !share(rule.mass) || !share(rule.least) || !share(rule.most) || rule.least > rule.most)
+    return fail(ErrorCode::usage, "sparse attention", "a window of 0 or a share outside of 0 to 1 was asked for", "correct the policy");
+  if (pages_of(context) > 0xFFFF)  // counted in 16 bits
+    return fail(ErrorCode::unsupported, "sparse attention", "a context of " + std::to_string(context) + " has more than 65535 pages",
+                "use a smaller context (-c)");
+  PageSelection selection(device, config, rule);
+  selection.rule_ = device_rule(rule);
+  selection.pages_ = pages_of(context);
+  const Bytes bytes = PageSelection::bytes(config, context, batch, rule);
+  selection.layer_bounds_ = page_bounds_bytes(config.kv_heads, config.head_width, selection.pages_, selection.rule_.scorer);
+  using gpu::MemoryUse;
+  FOVEA_ASSIGN(selection.bounds_, device.create_buffer(std::max<std::uint64_t>(bytes.bounds, 256), MemoryUse::kv));
+  FOVEA_ASSIGN(selection.scratch_, device.create_buffer(bytes.scratch, MemoryUse::compute));
+  FOVEA_ASSIGN(selection.facts_, device.create_buffer(std::uint64_t{2} * config.layers * config.kv_heads * shader::kFactWords * sizeof(std::uint32_t),
+                                                      MemoryUse::compute));
+  lay_out(selection.of_token_, selection.of_prompt_, config, selection.pages_, batch, selection.scratch_.address());
+  return selection;
+}
+
+Result<void> PageSelection::record_bounds(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer) const {
+  return record_page_bounds(kernels, {.shape = shape, .bounds = bounds_at(layer), .pages = pages_, .scorer = rule_.scorer});
+}
+
+Result<void> PageSelection::record_bounds_of_token(KernelRecorder& kernels, AttentionShape shape, const KvCache& cache) const {
+  if (sparse_.dense_layers >= layers_) return {};
+  const std::uint32_t first = sparse_.dense_layers;
+  shape.layer_offset = cache.layer_offset(first);
+  return record_page_bounds(kernels, {.shape = shape, .bounds = bounds_at(first), .pages = pages_, .layers = layers_ - first,
+                                      .layer_stride = cache.layer_offset(1), .scorer = rule_.scorer});
+}
+
+Result<void> PageSelection::record_choice(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer, std::uint64_t query,
+                                          const RopeStoreArgs* rope) const {
+  return record_page_choice(kernels, {.shape = shape, .rule = rule_, .buffers = buffers(shape.tokens), .query = query, .rope = rope,
+                                      .bounds = bounds_at(layer), .facts = facts_at(shape.tokens, layer),
+                                      .pages = pages_});
+}
+
+std::uint64_t PageSelection::facts_at(std::uint32_t tokens, std::uint32_t layer) const {
+  const std::uint64_t row = (tokens == 1 ? layers_ : 0) + layer;
+  return facts_.address() + row * kv_heads_ * shader::kFactWords * sizeof(std::uint32_t);
+}
+
+Result<AttentionFacts> PageSelection::facts() const {
+  std::vector<std::uint32_t> words(facts_.bytes() / sizeof(std::uint32_t));
+  FOVEA_TRY(device_->download(facts_, 0, std::as_writable_bytes(std::span(words))));
+  AttentionFacts facts;
+  std::size_t at = 0;
+  for (AttentionWork* work : {&facts.prefill, &facts.decode})
+    for (std::uint32_t layer = 0; layer < layers_; ++layer) {
+      PageChoices& sum = work->layers.emplace_back();
+      for (std::uint32_t head = 0; head < kv_heads_; ++head, at += shader::kFactWords) {
+        const auto fact = [&](std::uint32_t n) { return words[at + n] + std::uint64_t{words[at + n + 1]} * shader::kFactSplit; };
+        sum.choices += fact(shader::kFactChoices);
+        sum.whole += fact(shader::kFactWhole);
+        sum.skipped += fact(shader::kFactSkipped);
+        sum.scored += fact(shader::kFactScored);
+        sum.remote += fact(shader::kFactRemote);
+        sum.chosen += fact(shader::kFactChosen);
+        sum.mass += static_cast<double>(fact(shader::kFactMass)) / (1u << 20);
+        sum.entropy += static_cast<double>(fact(shader::kFactEntropy)) / (1u << 20);
+      }
+    }
+  return facts;
+}
+
+Result<void> PageSelection::reset_facts() const {
+  return device_->upload(facts_, 0, std::vector<std::byte>(facts_.bytes()));
+}
+
+}  // namespace fovea

@@ -1,0 +1,61 @@
+// Sparse attention by pages: the bounds of a page's keys, and the choice of the pages that queries read, which attention
+// takes as a page table of its own (AttentionShape::listed_keys). Twin: engine/reference/sparse_attention.
+#pragma once
+
+#include "engine/kernels/attention.hpp"
+#include "shaders/interface/sparse_attention.h"
+
+namespace fovea {
+
+struct PageRule {
+  std::uint32_t window = 512;         // positions, at least 1
+  std::uint32_t sink_pages = 1;
+  std::uint32_t dense_below = 1024;   // keys
+  std::uint32_t global = 250'000;     // of the remote pages, in millionths; of an adaptive budget the most
+  std::uint32_t least = 80'000;       // adaptive: the least
+  std::uint32_t mass = 0;             // adaptive: estimated mass to reach, in units of 2^-30; 0: a strict budget
+  std::uint32_t scorer = shader::kScorerAutomatic;
+};
+
+// Bytes of the bounds of one layer's pages, for a context of `pages`.
+[[nodiscard]] std::uint64_t page_bounds_bytes(std::uint32_t kv_heads, std::uint32_t head_width, std::uint32_t pages, std::uint32_t scorer);
+
+struct PageBoundsArgs {
+  AttentionShape shape;            // of the first layer; `tokens`: room of the plan
+  std::uint64_t bounds = 0;        // of the first layer
+  std::uint32_t pages = 0;         // of the context
+  std::uint32_t layers = 1;
+  std::uint32_t layer_stride = 0;  // bytes in a page from one layer to the next
+  std::uint32_t scorer = shader::kScorerAutomatic;
+};
+// Of the pages that this batch filled, in one step; does nothing where it filled none. Reads what attention reads.
+[[nodiscard]] Result<void> record_page_bounds(KernelRecorder& kernels, const PageBoundsArgs& args);
+
+// Where a choice and what leads to it is kept, for prompts of up to `tokens` per batch; layers take turns, and so do the scores
+// of a long prompt's tiles.
+struct PageChoiceBuffers {
+  std::uint64_t scores = 0, totals = 0, best = 0, tickets = 0, list = 0, table = 0, keys = 0;
+  // Lays them out from `base`; returns the bytes taken. Tickets must be zeros before the first use.
+  std::uint64_t lay_out(std::uint64_t base, std::uint32_t query_heads, std::uint32_t kv_heads, std::uint32_t pages, std::uint32_t tokens);
+};
+
+struct PageChoiceArgs {
+  AttentionShape shape;            // `tokens` 1: a decoded token; else a prompt, in tiles of kTileRows queries
+  PageRule rule;
+  PageChoiceBuffers buffers;
+  std::uint64_t query = 0;         // float (tokens, query_heads * head_width): rotated
+  const RopeStoreArgs* rope = nullptr;  // where queries are still raw: of one token, on a recorder that takes it
+  std::uint64_t bounds = 0;        // of this layer
+  std::uint64_t facts = 0;         // uint (kv_heads, kFactWords), or added to
+  std::uint32_t pages = 0;         // of the context
+  bool apart = false;              // scores and choice of a decoded token in two steps, as of a prompt: gives the same
+};
+// A decoded token's choice is one step, a prompt's two with a barrier between them for as many tiles as there is room to score.
+[[nodiscard]] Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& args);
+// Whether the step can norm and rotate raw queries itself.
+[[nodiscard]] bool choice_rotates(const KernelRecorder& kernels, const AttentionShape& shape);
+
+// The shape with which attention reads the pages chosen.
+[[nodiscard]] AttentionShape over_chosen_pages(AttentionShape shape, const PageChoiceBuffers& buffers, std::uint32_t pages);
+
+}  // namespace fovea

@@ -1,0 +1,90 @@
+#include "engine/session/attention_policy.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "engine/io/shown_name.hpp"
+
+namespace fovea {
+namespace {
+
+constexpr std::array<std::string_view, 11> kKeys{"window", "global", "page", "sinks", "scorer", "dense-layers",
+                                                 "dense-below", "budget", "mass", "least", "most"};
+
+std::optional<double> parse_share(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  if (error != std::errc{} || end != text.data() + text.size() || !(value >= 0) || !(value <= 1)) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+bool sparse_takes(std::string_view key) { return std::ranges::find(kKeys, key) != kKeys.end(); }
+
+tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spec) {
+  SparseAttention sparse;
+  std::string problem;
+  const auto refuse = [&](std::string_view key, const std::string& value, std::string_view wanted) {
+    if (problem.empty()) problem = fmt::format("{} is {}: it must be {}", key, shown_name(value), wanted);
+  };
+  const auto count = [&](std::string_view key, std::uint32_t least, std::uint32_t& target) {
+    const std::string* value = spec.find(key);
+    if (value == nullptr) return;
+    const auto number = parse_count(*value);
+    if (!number || *number < least)
+      refuse(key, *value, fmt::format("a whole number of at least {}", least));
+    else
+      target = *number;
+  };
+  const auto share = [&](std::string_view key, double& target) {
+    const std::string* value = spec.find(key);
+    if (value == nullptr) return;
+    if (const auto number = parse_share(*value))
+      target = *number;
+    else
+      refuse(key, *value, "a number from 0 to 1");
+  };
+  count("window", 1, sparse.window);
+  count("sinks", 0, sparse.sinks);
+  count("dense-layers", 0, sparse.dense_layers);
+  count("dense-below", 0, sparse.dense_below);
+  share("global", sparse.global);
+  share("mass", sparse.mass);
+  share("least", sparse.least);
+  share("most", sparse.most);
+  if (problem.empty() && sparse.least > sparse.most)
+    problem = fmt::format("least is {} and most {}: least must not be above most", sparse.least, sparse.most);
+  if (const std::string* value = spec.find("scorer")) {
+    if (const auto scorer = page_scorer_named(*value))
+      sparse.scorer = *scorer;
+    else
+      refuse("scorer", *value, "auto, quest or mean");
+  }
+  if (const std::string* value = spec.find("budget")) {
+    if (*value == "adaptive")
+      sparse.budget = PageBudget::adaptive;
+    else if (*value != "strict")
+      refuse("budget", *value, "strict or adaptive");
+  }
+  std::uint32_t page = kAttentionPage;
+  count("page", 1, page);
+  if (problem.empty() && page != kAttentionPage)
+    problem = fmt::format("page is {}: this version has pages of {}", page, kAttentionPage);
+  if (!problem.empty()) return tl::unexpected(problem);
+  return sparse;
+}
+
+std::string shown_attention(const std::optional<SparseAttention>& attention) {
+  if (!attention) return "dense";
+  const SparseAttention& a = *attention;
+  const bool adaptive = a.budget == PageBudget::adaptive;
+  return fmt::format("sparse:window={},{},page={},sinks={},scorer={},dense-layers={},dense-below={},budget={}", a.window,
+                     adaptive ? fmt::format("mass={},least={},most={}", a.mass, a.least, a.most) : fmt::format("global={}", a.global),
+                     kAttentionPage, a.sinks, name(a.scorer), a.dense_layers, a.dense_below, adaptive ? "adaptive" : "strict");
+}
+
+}  // namespace fovea

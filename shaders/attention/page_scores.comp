@@ -1,0 +1,200 @@
+// What each page is thought to score for the queries that choose (units of q.k / sqrt(head_width), as
+// engine/reference/sparse_attention page_score), and of every block of 32 pages the largest score, the sum of exponentials
+// and each query's two best remote pages. A workgroup per KV head, tile and CHUNK blocks; grid (kv_heads, tiles * chunks).
+// A subgroup takes some of the queries for one block, a lane a page: bounds are read 16 bytes a lane, side by side, and
+// no sum crosses lanes. Behind it page_choice, or, where it CHOOSES, the workgroup that ends last for its slot.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+
+layout(local_size_x_id = 0) in;  // LANES * SUBGROUPS
+#include "shaders/include/page_rule.glsl"
+layout(constant_id = 11) const bool RANKS_SHARED = true;  // of page_choice.glsl
+layout(constant_id = 12) const uint LANES = 32;           // subgroup size
+layout(constant_id = 13) const uint SUBGROUPS = 4;
+layout(constant_id = 14) const uint AT_ONCE = 1;          // queries that a subgroup scores together
+layout(constant_id = 15) const uint CHUNK = 1;            // blocks of a workgroup
+layout(constant_id = 16) const uint SCORER = kScorerAutomatic;
+layout(constant_id = 17) const bool STAGED = true;        // queries go through shared memory
+layout(constant_id = 18) const bool ROTATES = false;      // and are normed and rotated on the way (one token)
+layout(constant_id = 19) const bool CHOOSES = false;
+layout(constant_id = 20) const uint HEAD_WIDTH = 64;
+layout(constant_id = 21) const uint ROPE_WIDTH = 64;
+layout(constant_id = 22) const bool HALVES = true;
+layout(constant_id = 23) const uint NORM = 0;
+layout(constant_id = 24) const uint TURNS = 4;            // pieces whose loads are issued together
+
+#include "shaders/include/page_choice.glsl"
+#include "shaders/include/rope.glsl"
+#include "shaders/sample/ordered_key.glsl"
+
+const uint PIECES = (HEAD_WIDTH + kBoundPiece - 1) / kBoundPiece;
+const float kMinusInfinity = -3.0e38;
+const uint QUERY_VECTORS = PIECES * 2;
+shared vec4 pool[STAGED ? QUERIES * QUERY_VECTORS : 1];
+
+// Query `q` of the tile: sample q / GROUP, head q % GROUP of the KV head.
+uint64_t query_address(PageTile t, uint kv_head, uint q) {
+  uint token = t.token + sampled_row(t, q / GROUP), head = kv_head * GROUP + q % GROUP;
+  return p.query + uint64_t((token * p.kv_heads * GROUP + head) * HEAD_WIDTH) * 4ul;
+}
+void stage_rotated(uint kv_head, uint q, uint position) {
+  RopeHead head = rope_head(p.query, kv_head * GROUP + q, p.kv_heads * GROUP, p.query_norm, p.epsilon);
+  [[dont_unroll]] for (uint i = gl_SubgroupInvocationID; i < HEAD_WIDTH / 2u; i += LANES) {
+    RopePair pair = rope_pair(head, i, position, p.turns);
+    pool[q * QUERY_VECTORS + pair.at.x / 4u][pair.at.x % 4u] = pair.x.x;
+    pool[q * QUERY_VECTORS + pair.at.y / 4u][pair.at.y % 4u] = pair.x.y;
+  }
+}
+void stage_queries(PageTile t, uint kv_head) {
+  [[dont_unroll]] for (uint q = gl_SubgroupID; q < QUERIES; q += SUBGROUPS) {
+    for (uint d = HEAD_WIDTH + gl_SubgroupInvocationID; d < QUERY_VECTORS * 4u; d += LANES) pool[q * QUERY_VECTORS + d / 4u][d % 4u] = 0.0;
+    if (ROTATES) {
+      stage_rotated(kv_head, q, t.last);
+      continue;
+    }
+    Floats row = Floats(query_address(t, kv_head, q));
+    [[dont_unroll]] for (uint d = gl_SubgroupInvocationID; d < HEAD_WIDTH; d += LANES) pool[q * QUERY_VECTORS + d / 4u][d % 4u] = row.v[d];
+  }
+  barrier();
+}
+// Four channels of a query; behind the head anything, since bounds are zeros there.
+vec4 query_at(uint64_t row, uint q, uint vector) {
+  if (STAGED) return pool[q * QUERY_VECTORS + vector];
+  if (HEAD_WIDTH % 8u == 0u) return Float4s(row).v[vector];
+  uvec4 at = min(vector * 4u + uvec4(0, 1, 2, 3), HEAD_WIDTH - 1u);
+  Floats all = Floats(row);
+  return vec4(all.v[at.x], all.v[at.y], all.v[at.z], all.v[at.w]);
+}
+
+vec4 halves_of(uint low, uint high) { return vec4(unpackHalf2x16(low), unpackHalf2x16(high)); }
+
+// Scores of AT_ONCE queries from q0 on for this lane's page.
+void score_page(PageTile t, uint kv_head, uint q0, uint page, out float score[AT_ONCE]) {
+  // Sums over channels of q * middle, |q| * half the range, and the square of the latter.
+  float middle[AT_ONCE], reach[AT_ONCE], squares[AT_ONCE];
+  uint64_t rows[AT_ONCE];
+  uint q[AT_ONCE];
+  [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
+    middle[i] = 0.0;
+    reach[i] = 0.0;
+    squares[i] = 0.0;
+    q[i] = min(q0 + i, QUERIES - 1u);
+    rows[i] = STAGED ? 0ul : query_address(t, kv_head, q[i]);
+  }
+  uint64_t bounds = p.bounds + bound_offset(kv_head, page, 0u, BLOCKS, HEAD_WIDTH, SCORER);
+  const uint planes = SCORER == kScorerMean ? 1u : 2u, stride = planes * kBoundPlaneBytes;
+  [[dont_unroll]] for (uint first = 0; first < PIECES; first += TURNS) {
+    uvec4 low[TURNS], high[TURNS];
+    [[unroll]] for (uint n = 0; n < TURNS; n++) {
+      uint64_t at = bounds + uint64_t(min(first + n, PIECES - 1u) * stride);
+      low[n] = Uint4s(at).v[0];
+      if (SCORER != kScorerMean) high[n] = Uint4s(at + uint64_t(kBoundPlaneBytes)).v[0];
+    }
+    [[unroll]] for (uint n = 0; n < TURNS; n++) {
+      float real = first + n < PIECES ? 1.0 : 0.0;
+      [[unroll]] for (uint half_piece = 0; half_piece < 2; half_piece++) {
+        vec4 a = halves_of(low[n][2 * half_piece], low[n][2 * half_piece + 1]) * real, centre = a, range = vec4(0.0);
+        if (SCORER != kScorerMean) {
+          vec4 b = halves_of(high[n][2 * half_piece], high[n][2 * half_piece + 1]) * real;
+          centre = 0.5 * (a + b);
+          range = 0.5 * (b - a);
+        }
+        uint vector = min(first + n, PIECES - 1u) * 2u + half_piece;
+        [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
+          vec4 x = query_at(rows[i], q[i], vector);
+          middle[i] += dot(x, centre);
+          if (SCORER != kScorerMean) {
+            vec4 far = abs(x) * range;
+            reach[i] += (far.x + far.y) + (far.z + far.w);
+            if (SCORER == kScorerAutomatic) squares[i] += dot(far, far);
+          }
+        }
+      }
+    }
+  }
+  const float scale = inversesqrt(float(HEAD_WIDTH));
+  // Half the variance that a range of 4.086 standard deviations tells, the expected range of 32 normal draws.
+  const float spread = 0.5 * 4.0 / (4.086 * 4.086) * scale * scale;
+  [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
+    score[i] = (middle[i] + reach[i]) * scale;
+    if (SCORER == kScorerAutomatic) score[i] = min(score[i], middle[i] * scale + squares[i] * spread);
+  }
+}
+
+// One block for AT_ONCE queries, by one subgroup.
+void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0) {
+  float score[AT_ONCE], maximum[AT_ONCE], sum[AT_ONCE];
+  uint64_t first[AT_ONCE], second[AT_ONCE];
+  [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
+    maximum[i] = kMinusInfinity;
+    sum[i] = 0.0;
+    first[i] = 0ul;
+    second[i] = 0ul;
+  }
+  [[dont_unroll]] for (uint part = 0; part < kPageBlock; part += LANES) {
+    uint page = block * kPageBlock + part + gl_SubgroupInvocationID;
+    bool within = part + gl_SubgroupInvocationID < kPageBlock;
+    score_page(t, kv_head, q0, page, score);
+    [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
+      uint q = q0 + i;
+      if (q >= QUERIES) continue;
+      bool real = within && page < estimated_pages(t, q / GROUP);
+      if (real) SharedFloats(p.scores).v[scores_of(slot, q) + page] = score[i];
+      float mine = real ? score[i] : kMinusInfinity, highest = max(maximum[i], subgroupMax(mine));
+      sum[i] = sum[i] * exp(maximum[i] - highest) + subgroupAdd(real ? exp(mine - highest) : 0.0);
+      maximum[i] = highest;
+      bool remote = real && page >= t.far && page < t.near;
+      uint64_t key = remote ? (uint64_t(ordered_key(floatBitsToUint(mine))) << 32) | uint64_t(page + 1u) : 0ul;
+      uint64_t best = subgroupMax(key), next = subgroupMax(key == best ? 0ul : key);
+      second[i] = best > first[i] ? max(first[i], next) : max(second[i], best);
+      first[i] = max(first[i], best);
+    }
+  }
+  if (!subgroupElect()) return;
+  [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
+    if (q0 + i >= QUERIES) continue;
+    uint at = blocks_at(slot, q0 + i) + block;
+    SharedFloat2s(p.totals).v[at] = vec2(maximum[i], sum[i]);
+    SharedKeys(p.best).v[2u * at] = first[i];
+    SharedKeys(p.best).v[2u * at + 1u] = second[i];
+  }
+}
+
+shared uint ticket;
+
+void main() {
+  const uint chunks = (BLOCKS + CHUNK - 1) / CHUNK;
+  uint kv_head = gl_WorkGroupID.x, tile = p.first_tile + gl_WorkGroupID.y / chunks, chunk = gl_WorkGroupID.y % chunks;
+  PageTile t = page_tile(tile);
+  if (t.rows == 0u) return;
+  uint slot = tile * p.kv_heads + kv_head;
+  uint blocks = t.everything ? 0u : blocks_of(estimated_pages(t, SAMPLES - 1u));
+  uint busy = max((blocks + CHUNK - 1u) / CHUNK, 1u);  // workgroups of this slot
+  if (chunk >= busy) return;
+  if (!t.everything) {
+    if (STAGED) stage_queries(t, kv_head);
+    const uint batches = (QUERIES + AT_ONCE - 1) / AT_ONCE;
+    [[dont_unroll]] for (uint unit = gl_SubgroupID; unit < CHUNK * batches; unit += SUBGROUPS) {
+      uint block = chunk * CHUNK + unit / batches;
+      if (block < blocks) score_block(t, kv_head, slot, block, unit % batches * AT_ONCE);
+    }
+  }
+  if (!CHOOSES) return;
+  // The last workgroup of the slot sees what all have written.
+  if (busy > 1u) {
+    memoryBarrier(gl_ScopeDevice, gl_StorageSemanticsBuffer, gl_SemanticsAcquireRelease);
+    barrier();
+    if (gl_LocalInvocationIndex == 0u) ticket = atomicAdd(SharedUints(p.tickets).v[slot], 1u);
+    barrier();
+    if (ticket != busy - 1u) return;
+    memoryBarrier(gl_ScopeDevice, gl_StorageSemanticsBuffer, gl_SemanticsAcquireRelease);
+    if (gl_LocalInvocationIndex == 0u) SharedUints(p.tickets).v[slot] = 0u;
+  } else {
+    memoryBarrier(gl_ScopeWorkgroup, gl_StorageSemanticsBuffer, gl_SemanticsAcquireRelease);
+    barrier();
+  }
+  choose_pages(t, kv_head, slot);
+}

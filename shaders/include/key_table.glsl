@@ -1,0 +1,18 @@
+// The keys that a query tile attends to: all of the sequence, or those of a list of pages, which is a shorter sequence that
+// ends with the same key (shaders/interface/attention.h).
+#ifndef FOVEA_KEY_TABLE_GLSL
+#define FOVEA_KEY_TABLE_GLSL
+
+#include "addresses.glsl"
+
+struct KeyTable {
+  uint64_t pages;
+  uint keys;  // that the tile's last query sees
+};
+
+KeyTable key_table(uint64_t pages, uint64_t listed_keys, uint table_stride, uint slot, uint keys) {
+  if (listed_keys == 0ul) return KeyTable(pages, keys);
+  return KeyTable(pages + uint64_t(slot * table_stride) * 8ul, Uints(listed_keys).v[slot]);
+}
+
+#endif

@@ -1,0 +1,67 @@
+// Sparse attention by pages: what is kept of a page's keys to choose by, and the push constants of the kernels that keep it
+// and choose. Twin: engine/reference/sparse_attention.
+//
+// Bounds of the keys of all pages of a layer: (kv_heads, page blocks, pieces of the head, planes, kPageBlock pages,
+// kBoundPiece channels) halves; lanes that take a page each read consecutive pieces. Planes: the smallest and the largest
+// key of each channel, or, for a choice by means, the mean key alone. Channels behind the head are zeros.
+//
+// A choice is made per KV head and query tile: `slot` = tile * kv_heads + kv_head; a decoded token is a tile of its own.
+#ifndef FOVEA_SPARSE_ATTENTION_H
+#define FOVEA_SPARSE_ATTENTION_H
+#include "shaders/interface/kv_page.h"
+#include "shaders/interface/push.h"
+FOVEA_PUSH_BEGIN
+
+const uint kPageBlock = 32;   // pages whose bounds lie side by side
+const uint kBoundPiece = 8;   // channels that are loaded at once: 16 bytes
+// Queries of a prompt that share a choice. On a text of program code, 4,096 tokens, 64 of them cost 3.0 % perplexity beside
+// dense attention, 32 cost 1.4 %, 16 cost 0.9 %.
+const uint kTileRows = 16;
+const uint kSampledRows = 4;  // of those, the ones that it is made by
+
+const uint kScorerQuest = 0, kScorerAutomatic = 1, kScorerMean = 2;
+
+struct PageBoundsPush {
+  address pages;
+  address bounds;        // of the first layer
+  address state;
+  uint layer_offset;     // bytes from the page's start to the first layer's keys
+  uint layer_stride;     // and from one layer to the next
+  uint kv_heads;
+  uint blocks;           // page blocks that the bounds have room for
+  uint pages_of_batch;   // pages that a batch fills at most; the grid is (kv_heads, layers * pages_of_batch)
+};
+
+// Scores of pages, and the choice by them. A page list has room for ROOM pages, that is for the whole context.
+struct PageChoicePush {
+  address query;         // float: rotated queries (tokens, query_heads * head_width); or one token's raw ones
+  address query_norm;    // raw ones only, as in RopeStorePush
+  address turns;
+  address bounds;        // of this layer
+  address state;
+  address pages;         // page table
+  address scores;        // float (slots from first_tile on, queries, ROOM); queries: sampled rows, heads of the group
+  address totals;        // likewise float (slots, queries, blocks, 2): largest score and sum of exponentials of a block's pages
+  address best;          // likewise uint64 (slots, queries, blocks, 2): the two best remote pages, ordered score << 32 | page + 1
+  address tickets;       // uint (slots): zero before and after
+  address list;          // uint (slots, ROOM): pages read, ascending
+  address table;         // uint64 (slots, ROOM): their addresses
+  address keys;          // uint (slots): keys in them, for the tile's last query
+  address facts;         // ChoiceFacts (kv_heads), added to
+  uint kv_heads;
+  float epsilon;
+  uint first_tile;       // that these dispatches choose for
+};
+
+// Sums over choices, for the host, each in two parts: of what is left of the numbers by kFactSplit, and of how many times
+// they hold it. Exact for a million choices.
+const uint kFactSplit = 4096;
+const uint kFactChoices = 0, kFactWhole = 2;      // made; of those, the ones that had to take everything
+const uint kFactSkipped = 4;                      // (query, page) pairs that were not read
+const uint kFactScored = 6;                       // (sampled query, page) pairs that were scored, per head
+const uint kFactRemote = 8, kFactChosen = 10;     // pages that were to be chosen from, and that were
+const uint kFactMass = 12, kFactEntropy = 14;     // estimated mass read, entropy over ln(keys); in units of 2^-20, not of whole ones
+const uint kFactWords = 16;
+
+FOVEA_PUSH_END
+#endif

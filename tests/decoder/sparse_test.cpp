@@ -1,0 +1,159 @@
+// Sparse attention by pages in the whole decoder: the invariants of the method, and the reference decoder with the same rule.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "tests/decoder/decoder_bench.hpp"
+#include "tests/support/tolerance.hpp"
+
+namespace fovea::test {
+namespace {
+
+constexpr Tolerance kLogits{.relative_l2 = 1e-4, .scaled_max = 2e-4};
+
+const ModelShape kShape{.name = "sparse", .architecture = "qwen3moe", .type = DType::F32, .width = 64, .head_width = 16, .query_heads = 4,
+                        .kv_heads = 2, .hidden = 32, .experts = 8, .used = 2, .layers = 3, .context = 2048};
+const ModelShape kShapeInQ8{.name = "sparse_kv_q8_0", .type = DType::F32, .width = 64, .head_width = 32, .query_heads = 6, .kv_heads = 2,
+                            .hidden = 32, .kv = DType::Q8_0, .layers = 3, .context = 2048};
+const SparseAttention kRule{.window = 100, .global = 0.25, .dense_layers = 1, .dense_below = 0};
+
+class SparseDecoder : public DecoderTest {
+ protected:
+  void load_with(std::optional<SparseAttention> rule, ProductForm form = ProductForm::suits_device, const ModelShape& shape = kShape,
+                 bool barrier_everywhere = false) {
+    load(shape, {.context = 1024, .batch = 128, .sparse = rule, .barrier_everywhere = barrier_everywhere, .form = form});
+  }
+  // The reference decoder with a rule of tiles as the device takes them.
+  reference::ReferenceDecoder judge(const SparseAttention& rule, const ModelShape& shape = kShape) {
+    const reference::SparseRule same{.window = rule.window, .page = 32, .sinks = rule.sinks, .global = rule.global, .dense_below = rule.dense_below};
+    return must(reference::ReferenceDecoder::create(*file_, {.kv = shape.kv, .sparse = same, .dense_layers = rule.dense_layers, .tile = shader::kTileRows}));
+  }
+  void expect_the_reference(const ModelShape& shape, ProductForm form, std::uint32_t batch) {
+    load_with(kRule, form, shape);
+    reference::ReferenceDecoder reference = judge(kRule, shape);
+    const std::vector<std::int32_t> prompt = tokens(500, 1);
+    const std::vector<float> got = all_logits(*decoder_, prompt, batch);
+    std::vector<float> expected;
+    for (std::size_t at = 0; at < prompt.size(); at += batch) {
+      const std::vector<float> part = must(reference.extend(std::span(prompt).subspan(at, std::min<std::size_t>(batch, prompt.size() - at))));
+      expected.insert(expected.end(), part.begin(), part.end());
+    }
+    EXPECT_TRUE(near_enough(got, expected, shape.kv == DType::Q8_0 ? Tolerance{3e-4, 1e-3} : kLogits));
+    EXPECT_LT(attention_density(must(decoder_->attention_facts()).prefill, decoder_->config().kv_heads), 0.95) << "a rule that skips nothing proves nothing";
+  }
+};
+
+TEST_F(SparseDecoder, prompts_give_the_reference_logits) { expect_the_reference(kShape, ProductForm::suits_device, 128); }
+TEST_F(SparseDecoder, prompts_of_a_q8_0_cache_give_the_reference_logits) { expect_the_reference(kShapeInQ8, ProductForm::suits_device, 128); }
+TEST_F(SparseDecoder, prompts_in_odd_batches_give_the_reference_logits) { expect_the_reference(kShape, ProductForm::suits_device, 71); }
+// Batches too small for tiles of halves.
+TEST_F(SparseDecoder, prompts_with_the_steps_of_a_gpu_give_the_reference_logits) { expect_the_reference(kShape, ProductForm::gpu, 8); }
+
+// Decoding leaves no logits for the host: its choices of tokens are judged.
+TEST_F(SparseDecoder, decoded_tokens_are_those_of_highest_reference_logit) {
+  for (const ModelShape& shape : {kShape, kShapeInQ8}) {
+    std::vector<std::int32_t> drawn;
+    for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
+      load_with(kRule, form, shape);
+      const std::vector<std::int32_t> prompt = tokens(8 * 45, 2);
+      const Generation run = generate(*decoder_, prompt, 70, {}, greedy(), 8, 16);
+      reference::ReferenceDecoder reference = judge(kRule, shape);
+      std::vector<float> logits;
+      for (std::size_t at = 0; at < prompt.size(); at += 8) logits = must(reference.extend(std::span(prompt).subspan(at, 8)));
+      const std::size_t vocabulary = decoder_->config().vocabulary;
+      for (std::size_t i = 0; i < run.drawn.size(); ++i) {
+        const std::span<const float> row = std::span(logits).last(vocabulary);
+        const float highest = *std::ranges::max_element(row);
+        ASSERT_GE(row[static_cast<std::size_t>(run.drawn[i])], highest - 1e-3f * std::abs(highest)) << shape.name << " draw " << i;
+        const std::int32_t next = run.drawn[i];
+        logits = must(reference.extend({&next, 1}));
+      }
+      EXPECT_LT(attention_density(must(decoder_->attention_facts()).decode, decoder_->config().kv_heads), 0.8);
+      if (drawn.empty()) drawn = run.drawn;
+      EXPECT_EQ(run.drawn, drawn) << "the steps of a GPU give the same tokens";
+    }
+  }
+}
+
+// Invariant 1: with all pages, or where all is near, to the bit what dense attention gives.
+TEST_F(SparseDecoder, invariant_1_all_pages_are_dense_attention_to_the_bit) {
+  SparseAttention all = kRule, wide = kRule, brief = kRule, late = kRule;
+  all.global = 1;
+  wide.window = 400;  // and sinks and two pages: 496
+  brief.dense_below = 1024;
+  late.dense_layers = 3;
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
+    const std::uint32_t batch = form == ProductForm::gpu ? 8 : 128;
+    load_with(std::nullopt, form);
+    const std::vector<std::int32_t> prompt = tokens(400, 3);
+    const std::vector<float> dense = all_logits(*decoder_, prompt, batch);
+    const std::vector<std::int32_t> drawn = generate(*decoder_, prompt, 90, {}, greedy(), batch).drawn;
+    for (const SparseAttention& rule : {all, wide, brief, late}) {
+      load_with(rule, form);
+      EXPECT_TRUE(all_logits(*decoder_, prompt, batch) == dense);
+      EXPECT_EQ(generate(*decoder_, prompt, 90, {}, greedy(), batch).drawn, drawn);
+      const AttentionFacts facts = must(decoder_->attention_facts());
+      EXPECT_EQ(attention_density(facts.prefill, decoder_->config().kv_heads), 1);
+      EXPECT_EQ(attention_density(facts.decode, decoder_->config().kv_heads), 1);
+    }
+    load_with(kRule, form);
+    EXPECT_FALSE(all_logits(*decoder_, prompt, batch) == dense) << "a rule that changes nothing proves nothing";
+  }
+}
+
+// Invariant 2: what comes later changes nothing. Queries of a tile choose together, so later begins with the next tile, or
+// the next batch; pages end at any of these tokens or within them.
+TEST_F(SparseDecoder, invariant_2_later_tokens_change_nothing) {
+  load_with(kRule);
+  const std::vector<std::int32_t> prompt = tokens(500, 4), other = tokens(500, 5);
+  const std::size_t vocabulary = decoder_->config().vocabulary;
+  for (const std::uint32_t batch : {128u, 100u}) {
+    const std::vector<float> whole = all_logits(*decoder_, prompt, batch);
+    for (const std::size_t from : {std::size_t{3} * batch, std::size_t{3} * batch + 16, std::size_t{2} * batch + 80}) {
+      std::vector<std::int32_t> changed = prompt;
+      std::copy(other.begin() + static_cast<std::ptrdiff_t>(from), other.end(), changed.begin() + static_cast<std::ptrdiff_t>(from));
+      const std::vector<float> logits = all_logits(*decoder_, changed, batch);
+      EXPECT_TRUE(std::equal(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(from * vocabulary), logits.begin())) << batch << ' ' << from;
+      EXPECT_FALSE(whole == logits);
+    }
+  }
+}
+
+// Invariant 4: no more pages than the budget allows, and more with every larger share.
+TEST_F(SparseDecoder, invariant_4_choices_keep_to_the_budget) {
+  double last = 0;
+  for (const double global : {0.0, 0.1, 0.25, 0.7, 1.0}) {
+    SparseAttention rule = kRule;
+    rule.global = global;
+    load_with(rule);
+    generate(*decoder_, tokens(450, 6), 40);
+    const AttentionFacts facts = must(decoder_->attention_facts());
+    for (const AttentionWork* work : {&facts.prefill, &facts.decode})
+      for (const PageChoices& layer : work->layers) {
+        EXPECT_LE(layer.chosen, global * static_cast<double>(layer.remote) + static_cast<double>(layer.choices));
+        EXPECT_GE(layer.chosen, global * static_cast<double>(layer.remote));
+        EXPECT_LE(layer.mass, static_cast<double>(layer.choices));
+      }
+    EXPECT_EQ(facts.decode.layers.front().choices, 0u) << "a dense layer chooses nothing";
+    EXPECT_EQ(facts.decode.layers.back().choices, 39u * 2);
+    EXPECT_GT(attention_density(facts.decode, 2), last);
+    last = attention_density(facts.decode, 2);
+  }
+  EXPECT_EQ(last, 1);
+}
+
+TEST_F(SparseDecoder, gives_the_same_whatever_ran_before_and_wherever_barriers_are) {
+  const auto run = [&] { return generate(*decoder_, tokens(300, 7), 60, {}, greedy(), 128, 16).drawn; };
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
+    load_with(kRule, form);
+    const std::vector<std::int32_t> drawn = run();
+    generate(*decoder_, tokens(900, 8), 50);
+    EXPECT_EQ(run(), drawn);
+    load_with(kRule, form, kShape, true);
+    EXPECT_EQ(run(), drawn);
+  }
+}
+
+}  // namespace
+}  // namespace fovea::test

@@ -1,0 +1,38 @@
+// The figures that follow from what choices did.
+#include "engine/api/sparse_attention.hpp"
+
+#include <gtest/gtest.h>
+
+namespace fovea {
+namespace {
+
+// Two layers of two KV heads, 1,000 pairs a head; the second layer left out a page of 32 keys for 10 tokens in one head and
+// scored 40 pages.
+const AttentionWork kWork{.causal_pairs = 1000, .layers = {{}, {.choices = 4, .skipped = 10, .scored = 40, .remote = 8, .chosen = 2, .mass = 3.5}}};
+
+TEST(AttentionWork, density_counts_all_layers) {
+  EXPECT_EQ(attention_density({.causal_pairs = 1000}, 2), 1);
+  EXPECT_EQ(attention_density({}, 2), 1);
+  EXPECT_DOUBLE_EQ(attention_density(kWork, 2), (4000.0 - 320) / 4000);
+}
+
+TEST(AttentionWork, operations_count_the_choice) {
+  EXPECT_EQ(attention_flops_ratio({.causal_pairs = 1000}, 2, PageScorer::quest), 1);
+  EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, PageScorer::mean), (2 * 3680.0 + 40) / 8000);
+  EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, PageScorer::quest), (2 * 3680.0 + 80) / 8000);
+  EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, PageScorer::automatic), (2 * 3680.0 + 120) / 8000);
+}
+
+TEST(AttentionWork, adds_up_by_layer) {
+  const AttentionWork both = AttentionFacts{.prefill = kWork, .decode = kWork}.both();
+  EXPECT_EQ(both.causal_pairs, 2000);
+  ASSERT_EQ(both.layers.size(), 2u);
+  EXPECT_EQ(both.layers[1].skipped, 20u);
+  EXPECT_EQ(both.layers[1].chosen, 4u);
+  EXPECT_EQ(both.layers[1].mass, 7);
+  EXPECT_DOUBLE_EQ(attention_density(both, 2), attention_density(kWork, 2));
+  EXPECT_EQ((AttentionFacts{.decode = kWork}.both().layers.size()), 2u);
+}
+
+}  // namespace
+}  // namespace fovea
