@@ -246,6 +246,42 @@ TEST_P(SparseAttention, bounds_of_full_pages_and_of_no_others) {
   }
 }
 
+// Invariant 3: whatever the type of the cache, no score of a key as attention reads it is above its page's bound.
+TEST_P(SparseAttention, invariant_3_no_score_is_above_the_bound_of_its_page) {
+  const Heads heads = GetParam();
+  constexpr std::uint32_t kCount = 256, kPages = 8;
+  Seeded random(9);
+  PagedCache cache(device(), heads.kv, heads.width, 0, kCount, 3, heads.type);
+  cache.fill(kCount, random);
+  GuardBuffer out(device(), page_bounds_bytes(heads.kv, heads.width, kPages, shader::kScorerQuest));
+  set_state(0, kCount);
+  const std::uint64_t table = place(cache.table());
+  run(
+      [&](KernelRecorder& kernels, std::uint64_t state) {
+        return record_page_bounds(kernels, {.shape = shape(cache, table, state, kCount), .bounds = out.address(), .pages = kPages,
+                                            .scorer = shader::kScorerQuest});
+      },
+      {&out});
+  const std::vector<std::uint16_t> written = out.values<std::uint16_t>();
+  for (std::uint32_t head = 0; head < heads.kv; ++head)
+    for (int turn = 0; turn < 8; ++turn) {
+      const std::vector<float> query = random.normals(heads.width, 2);
+      for (std::uint32_t key = 0; key < kCount; ++key) {
+        const std::vector<float> stored = cache.stored(false, head, key);
+        double score = 0, bound = 0;
+        for (std::uint32_t d = 0; d < heads.width; ++d) {
+          const auto q = static_cast<double>(query[d]);
+          const auto edge = [&](std::uint32_t plane) {
+            return static_cast<double>(half_to_float(written[bound_at(heads, kPages, shader::kScorerQuest, head, key / 32, plane, d)]));
+          };
+          score += q * static_cast<double>(stored[d]);
+          bound += std::max(q * edge(0), q * edge(1));
+        }
+        ASSERT_LE(score, bound) << "head " << head << " key " << key;
+      }
+    }
+}
+
 constexpr reference::SparseRule kSmall{.window = 100, .global = 0.25};
 
 TEST_P(SparseAttention, of_one_token_equals_the_reference) {

@@ -172,6 +172,39 @@ TEST(PageChoice, more_pages_never_recall_less) {
     }
 }
 
+TEST(PageChoice, of_a_tile_is_made_by_a_few_of_its_rows) {
+  const auto sampled = [](std::size_t rows) {
+    std::vector<std::size_t> all;
+    for (std::size_t s = 0; s < 4; ++s) all.push_back(sampled_row(s, 4, rows));
+    return all;
+  };
+  EXPECT_EQ(sampled(64), (std::vector<std::size_t>{15, 31, 47, 63}));
+  EXPECT_EQ(sampled(5), (std::vector<std::size_t>{1, 2, 3, 4}));
+  EXPECT_EQ(sampled(1), (std::vector<std::size_t>{0, 0, 0, 0}));
+
+  const Rows rows(403, 11), other(403, 12);
+  const SampledRow early{rows.queries, 390}, late{other.queries, 400};
+  const std::vector<SampledRow> both{early, late};
+  const PageChoice of_early = choose_pages({&early, 1}, kWidth, rows.up_to(400), 387, kSmall);
+  const PageChoice of_late = choose_pages({&late, 1}, kWidth, rows.up_to(400), 387, kSmall);
+  const PageChoice of_both = choose_pages(both, kWidth, rows.up_to(400), 387, kSmall);
+  EXPECT_EQ(of_both.remote, (387u - 20) / 8 - 1) << "behind the window of the tile's first row";
+  for (std::size_t p = (387 - 20) / 8; p < 50; ++p) EXPECT_TRUE(std::ranges::binary_search(of_both.pages, p));
+  for (std::size_t p = 0; p < 50; ++p) EXPECT_NEAR(of_both.mass[p], (of_early.mass[p] + of_late.mass[p]) / 2, 1e-12);
+  EXPECT_EQ(of_early.mass[48], 0) << "its own page and those behind it";
+  EXPECT_NE(of_late.mass[48], 0);
+  EXPECT_NE(of_early.pages, of_late.pages);
+}
+
+TEST(PageChoice, reads_everything_below_a_length) {
+  const Rows rows(203, 13);
+  SparseRule rule = kSmall;
+  rule.dense_below = 203;
+  EXPECT_EQ(choose_pages(rows.queries, kWidth, rows.up_to(203), rule).pages.size(), 1 + 6 + 203 / 8 + 1 - 22u);
+  rule.dense_below = 204;
+  EXPECT_EQ(choose_pages(rows.queries, kWidth, rows.up_to(203), rule).pages.size(), 26u);
+}
+
 TEST(PageChoice, an_adaptive_budget_takes_the_fewest_pages_that_reach_the_mass) {
   const Rows rows(400, 8);
   SparseRule rule = kSmall;
