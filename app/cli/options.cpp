@@ -43,7 +43,7 @@ void add_policy_options(CLI::App& parser, PolicyOptions& policy) {
   add_spec_option(parser, "moe", policy.moe, "How experts are chosen (default: static)");
   add_spec_option(parser, "kv", policy.kv, "How keys and values are kept: f16 or q8_0 (default: f16)");
   add_spec_option(parser, "activations", policy.activations,
-                  "What decoding multiplies block weights with: f32 or 8 bits, q8_0 (default: f32)");
+                  "What decoding multiplies block weights with: f32, 8 bits (q8_0), or auto, what suits the device (default: auto)");
   parser.add_option("--policy", policy.file, "Read --attention, --moe, --kv and --activations from a JSON file")
       ->type_name("FILE.json");
 }

@@ -77,7 +77,7 @@ void TitleStrip::refresh() {
 void TitleStrip::refresh_policy() {
   const auto& model = state_.model();
   const KvType kv = model ? model->kv : chosen_.kv;
-  const ActivationType activations = model ? model->activations : chosen_.activations;
+  const std::optional<ActivationType> activations = model ? model->activations : chosen_.activations;
   const bool dense = model && model->experts == 0;
   const QString experts = dense   ? tr("no experts")
                           : model ? tr("experts static k=%1").arg(model->experts_used)
@@ -95,10 +95,12 @@ void TitleStrip::refresh_policy() {
           ? tr("Activations: decoding multiplies weights stored in blocks with 8-bit integers, with a scale for every 32")
       : chosen_.activations == ActivationType::q8_0
           ? tr("Activations: 32-bit floats, since this model on this device has no product that takes 8 bits")
+      : !activations
+          ? tr("Activations: what suits the device, which is known when a model is open")
           : tr("Activations: weights are multiplied with 32-bit floats"),
   };
   policy_->set_value(
-      tr("attention dense · %1 · KV %2 · activations %3").arg(experts, spelled(name(kv)), spelled(name(activations))),
+      tr("attention dense · %1 · KV %2 · activations %3").arg(experts, spelled(name(kv)), spelled(activations ? name(*activations) : "auto")),
       reasons.join('\n'));
 }
 

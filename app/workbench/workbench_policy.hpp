@@ -2,6 +2,8 @@
 // experts are static.
 #pragma once
 
+#include <optional>
+
 #include "engine/api/activation_type.hpp"
 #include "engine/api/kv_type.hpp"
 
@@ -9,7 +11,7 @@ namespace fovea {
 
 struct WorkbenchPolicy {
   KvType kv = KvType::f16;
-  ActivationType activations = ActivationType::f32;
+  std::optional<ActivationType> activations;  // nullopt: what suits the device
 };
 
 }  // namespace fovea

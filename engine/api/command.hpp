@@ -21,7 +21,7 @@ struct LoadModel {
   std::int32_t device = -1;   // -1: choose
   std::uint32_t context = 0;  // 0: the trained context, or what a sensible default allows
   KvType kv = KvType::f16;
-  ActivationType activations = ActivationType::f32;  // of decoding, for weights in blocks
+  std::optional<ActivationType> activations;  // of decoding, for weights in blocks; nullopt: what suits the device
   std::optional<SparseAttention> attention;          // nullopt: dense
 };
 

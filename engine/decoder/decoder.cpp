@@ -33,6 +33,10 @@ std::uint32_t suitable_batch(const gpu::DeviceFacts& facts, const ModelConfig& c
   return batch;
 }
 
+ActivationType suitable_activations(const gpu::DeviceFacts& facts) {
+  return !facts.cpu && facts.integer_dot ? ActivationType::q8_0 : ActivationType::f32;
+}
+
 Result<std::unique_ptr<Decoder>> Decoder::create(gpu::Device& device, const ModelConfig& config, DeviceWeights weights,
                                                  const DecoderOptions& options) {
   std::unique_ptr<Decoder> decoder(new Decoder(device, config, std::move(weights), options));

@@ -43,6 +43,10 @@ struct DecoderOptions {
 // expert for enough of them, up to 2048, as long as the activations take no more than a sixteenth of its memory.
 [[nodiscard]] std::uint32_t suitable_batch(const gpu::DeviceFacts& facts, const ModelConfig& config, std::uint32_t context);
 
+// What decoding multiplies block weights with where nothing is said: 8 bits on a GPU with packed integer dot products, which
+// floats would make wait for its arithmetic; floats on a CPU driver.
+[[nodiscard]] ActivationType suitable_activations(const gpu::DeviceFacts& facts);
+
 // What a run records beside its tokens.
 struct DecoderTrace {
   bool routing = false;            // experts and weights of every layer and token (mixtures)

@@ -79,7 +79,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   tell("Building pipelines", 0.8);
   FOVEA_ASSIGN(std::unique_ptr<Decoder> decoder,
                Decoder::create(*device, config, std::move(uploaded),
-                               {.context = context, .kv = element_type(options.kv), .activation_type = options.activations,
+                               {.context = context, .kv = element_type(options.kv), .activation_type = options.activations.value_or(suitable_activations(device->facts())),
                                 .sparse = options.attention,
                                 .barrier_everywhere = options.barrier_everywhere}));
   FOVEA_TRY(decoder->warm_up());

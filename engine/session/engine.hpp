@@ -25,7 +25,7 @@ struct EngineOptions {
   std::int32_t device = -1;    // -1: choose
   std::uint32_t context = 0;   // 0: the trained context, at most kDefaultContext
   KvType kv = KvType::f16;     // how keys and values are kept
-  ActivationType activations = ActivationType::f32;  // of decoding, for weights in blocks
+  std::optional<ActivationType> activations;  // of decoding, for weights in blocks; nullopt: what suits the device
   std::optional<SparseAttention> attention;          // nullopt: dense
   bool barrier_everywhere = false;  // debug: must give identical output
 };

@@ -20,14 +20,14 @@ struct Part {
   std::string_view which;
   Spec Policy::*chosen;
   std::string PolicyOptions::*written;
-  std::array<std::string_view, 2> runs;  // the default first; "" = no second
+  std::array<std::string_view, 3> runs;  // the default first; "" = no more
   std::string_view later;                // named but not built yet; "" = none
 };
 constexpr std::array<Part, 4> parts{{
-    {"attention", &Policy::attention, &PolicyOptions::attention, {"dense", "sparse"}, "entropy"},
-    {"moe", &Policy::moe, &PolicyOptions::moe, {"static", ""}, "dynamic"},
-    {"kv", &Policy::kv, &PolicyOptions::kv, {"f16", "q8_0"}, "tiered"},
-    {"activations", &Policy::activations, &PolicyOptions::activations, {"f32", "q8_0"}, ""},
+    {"attention", &Policy::attention, &PolicyOptions::attention, {"dense", "sparse", ""}, "entropy"},
+    {"moe", &Policy::moe, &PolicyOptions::moe, {"static", "", ""}, "dynamic"},
+    {"kv", &Policy::kv, &PolicyOptions::kv, {"f16", "q8_0", ""}, "tiered"},
+    {"activations", &Policy::activations, &PolicyOptions::activations, {"auto", "f32", "q8_0"}, ""},
 }};
 
 bool takes(std::string_view which, std::string_view mode, std::string_view parameter) {
@@ -35,6 +35,15 @@ bool takes(std::string_view which, std::string_view mode, std::string_view param
 }
 
 std::string file_name(const std::string& path) { return "policy file " + shown_name(path); }
+
+// "auto, f32 or q8_0", each between `quote`s.
+std::string choices(const Part& part, std::string_view quote) {
+  const auto end = std::find(part.runs.begin(), part.runs.end(), "");
+  std::string text;
+  for (auto mode = part.runs.begin(); mode != end; ++mode)
+    text += fmt::format("{}{}{}{}", mode == part.runs.begin() ? "" : mode + 1 == end ? " or " : ", ", quote, *mode, quote);
+  return text;
+}
 
 // `file`: where the part stands; empty: on the command line.
 Result<void> check_part(const Part& part, const Spec& spec, const std::string& file) {
@@ -49,21 +58,18 @@ Result<void> check_part(const Part& part, const Spec& spec, const std::string& f
     why = fmt::format("{} is not available in this version", spec.mode);
   else
     why = fmt::format("there is no mode {}", shown_name(spec.mode));
-  const bool choice = !part.runs[1].empty();
   if (file.empty())
     return fail(ErrorCode::unsupported, fmt::format("--{} {}", part.which, shown_name(to_string(spec))), why,
-                fmt::format("use --{} {}{}", part.which, part.runs[0],
-                            choice ? fmt::format(" or {}", part.runs[1]) : ""));
+                fmt::format("use --{} {}", part.which, choices(part, "")));
   return fail(ErrorCode::unsupported, file_name(file), fmt::format("\"{}\": {}", part.which, why),
-              fmt::format("use \"{}\":\"{}\"{}", part.which, part.runs[0],
-                          choice ? fmt::format(" or \"{}\"", part.runs[1]) : ""));
+              fmt::format("use \"{}\":{}", part.which, choices(part, "\"")));
 }
 
 // The entries of a policy file, each well-formed.
 Result<PolicyOptions> read_policy_file(const std::string& path) {
   const std::string what = file_name(path);
   const std::string form =
-      R"(write an object such as {"attention":"dense","moe":"static","kv":"f16","activations":"f32"})";
+      R"(write an object such as {"attention":"dense","moe":"static","kv":"f16","activations":"auto"})";
   FOVEA_ASSIGN(const std::string text, read_file(path, what, longest_policy_file));
   const auto value = nlohmann::json::parse(text, nullptr, false);
   if (value.is_discarded()) return fail(ErrorCode::format, what, "it is not JSON", form);
@@ -132,8 +138,8 @@ std::optional<SparseAttention> sparse_attention(const Policy& policy) {
   return read_sparse_attention(policy.attention).value_or(SparseAttention{});
 }
 
-ActivationType activation_type(const Policy& policy) {
-  return activation_type_named(policy.activations.mode).value_or(ActivationType::f32);
+std::optional<ActivationType> activation_type(const Policy& policy) {
+  return activation_type_named(policy.activations.mode);
 }
 
 std::string shown_moe(const ModelSummary& model) {

@@ -16,7 +16,7 @@
 namespace fovea {
 
 struct Policy {
-  Spec attention{"dense", {}}, moe{"static", {}}, kv{"f16", {}}, activations{"f32", {}};
+  Spec attention{"dense", {}}, moe{"static", {}}, kv{"f16", {}}, activations{"auto", {}};
 };
 
 // As given on the command line; malformed ones were refused by the parser.
@@ -40,8 +40,8 @@ struct PolicyOptions {
 [[nodiscard]] KvType kv_type(const Policy& policy);
 // Which keys attention reads under such a policy; nullopt: all.
 [[nodiscard]] std::optional<SparseAttention> sparse_attention(const Policy& policy);
-// What decoding is to multiply block weights with under such a policy.
-[[nodiscard]] ActivationType activation_type(const Policy& policy);
+// What decoding is to multiply block weights with under such a policy; nullopt: what suits the device.
+[[nodiscard]] std::optional<ActivationType> activation_type(const Policy& policy);
 
 // "static:k=4" with the model's own number; "not applicable" for a dense model.
 [[nodiscard]] std::string shown_moe(const ModelSummary& model);

@@ -1288,6 +1288,10 @@ Press to see what the file holds</source>
         <translation>激活值：32 位浮点，因为该模型在此设备上没有可用 8 位的乘积</translation>
     </message>
     <message>
+        <source>Activations: what suits the device, which is known when a model is open</source>
+        <translation>激活值：取决于设备，打开模型后才知道</translation>
+    </message>
+    <message>
         <source>Activations: weights are multiplied with 32-bit floats</source>
         <translation>激活值：以 32 位浮点与权重相乘</translation>
     </message>

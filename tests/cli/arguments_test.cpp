@@ -71,7 +71,7 @@ TEST(Arguments, PoliciesThatAreNotBuiltFailInOneSentence) {
   expect_failure(with({"--kv", "q4_0"}), "use --kv f16 or q8_0");
   expect_failure(with({"--kv", "q8_0:hot=1"}), "'hot'");
   expect_failure(with({"--kv", "tiered:hot=0.25"}), "not available in this version");
-  expect_failure(with({"--activations", "q4_0"}), "use --activations f32 or q8_0");
+  expect_failure(with({"--activations", "q4_0"}), "use --activations auto, f32 or q8_0");
   expect_failure(with({"--activations", "q8_0:block=32"}), "'block'");
   const TemporaryFolder folder;
   expect_failure(run({"perplexity", "-m", stories_model(), "-f", folder.write("t", "text"), "--against", "entropy:keep=0.3"}),
@@ -91,7 +91,7 @@ TEST(Arguments, PolicyFilesAreReadWithSuspicion) {
   expect_failure(with(R"({"banana\n\u001b[31m":"dense"})"), "unknown key");
   expect_failure(with(R"({"attention":"den se"})"), "mode[:key=value,...]");
   expect_failure(with(R"({"kv":"tiered"})"), "not available in this version");
-  expect_failure(with(R"({"activations":"f16"})"), R"(use "activations":"f32" or "q8_0")");
+  expect_failure(with(R"({"activations":"f16"})"), R"(use "activations":"auto", "f32" or "q8_0")");
   expect_failure(with(R"({"activations":8})"), "not a string");
   expect_failure(with(std::string(60'000, '[')), "not JSON");
   expect_failure(with(std::string(60'000, '[') + std::string(5'000, ']')), "not JSON");

@@ -189,5 +189,14 @@ TEST(Batch, grows_with_the_device_and_the_context) {
   EXPECT_EQ(suitable_batch(facts, config, 4096), 128u);
 }
 
+TEST(SuitableActivations, are_8_bits_on_gpus_with_integer_dot_products) {
+  gpu::DeviceFacts facts{.subgroup = 32};
+  EXPECT_EQ(suitable_activations(facts), ActivationType::f32);
+  facts.integer_dot = true;
+  EXPECT_EQ(suitable_activations(facts), ActivationType::q8_0);
+  facts.cpu = true;
+  EXPECT_EQ(suitable_activations(facts), ActivationType::f32);
+}
+
 }  // namespace
 }  // namespace fovea::test

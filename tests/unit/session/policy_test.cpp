@@ -17,7 +17,7 @@ TEST(Policy, DefaultsAreWhatThisVersionRuns) {
   EXPECT_EQ(to_string(policy->attention), "dense");
   EXPECT_EQ(to_string(policy->moe), "static");
   EXPECT_EQ(to_string(policy->kv), "f16");
-  EXPECT_EQ(to_string(policy->activations), "f32");
+  EXPECT_EQ(to_string(policy->activations), "auto");
   EXPECT_TRUE(resolve_policy(
       {.attention = "dense", .moe = "static:k=4", .kv = "f16", .activations = "f32", .file = ""}));
 }
@@ -34,18 +34,19 @@ TEST(Policy, TheCommandLineStandsOverTheFileInHowKeysAreKept) {
   EXPECT_EQ(kept("tiered:hot=0.25"), std::nullopt);
 }
 
-TEST(Policy, ActivationsAreFloatsOrEightBits) {
+TEST(Policy, ActivationsAreFloatsOrEightBitsOrWhatSuitsTheDevice) {
   const auto chosen = [](const char* written) {
     return resolve_policy({.attention = "", .moe = "", .kv = "", .activations = written, .file = ""});
   };
-  EXPECT_EQ(activation_type(chosen("").value()), ActivationType::f32);
+  EXPECT_EQ(activation_type(chosen("").value()), std::nullopt);
+  EXPECT_EQ(activation_type(chosen("auto").value()), std::nullopt);
   EXPECT_EQ(activation_type(chosen("f32").value()), ActivationType::f32);
   EXPECT_EQ(activation_type(chosen("q8_0").value()), ActivationType::q8_0);
   for (const char* wrong : {"q4_0", "f16", "q8_0:block=32"}) {
     const auto refused = chosen(wrong);
     ASSERT_FALSE(refused) << wrong;
     EXPECT_EQ(refused.error().code, ErrorCode::unsupported) << wrong;
-    EXPECT_NE(refused.error().sentence().find("use --activations f32 or q8_0"), std::string::npos) << wrong;
+    EXPECT_NE(refused.error().sentence().find("use --activations auto, f32 or q8_0"), std::string::npos) << wrong;
   }
 }
 
