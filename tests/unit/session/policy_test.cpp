@@ -137,7 +137,7 @@ class PolicyFile : public testing::Test {
 TEST_F(PolicyFile, ChoosesAmongWhatThisVersionRuns) {
   EXPECT_TRUE(read(R"({"attention":"dense","moe":"static:k=4","kv":"f16"})"));
   EXPECT_EQ(kv_type(read("{}").value()), KvType::f16);
-  EXPECT_EQ(activation_type(read("{}").value()), ActivationType::f32);
+  EXPECT_EQ(activation_type(read("{}").value()), std::nullopt);
   const auto both = read(R"({"kv":"q8_0","activations":"q8_0"})");
   ASSERT_TRUE(both);
   EXPECT_EQ(kv_type(*both), KvType::q8_0);
@@ -151,7 +151,7 @@ TEST_F(PolicyFile, OfAnotherVersionIsRefusedInItsOwnWords) {
        {std::pair{R"({"kv":"tiered:hot=0.25"})", R"("kv": tiered is not available in this version)"},
         {R"({"attention":"entropy:keep=0.3"})", R"(use "attention":"dense" or "sparse")"},
         {R"({"attention":"sparse:width=3"})", "sparse takes no parameter 'width'"},
-        {R"({"activations":"f16"})", R"(use "activations":"f32" or "q8_0")"},
+        {R"({"activations":"f16"})", R"(use "activations":"auto", "f32" or "q8_0")"},
         {R"({"kv":"q8_0:hot=1"})", "q8_0 takes no parameter 'hot'"}}) {
     const auto refused = read(content);
     ASSERT_FALSE(refused) << content;
