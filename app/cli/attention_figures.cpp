@@ -21,7 +21,7 @@ Json layer_json(const PageChoices& layer, const AttentionWork& work, std::uint32
 
 void add_figures(Json& to, const AttentionWork& work, const ModelSummary& model) {
   to["density"] = attention_density(work, model.kv_heads);
-  to["flops_ratio"] = attention_flops_ratio(work, model.kv_heads, model.attention ? model.attention->scorer : PageScorer::automatic);
+  to["flops_ratio"] = flops_ratio(work, model);
 }
 
 Json phase_json(const AttentionWork& work, const ModelSummary& model) {
@@ -34,6 +34,10 @@ Json phase_json(const AttentionWork& work, const ModelSummary& model) {
 }
 
 }  // namespace
+
+double flops_ratio(const AttentionWork& work, const ModelSummary& model) {
+  return attention_flops_ratio(work, model.kv_heads, model.attention ? model.attention->scorer : PageScorer::automatic);
+}
 
 Json attention_json(const ModelSummary& model, const AttentionFacts& facts) {
   Json attention{{"policy", shown_attention(model.attention)}};

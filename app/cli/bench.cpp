@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "app/cli/attention_figures.hpp"
 #include "app/cli/bench_report.hpp"
 #include "app/cli/command.hpp"
 #include "app/cli/load.hpp"
@@ -53,7 +54,7 @@ Result<BenchResult> measure(Engine& engine, const BenchOptions& options, const B
     const ModelSummary& model = engine.summary();
     const AttentionWork& work = result.prefill() ? sample.attention.prefill : sample.attention.decode;
     result.density = attention_density(work, model.kv_heads);
-    result.flops_ratio = attention_flops_ratio(work, model.kv_heads, model.attention ? model.attention->scorer : PageScorer::automatic);
+    result.flops_ratio = flops_ratio(work, model);
   }
   result.tps = timing_statistics(speeds);
   if (options.profile) {

@@ -4,17 +4,12 @@
 #include <cmath>
 #include <numeric>
 
+#include "app/cli/nll_score.hpp"
+
 namespace fovea::cli {
 namespace {
 
 constexpr std::size_t kMostRows = 8;
-
-double log_sum_exp(std::span<const float> logits) {
-  const auto highest = static_cast<double>(*std::ranges::max_element(logits));
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - highest);
-  return highest + std::log(sum);
-}
 
 }  // namespace
 

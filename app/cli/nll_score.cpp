@@ -5,11 +5,15 @@
 
 namespace fovea::cli {
 
-void NllScore::add(std::span<const float> logits, std::size_t target) {
+double log_sum_exp(std::span<const float> logits) {
   const double largest = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
   for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
-  const double loss = std::log(sum) + largest - static_cast<double>(logits[target]);
+  return std::log(sum) + largest;
+}
+
+void NllScore::add(std::span<const float> logits, std::size_t target) {
+  const double loss = log_sum_exp(logits) - static_cast<double>(logits[target]);
   ++count_;
   const double before = loss - mean_;
   mean_ += before / static_cast<double>(count_);

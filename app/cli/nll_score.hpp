@@ -7,6 +7,9 @@
 
 namespace fovea::cli {
 
+// Of one position's logits, at least one; in double.
+[[nodiscard]] double log_sum_exp(std::span<const float> logits);
+
 class NllScore {
  public:
   // The loss of `target` under one position's logits: log sum exp(logits) - logits[target], in double.

@@ -22,7 +22,7 @@ struct LoadModel {
   std::uint32_t context = 0;  // 0: the trained context, or what a sensible default allows
   KvType kv = KvType::f16;
   std::optional<ActivationType> activations;  // of decoding, for weights in blocks; nullopt: what suits the device
-  std::optional<SparseAttention> attention;          // nullopt: dense
+  std::optional<SparseAttention> attention;  // nullopt: dense
 };
 
 struct Generate {

@@ -26,7 +26,7 @@ struct EngineOptions {
   std::uint32_t context = 0;   // 0: the trained context, at most kDefaultContext
   KvType kv = KvType::f16;     // how keys and values are kept
   std::optional<ActivationType> activations;  // of decoding, for weights in blocks; nullopt: what suits the device
-  std::optional<SparseAttention> attention;          // nullopt: dense
+  std::optional<SparseAttention> attention;  // nullopt: dense
   bool barrier_everywhere = false;  // debug: must give identical output
 };
 inline constexpr std::uint32_t kDefaultContext = 16384;

@@ -68,8 +68,8 @@ class Bench {
 
   // product_bench.cpp
   [[nodiscard]] Result<void> matvecs();
-  // Decode products in other shapes than the engine's: subgroups of a workgroup, rows of each, workgroups at most, whether
-  // the next weights are asked for early, and activations rounded by the workgroup or before.
+  // Decode products in other shapes than the engine's: subgroups of a workgroup, rows of each, workgroups at most, and whether
+  // the next weights are asked for early.
   [[nodiscard]] Result<void> product_shapes();
   // One token's feed-forward in other shapes.
   [[nodiscard]] Result<void> expert_shapes(std::uint32_t experts, std::uint32_t slots, std::uint32_t hidden, std::uint32_t width, const char* what);

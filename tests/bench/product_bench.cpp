@@ -50,24 +50,22 @@ Result<void> Bench::product_shapes() {
     for (const std::uint32_t subgroups : {2u, 4u, 8u, 16u})
       for (const std::uint32_t rows : {1u, 2u})
         for (const std::uint32_t most : {264u, 528u, 1056u, kUnlimited})
-          for (const bool ahead : {false, true})
-            for (const bool staged : {false, true}) {
-              const std::uint32_t groups = (shape.rows + subgroups * rows - 1) / (subgroups * rows);
-              if (staged || (most != 264 && groups <= most / 2) || (ahead && groups <= most && shape.columns <= 2048)) continue;
-              if ((staged && (most == kUnlimited || shape.columns > 8192) && groups > 1056)) continue;
-              const DeviceMatrix weights = matrix(shape.type, shape.rows, shape.columns);
-              const auto bytes = static_cast<double>(weights.matrix_bytes());
-              FOVEA_TRY(time(fmt::format("{} {} x {}: {} subgroups, {} rows, {} groups{}{}", name(shape.type), shape.rows, shape.columns,
-                                         subgroups, rows, std::min(groups, most), ahead ? ", ahead" : "", staged ? ", staged" : ""),
-                             chain_of(bytes), bytes, 0, [&](KernelRecorder& kernels, std::uint32_t turn) {
-                               return kernels.dispatch(
-                                   shader_for(ShaderId::matvec_dot_Q8_0, shape.type, DType::Q8_0),
-                                   {subgroups * kernels.subgroup(), shape.columns, rows, 1u, staged ? 1u : 0u, 0u, ahead ? 1u : 0u},
-                                   shader::MatvecDotPush{.weights = at_turn(weights, turn).address, .x = input_.address(),
-                                                         .y = output_.address(), .rows = shape.rows, .row_bytes = weights.row_bytes},
-                                   std::min(groups, most));
-                             }));
-            }
+          for (const bool ahead : {false, true}) {
+            const std::uint32_t groups = (shape.rows + subgroups * rows - 1) / (subgroups * rows);
+            if ((most != 264 && groups <= most / 2) || (ahead && groups <= most && shape.columns <= 2048)) continue;
+            const DeviceMatrix weights = matrix(shape.type, shape.rows, shape.columns);
+            const auto bytes = static_cast<double>(weights.matrix_bytes());
+            FOVEA_TRY(time(fmt::format("{} {} x {}: {} subgroups, {} rows, {} groups{}", name(shape.type), shape.rows, shape.columns,
+                                       subgroups, rows, std::min(groups, most), ahead ? ", ahead" : ""),
+                           chain_of(bytes), bytes, 0, [&](KernelRecorder& kernels, std::uint32_t turn) {
+                             return kernels.dispatch(
+                                 shader_for(ShaderId::matvec_dot_Q8_0, shape.type, DType::Q8_0),
+                                 {subgroups * kernels.subgroup(), shape.columns, rows, 1u, 0u, 0u, ahead ? 1u : 0u},
+                                 shader::MatvecDotPush{.weights = at_turn(weights, turn).address, .x = input_.address(),
+                                                       .y = output_.address(), .rows = shape.rows, .row_bytes = weights.row_bytes},
+                                 std::min(groups, most));
+                           }));
+          }
   return {};
 }
 
@@ -85,7 +83,7 @@ Result<void> Bench::expert_shapes(std::uint32_t experts, std::uint32_t slots, st
     for (const std::uint32_t rows : {1u, 2u})
       for (const bool ahead : {false, true})
         for (const std::uint32_t staged : {0u, 1u}) {
-          constexpr std::uint32_t mode = 3;
+          constexpr auto mode = static_cast<std::uint32_t>(ExpertMode::routed);
           const std::uint32_t turns = 32 / (subgroups * rows);
           if (turns == 0 || subgroups * device_->facts().subgroup > device_->facts().max_workgroup_invocations) continue;
           FOVEA_TRY(time(fmt::format("gate+up {}: {} subgroups, {} rows, {} turns{}{}", what, subgroups, rows, turns, ahead ? ", ahead" : "",
