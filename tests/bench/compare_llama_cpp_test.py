@@ -14,6 +14,8 @@ DATA = HERE / "data"
 sys.path.insert(0, str(HERE))
 
 import compare_llama_cpp as bench  # noqa: E402
+import comparison_table  # noqa: E402
+import programs  # noqa: E402
 
 LAVAPIPE = "llvmpipe (LLVM 15.0.6, 256 bits)"
 # In the form of the recorded line, as a GPU with cooperative matrices fills it in.
@@ -40,58 +42,58 @@ def record_of(measurements, device="a GPU"):
 
 class Reading(unittest.TestCase):
     def test_our_speeds(self):
-        speeds = bench.our_speeds(recorded("fovea_bench.jsonl"))
+        speeds = programs.our_speeds(recorded("fovea_bench.jsonl"))
         self.assertEqual(list(speeds), ["pp32", "tg8"])
         self.assertAlmostEqual(speeds["pp32"]["value"], 175.974, 3)
         self.assertEqual(speeds["tg8"]["device"], LAVAPIPE)
 
     def test_our_speeds_at_a_depth(self):
         line = json.loads(recorded("fovea_bench.jsonl").splitlines()[1])
-        self.assertEqual(list(bench.our_speeds(json.dumps({**line, "depth": 32768}))), ["tg8@d32768"])
+        self.assertEqual(list(programs.our_speeds(json.dumps({**line, "depth": 32768}))), ["tg8@d32768"])
 
     def test_peer_speeds_are_medians_of_the_samples(self):
         text = recorded("llama_bench.json")
-        speeds = bench.peer_speeds(text)
+        speeds = programs.peer_speeds(text)
         self.assertEqual(list(speeds), ["pp32", "tg8"])
         self.assertAlmostEqual(speeds["pp32"]["value"], (7.50191 + 7.81267) / 2)
         self.assertEqual(speeds["tg8"]["backends"], "Vulkan")
         deep = text.replace('"n_depth": 0', '"n_depth": 64')
-        self.assertEqual(list(bench.peer_speeds(deep)), ["pp32@d64", "tg8@d64"])
+        self.assertEqual(list(programs.peer_speeds(deep)), ["pp32@d64", "tg8@d64"])
 
     def test_an_array_cut_short_keeps_what_is_complete(self):
         text = recorded("llama_bench.json")
-        self.assertEqual(list(bench.peer_speeds(text[:text.rindex('"avg_ns"')])), ["pp32"])
-        self.assertEqual(bench.peer_speeds(""), {})
-        self.assertEqual(bench.json_objects("no JSON { here"), [])
+        self.assertEqual(list(programs.peer_speeds(text[:text.rindex('"avg_ns"')])), ["pp32"])
+        self.assertEqual(programs.peer_speeds(""), {})
+        self.assertEqual(programs.json_objects("no JSON { here"), [])
 
     def test_peer_device(self):
         start = recorded("llama_bench.stderr")
-        self.assertEqual(bench.peer_device_names(start), [LAVAPIPE])
-        self.assertIn("matrix cores: none", bench.peer_device_lines(start)[0])
-        self.assertEqual(bench.peer_device_names(recorded("llama_completion.stderr")), [LAVAPIPE])
-        self.assertEqual(bench.peer_device_names(GPU_LINE), ["NVIDIA H200"])
+        self.assertEqual(programs.peer_device_names(start), [LAVAPIPE])
+        self.assertIn("matrix cores: none", programs.peer_device_lines(start)[0])
+        self.assertEqual(programs.peer_device_names(recorded("llama_completion.stderr")), [LAVAPIPE])
+        self.assertEqual(programs.peer_device_names(GPU_LINE), ["NVIDIA H200"])
 
     def test_memory_beyond_weights_and_kv(self):
-        ours = bench.our_memory(recorded("fovea_generate.json"))
-        self.assertAlmostEqual(ours["value"], (3136768 + 105216) / bench.MIB)
-        peer = bench.peer_memory(recorded("llama_completion.stderr"))
+        ours = programs.our_memory(recorded("fovea_generate.json"))
+        self.assertAlmostEqual(ours["value"], (3136768 + 105216) / programs.MIB)
+        peer = programs.peer_memory(recorded("llama_completion.stderr"))
         self.assertAlmostEqual(peer["value"], 36.52)
         self.assertEqual(peer["told"]["Vulkan_Host compute"], 4.52)
 
     def test_memory_that_is_not_told_is_no_number(self):
-        self.assertIsNone(bench.our_memory('{"text":"a"}'))
-        self.assertIsNone(bench.our_memory(""))
-        self.assertIsNone(bench.peer_memory("Vulkan_Host compute buffer size = 4.52 MiB"))
+        self.assertIsNone(programs.our_memory('{"text":"a"}'))
+        self.assertIsNone(programs.our_memory(""))
+        self.assertIsNone(programs.peer_memory("Vulkan_Host compute buffer size = 4.52 MiB"))
 
     def test_tests_by_name(self):
-        self.assertEqual(bench.parse_test("tg128@d32768"), ("tg", 128, 32768))
-        self.assertEqual(bench.parse_test("load"), ("load", 0, 0))
+        self.assertEqual(programs.parse_test("tg128@d32768"), ("tg", 128, 32768))
+        self.assertEqual(programs.parse_test("load"), ("load", 0, 0))
         for wrong in ("pp", "tg0", "xx4", "pp4@32", "load@d4", ""):
-            with self.assertRaises(bench.Unusable):
-                bench.parse_test(wrong)
-        groups = bench.bench_groups(map(bench.parse_test, bench.TESTS.split(",")))
+            with self.assertRaises(programs.Unusable):
+                programs.parse_test(wrong)
+        groups = programs.bench_groups(map(programs.parse_test, bench.TESTS.split(",")))
         self.assertEqual(groups, {0: ([512, 4096], [128]), 32768: ([], [128])})
-        self.assertEqual(bench.bench_arguments(32768, [], [128], 1), ["-p", "0", "-n", "128", "-r", "1", "-d", "32768"])
+        self.assertEqual(programs.bench_arguments(32768, [], [128], 1), ["-p", "0", "-n", "128", "-r", "1", "-d", "32768"])
 
 
 class Table(unittest.TestCase):
@@ -99,19 +101,19 @@ class Table(unittest.TestCase):
         record = record_of([measurement("ours", 1, warm_up=True)]
                            + [measurement("ours", value) for value in (200, 260, 250)]
                            + [measurement("peer", value) for value in (100, 90, 125)])
-        row = bench.table(record, "m.gguf").splitlines()[2]
+        row = comparison_table.table(record, "m.gguf").splitlines()[2]
         self.assertEqual(row, "| tg128 | t/s | more | default | 250.0 | 200.0 – 260.0 (3) | 100.0 | 90.00 – 125.0 (3) "
                               "| 2.50 |")
 
     def test_what_one_side_does_not_tell_has_no_ratio(self):
         record = record_of([measurement("ours", 3.0, "memory"), measurement("peer", None, "memory")])
-        row = bench.table(record, "m.gguf").splitlines()[2]
+        row = comparison_table.table(record, "m.gguf").splitlines()[2]
         self.assertTrue(row.endswith("| not recorded | - | - |"), row)
 
     def test_a_row_for_each_variant_and_a_column_for_each_of_the_peers(self):
         record = record_of([measurement("ours", 10), measurement("ours", 20, variant="--activations q8_0"),
                             measurement("peer", 5), measurement("peer", 4, variant="-ctk q8_0")])
-        lines = bench.table(record, "m.gguf").splitlines()
+        lines = comparison_table.table(record, "m.gguf").splitlines()
         self.assertIn("llama.cpp `-ctk q8_0`", lines[0])
         self.assertEqual(len(lines), 4)
         self.assertIn("`--activations q8_0`", lines[3])
@@ -119,14 +121,14 @@ class Table(unittest.TestCase):
         self.assertEqual({line.count("|") for line in lines}, {lines[0].count("|")})
 
     def test_the_report_names_the_peers_device(self):
-        self.assertIn("matrix cores: NV_coopmat2", bench.report(record_of([measurement("ours", 1)])))
+        self.assertIn("matrix cores: NV_coopmat2", comparison_table.report(record_of([measurement("ours", 1)])))
 
     def test_records_of_one_device_become_one_table(self):
         one, two = record_of([measurement("ours", 10)]), record_of([measurement("ours", 20)])
-        self.assertEqual(len(bench.merged([one, two])["measurements"]), 2)
+        self.assertEqual(len(comparison_table.merged([one, two])["measurements"]), 2)
         self.assertEqual(len(one["measurements"]), 1)
-        with self.assertRaises(bench.Unusable):
-            bench.merged([one, record_of([], "another GPU")])
+        with self.assertRaises(programs.Unusable):
+            comparison_table.merged([one, record_of([], "another GPU")])
 
     def test_turns(self):
         self.assertEqual(bench.alternate([("o", [1, 2]), ("p", [3])]), [("o", 1), ("p", 3), ("o", 2)])
