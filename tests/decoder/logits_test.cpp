@@ -35,9 +35,10 @@ class Families : public DecoderTest, public testing::WithParamInterface<ModelSha
 TEST_P(Families, logits_equal_the_reference_in_batches_of_any_size) {
   const std::vector<std::int32_t> prompt = tokens(75, 1);
   const std::vector<float> expected = must(reference_->logits(prompt));
+  const Tolerance& tolerance = GetParam().kv == DType::Q8_0 ? kLogitsOverQ8 : kLogits;
   for (const std::uint32_t batch : {75u, 32u, 7u, 1u}) {
     if (batch > kMostExactOnGpu && !device().facts().cpu) continue;  // in tiles, which round: judged below
-    EXPECT_TRUE(near_enough(all_logits(*decoder_, prompt, batch), expected, kLogits)) << "batches of " << batch;
+    EXPECT_TRUE(near_enough(all_logits(*decoder_, prompt, batch), expected, tolerance)) << "batches of " << batch;
   }
 }
 
