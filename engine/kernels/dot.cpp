@@ -4,16 +4,28 @@
 
 namespace fovea {
 namespace {
-
 constexpr std::uint32_t kSharedElsewhere = 256;  // bytes of shared memory that the kernels use beside the input
 
 // Workgroups of a GPU product at most: eight for each of 132 multiprocessors, half as many where each rounds the same
-// input again.
-constexpr std::uint32_t kMostGroups = 1056;
-std::uint32_t most_groups(const DotInput& x) { return x.rounded ? kMostGroups : kMostGroups / 2; }
+// input again; two where lanes keep their activations, which more workgroups would only read again (on an H200, a query
+// product of 4096 x 4096 in 6.1 us with 264, 6.8 with 512).
+constexpr std::uint32_t kMostGroups = 1056, kMostHoldingGroups = 264;
+std::uint32_t most_groups(const DotInput& x, bool holds) {
+  if (holds) return kMostHoldingGroups;
+  return x.rounded ? kMostGroups : kMostGroups / 2;
+}
+// At most `most` workgroups for `units` of work, and each as many units as the others, the last ones perhaps less.
+std::uint32_t even_groups(std::uint32_t units, std::uint32_t most) {
+  const std::uint32_t each = (units + most - 1) / most;
+  return (units + each - 1) / each;
+}
 constexpr std::uint32_t kBlockRows = 32;  // rows of a workgroup that rounds its output: a block
-constexpr std::uint32_t kRowsOfManyBlocks = 4096;  // about a block for every multiprocessor
+// From so many rows on the experts' down product leaves its output rounded: half a block for every multiprocessor, which
+// costs 2 us on an H200 and saves a step.
+constexpr std::uint32_t kRowsOfManyBlocks = 2048;
 constexpr std::uint32_t kAhead = 1;      // the next weights are asked for before these are multiplied
+constexpr std::uint32_t kMostHeld = 2;   // portions of a row whose activations a lane keeps
+constexpr std::uint32_t kStreamWords = 14;  // of a lane's weights in shared memory (shaders/linear/matvec_dot.comp)
 constexpr std::uint32_t kItemsInFlight = 4;  // portions of the down product whose loads a lane issues together
 
 // A GPU's form: `subgroups` of a workgroup, each with `rows` rows at a time.
@@ -27,9 +39,30 @@ ProductShape gpu_shape(const KernelRecorder& kernels, std::uint32_t subgroups, s
   return shape;
 }
 
+// A workgroup with a block of rows: two for each subgroup, or one, where the subgroups fit.
+ProductShape block_shape(const KernelRecorder& kernels, std::uint32_t rows) {
+  const bool fits = kBlockRows / rows * kernels.subgroup() <= kernels.facts().max_workgroup_invocations;
+  return gpu_shape(kernels, kBlockRows / (fits ? rows : 2), fits ? rows : 2);
+}
+
 ProductShape matvec_shape(const KernelRecorder& kernels, std::uint32_t rows, bool leaves) {
-  if (leaves) return gpu_shape(kernels, kBlockRows / 2, 2);
+  if (leaves) return block_shape(kernels, 2);
   return kernels.folds_steps() ? gpu_shape(kernels, 8, rows < 8192 ? 1 : 2) : kernels.product_shape(rows, 1);
+}
+
+// Portions of a row (shaders/include/dot_blocks.glsl) that a lane has, where these are few enough to keep their
+// activations in registers; else 0.
+std::uint32_t held_portions(const KernelRecorder& kernels, const DeviceMatrix& matrix) {
+  const std::uint32_t width = traits(matrix.type).block_length > 32 ? 64 : 32, turn = width * kernels.subgroup();
+  const std::uint32_t portions = (matrix.columns + turn - 1) / turn;
+  return kernels.folds_steps() && portions <= kMostHeld ? portions : 0;
+}
+
+// Whether weights come through shared memory: of superblocks of 210 bytes, where there is room.
+bool streams(const KernelRecorder& kernels, const ProductShape& shape, const DeviceMatrix& matrix, const DotInput& x) {
+  const std::uint32_t words = shape.local_size * kStreamWords + (x.rounded ? 0 : q8_words(matrix.columns));
+  return shape.subgroup_form && matrix.type == DType::Q6_K &&
+         words * sizeof(std::uint32_t) + 2 * kSharedElsewhere <= kernels.facts().shared_memory_bytes;
 }
 
 // One row per subgroup at a time, in as many turns as make a block.
@@ -38,7 +71,7 @@ ProductShape gate_up_shape(const KernelRecorder& kernels, std::uint32_t rows) {
 }
 
 ProductShape down_shape(const KernelRecorder& kernels, std::uint32_t rows, bool leaves) {
-  if (leaves) return gpu_shape(kernels, kBlockRows / 2, 2);
+  if (leaves) return block_shape(kernels, 1);
   return kernels.folds_steps() ? gpu_shape(kernels, 4, 1) : kernels.product_shape(rows, 1);
 }
 
@@ -77,10 +110,13 @@ Result<void> record_matvec_dot(KernelRecorder& kernels, const MatvecDotArgs& arg
                                    .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,
                                    .accumulate = args.accumulate ? 1u : 0u, .epsilon = args.x.norm.epsilon};
   const std::uint32_t groups = shape.groups(args.weights.rows);
+  // Workgroups of one block of rows end before it would pay to keep the activations.
+  const std::uint32_t held = leaves ? 0 : held_portions(kernels, args.weights);
   return kernels.dispatch(shader_for(ShaderId::matvec_dot_Q8_0, args.weights.type, DType::Q8_0),
                           {shape.local_size, args.weights.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
-                           args.x.rounded ? 0u : 1u, norms(args.x), kAhead, leaves ? 1u : 0u},
-                          push, shape.subgroup_form ? std::min(groups, most_groups(args.x)) : groups);
+                           args.x.rounded ? 0u : 1u, norms(args.x), kAhead, leaves ? 1u : 0u, held,
+                           streams(kernels, shape, args.weights, args.x) ? 1u : 0u, kernels.subgroup()},
+                          push, shape.subgroup_form ? even_groups(groups, most_groups(args.x, held > 0)) : groups);
 }
 
 Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpDotArgs& args) {
@@ -92,16 +128,17 @@ Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batc
                                    .expert_bytes_low = args.gate.matrix_bytes_low(),
                                    .expert_bytes_high = args.gate.matrix_bytes_high(), .y_stride = args.act_stride,
                                    .epsilon = args.x.norm.epsilon};
+  const std::uint32_t held = held_portions(kernels, args.gate);
   std::uint32_t groups = shape.groups(args.gate.rows), turns = 1;
   if (shape.subgroup_form) {
     turns = kBlockRows / (shape.local_size / shape.subgroup * shape.rows);
-    groups = std::min((args.gate.rows + kBlockRows - 1) / kBlockRows, most_groups(args.x));
+    groups = even_groups((args.gate.rows + kBlockRows - 1) / kBlockRows, most_groups(args.x, held > 0));
   }
   return kernels.dispatch(shader_for(ShaderId::gate_up_dot_Q8_0, args.gate.type, DType::Q8_0),
                           {shape.local_size, args.gate.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
                            args.x.rounded ? 0u : 1u, norms(args.x),
                            static_cast<std::uint32_t>(batch.mode), slots, std::max(batch.expert_count, 1u),
-                           batch.normalize ? 1u : 0u, kernels.subgroup(), args.rounded ? 1u : 0u, turns, kAhead},
+                           batch.normalize ? 1u : 0u, kernels.subgroup(), args.rounded ? 1u : 0u, turns, kAhead, held},
                           push, groups, slots);
 }
 

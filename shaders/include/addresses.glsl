@@ -22,4 +22,9 @@ layout(buffer_reference, scalar, buffer_reference_align = 8) buffer Addresses { 
 // Activation rows start at multiples of 16 bytes (engine/decoder/activations pads their strides).
 layout(buffer_reference, scalar, buffer_reference_align = 16) buffer Float4s { vec4 v[]; };
 
+// What another workgroup of this dispatch writes.
+layout(buffer_reference, scalar, buffer_reference_align = 16) coherent buffer OthersVectors { vec4 v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 8) coherent buffer OthersPairs { vec2 v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 4) coherent buffer OthersCounts { uint v[]; };
+
 #endif

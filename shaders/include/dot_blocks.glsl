@@ -179,18 +179,24 @@ void shift_words(uint w[12], uint offset, out uint result[8]) {
   }
 }
 
+// Weights of one block of a portion: low four bits, and words of four blocks' high two bits each, of which the portion's
+// were shifted to bits 0 and 4 of every byte; scales are two signed bytes, d a half.
+float dot_six_bits(uint low[8], uint high[8], uint scales, uint d, uint part, Q8Block x) {
+  int sums[2] = int[2](-32 * x.low, -32 * x.high);
+  [[unroll]] for (uint j = 0; j < 8; j++)
+    sums[j / 4] += dot4(((low[j] >> (4u * part)) & 0x0F0F0F0Fu) | ((part == 0u ? high[j] << 4 : high[j]) & 0xF0F0F0F0u),
+                        x.q[j / 4u][j % 4u]);
+  return unpackHalf2x16(d).x * x.d * float(((int(scales) << 24) >> 24) * sums[0] + ((int(scales) << 16) >> 24) * sums[1]);
+}
+uint high_bits(uint word, uint portion) { return (word >> (2u * (portion & 1u))) & 0x33333333u; }
+
 float dot_part(Portion p, uint64_t row, uint portion, uint part, Q8Block x) {
-  uint offset = uint(superblock(row, portion)) & 15u, bit_shift = 2u * (portion & 1u);
+  uint offset = uint(superblock(row, portion)) & 15u;
   uint low[8], high[8];
   shift_words(p.low, offset, low);
   shift_words(p.high, offset, high);
-  int sums[2] = int[2](-32 * x.low, -32 * x.high);
-  [[unroll]] for (uint j = 0; j < 8; j++)
-    sums[j / 4] += dot4(((low[j] >> (4u * part)) & 0x0F0F0F0Fu) |
-                            ((part == 0u ? high[j] << (4u - bit_shift) : high[j] >> bit_shift) & 0x30303030u),
-                        x.q[j / 4u][j % 4u]);
-  int scales = int(p.scales[part]);
-  return unpackHalf2x16(p.d).x * x.d * float(((scales << 24) >> 24) * sums[0] + ((scales << 16) >> 24) * sums[1]);
+  [[unroll]] for (uint j = 0; j < 8; j++) high[j] = high_bits(high[j], portion);
+  return dot_six_bits(low, high, p.scales[part], p.d, part, x);
 }
 #endif
 

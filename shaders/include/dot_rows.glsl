@@ -29,9 +29,8 @@ float stage(uint64_t x, uint64_t norm, float epsilon) {
       v *= Float4s(norm).v[i];
     }
     Q8Part part = quantize4(v);
-    uint at = i / 8u * kVectors;
-    staged[at + i / 4u % 2u][i % 4u] = part.q;
-    if (i % 8u == 0u) staged[at + 2u].xy = uvec2(floatBitsToUint(part.d), part.sums);
+    staged[i / 4u % 2u * kBlocks + i / 8u][i % 4u] = part.q;
+    if (i % 8u == 0u) staged[2u * kBlocks + i / 8u].xy = uvec2(floatBitsToUint(part.d), part.sums);
   }
   float scale = 1.0;
   if (NORM) {
@@ -48,13 +47,12 @@ float stage(uint64_t x, uint64_t norm, float epsilon) {
 
 float pending_scale(float squares, float epsilon) { return inversesqrt(subgroupAdd(squares) / float(COLUMNS) + epsilon); }
 
-// `activated`, rows from `row` on, to 8 bits; with `norm` times its weights, and with the sum of squares. Every invocation
+// `activated`, rows from `row` on of `rows`, to 8 bits; with `norm` times its weights, and with the sum of squares. Every invocation
 // of the workgroup takes part.
-void leave_rounded(uint64_t words, uint64_t norm, bool normed, uint row) {
+void leave_rounded(uint64_t words, uint rows, uint64_t norm, bool normed, uint row) {
   barrier();
   if (gl_SubgroupID == 0u) {
     uint i = gl_SubgroupInvocationID % 8u;
-    uint64_t block = words + uint64_t(row / 32u * kQ8Words) * 4ul;
     vec4 v = vec4(activated[4u * i], activated[4u * i + 1u], activated[4u * i + 2u], activated[4u * i + 3u]);
     float squares = 0.0;
     if (normed) {
@@ -62,17 +60,16 @@ void leave_rounded(uint64_t words, uint64_t norm, bool normed, uint row) {
       v *= Float4s(norm).v[row / 4u + i];
     }
     Q8Part part = quantize4(v);
-    if (gl_SubgroupInvocationID < 8u) write_part(block, i, part);
-    if (normed && gl_SubgroupInvocationID == 0u) Uints(block).v[kQ8Squares] = floatBitsToUint(squares);
+    if (gl_SubgroupInvocationID < 8u) write_part(words, rows / 32u, row / 4u + i, part);
+    if (normed && gl_SubgroupInvocationID == 0u) Uints(words).v[q8_word(rows / 32u, row / 32u, kQ8Squares)] = floatBitsToUint(squares);
   }
   barrier();
 }
 
 Q8Block block_of(uint64_t x, uint block) {
-  uint at = block * kVectors;
-  if (STAGED) return q8_block(staged[at], staged[at + 1u], staged[at + 2u]);
+  if (STAGED) return q8_block(staged[block], staged[kBlocks + block], staged[2u * kBlocks + block]);
   Uint4s words = Uint4s(x);
-  return q8_block(words.v[at], words.v[at + 1u], words.v[at + 2u]);
+  return q8_block(words.v[block], words.v[kBlocks + block], words.v[2u * kBlocks + block]);
 }
 
 #endif

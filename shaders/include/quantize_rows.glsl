@@ -31,13 +31,17 @@ Q8Part quantize4(vec4 v) {
   return Q8Part(uint(b.x | (b.y << 8) | (b.z << 16) | (b.w << 24)), d, sums);
 }
 
-// Part i of the block at `block`, by each of its eight lanes.
-void write_part(uint64_t block, uint i, Q8Part part) {
-  Uints words = Uints(block);
-  words.v[i] = part.q;
+// Where word `word` of a block lies in a vector of `blocks`.
+uint q8_word(uint blocks, uint block, uint word) { return (word / 4u * blocks + block) * 4u + word % 4u; }
+
+// Activations 4 * vector and the three behind them of `blocks` at `words`, by each of a block's eight lanes.
+void write_part(uint64_t words, uint blocks, uint vector, Q8Part part) {
+  Uints w = Uints(words);
+  uint block = vector / 8u, i = vector % 8u;
+  w.v[q8_word(blocks, block, i)] = part.q;
   if (i != 0u) return;
-  words.v[kQ8Scale] = floatBitsToUint(part.d);
-  words.v[kQ8Sums] = part.sums;
+  w.v[q8_word(blocks, block, kQ8Scale)] = floatBitsToUint(part.d);
+  w.v[q8_word(blocks, block, kQ8Sums)] = part.sums;
 }
 
 #endif

@@ -9,12 +9,10 @@
 
 #include "quantize_rows.glsl"
 
-// What another workgroup of this dispatch writes.
-layout(buffer_reference, scalar, buffer_reference_align = 16) coherent buffer OthersVectors { vec4 v[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 8) coherent buffer OthersPairs { vec2 v[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 4) coherent buffer OthersCounts { uint v[]; };
-
 const uint kVectors = (HEAD_WIDTH + 7) / 8 * 2;  // of a head
+const uint kSumVectors = GROUP * kVectors, kMostParts = LANES * SUBGROUPS / kSumVectors;
+const uint kSumParts = kMostParts < 1 ? 1 : kMostParts < SUBGROUPS ? kMostParts : SUBGROUPS;  // of the splits
+const uint kTogether = 16;                       // whose loads are issued together
 shared float shares[GROUP * SPLITS];             // of the splits in the output
 shared bool is_last;
 
@@ -26,7 +24,7 @@ void write_output(uint g, uint vector, vec4 y) {
   uint first = (gl_WorkGroupID.x * GROUP + g) * HEAD_WIDTH;
   if (ROUNDED) {
     Q8Part part = quantize4(y);
-    write_part(p.y + uint64_t((first / 4u + vector) / 8u * kQ8Words) * 4ul, vector % 8u, part);
+    write_part(p.y, p.query_heads * HEAD_WIDTH / 32u, first / 4u + vector, part);
     return;
   }
   Floats out_row = Floats(p.y + uint64_t(first) * 4ul);
@@ -34,7 +32,7 @@ void write_output(uint g, uint vector, vec4 y) {
     if (HEAD_WIDTH % 8u == 0u || vector * 4u + n < HEAD_WIDTH) out_row.v[vector * 4u + n] = y[n];
 }
 
-// Puts `used` splits together. Subgroups share them: first by heads for the shares, then by splits for the sums.
+// Puts `used` splits together: shares by subgroups of the heads, then sums.
 void combine(uint used) {
   uint lane = gl_SubgroupInvocationID;
   const uint kOwn = (SPLITS + LANES - 1) / LANES;
@@ -54,23 +52,23 @@ void combine(uint used) {
       if (lane + i * LANES < used) shares[g * SPLITS + lane + i * LANES] = part[i].x / weight;
   }
   barrier();
-  const uint kTogether = 8;
-  [[dont_unroll]] for (uint i = lane; i < GROUP * kVectors; i += LANES) {
-    uint g = i / kVectors, vector = i % kVectors;
+  // An invocation takes a vector of a head, or, where there are more invocations than vectors, a part of its splits.
+  [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < kSumParts * kSumVectors; i += gl_WorkGroupSize.x) {
+    uint g = i % kSumVectors / kVectors, vector = i % kVectors;
     vec4 y = vec4(0.0);
-    [[dont_unroll]] for (uint split = gl_SubgroupID; split < used; split += kTogether * SUBGROUPS) {
+    [[dont_unroll]] for (uint split = i / kSumVectors; split < used; split += kTogether * kSumParts) {
       vec4 value[kTogether];
       [[unroll]] for (uint n = 0; n < kTogether; n++)
-        value[n] = OthersVectors(split_row(g, min(split + n * SUBGROUPS, used - 1u))).v[vector];
+        value[n] = OthersVectors(split_row(g, min(split + n * kSumParts, used - 1u))).v[vector];
       [[unroll]] for (uint n = 0; n < kTogether; n++)
-        if (split + n * SUBGROUPS < used) y += shares[g * SPLITS + split + n * SUBGROUPS] * value[n];
+        if (split + n * kSumParts < used) y += shares[g * SPLITS + split + n * kSumParts] * value[n];
     }
-    put_sum(gl_SubgroupID * GROUP * kVectors + i, y);
+    put_sum(i, y);
   }
   barrier();
   [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < GROUP * kVectors; i += gl_WorkGroupSize.x) {
     vec4 y = sum_at(i);
-    [[unroll]] for (uint n = 1; n < SUBGROUPS; n++) y += sum_at(n * GROUP * kVectors + i);
+    [[unroll]] for (uint n = 1; n < kSumParts; n++) y += sum_at(n * kSumVectors + i);
     write_output(i / kVectors, i % kVectors, y);
   }
 }

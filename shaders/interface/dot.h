@@ -2,8 +2,9 @@
 //
 // A block of 32 activations is kQ8Words words: 8 words of signed bytes q, the scale d = max|x| / 127 as float bits,
 // the sums of q over the first and the second 16 as two signed halves of a word, the sum of the squares of what a norm is
-// still to be taken of (only where a product leaves its output for such), and an unused one, so that a block is three
-// 16-byte loads. x is about d q. As ggml's Q8_0, but that the scale stays a float and halves round up; the sums
+// still to be taken of (only where a product leaves its output for such), and an unused one. A block is three pieces of 16
+// bytes, of which a vector has the first of all blocks, then the second, then the third, so that lanes that take a block
+// each read side by side. x is about d q. As ggml's Q8_0, but that the scale stays a float and halves round up; the sums
 // serve weights that are stored with an offset.
 #ifndef FOVEA_DOT_H
 #define FOVEA_DOT_H

@@ -14,6 +14,10 @@ layout(constant_id = 5) const bool NORM = false;
 layout(constant_id = 6) const bool AHEAD = true;  // SUBGROUP: the next weights are asked for before these are multiplied
 layout(constant_id = 7) const bool ROUNDED = false;  // a workgroup has 32 rows at a time, of a multiple of 32
 
+layout(constant_id = 8) const uint HELD = 0;  // SUBGROUP: of a row, in portions of a lane, when it keeps its activations in registers
+layout(constant_id = 9) const bool STREAMED = false;  // SUBGROUP, Q6_K: weights come through shared memory
+layout(constant_id = 10) const uint LANES = 8;        // subgroup size
+
 #include "shaders/include/dot_rows.glsl"
 
 layout(push_constant, scalar) uniform Push { MatvecDotPush p; };
@@ -39,6 +43,22 @@ void multiply_rows() {
   }
 }
 
+// Outputs of the subgroup, `first` on: what they are added to, and their end.
+void write_rows(uint first, float sum[ROWS], float before[ROWS], float scale) {
+  [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] = subgroupAdd(sum[r]);
+  if (subgroupElect())
+    [[unroll]] for (uint r = 0; r < ROWS; r++)
+      if (first + r < p.rows) {
+        float value = sum[r] * scale + before[r];
+        Floats(p.y).v[first + r] = value;
+        if (ROUNDED) activated[gl_SubgroupID * ROWS + r] = value;
+      }
+  if (ROUNDED) leave_rounded(p.next, p.rows, p.next_norm, true, first - gl_SubgroupID * ROWS);
+}
+void read_rows(uint first, out float before[ROWS]) {
+  [[unroll]] for (uint r = 0; r < ROWS; r++) before[r] = p.accumulate == 1u && first + r < p.rows ? Floats(p.y).v[first + r] : 0.0;
+}
+
 void multiply_by_subgroups() {
   uint lane = gl_SubgroupInvocationID, first = (gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID) * ROWS;
   uint stride = gl_NumWorkGroups.x * gl_NumSubgroups * ROWS;
@@ -46,13 +66,10 @@ void multiply_by_subgroups() {
   [[unroll]] for (uint r = 0; r < ROWS; r++) w[r] = load_portion(row_at(first + r), min(lane, kPortions - 1u));
   float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0;
 
-  Floats y = Floats(p.y);
   [[dont_unroll]] for (; first < p.rows; first += stride) {
     float sum[ROWS], before[ROWS], squares = 0.0;
-    [[unroll]] for (uint r = 0; r < ROWS; r++) {
-      sum[r] = 0.0;
-      before[r] = p.accumulate == 1u && first + r < p.rows ? y.v[first + r] : 0.0;
-    }
+    read_rows(first, before);
+    [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] = 0.0;
     [[dont_unroll]] for (uint begin = 0; begin < kPortions; begin += gl_SubgroupSize) {
       bool wraps = begin + gl_SubgroupSize >= kPortions;  // then the next portions are those of further rows
       uint next_first = wraps ? first + stride : first;
@@ -70,20 +87,163 @@ void multiply_by_subgroups() {
         [[unroll]] for (uint r = 0; r < ROWS; r++) next[r] = load_portion(row_at(next_first + r), next_portion);
       [[unroll]] for (uint r = 0; r < ROWS; r++) w[r] = next[r];
     }
-    [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] = subgroupAdd(sum[r]);
     if (NORM_PENDING) scale = pending_scale(squares, p.epsilon);
-    if (subgroupElect())
-      [[unroll]] for (uint r = 0; r < ROWS; r++)
-        if (first + r < p.rows) {
-          float value = sum[r] * scale + before[r];
-          y.v[first + r] = value;
-          if (ROUNDED) activated[gl_SubgroupID * ROWS + r] = value;
-        }
-    if (ROUNDED) leave_rounded(p.next, p.next_norm, true, first - gl_SubgroupID * ROWS);
+    write_rows(first, sum, before, scale);
   }
 }
 
+// This lane's activations, zeros where it has none.
+const uint kHeld = HELD > 0u ? HELD * kParts : 1u;
+void hold(out Q8Block x[kHeld]) {
+  [[unroll]] for (uint turn = 0; turn < HELD; turn++)
+    [[unroll]] for (uint part = 0; part < kParts; part++) {
+      uint portion = turn * LANES + gl_SubgroupInvocationID, at = turn * kParts + part;
+      x[at] = block_of(p.x, block_of_part(min(portion, kPortions - 1u), part));
+      if (portion >= kPortions) {
+        x[at].d = 0.0;
+        x[at].squares = 0.0;
+      }
+    }
+}
+float held_scale(Q8Block x[kHeld], float scale) {
+  if (!NORM_PENDING) return scale;
+  float squares = 0.0;
+  [[unroll]] for (uint i = 0; i < HELD * kParts; i++) squares += x[i].squares;
+  return pending_scale(squares, p.epsilon);
+}
+
+// A lane keeps its activations, and asks for the weights of further rows one by one as it has used up these.
+void multiply_held() {
+  uint lane = gl_SubgroupInvocationID, stride = gl_NumWorkGroups.x * gl_NumSubgroups * ROWS;
+  uint first = (gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID) * ROWS;
+  Portion w[kHeld * ROWS];
+  [[unroll]] for (uint turn = 0; turn < HELD; turn++)
+    [[unroll]] for (uint r = 0; r < ROWS; r++) w[turn * ROWS + r] = load_portion(row_at(first + r), min(turn * LANES + lane, kPortions - 1u));
+  float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0;
+  Q8Block x[kHeld];
+  hold(x);
+  scale = held_scale(x, scale);
+  [[dont_unroll]] for (; first < p.rows; first += stride) {
+    float sum[ROWS], before[ROWS];
+    read_rows(first, before);
+    [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] = 0.0;
+    [[unroll]] for (uint turn = 0; turn < HELD; turn++) {
+      uint portion = min(turn * LANES + lane, kPortions - 1u);
+      [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        [[unroll]] for (uint part = 0; part < kParts; part++)
+          sum[r] += dot_part(w[turn * ROWS + r], row_at(first + r), portion, part, x[turn * kParts + part]);
+        if (first + stride < p.rows) w[turn * ROWS + r] = load_portion(row_at(first + stride + r), portion);
+      }
+    }
+    write_rows(first, sum, before, scale);
+  }
+}
+
+#if FORMAT_Q6_K
+// Weights through shared memory: superblocks of 210 bytes leave a lane's 32 bytes anywhere, so lanes load words side by side,
+// and take theirs from shared memory, where words at any place are quick. A turn is what the lanes of a subgroup have of a row.
+const uint kTurns = (kPortions + LANES - 1u) / LANES, kTurnBytes = LANES / 4u * 210u;
+const uint kRawWords = 14u;  // of a lane: 52.5 bytes, and what misalignment adds
+shared uint stream[STREAMED ? gl_WorkGroupSize.x * kRawWords : 1u];
+struct Raw { uint w[kRawWords]; };
+
+Raw load_raw(uint64_t row, uint turn) {
+  uint64_t from = row + uint64_t(turn * kTurnBytes);
+  uint last = ((uint(from) & 3u) + p.row_bytes - turn * kTurnBytes - 1u) / 4u;  // the row's last word
+  Uints words = Uints(from & ~uint64_t(3));
+  Raw raw;
+  [[unroll]] for (uint j = 0; j < kRawWords; j++) {
+    uint at = j * LANES + gl_SubgroupInvocationID;
+    bool inside = kPortions % LANES == 0u && j + 1u < kRawWords;
+    raw.w[j] = words.v[inside ? at : min(at, last)];
+  }
+  return raw;
+}
+
+// One row's turn: puts its words, asks for those of `next`, and multiplies.
+float multiply_turn(inout Raw raw, uint64_t row, uint turn, bool more, uint64_t next_row, uint next_turn, Q8Block x[kParts]) {
+  uint lane = gl_SubgroupInvocationID, base = gl_SubgroupID * LANES * kRawWords;
+  [[unroll]] for (uint j = 0; j < kRawWords; j++) stream[base + j * LANES + lane] = raw.w[j];
+  subgroupBarrier();
+  if (more) raw = load_raw(next_row, next_turn);
+  // Lanes that have no portion take another one's weights, times zeros.
+  uint own = kPortions % LANES == 0u ? lane : min(lane, kPortions - turn * LANES - 1u), h = (own >> 1) & 1u, l = own & 1u;
+  uint super = (uint(row + uint64_t(turn * kTurnBytes)) & 2u) + (own >> 2) * 210u;
+  uint bits = 8u * (super & 2u);
+  uint low_at = base + ((super + 64u * h + 32u * l) >> 2), high_at = base + ((super + 128u + 32u * h) >> 2);
+  uint scales_from = super + 192u + 8u * h + 2u * l, scales_at = base + (scales_from >> 2), d_at = super + 208u;
+  uint low_words[9], high_words[9], low[8], high[8], scales[2];
+  [[unroll]] for (uint j = 0; j < 9; j++) {
+    low_words[j] = stream[low_at + j];
+    high_words[j] = stream[high_at + j];
+  }
+  [[unroll]] for (uint part = 0; part < 2; part++) scales[part] = stream[scales_at + part] >> (8u * (scales_from & 2u));
+  uint d = stream[base + (d_at >> 2)] >> (8u * (d_at & 2u));
+  subgroupBarrier();
+  [[unroll]] for (uint j = 0; j < 8; j++) {
+    low[j] = uint(((uint64_t(low_words[j + 1]) << 32) | uint64_t(low_words[j])) >> bits);
+    high[j] = high_bits(uint(((uint64_t(high_words[j + 1]) << 32) | uint64_t(high_words[j])) >> bits), own);
+  }
+  float sum = 0.0;
+  [[unroll]] for (uint part = 0; part < 2; part++) sum += dot_six_bits(low, high, scales[part], d, part, x[part]);
+  return sum;
+}
+
+void multiply_streamed() {
+  uint lane = gl_SubgroupInvocationID, rows = gl_NumSubgroups * ROWS, stride = gl_NumWorkGroups.x * rows;
+  uint block = gl_WorkGroupID.x * rows;  // the workgroup's rows
+  Raw raw[ROWS];
+  [[unroll]] for (uint r = 0; r < ROWS; r++) raw[r] = load_raw(row_at(block + gl_SubgroupID * ROWS + r), 0u);
+  float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0;
+  Q8Block held[kHeld];
+  if (HELD > 0u) {
+    hold(held);
+    scale = held_scale(held, scale);
+  }
+  [[dont_unroll]] for (; block < p.rows; block += stride) {
+    uint first = block + gl_SubgroupID * ROWS;
+    bool more = block + stride < p.rows;
+    float sum[ROWS], before[ROWS], squares = 0.0;
+    read_rows(first, before);
+    [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] = 0.0;
+    if (HELD > 0u) {
+      [[unroll]] for (uint turn = 0; turn < HELD; turn++) {
+        bool wraps = turn + 1u == HELD;
+        Q8Block x[kParts];
+        [[unroll]] for (uint part = 0; part < kParts; part++) x[part] = held[turn * kParts + part];
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+          sum[r] += multiply_turn(raw[r], row_at(first + r), turn, !wraps || more, row_at((wraps ? first + stride : first) + r),
+                                  wraps ? 0u : turn + 1u, x);
+      }
+    } else {
+      [[dont_unroll]] for (uint turn = 0; turn < kTurns; turn++) {
+        bool wraps = turn + 1u == kTurns;
+        uint portion = turn * LANES + lane;
+        Q8Block x[kParts];
+        [[unroll]] for (uint part = 0; part < kParts; part++) {
+          x[part] = block_of(p.x, block_of_part(min(portion, kPortions - 1u), part));
+          if (portion >= kPortions) x[part].d = x[part].squares = 0.0;
+          squares += x[part].squares;
+        }
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+          sum[r] += multiply_turn(raw[r], row_at(first + r), turn, !wraps || more, row_at((wraps ? first + stride : first) + r),
+                                  wraps ? 0u : turn + 1u, x);
+      }
+      if (NORM_PENDING) scale = pending_scale(squares, p.epsilon);
+    }
+    write_rows(first, sum, before, scale);
+  }
+}
+#else
+void multiply_streamed() {}
+#endif
+
 void main() {
-  if (SUBGROUP) multiply_by_subgroups();
-  else multiply_rows();
+  if (!SUBGROUP) {
+    multiply_rows();
+    return;
+  }
+  if (STREAMED) multiply_streamed();
+  else if (HELD > 0u) multiply_held();
+  else multiply_by_subgroups();
 }

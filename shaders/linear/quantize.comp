@@ -37,6 +37,6 @@ void main() {
       v *= scale * Float4s(p.norm).v[i];
       if (p.y != 0ul) Float4s(p.y + uint64_t(row * p.x_stride) * 4ul).v[i] = v;
     }
-    write_part(q8 + uint64_t(i / 8u * kQ8Words) * 4ul, i % 8u, quantize4(v));
+    write_part(q8, p.width / 32u, i, quantize4(v));
   }
 }

@@ -86,7 +86,7 @@ void multiply_by_subgroups() {
         Floats(p.y).v[first + r] = value;
         if (ROUNDED) activated[gl_SubgroupID * ROWS + r] = value;
       }
-  if (ROUNDED) leave_rounded(p.next, p.next_norm, true, first - gl_SubgroupID * ROWS);
+  if (ROUNDED) leave_rounded(p.next, p.rows, p.next_norm, true, first - gl_SubgroupID * ROWS);
 }
 
 void main() {

@@ -20,6 +20,8 @@ layout(constant_id = 11) const bool ROUNDED = false;
 layout(constant_id = 12) const uint TURNS = 1;     // SUBGROUP: with ROWS each, a workgroup takes a block of rows
 layout(constant_id = 13) const bool AHEAD = true;  // SUBGROUP: the next weights are asked for before these are multiplied
 
+layout(constant_id = 14) const uint HELD = 0;  // SUBGROUP: of a row, in portions of a lane, when it keeps its activations in registers
+
 #include "shaders/include/dot_rows.glsl"
 #include "shaders/include/expert_units.glsl"
 #include "shaders/include/router_choice.glsl"
@@ -117,7 +119,69 @@ void multiply_by_subgroups(uint64_t expert, uint slot, Floats act) {
       }
     turn++;
     if (!last_turn) continue;
-    if (ROUNDED) leave_rounded(p.act + uint64_t(slot * p.y_stride) * 4ul, 0ul, false, block);
+    if (ROUNDED) leave_rounded(p.act + uint64_t(slot * p.y_stride) * 4ul, p.rows, 0ul, false, block);
+    turn = 0u;
+    block += stride;
+  }
+}
+
+// As in linear/matvec_dot, with the weights of both matrices.
+const uint kHeld = HELD > 0u ? HELD * kParts : 1u;
+void multiply_held(uint64_t expert, uint slot, Floats act) {
+  uint lane = gl_SubgroupInvocationID, own = gl_SubgroupID * ROWS, turn_rows = gl_NumSubgroups * ROWS;
+  uint block = gl_WorkGroupID.x * turn_rows * TURNS, stride = gl_NumWorkGroups.x * turn_rows * TURNS, turn = 0;
+  Portion g[kHeld * ROWS], u[kHeld * ROWS];
+  [[unroll]] for (uint h = 0; h < HELD; h++)
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+      uint64_t row = row_in(expert, block + own + r);
+      uint portion = min(h * LANES + lane, kPortions - 1u);
+      g[h * ROWS + r] = load_portion(p.gate + row, portion);
+      u[h * ROWS + r] = load_portion(p.up + row, portion);
+    }
+  float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0, squares = 0.0;
+  Q8Block x[kHeld];
+  [[unroll]] for (uint h = 0; h < HELD; h++)
+    [[unroll]] for (uint part = 0; part < kParts; part++) {
+      uint portion = h * LANES + lane, at = h * kParts + part;
+      x[at] = block_of(p.x, block_of_part(min(portion, kPortions - 1u), part));
+      if (portion >= kPortions) x[at].d = x[at].squares = 0.0;
+      squares += x[at].squares;
+    }
+  if (NORM_PENDING) scale = pending_scale(squares, p.epsilon);
+
+  [[dont_unroll]] while (block < p.rows) {  // the same for the whole workgroup
+    uint first = block + turn * turn_rows + own;
+    bool last_turn = turn + 1u == TURNS;
+    uint next_first = last_turn ? block + stride + own : first + turn_rows;
+    float gate[ROWS], up[ROWS];
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+      gate[r] = 0.0;
+      up[r] = 0.0;
+    }
+    [[unroll]] for (uint h = 0; h < HELD; h++) {
+      uint portion = min(h * LANES + lane, kPortions - 1u);
+      [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        uint64_t row = row_in(expert, first + r), next_row = row_in(expert, next_first + r);
+        [[unroll]] for (uint part = 0; part < kParts; part++)
+          gate[r] += dot_part(g[h * ROWS + r], p.gate + row, portion, part, x[h * kParts + part]);
+        if (next_first < p.rows) g[h * ROWS + r] = load_portion(p.gate + next_row, portion);
+        [[unroll]] for (uint part = 0; part < kParts; part++)
+          up[r] += dot_part(u[h * ROWS + r], p.up + row, portion, part, x[h * kParts + part]);
+        if (next_first < p.rows) u[h * ROWS + r] = load_portion(p.up + next_row, portion);
+      }
+    }
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+      gate[r] = subgroupAdd(gate[r]) * scale;
+      up[r] = subgroupAdd(up[r]) * scale;
+    }
+    if (subgroupElect())
+      [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        if (ROUNDED) activated[turn * turn_rows + own + r] = swiglu(gate[r], up[r]);
+        else if (first + r < p.rows) act.v[first + r] = swiglu(gate[r], up[r]);
+      }
+    turn++;
+    if (!last_turn) continue;
+    if (ROUNDED) leave_rounded(p.act + uint64_t(slot * p.y_stride) * 4ul, p.rows, 0ul, false, block);
     turn = 0u;
     block += stride;
   }
@@ -138,6 +202,7 @@ void main() {
   }
   uint64_t offset = expert_offset(expert, p.expert_bytes_low, p.expert_bytes_high);
   Floats act = Floats(p.act + uint64_t(slot * p.y_stride) * 4ul);
-  if (SUBGROUP) multiply_by_subgroups(offset, slot, act);
+  if (HELD > 0u) multiply_held(offset, slot, act);
+  else if (SUBGROUP) multiply_by_subgroups(offset, slot, act);
   else multiply_rows(offset, act);
 }

@@ -68,8 +68,8 @@ class Bench {
 
   // product_bench.cpp
   [[nodiscard]] Result<void> matvecs();
-  // Decode products in other shapes than the engine's: subgroups of a workgroup, rows of each, workgroups at most, and whether
-  // the next weights are asked for early.
+  // The products of a decoded token of llama-8b, and the like of smaller models, in other shapes and forms than the engine's:
+  // subgroups of a workgroup, rows of each, workgroups at most, activations held in registers, weights through shared memory.
   [[nodiscard]] Result<void> product_shapes();
   // One token's feed-forward in other shapes.
   [[nodiscard]] Result<void> expert_shapes(std::uint32_t experts, std::uint32_t slots, std::uint32_t hidden, std::uint32_t width, const char* what);

@@ -42,30 +42,67 @@ Result<void> Bench::product_shapes() {
   struct Shape {
     DType type;
     std::uint32_t rows, columns;
+    bool leaves;
+    const char* what;
   };
-  constexpr std::array kShapes{Shape{DType::Q4_K, 4096, 4096}, Shape{DType::Q4_K, 2048, 2048}, Shape{DType::Q4_K, 28672, 4096}, Shape{DType::Q6_K, 151936, 2048},
-                               Shape{DType::Q6_K, 4096, 14336}};
-  constexpr std::uint32_t kUnlimited = 1u << 20;
-  for (const Shape& shape : kShapes)
-    for (const std::uint32_t subgroups : {2u, 4u, 8u, 16u})
+  struct Form {
+    std::uint32_t subgroups, rows;
+    bool held, streamed;
+  };
+  constexpr std::array kShapes{Shape{DType::Q4_K, 4096, 4096, false, "query"}, Shape{DType::Q6_K, 1024, 4096, false, "value"},
+                               Shape{DType::Q4_K, 4096, 4096, true, "attention output"}, Shape{DType::Q4_K, 2048, 4096, true, "attention output of 2048"},
+                               Shape{DType::Q6_K, 4096, 14336, true, "down"},
+                               Shape{DType::Q6_K, 128256, 4096, false, "output"}, Shape{DType::Q6_K, 151936, 2048, false, "output of 2048"}};
+  const std::uint32_t lanes = device_->facts().subgroup;
+  for (const Shape& shape : kShapes) {
+    const DeviceMatrix weights = matrix(shape.type, shape.rows, shape.columns);
+    if (weights.matrix_bytes() > region()) continue;
+    const auto bytes = static_cast<double>(weights.matrix_bytes());
+    const std::uint32_t turns = (shape.columns + 64 * lanes - 1) / (64 * lanes);
+    for (const bool streamed : {false, true})
+      for (const bool held : {false, true})
+        for (const std::uint32_t subgroups : {4u, 8u, 16u, 32u})
+          for (const std::uint32_t rows : {1u, 2u, 4u})
+            for (const std::uint32_t most : {264u, 528u, 1056u}) {
+              const std::uint32_t groups = (shape.rows + subgroups * rows - 1) / (subgroups * rows);
+              constexpr std::uint32_t kSharedWords = 11500, kStreamWords = 14;  // of a lane
+              if (streamed && (shape.type != DType::Q6_K || subgroups * lanes * kStreamWords > kSharedWords)) continue;
+              if ((held && turns > 2) || subgroups * lanes > device_->facts().max_workgroup_invocations) continue;
+              if (shape.leaves ? subgroups * rows != 32 : subgroups > 16 || rows > 2) continue;
+              if (most != 264 && groups <= most / 2) continue;
+              FOVEA_TRY(time(fmt::format("{} {} {} x {}: {}{}, {} subgroups, {} rows, {} groups", shape.what, name(shape.type), shape.rows, shape.columns,
+                                         streamed ? "streamed" : "straight", held ? ", held" : "", subgroups, rows, std::min(groups, most)),
+                             chain_of(bytes), bytes, 0, [&](KernelRecorder& kernels, std::uint32_t turn) {
+                               return kernels.dispatch(
+                                   shader_for(ShaderId::matvec_dot_Q8_0, shape.type, DType::Q8_0),
+                                   {subgroups * lanes, shape.columns, rows, 1u, 0u, shape.leaves ? 0u : 1u, 1u, shape.leaves ? 1u : 0u,
+                                    held ? turns : 0u, streamed ? 1u : 0u, lanes},
+                                   shader::MatvecDotPush{.weights = at_turn(weights, turn).address, .x = input_.address(), .y = output_.address(),
+                                                         .next = scratch_.address(), .next_norm = input_.address() + (1u << 20), .rows = shape.rows,
+                                                         .row_bytes = weights.row_bytes, .accumulate = shape.leaves ? 1u : 0u, .epsilon = 1e-6f},
+                                   std::min(groups, most));
+                             }));
+            }
+  }
+  constexpr std::uint32_t kHidden = 14336, kWidth = 4096;
+  const DeviceMatrix gate = matrix(DType::Q4_K, kHidden, kWidth);
+  const double bytes = 2.0 * static_cast<double>(gate.matrix_bytes());
+  for (const bool held : {false, true})
+    for (const std::uint32_t subgroups : {4u, 8u, 16u, 32u})
       for (const std::uint32_t rows : {1u, 2u})
-        for (const std::uint32_t most : {264u, 528u, 1056u, kUnlimited})
-          for (const bool ahead : {false, true}) {
-            const std::uint32_t groups = (shape.rows + subgroups * rows - 1) / (subgroups * rows);
-            if ((most != 264 && groups <= most / 2) || (ahead && groups <= most && shape.columns <= 2048)) continue;
-            const DeviceMatrix weights = matrix(shape.type, shape.rows, shape.columns);
-            const auto bytes = static_cast<double>(weights.matrix_bytes());
-            FOVEA_TRY(time(fmt::format("{} {} x {}: {} subgroups, {} rows, {} groups{}", name(shape.type), shape.rows, shape.columns,
-                                       subgroups, rows, std::min(groups, most), ahead ? ", ahead" : ""),
-                           chain_of(bytes), bytes, 0, [&](KernelRecorder& kernels, std::uint32_t turn) {
-                             return kernels.dispatch(
-                                 shader_for(ShaderId::matvec_dot_Q8_0, shape.type, DType::Q8_0),
-                                 {subgroups * kernels.subgroup(), shape.columns, rows, 1u, 0u, 0u, ahead ? 1u : 0u},
-                                 shader::MatvecDotPush{.weights = at_turn(weights, turn).address, .x = input_.address(),
-                                                       .y = output_.address(), .rows = shape.rows, .row_bytes = weights.row_bytes},
-                                 std::min(groups, most));
-                           }));
-          }
+        for (const std::uint32_t groups : {128u, 224u, 264u, 448u}) {
+          if (subgroups * rows > 32 || subgroups * lanes > device_->facts().max_workgroup_invocations) continue;
+          FOVEA_TRY(time(fmt::format("gate+up Q4_K: {}, {} subgroups, {} rows, {} groups", held ? "held" : "straight", subgroups, rows, groups),
+                         chain_of(bytes), bytes, 0, [&](KernelRecorder& kernels, std::uint32_t turn) {
+                           return kernels.dispatch(ShaderId::gate_up_dot_Q4_K,
+                                                   {subgroups * lanes, kWidth, rows, 1u, 0u, 1u, 0u, 1u, 1u, 0u, lanes, 1u, 32 / (subgroups * rows), 1u,
+                                                    held ? (kWidth + 64 * lanes - 1) / (64 * lanes) : 0u},
+                                                   shader::GateUpDotPush{.gate = at_turn(gate, 2 * turn).address, .up = at_turn(gate, 2 * turn + 1).address,
+                                                                         .x = input_.address(), .act = output_.address(), .rows = kHidden,
+                                                                         .row_bytes = gate.row_bytes, .y_stride = q8_words(kHidden), .epsilon = 1e-6f},
+                                                   groups);
+                         }));
+        }
   return {};
 }
 
@@ -81,18 +118,16 @@ Result<void> Bench::expert_shapes(std::uint32_t experts, std::uint32_t slots, st
                down_bytes = static_cast<double>(down.matrix_bytes()) * slots;
   for (const std::uint32_t subgroups : {4u, 8u, 16u, 32u})
     for (const std::uint32_t rows : {1u, 2u})
-      for (const bool ahead : {false, true})
-        for (const std::uint32_t staged : {0u, 1u}) {
+        for (const bool held : {false, true}) {
           constexpr auto mode = static_cast<std::uint32_t>(ExpertMode::routed);
           const std::uint32_t turns = 32 / (subgroups * rows);
           if (turns == 0 || subgroups * device_->facts().subgroup > device_->facts().max_workgroup_invocations) continue;
-          FOVEA_TRY(time(fmt::format("gate+up {}: {} subgroups, {} rows, {} turns{}{}", what, subgroups, rows, turns, ahead ? ", ahead" : "",
-                                     staged == 1 ? ", staged" : ""),
+          FOVEA_TRY(time(fmt::format("gate+up {}: {} subgroups, {} rows, {} turns{}", what, subgroups, rows, turns, held ? ", held" : ""),
                          chain_of(gate_bytes), gate_bytes, 0, [&](KernelRecorder& kernels, std::uint32_t turn) {
                            return kernels.dispatch(
                                ShaderId::gate_up_dot_Q4_K,
-                               {subgroups * kernels.subgroup(), width, rows, 1u, staged, 1u, mode, slots, experts, 1u, kernels.subgroup(), 1u,
-                                turns, ahead ? 1u : 0u},
+                               {subgroups * kernels.subgroup(), width, rows, 1u, 0u, 1u, mode, slots, experts, 1u, kernels.subgroup(), 1u,
+                                turns, 1u, held ? (width + 64 * kernels.subgroup() - 1) / (64 * kernels.subgroup()) : 0u},
                                shader::GateUpDotPush{.gate = at_turn(gate, 2 * turn).address, .up = at_turn(gate, 2 * turn + 1).address,
                                                      .x = input_.address(), .act = output_.address(), .experts = scratch_.address(),
                                                      .norm = input_.address(), .logits = scratch_.address() + 8192,
@@ -129,6 +164,7 @@ Result<void> Bench::experts() {
   FOVEA_TRY(set_state(0, 1));
   if (!device_->facts().integer_dot) return {};
   if (options_.only.size() == 1) FOVEA_TRY(expert_shapes(64, 8, 1024, 2048, "olmoe"));
+  if (options_.only.size() == 1) FOVEA_TRY(expert_shapes(128, 8, 768, 2048, "qwen3"));
   for (const Shape& shape : kShapes) {
     const DeviceMatrix gate = matrix(DType::Q4_K, shape.hidden, shape.width, shape.slots),
                        down = matrix(DType::Q6_K, shape.width, shape.hidden, shape.slots);
