@@ -52,6 +52,22 @@ std::uint32_t rope_attention_subgroups(const gpu::DeviceFacts& facts, const Atte
   return subgroups;
 }
 
+constexpr std::uint32_t kLeastGroup = 4, kMostGroup = 16;  // query heads of a KV head that are worth a fragment of 16, and fill it
+// Workgroups of a tiled attention, two for each multiprocessor of a large GPU, and their subgroups: at 32,768 keys of
+// qwen3-30b-a3b and llama-8b 32.6 and 43.8 us on an H200, where half as many of eight subgroups take 32.6 and 52.2.
+constexpr std::uint32_t kTiledGroups = 256, kTiledSubgroups = 4;
+
+// Shared memory of shaders/attention/rope_attention_tile.comp: its tile, what its fragments need, the splits' shares.
+std::uint32_t rope_tile_bytes(const AttentionShape& shape, const RopeAttentionTile& tile, std::uint32_t splits) {
+  constexpr std::uint32_t kStep = 16;  // keys of a subgroup
+  const std::uint32_t group = shape.query_heads / shape.kv_heads, pitch = shape.head_width / 8 + 1;
+  const std::uint32_t steps = tile.subgroups * kStep * pitch, queries = group * shape.head_width / 4;
+  const bool plain = tile.matrix == AttentionMatrix::plain;
+  const std::uint32_t before = plain ? std::max(steps, queries) : queries, fragments = plain ? 16 * (kStep * 2 + 4) : 1024;
+  const std::uint32_t left = tile.subgroups * group * (shape.head_width / 4 + 2);
+  return 16 * std::max({steps, before + 16 * pitch, left}) + tile.subgroups * fragments + 4 * splits * group + 64;
+}
+
 struct Combination {
   std::uint64_t values = 0, partial = 0, y = 0;
   std::uint32_t splits = 0;
@@ -138,6 +154,16 @@ bool takes_rope_attention(const KernelRecorder& kernels, const AttentionShape& s
          rope_attention_subgroups(kernels.facts(), shape, rope_attention_heads(shape, true), kMostSplits) > 0;
 }
 
+bool runs_rope_attention_tile(const KernelRecorder& kernels, const RopeAttentionTile& tile, const AttentionShape& shape,
+                              std::uint32_t splits) {
+  const gpu::DeviceFacts& facts = kernels.facts();
+  return tile.subgroups > 0 && tile.matrix != AttentionMatrix::khr && kernels.folds_steps() &&
+         runs_attention_matrix(kernels, tile.matrix) && facts.subgroup >= 8 && facts.subgroup <= 64 && shape.kv == DType::F16 &&
+         shape.head_width % 16 == 0 && shape.query_heads / shape.kv_heads <= kMostGroup &&
+         tile.subgroups <= facts.max_workgroup_subgroups && tile.subgroups * facts.subgroup <= facts.max_workgroup_invocations &&
+         rope_tile_bytes(shape, tile, splits) <= facts.shared_memory_bytes;
+}
+
 Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args) {
   const RopeStoreArgs& rope = args.rope;
   const AttentionShape& shape = rope.shape;
@@ -155,6 +181,15 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
                                        .layer_offset = shape.layer_offset, .query_heads = shape.query_heads,
                                        .kv_heads = shape.kv_heads, .epsilon = rope.epsilon,
                                        .scale = score_scale(shape.head_width), .table_stride = shape.table_stride};
+  const std::uint32_t group = shape.query_heads / shape.kv_heads;
+  const std::uint32_t tiled_splits = args.tile ? splits : std::clamp(kTiledGroups / shape.kv_heads, 1u, splits);
+  const bool suits = args.deep && group >= kLeastGroup;
+  const RopeAttentionTile tile = args.tile.value_or(RopeAttentionTile{AttentionMatrix::nv2, suits ? kTiledSubgroups : 0});
+  if (args.tile ? tile.subgroups > 0 : runs_rope_attention_tile(kernels, tile, shape, tiled_splits))
+    return kernels.dispatch(tile.matrix == AttentionMatrix::nv2 ? ShaderId::rope_attention_tile_NV2 : ShaderId::rope_attention_tile_PLAIN,
+                            {lanes * tile.subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, group, lanes,
+                             tile.subgroups, tiled_splits, least, args.rounded ? 1u : 0u},
+                            push, shape.kv_heads, tiled_splits);
   return kernels.dispatch(id,
                           {lanes * subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, heads, lanes,
                            subgroups, splits, least, shape.query_heads / shape.kv_heads / heads, args.rounded ? 1u : 0u, early ? 1u : 0u},

@@ -8,6 +8,7 @@
 #include "shaders/interface/attention.h"
 
 namespace fovea {
+enum class AttentionMatrix : std::uint8_t;  // engine/kernels/attention_tile.hpp
 
 // Shape of a layer's attention and where its operands are.
 struct AttentionShape {
@@ -50,6 +51,16 @@ struct AttentionArgs {
 // Positions from which on it pays that the queries of a KV head share a workgroup.
 inline constexpr std::uint32_t kDeepAttention = 2048;
 
+// Attention of one token over a cache of f16 with the queries of a KV head as rows of matrices, on matrix cores
+// (GL_NV_cooperative_matrix2) or, for tests, without.
+struct RopeAttentionTile {
+  AttentionMatrix matrix{};
+  std::uint32_t subgroups = 0;  // of a workgroup; 0: not as matrices
+};
+// Whether the device runs it in the recorder's form, for heads of this shape and so many splits.
+[[nodiscard]] bool runs_rope_attention_tile(const KernelRecorder& kernels, const RopeAttentionTile& tile, const AttentionShape& shape,
+                                            std::uint32_t splits);
+
 // Norm, rotation, KV write and attention of one token in one step, for a recorder that folds steps.
 struct RopeAttentionArgs {
   RopeStoreArgs rope;         // its `query`: where rotated queries are left for the trace, or 0
@@ -63,6 +74,7 @@ struct RopeAttentionArgs {
   std::uint32_t heads = 0;        // query heads of a workgroup, a divisor of those of a KV head; 0: what suits
   std::uint32_t least_pages = 0;  // of a split; 0: what suits
   std::optional<bool> early;      // values are asked for before the scores are there; none: what suits
+  std::optional<RopeAttentionTile> tile;  // none: what suits
 };
 [[nodiscard]] Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args);
 // Whether this device has the shared memory for it; else the steps stay apart.

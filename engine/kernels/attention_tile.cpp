@@ -24,7 +24,9 @@ constexpr std::array kTiles{
 constexpr std::uint32_t kMostInFloat = 8;
 constexpr std::uint32_t kGroupsWanted = 96;  // workgroups that leave no large GPU half idle
 
-bool runs_on(const KernelRecorder& kernels, Matrix matrix) {
+}  // namespace
+
+bool runs_attention_matrix(const KernelRecorder& kernels, Matrix matrix) {
   const gpu::DeviceFacts& facts = kernels.facts();
   const bool cores = kernels.matrix_cores() && facts.subgroup >= 16;
   switch (matrix) {
@@ -34,8 +36,6 @@ bool runs_on(const KernelRecorder& kernels, Matrix matrix) {
   }
   return false;
 }
-
-}  // namespace
 
 std::uint32_t AttentionTile::shared_bytes(std::uint32_t head_width) const {
   const std::uint32_t row = head_width * 2 + 16, keys_and_values = 2 * block_keys * row;
@@ -49,7 +49,7 @@ std::uint32_t AttentionTile::shared_bytes(std::uint32_t head_width) const {
 
 bool runs_attention_tile(const KernelRecorder& kernels, const AttentionTile& tile, const AttentionShape& shape) {
   const gpu::DeviceFacts& facts = kernels.facts();
-  return !kernels.cpu_form() && runs_on(kernels, tile.matrix) && facts.subgroup >= 8 && facts.subgroup <= 64 &&
+  return !kernels.cpu_form() && runs_attention_matrix(kernels, tile.matrix) && facts.subgroup >= 8 && facts.subgroup <= 64 &&
          shape.head_width % 16 == 0 && shape.query_heads / shape.kv_heads % tile.heads == 0 &&
          tile.subgroups % tile.heads == 0 && tile.block_keys % shader::kPageKeys == 0 &&
          tile.shared_bytes(shape.head_width) <= facts.shared_memory_bytes &&

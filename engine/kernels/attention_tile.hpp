@@ -29,6 +29,8 @@ struct AttentionTile {
 [[nodiscard]] bool runs_attention_tile(const KernelRecorder& kernels, const AttentionTile& tile, const AttentionShape& shape);
 // The same tile over as many heads at once as the shape allows, so that few tokens fill it.
 [[nodiscard]] AttentionTile with_heads(AttentionTile tile, const AttentionShape& shape);
+// Whether the device has the matrices in the recorder's form.
+[[nodiscard]] bool runs_attention_matrix(const KernelRecorder& kernels, AttentionMatrix matrix);
 // The tiles of choice that the device runs in the recorder's form: the fastest kind of fragments first, of a kind the
 // largest. None: the shape, or the form for CPU drivers, takes attention_prefill.
 [[nodiscard]] std::vector<AttentionTile> attention_tiles(const KernelRecorder& kernels, const AttentionShape& shape);

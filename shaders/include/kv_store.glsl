@@ -69,10 +69,15 @@ void write_kept(KvSlot slot, bool key, bool value) {
 
 // By one subgroup each.
 void keep_key(KvSlot slot, RopeHead head, uint64_t turns) {
-  for (uint i = gl_SubgroupInvocationID; i < HEAD_WIDTH / 2u; i += gl_SubgroupSize) {
-    RopePair pair = rope_pair(head, i, slot.position, turns);
-    keep(slot, false, pair.at.x, pair.x.x);
-    keep(slot, false, pair.at.y, pair.x.y);
+  const uint kPairs = HEAD_WIDTH / 2u, kTogether = 2u;  // whose loads are issued together
+  [[dont_unroll]] for (uint i = gl_SubgroupInvocationID; i < kPairs; i += kTogether * gl_SubgroupSize) {
+    RopePair pairs[kTogether];
+    [[unroll]] for (uint n = 0; n < kTogether; n++) pairs[n] = rope_pair(head, min(i + n * gl_SubgroupSize, kPairs - 1u), slot.position, turns);
+    [[unroll]] for (uint n = 0; n < kTogether; n++) {
+      if (i + n * gl_SubgroupSize >= kPairs) break;
+      keep(slot, false, pairs[n].at.x, pairs[n].x.x);
+      keep(slot, false, pairs[n].at.y, pairs[n].x.y);
+    }
   }
 }
 void keep_value(KvSlot slot, uint64_t raw) {

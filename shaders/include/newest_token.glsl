@@ -8,14 +8,19 @@
 void prepare_query(uint g, uint position, bool publish) {
   uint head = gl_WorkGroupID.x * GROUP + g;
   RopeHead query = rope_head(p.qkv, head, p.query_heads, p.query_norm, p.epsilon);
-  [[dont_unroll]] for (uint i = gl_SubgroupInvocationID; i < HEAD_WIDTH / 2u; i += LANES) {
-    RopePair pair = rope_pair(query, i, position, p.turns);
-    put_query(g, pair.at.x, pair.x.x);
-    put_query(g, pair.at.y, pair.x.y);
-    if (publish) {
-      Floats target = Floats(p.query + uint64_t(head * HEAD_WIDTH) * 4ul);
-      target.v[pair.at.x] = pair.x.x;
-      target.v[pair.at.y] = pair.x.y;
+  const uint kPairs = HEAD_WIDTH / 2u, kTogether = 2u;  // whose loads are issued together
+  [[dont_unroll]] for (uint i = gl_SubgroupInvocationID; i < kPairs; i += kTogether * LANES) {
+    RopePair pairs[kTogether];
+    [[unroll]] for (uint n = 0; n < kTogether; n++) pairs[n] = rope_pair(query, min(i + n * LANES, kPairs - 1u), position, p.turns);
+    [[unroll]] for (uint n = 0; n < kTogether; n++) {
+      if (i + n * LANES >= kPairs) break;
+      put_query(g, pairs[n].at.x, pairs[n].x.x);
+      put_query(g, pairs[n].at.y, pairs[n].x.y);
+      if (publish) {
+        Floats target = Floats(p.query + uint64_t(head * HEAD_WIDTH) * 4ul);
+        target.v[pairs[n].at.x] = pairs[n].x.x;
+        target.v[pairs[n].at.y] = pairs[n].x.y;
+      }
     }
   }
 }

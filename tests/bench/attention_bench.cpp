@@ -16,7 +16,7 @@ Result<void> Bench::attention() {
     std::uint32_t query_heads, kv_heads, width;
     const char* what;
   };
-  constexpr std::array kShapes{Shape{32, 4, 128, "qwen3-30b-a3b"}, Shape{16, 16, 128, "olmoe-1b-7b"}};
+  constexpr std::array kShapes{Shape{32, 4, 128, "qwen3-30b-a3b"}, Shape{16, 16, 128, "olmoe-1b-7b"}, Shape{32, 8, 128, "llama-8b"}};
   for (const std::uint32_t depth : {128u, 512u, 8192u, 32768u})
     for (const Shape& shape : kShapes) {
       const std::uint64_t page = std::uint64_t{2} * shape.kv_heads * shader::kPageKeys * shape.width * 2;
@@ -32,6 +32,7 @@ Result<void> Bench::attention() {
       struct Form {
         std::uint32_t heads, least_pages, splits;
         bool early;
+        RopeAttentionTile tile{};
       };
       std::vector<Form> forms{{}};  // the engine's own first
       for (const std::uint32_t heads : {1u, 2u, 4u, 8u})
@@ -39,10 +40,22 @@ Result<void> Bench::attention() {
           for (const std::uint32_t splits : depth < kDeepAttention ? std::vector{suitable} : std::vector{32u, 48u, 64u, 96u, 128u})
             for (const bool early : {false, true})
               if (heads <= group && splits * shape.kv_heads <= 1024) forms.push_back({heads, least_pages, splits, early});
+      FOVEA_ASSIGN(gpu::CommandRecorder recorder, device_->record());
+      const KernelRecorder asked(*device_, recorder);
+      for (const std::uint32_t subgroups : {4u, 8u})
+        for (const std::uint32_t splits : {16u, 32u, 48u, 64u})
+          for (const std::uint32_t least_pages : depth < kDeepAttention ? std::vector{2u, 4u} : std::vector{4u})
+            if (const RopeAttentionTile tile{AttentionMatrix::nv2, subgroups}; runs_rope_attention_tile(
+                    asked, tile, {.query_heads = shape.query_heads, .kv_heads = shape.kv_heads, .head_width = shape.width}, splits))
+              forms.push_back({group, least_pages, splits, true, tile});
       for (const Form& form : forms) {
         const bool suits = form.heads == 0;
         FOVEA_TRY(time(fmt::format("decode attention f16, {}, depth {}{}", shape.what, depth,
-                                   suits ? "" : fmt::format(", {} heads, {} pages, {} splits{}", form.heads, form.least_pages, form.splits,
+                                   suits ? ""
+                                   : form.tile.subgroups > 0
+                                       ? fmt::format(", as matrices, {} subgroups, {} pages, {} splits", form.tile.subgroups,
+                                                     form.least_pages, form.splits)
+                                       : fmt::format(", {} heads, {} pages, {} splits{}", form.heads, form.least_pages, form.splits,
                                                             form.early ? ", early" : "")),
                        4 * layers, static_cast<double>(depth) / shader::kPageKeys * static_cast<double>(page), 0,
                        [&](KernelRecorder& kernels, std::uint32_t turn) {
@@ -64,7 +77,8 @@ Result<void> Bench::attention() {
                                          .deep = depth >= kDeepAttention,
                                          .heads = form.heads,
                                          .least_pages = form.least_pages,
-                                         .early = suits ? std::nullopt : std::optional(form.early)});
+                                         .early = suits ? std::nullopt : std::optional(form.early),
+                                         .tile = suits ? std::nullopt : std::optional(form.tile)});
                          return record_attention_decode(kernels, {.shape = attention, .query = input_.address(),
                                                                   .y = output_.address(), .y_stride = width,
                                                                   .values = values, .partial = partial});

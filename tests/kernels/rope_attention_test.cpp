@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/decoder/device_weights.hpp"
-#include "engine/kernels/attention.hpp"
+#include "engine/kernels/attention_tile.hpp"
 #include "engine/kernels/dot.hpp"
 #include "tests/kernels/paged_cache.hpp"
 #include "tests/support/kernel_test.hpp"
@@ -17,6 +17,8 @@ namespace fovea::test {
 namespace {
 
 constexpr Tolerance kAttention{.relative_l2 = 5e-6, .scaled_max = 1e-5};
+// Queries and weights are rounded to halves, each off by 2^-11 of itself at most.
+constexpr Tolerance kAsMatrices{.relative_l2 = 2e-3, .scaled_max = 4e-3};
 
 struct Case {
   const char* name;
@@ -54,10 +56,11 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
   }
 
   void check(std::uint32_t position, std::uint32_t splits, std::uint32_t heads = 0, std::uint32_t least_pages = 0,
-             std::optional<bool> early = std::nullopt) {
+             std::optional<bool> early = std::nullopt, std::optional<RopeAttentionTile> tile = std::nullopt) {
     SCOPED_TRACE("position " + std::to_string(position) + ", splits " + std::to_string(splits));
     const Case c = GetParam();
     const std::uint32_t row = c.query_heads * c.head_width, group = c.query_heads / c.kv_heads;
+    const Tolerance& tolerance = tile ? kAsMatrices : kAttention;
     PagedCache cache = filled(position), twin_cache = filled(position);
     set_state(position, 1);
     const std::uint64_t pages = place(cache.table()), twin_pages = place(twin_cache.table());
@@ -80,9 +83,11 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
                                                  .splits = splits,
                                                  .heads = heads,
                                                  .least_pages = least_pages,
-                                                 .early = early});
+                                                 .early = early,
+                                                 .tile = tile});
         },
-        {&query, &y, &values, &partial, &arrived, &cache.memory()}, ProductForm::gpu);
+        {&query, &y, &values, &partial, &arrived, &cache.memory()},
+        tile && tile->matrix == AttentionMatrix::plain ? ProductForm::gpu_without_matrix_cores : ProductForm::gpu);
     EXPECT_TRUE(std::ranges::all_of(arrived.values<std::uint32_t>(), [](std::uint32_t count) { return count == 0; }));
 
     const std::uint32_t twin_splits = attention_splits(device().facts(), c.kv_heads);
@@ -106,7 +111,7 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
 
     EXPECT_TRUE(query.contents() == twin_query.contents()) << "queries of the trace";
     EXPECT_TRUE(cache.memory().contents() == twin_cache.memory().contents()) << "keys and values in the cache";
-    EXPECT_TRUE(near_enough(y.values<float>(), twin_y.values<float>(), kAttention));
+    EXPECT_TRUE(near_enough(y.values<float>(), twin_y.values<float>(), tolerance));
 
     // The newest key and value are those of the cache, rounded as they are.
     for (std::uint32_t head = 0; head < c.kv_heads; ++head)
@@ -120,7 +125,7 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
     for (std::uint32_t h = 0; h < c.query_heads; ++h)
       cache.attend(std::span(queries).subspan(h * c.head_width, c.head_width), h, group, position + 1,
                    std::span(expected).subspan(h * c.head_width, c.head_width));
-    EXPECT_TRUE(near_enough(y.values<float>(), expected, kAttention));
+    EXPECT_TRUE(near_enough(y.values<float>(), expected, tolerance));
   }
 
   // To the bit what a step of its own makes of the output.
@@ -189,6 +194,13 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
     EXPECT_TRUE(outputs[0] == outputs[1]);
   }
 
+  bool runs(const RopeAttentionTile& tile, ProductForm form) {
+    const Case c = GetParam();
+    auto recorder = device().record();
+    return recorder.has_value() && runs_rope_attention_tile(KernelRecorder(device(), *recorder, form), tile,
+                                    {.query_heads = c.query_heads, .kv_heads = c.kv_heads, .head_width = c.head_width, .kv = c.kv}, 4);
+  }
+
  private:
   [[nodiscard]] PagedCache filled(std::uint32_t position) const {
     const Case c = GetParam();
@@ -228,6 +240,24 @@ TEST_P(RopeAttention, takes_all_query_heads_of_a_kv_head_in_one_workgroup_or_one
   const std::uint32_t group = GetParam().query_heads / GetParam().kv_heads;
   for (const std::uint32_t heads : {1u, group})
     for (const bool early : {false, true}) check(400, 4, heads, early ? 1 : 4, early);
+}
+
+// Splits of one page and of several, subgroups without keys, a last step of one key.
+TEST_P(RopeAttention, as_matrices_nearly_equals_its_twin_and_the_reference) {
+  const Case c = GetParam();
+  std::size_t ran = 0;
+  for (const AttentionMatrix matrix : {AttentionMatrix::nv2, AttentionMatrix::plain}) {
+    const RopeAttentionTile tile{matrix, 4};
+    if (!runs(tile, matrix == AttentionMatrix::plain ? ProductForm::gpu_without_matrix_cores : ProductForm::gpu)) continue;
+    SCOPED_TRACE(matrix == AttentionMatrix::plain ? "in registers" : "on matrix cores");
+    ++ran;
+    for (const std::uint32_t position : {0u, 333u}) check(position, 4, 0, 1, std::nullopt, tile);
+    check(640, 3, 0, 4, std::nullopt, tile);
+  }
+  if (c.kv != DType::F16 || c.head_width % 16 != 0) {
+    EXPECT_EQ(ran, 0u);
+    GTEST_SKIP() << "not as matrices";
+  }
 }
 
 TEST_P(RopeAttention, leaves_its_output_in_8_bits_when_told_to) {
