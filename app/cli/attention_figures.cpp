@@ -35,6 +35,27 @@ Json phase_json(const AttentionWork& work, const ModelSummary& model) {
 
 }  // namespace
 
+void add_recall(Json& attention, MeasuredRows rows, const ModelSummary& model) {
+  const auto known = [](bool is, double value) { return is ? Json(value) : Json(nullptr); };
+  const auto spread = [&](bool is, const Spread& of) { return Json{{"mean", known(is, of.mean)}, {"p5", known(is, of.p5)}}; };
+  const auto figures_json = [&](const RecallFigures& figures, const char* recall) {
+    const bool sparse = figures.sparse > 0, measured = figures.measured > 0;
+    return Json{{recall, spread(sparse, figures.recall)},
+                {"oracle_recall", spread(sparse, figures.oracle)},
+                {"entropy", known(measured, figures.entropy)},
+                {"kept_entropy", known(measured, figures.kept_entropy)},
+                {"flat", {{"share", known(sparse, sparse ? static_cast<double>(figures.flat) / figures.sparse : 0)},
+                          {"recall", known(figures.flat > 0, figures.flat_recall)}}}};
+  };
+  attention["measured_rows"] = rows.size();
+  attention.update(figures_json(recall_figures(rows, model.query_heads, 0, model.layers), "mass_recall"));
+  attention["layers"] = nullptr;
+  if (rows.empty()) return;
+  attention["layers"] = Json::array();
+  for (std::uint32_t layer = 0; layer < model.layers; ++layer)
+    attention["layers"].push_back(figures_json(recall_figures(rows, model.query_heads, layer, layer + 1), "recall"));
+}
+
 double flops_ratio(const AttentionWork& work, const ModelSummary& model) {
   return attention_flops_ratio(work, model.kv_heads, model.attention ? model.attention->scorer : PageScorer::automatic);
 }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/api/model_summary.hpp"
+#include "engine/api/page_trace.hpp"
 
 namespace fovea::cli {
 
@@ -11,5 +12,9 @@ namespace fovea::cli {
 [[nodiscard]] double flops_ratio(const AttentionWork& work, const ModelSummary& model);
 // {policy,density,flops_ratio}, and of sparse attention {prefill,decode}: {density,flops_ratio,layers:[...]} beside them.
 [[nodiscard]] nlohmann::ordered_json attention_json(const ModelSummary& model, const AttentionFacts& facts);
+
+// To the above, from measured rows: {measured_rows,mass_recall:{mean,p5},oracle_recall:{mean,p5},entropy,kept_entropy,
+// flat:{share,recall},layers:[{recall:{mean,p5},...the same}]}; null where nothing was measured, or nothing left out.
+void add_recall(nlohmann::ordered_json& attention, MeasuredRows rows, const ModelSummary& model);
 
 }  // namespace fovea::cli

@@ -31,6 +31,7 @@ struct GenerateOptions {
   std::string system;
   std::vector<std::string> record;  // "LAYER,HEAD" or "all"
   bool no_routing = false;
+  std::uint32_t measure = 0;
   bool profile = false;
 };
 
@@ -46,6 +47,7 @@ std::optional<HeadId> parse_head(std::string_view text) {
 Result<TracePlan> trace_plan(const GenerateOptions& options, const ModelSummary& model) {
   TracePlan plan;
   plan.routing = !options.no_routing;
+  plan.measure_every = options.measure;
   for (const std::string& written : options.record) {
     const auto id = parse_head(written);
     if (!id) {
@@ -94,6 +96,7 @@ Json attention_json(const RunResult& run, const ModelSummary& model) {
   for (const HeadTrace& head : run.trace->heads)
     for (const auto& chunk : head.chunks) rows += chunk->rows;
   attention["recorded"] = {{"heads", run.trace->heads.size()}, {"rows", rows}};
+  add_recall(attention, run.trace->pages ? MeasuredRows(run.trace->pages->rows) : MeasuredRows{}, model);
   return attention;
 }
 
@@ -238,6 +241,9 @@ void add_generate(CLI::App& program, Commands& commands) {
         return std::string(text == "all" || parse_head(text) ? "" : "write LAYER,HEAD in numbers, or all");
       });
   parser->add_flag("--no-routing", options->no_routing, "Do not record which experts were chosen");
+  parser->add_option("--measure", options->measure, "Measure in every Nth row how much of dense attention its pages hold")
+      ->type_name("N")
+      ->check(whole_number(1, std::numeric_limits<std::uint32_t>::max()));
   parser->add_flag("--profile", options->profile, "Tell GPU time per kernel; the timestamps slow the run");
   commands.push_back({parser, [options](Process& process) { return run_generate(*options, process); }});
 }

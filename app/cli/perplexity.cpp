@@ -38,6 +38,7 @@ struct PerplexityOptions {
   std::uint32_t last = 0;     // 0: the second half
   std::optional<std::size_t> first_bytes;
   std::string against;
+  std::uint32_t measure = 256;  // 0: no row
 };
 
 // What was scored.
@@ -47,6 +48,7 @@ struct Evaluation {
   std::size_t text_tokens = 0;
   double seconds = 0;
   AttentionFacts attention;  // of all windows
+  std::vector<std::shared_ptr<const MeasuredRow>> measured;  // likewise
   NllScore standard;         // of the policy that it is held against
   Divergence divergence;
 };
@@ -89,8 +91,8 @@ class StandardRun {
   std::jthread thread_;  // last, so that it begins when the others are there and ends before they go
 };
 
-Result<void> score_window(Engine& engine, Engine* standard, std::span<const TokenId> tokens, std::uint32_t first, Evaluation& done,
-                          std::stop_token stop) {
+Result<void> score_window(Engine& engine, Engine* standard, std::span<const TokenId> tokens, std::uint32_t first, std::uint32_t measure,
+                          Evaluation& done, std::stop_token stop) {
   std::vector<TokenId> window(tokens.begin(), tokens.end());
   const Tokenizer& tokenizer = engine.tokenizer();
   if (tokenizer.adds_bos() && tokenizer.bos() >= 0) window.front() = tokenizer.bos();
@@ -110,7 +112,7 @@ Result<void> score_window(Engine& engine, Engine* standard, std::span<const Toke
         done.standard.add(*row, target);
         done.divergence.add(*row, logits);
       },
-      stop));
+      stop, measure));
   if (other) FOVEA_TRY(other->finish());
   if (delivered != window.size() - first)
     return fail(ErrorCode::cancelled, "perplexity", "it was stopped before the text was scored", "run it again");
@@ -130,8 +132,10 @@ Result<Evaluation> evaluate(Engine& engine, Engine* standard, const PerplexityOp
   done.text_tokens = tokens.size();
   const auto start = std::chrono::steady_clock::now();
   const std::uint32_t first = first_scored_position(window, options.last);
+  const std::uint32_t measure = engine.summary().attention ? options.measure : 0;  // dense attention loses nothing
   for (std::size_t i = 0; i < windows; ++i) {
-    FOVEA_TRY(score_window(engine, standard, tokens.subspan(i * window, window), first, done, stop));
+    FOVEA_TRY(score_window(engine, standard, tokens.subspan(i * window, window), first, measure, done, stop));
+    if (const auto pages = engine.page_trace()) done.measured.insert(done.measured.end(), pages->rows.begin(), pages->rows.end());
     FOVEA_ASSIGN(const AttentionFacts facts, engine.attention_facts());
     done.attention.prefill += facts.prefill;
     done.attention.decode += facts.decode;
@@ -176,7 +180,7 @@ Json to_json(const Evaluation& done, const Engine& engine, const std::string& ag
   attention["kv"] = name(engine.summary().kv);
   attention["kv_bytes"] = kv;
   attention["kv_bytes_f16"] = kv_bytes_as_f16(engine.summary(), kv);
-  attention["mass_recall"] = {{"mean", nullptr}, {"p5", nullptr}};
+  add_recall(attention, done.measured, engine.summary());
   value["attention"] = std::move(attention);
   value["moe"] = moe_json(engine.summary());
   value["activations"] = name(ActivationType::f32);  // windows are batches, and those take floats under any policy
@@ -235,6 +239,9 @@ void add_perplexity(CLI::App& program, Commands& commands) {
   parser->add_option("--bytes", options->first_bytes, "Use only the first N bytes of the text")
       ->type_name("N")
       ->check(whole_number(1, kLongestText));
+  parser->add_option("--measure", options->measure, "Sparse attention: measure recall in every Nth row (default: 256; 0: in none)")
+      ->type_name("N")
+      ->check(whole_number(0, std::numeric_limits<std::uint32_t>::max()));
   parser->add_option("--against", options->against, "Compare with another attention policy")
       ->type_name("SPEC")
       ->check([](const std::string& text) { return spec_problem("attention", text); });

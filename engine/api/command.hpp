@@ -44,6 +44,12 @@ struct TimeKernels {
   bool on = false;
 };
 
-using Command = std::variant<LoadModel, Generate, Cancel, TimeKernels>;
+// Attention of the model's runs from now on; its weights stay where they are. Answered as a load is: ModelLoaded, or LoadFailed
+// with the model kept.
+struct ChooseAttention {
+  std::optional<SparseAttention> attention;  // nullopt: dense
+};
+
+using Command = std::variant<LoadModel, Generate, Cancel, TimeKernels, ChooseAttention>;
 
 }  // namespace fovea

@@ -50,6 +50,15 @@ double attention_density(const AttentionWork& work, std::uint32_t kv_heads) {
   return pairs.dense > 0 ? pairs.kept / pairs.dense : 1;
 }
 
+double whole_share(const AttentionWork& work) {
+  double choices = 0, whole = 0;
+  for (const PageChoices& layer : work.layers) {
+    choices += static_cast<double>(layer.choices);
+    whole += static_cast<double>(layer.whole);
+  }
+  return choices > 0 ? whole / choices : 0;
+}
+
 double attention_flops_ratio(const AttentionWork& work, std::uint32_t kv_heads, PageScorer scorer) {
   const Pairs pairs = pairs_of(work, kv_heads);
   if (pairs.dense <= 0) return 1;

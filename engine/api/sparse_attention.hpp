@@ -65,6 +65,8 @@ struct AttentionFacts {
 
 // Attended (query, key) pairs over causal ones, all `layers` of `kv_heads` counted; 1 where nothing was computed.
 [[nodiscard]] double attention_density(const AttentionWork& work, std::uint32_t kv_heads);
+// Share of the choices that had to read everything, since it was little; 0 where none was made.
+[[nodiscard]] double whole_share(const AttentionWork& work);
 // Multiplications of attention, choosing included, over those of dense attention.
 [[nodiscard]] double attention_flops_ratio(const AttentionWork& work, std::uint32_t kv_heads, PageScorer scorer);
 

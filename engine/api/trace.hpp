@@ -13,6 +13,7 @@
 
 #include "engine/api/kernel_times.hpp"
 #include "engine/api/model_summary.hpp"
+#include "engine/api/page_trace.hpp"
 
 namespace fovea {
 
@@ -26,6 +27,9 @@ struct TracePlan {
   std::vector<HeadId> heads;         // exact attention rows of these
   bool all_heads = false;            // of every layer and head, while the rows fit attention_budget_bytes
   bool routing = true;               // experts and their weights, every layer and token (mixtures only)
+  // Sparse attention: the pages that every choice read, and of every Nth row how dense attention spreads over pages (all
+  // layers and heads); of fewer rows where they would take too much memory. 0: neither.
+  std::uint32_t measure_every = 0;
   std::uint64_t attention_budget_bytes = 512ull << 20;  // of recorded rows on the host; older rows stay, new ones are not recorded beyond it
   [[nodiscard]] bool records_attention() const { return all_heads || !heads.empty(); }
 };
@@ -104,6 +108,7 @@ struct TraceSnapshot {
   std::uint32_t prompt_tokens = 0;
   std::vector<HeadTrace> heads;  // only subscribed heads appear
   RoutingTrace routing;
+  std::shared_ptr<const PageTrace> pages;  // null: not recorded
   std::vector<MemorySample> memory;
   std::vector<StepTiming> steps;
   std::shared_ptr<const KernelTimes> prefill_kernels, decode_kernels;  // null = no step of the phase was timed

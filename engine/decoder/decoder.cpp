@@ -72,6 +72,19 @@ Result<void> Decoder::create_buffers() {
   return {};
 }
 
+Result<void> Decoder::choose_attention(const std::optional<SparseAttention>& sparse) {
+  std::optional<PageSelection> made;
+  if (sparse) {
+    FOVEA_ASSIGN(made, PageSelection::create(device_, config_, options_.context, options_.batch, *sparse));
+  }
+  plans_.clear();  // they read the old selection
+  page_capture_.reset();
+  trace_.measure_every = 0;
+  selection_ = std::move(made);
+  options_.sparse = sparse;
+  return {};
+}
+
 Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const SamplingOptions& sampling, const DecoderTrace& trace) {
   if (prompt.empty()) return fail(ErrorCode::usage, "the prompt", "it has no tokens", "write at least one word");
   if (prompt.size() > options_.context)
@@ -95,8 +108,15 @@ Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const Sampling
   FOVEA_TRY(device_.upload(parameters_, 0, std::as_bytes(std::span(&parameters, 1))));
 
   const bool same_rows = trace.heads == trace_.heads && trace.row_positions == trace_.row_positions;
+  const bool same_pages = trace.measure_every == trace_.measure_every;
   trace_ = trace;
   if (!same_rows) FOVEA_TRY(prepare_rows());
+  if (same_pages) return {};
+  std::erase_if(plans_, [](const auto& entry) { return entry.first.pages; });
+  page_capture_.reset();
+  if (trace_.measure_every == 0) return {};
+  FOVEA_ASSIGN(page_capture_, PageCapture::create(device_, config_, selection_ ? &*selection_ : nullptr, options_.context, options_.batch,
+                                                  kStepsInFlight, trace_.measure_every));
   return {};
 }
 
@@ -156,9 +176,14 @@ std::uint32_t Decoder::bucket(std::uint32_t tokens, StepKind kind) const {
   return batch_limit(kind);
 }
 
-CaptureLayout Decoder::capture_layout(const Readback& readback) const {
-  CaptureLayout layout{.rows = readback.rows.address(), .row_stride = row_stride_, .tokens_capacity = readback.rows_capacity};
+CaptureLayout Decoder::capture_layout(const PlanKey& key) const {
+  CaptureLayout layout{.pages = key.pages ? &*page_capture_ : nullptr, .pages_slot = key.slot};
   layout.layers.resize(config_.layers);
+  if (!key.rows) return layout;
+  const Readback& to = readback(key.decode, key.slot);
+  layout.rows = to.rows.address();
+  layout.row_stride = row_stride_;
+  layout.tokens_capacity = to.rows_capacity;
   for (std::uint32_t i = 0; i < row_order_.size(); ++i) {
     CaptureLayout::Layer& layer = layout.layers[row_order_[i].layer];
     if (layer.slots++ == 0) {
@@ -189,8 +214,9 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
                          .selection = selection_ ? &*selection_ : nullptr};
   const Head head = key.kind == StepKind::fill ? Head::none : key.kind == StepKind::draw ? Head::last_logits : Head::all_logits;
   if (key.decode) decode_activations_ = pass.decode_activations(kernels);
-  const CaptureLayout layout = key.rows ? capture_layout(target) : CaptureLayout{};
-  FOVEA_TRY(pass.record(kernels, key.tokens, head, key.rows ? &layout : nullptr));
+  const bool captures = key.rows || key.pages;
+  const CaptureLayout layout = captures ? capture_layout(key) : CaptureLayout{};
+  FOVEA_TRY(pass.record(kernels, key.tokens, head, captures ? &layout : nullptr));
 
   if (key.kind == StepKind::draw) {
     recorder.tag("sample");
@@ -204,10 +230,11 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
     recorder.copy(activations_.buffer(), activations_.offset_of(activations_.experts), target.experts, 0, bytes);
     recorder.copy(activations_.buffer(), activations_.offset_of(activations_.expert_weights), target.expert_weights, 0, bytes);
   }
+  if (key.pages) page_capture_->record_facts(recorder, key.decode, key.slot);
   if (key.kind == StepKind::logits)
     recorder.copy(all_logits_, 0, logits_readback_, 0, std::uint64_t{key.tokens} * config_.vocabulary * sizeof(float));
   FOVEA_ASSIGN(gpu::CommandPlan recorded, recorder.finish());
-  if (key.decode && !key.routing && !key.rows) decode_steps_ = recorded.steps();
+  if (key.decode && !key.routing && !captures) decode_steps_ = recorded.steps();
   return recorded;
 }
 
@@ -243,6 +270,7 @@ Result<Step> Decoder::submit_decode(std::uint32_t tokens) {
 Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   key.routing = records_routing();
   key.rows = !row_order_.empty();
+  key.pages = page_capture_.has_value();
   key.timed = timing_;
   key.deep = key.decode && position_ >= kDeepAttention;
   FOVEA_TRY(cache_->reserve(position_ + tokens));
@@ -254,6 +282,8 @@ Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   const std::vector<const gpu::CommandPlan*> replays(key.decode ? tokens : 1, recorded);
   FOVEA_ASSIGN(step.ticket, device_.submit(replays));
   (key.decode ? decode_pairs_ : prompt_pairs_) += tokens * (position_ + (tokens + 1) / 2.0);
+  step.prompt_pairs = prompt_pairs_;
+  step.decode_pairs = decode_pairs_;
   position_ += tokens;
   if (key.kind == StepKind::draw) drawn_ += replays.size();
   return step;
@@ -279,6 +309,11 @@ Result<StepRecord> Decoder::finish(const Step& step) {
     record.row_stride = row_stride_;
     record.rows = view<std::uint16_t>(from.rows, row_order_.size() * std::size_t{from.rows_capacity} * row_stride_);
   }
+  if (page_capture_) {
+    record.pages = page_capture_->views(step.decode, step.slot, step.plan_tokens);
+    record.pages.facts.prefill.causal_pairs = step.prompt_pairs;
+    record.pages.facts.decode.causal_pairs = step.decode_pairs;
+  }
   // Before the plan is replayed: its timestamps are those of the last submission.
   if (step.timed != nullptr) {
     FOVEA_ASSIGN(record.kernels, step.timed->times());
@@ -299,12 +334,12 @@ Result<AttentionFacts> Decoder::attention_facts() const {
 }
 
 Result<void> Decoder::warm_up() {
-  const bool routing = records_routing(), rows = !row_order_.empty();
+  const bool routing = records_routing(), rows = !row_order_.empty(), pages = page_capture_.has_value();
   for (const bool deep : {false, true})
     for (std::uint32_t slot = 0; slot < kStepsInFlight; ++slot)
       if (!deep || options_.context > kDeepAttention)
-        FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows, .deep = deep}));
-  FOVEA_TRY(plan({.decode = false, .slot = 0, .tokens = bucket(2, StepKind::draw), .kind = StepKind::draw, .routing = routing, .rows = rows}));
+        FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages, .deep = deep}));
+  FOVEA_TRY(plan({.decode = false, .slot = 0, .tokens = bucket(2, StepKind::draw), .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages}));
   if (!device_.facts().cpu || options_.context < 3) return {};
   // A CPU driver generates code at a pipeline's first dispatch, not when the pipeline is made: take every kernel once.
   const std::array<std::int32_t, 2> tokens{0, 0};

@@ -22,6 +22,7 @@
 #include "engine/decoder/device_weights.hpp"
 #include "engine/decoder/forward_pass.hpp"
 #include "engine/decoder/kv_cache.hpp"
+#include "engine/decoder/page_capture.hpp"
 #include "engine/decoder/page_selection.hpp"
 #include "engine/gpu/device.hpp"
 #include "engine/kernels/kernel_recorder.hpp"
@@ -52,6 +53,7 @@ struct DecoderTrace {
   bool routing = false;            // experts and weights of every layer and token (mixtures)
   std::vector<HeadId> heads;       // exact attention rows
   std::uint32_t row_positions = 0; // rows longer than this are not recorded
+  std::uint32_t measure_every = 0; // pages that choices read, and what dense attention puts on them in every Nth row; 0: neither
 };
 
 // What a batch is for.
@@ -69,6 +71,7 @@ struct Step {
   std::uint32_t slot = 0;
   std::uint32_t first_position = 0, tokens = 0, plan_tokens = 0;
   std::uint64_t ticket = 0, draw_index = 0;
+  double prompt_pairs = 0, decode_pairs = 0;  // (token, key) pairs submitted with it and before
   const gpu::CommandPlan* timed = nullptr;  // its plan where that has timestamps
 };
 inline constexpr std::uint32_t kStepsInFlight = 2;
@@ -85,6 +88,7 @@ struct StepRecord {
   // Attention row of recorded head i, token t: halves from (i * rows_capacity + t) * row_stride; empty when not recorded.
   std::span<const std::uint16_t> rows;
   std::uint32_t rows_capacity = 0, row_stride = 0;
+  PageViews pages;
   std::span<const float> logits;  // (tokens, vocabulary) for StepKind::logits
   std::vector<gpu::TagTime> kernels;  // device time per tag; empty when the step was not timed
 };
@@ -94,6 +98,9 @@ class Decoder {
   [[nodiscard]] static Result<std::unique_ptr<Decoder>> create(gpu::Device& device, const ModelConfig& config, DeviceWeights weights,
                                                                const DecoderOptions& options);
 
+  // From the next begin() on, these layers read all pages or those that the rule chooses; as if created with it. Nothing may be
+  // in flight. An error leaves everything as it was.
+  [[nodiscard]] Result<void> choose_attention(const std::optional<SparseAttention>& sparse);
   // Starts a sequence: empties the cache, sets sampling and seed, takes the prompt's ids. Nothing may be in flight.
   // `sampling.seed` must be resolved (not negative).
   [[nodiscard]] Result<void> begin(std::span<const std::int32_t> prompt, const SamplingOptions& sampling, const DecoderTrace& trace);
@@ -115,6 +122,7 @@ class Decoder {
   [[nodiscard]] std::uint32_t position() const { return position_; }  // of the next token to be submitted
   [[nodiscard]] const ModelConfig& config() const { return config_; }
   [[nodiscard]] std::uint32_t context() const { return options_.context; }
+  [[nodiscard]] const std::optional<SparseAttention>& sparse_attention() const { return options_.sparse; }
   // What decoding takes once warm_up() was called: f32 also where q8_0 was chosen and no product can take it, since the
   // weights are not in blocks or the device has no packed integer dot product.
   [[nodiscard]] ActivationType activation_type() const { return decode_activations_; }
@@ -135,7 +143,7 @@ class Decoder {
     bool decode = false;
     std::uint32_t slot = 0, tokens = 1;
     StepKind kind = StepKind::draw;
-    bool routing = false, rows = false, timed = false;
+    bool routing = false, rows = false, pages = false, timed = false;
     bool deep = false;  // decoding: attention over many keys
     auto operator<=>(const PlanKey&) const = default;
   };
@@ -151,14 +159,14 @@ class Decoder {
   [[nodiscard]] Result<void> create_buffers();
   [[nodiscard]] Result<Step> submit(PlanKey key, std::uint32_t tokens);
   [[nodiscard]] bool records_routing() const { return trace_.routing && config_.mixture(); }
-  [[nodiscard]] bool records_tokens() const { return records_routing() || !row_order_.empty() || timing_; }
+  [[nodiscard]] bool records_tokens() const { return records_routing() || !row_order_.empty() || page_capture_ || timing_; }
   [[nodiscard]] Result<void> prepare_rows();
   [[nodiscard]] Result<void> prepare_logits();
   [[nodiscard]] Result<const gpu::CommandPlan*> plan(const PlanKey& key);
   [[nodiscard]] Result<gpu::CommandPlan> record(const PlanKey& key);
   [[nodiscard]] std::uint32_t bucket(std::uint32_t tokens, StepKind kind) const;
-  [[nodiscard]] CaptureLayout capture_layout(const Readback& readback) const;
-  [[nodiscard]] Readback& readback(bool decode, std::uint32_t slot) { return decode ? decode_readback_[slot] : prompt_readback_; }
+  [[nodiscard]] CaptureLayout capture_layout(const PlanKey& key) const;
+  [[nodiscard]] const Readback& readback(bool decode, std::uint32_t slot) const { return decode ? decode_readback_[slot] : prompt_readback_; }
   [[nodiscard]] Result<void> write_state(std::uint32_t tokens);
 
   gpu::Device& device_;
@@ -173,6 +181,7 @@ class Decoder {
   std::uint32_t logit_rows_ = 0;
   std::array<Readback, kStepsInFlight> decode_readback_;
   Readback prompt_readback_;
+  std::optional<PageCapture> page_capture_;  // where pages are recorded
   std::map<PlanKey, gpu::CommandPlan> plans_;
   ActivationType decode_activations_ = ActivationType::f32;
   std::uint32_t decode_steps_ = 0;

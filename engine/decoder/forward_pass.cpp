@@ -136,6 +136,7 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   kernels.plan().barrier();
 
   const bool captured = capture != nullptr && capture->layers[layer].slots > 0;
+  const bool measured = capture != nullptr && capture->pages != nullptr;
   const RopeStoreArgs rope{.shape = shape, .qkv = a.qkv, .query = a.query, .query_norm = w.query_norm,
                            .key_norm = w.key_norm, .turns = weights.turns, .qkv_stride = a.strides.qkv,
                            .rope_width = config.rope_width, .halves = config.rope_layout == RopeLayout::halves,
@@ -153,11 +154,11 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     RopeAttentionArgs attention{.rope = rope, .y = rounds ? a.attended_words : a.attended, .rounded = rounds, .values = a.split_values, .partial = a.split_partial,
                                 .arrived = a.split_arrived, .splits = attention_splits(kernels.facts(), config.kv_heads),
                                 .deep = deep};
-    if (!captured) attention.rope.query = 0;
+    if (!captured && !measured) attention.rope.query = 0;
     if (sparse) attention.rope.shape = selection->chosen(shape);
     FOVEA_TRY(record_rope_attention(kernels, attention));
-    // Attention rows read its queries and the newest key.
-    if (captured) kernels.plan().barrier();
+    // What is captured reads its queries and the newest key.
+    if (captured || measured) kernels.plan().barrier();
   } else {
     kernels.plan().tag("rope+kv");
     FOVEA_TRY(record_rope_store(kernels, rope));
@@ -185,6 +186,7 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
                                               .rows = capture->rows + rows.first_slot * slot_bytes, .slots = rows.slots,
                                               .row_stride = capture->row_stride, .tokens_capacity = capture->tokens_capacity}));
   }
+  if (measured) FOVEA_TRY(capture->pages->record_layer(kernels, shape, layer, a.query, capture->pages_slot));
   kernels.plan().barrier();
 
   if (uses_dot(kernels, tokens, w.attention_output)) {

@@ -8,6 +8,7 @@
 #include "engine/decoder/activations.hpp"
 #include "engine/decoder/device_weights.hpp"
 #include "engine/decoder/kv_cache.hpp"
+#include "engine/decoder/page_capture.hpp"
 #include "engine/decoder/page_selection.hpp"
 #include "engine/kernels/dot.hpp"
 #include "engine/kernels/experts.hpp"
@@ -22,7 +23,8 @@ enum class Head {
   all_logits,  // logits of every token of the batch
 };
 
-// Which attention rows the capture plan recomputes: the heads of each layer, consecutive in the row buffer.
+// What the capture plan records: attention rows, the heads of each layer consecutive in the row buffer, and what sparse
+// attention read.
 struct CaptureLayout {
   struct Layer {
     std::uint64_t heads = 0;   // address of uint (slots): query heads
@@ -31,6 +33,8 @@ struct CaptureLayout {
   std::vector<Layer> layers;   // one per model layer; slots 0 = nothing recorded there
   std::uint64_t rows = 0;      // half (slots, tokens_capacity, row_stride)
   std::uint32_t row_stride = 0, tokens_capacity = 0;
+  const PageCapture* pages = nullptr;  // null: pages are not recorded
+  std::uint32_t pages_slot = 0;
 };
 
 struct ForwardPass {

@@ -87,6 +87,10 @@ std::uint64_t PageSelection::facts_at(std::uint32_t tokens, std::uint32_t layer)
 Result<AttentionFacts> PageSelection::facts() const {
   std::vector<std::uint32_t> words(facts_.bytes() / sizeof(std::uint32_t));
   FOVEA_TRY(device_->download(facts_, 0, std::as_writable_bytes(std::span(words))));
+  return facts_of(words);
+}
+
+AttentionFacts PageSelection::facts_of(std::span<const std::uint32_t> words) const {
   AttentionFacts facts;
   std::size_t at = 0;
   for (AttentionWork* work : {&facts.prefill, &facts.decode})

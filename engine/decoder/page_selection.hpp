@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "engine/api/sparse_attention.hpp"
 #include "engine/base/result.hpp"
@@ -35,13 +36,17 @@ class PageSelection {
   // The shape with which attention reads them.
   [[nodiscard]] AttentionShape chosen(const AttentionShape& shape) const { return over_chosen_pages(shape, buffers(shape.tokens), pages_); }
 
-  // Sums since the last reset; nothing may be in flight.
+  // Where choices of a plan with room for `tokens` are kept.
+  [[nodiscard]] const PageChoiceBuffers& buffers(std::uint32_t tokens) const { return tokens == 1 ? of_token_ : of_prompt_; }
+  // Sums since the last reset: on the device, and what a copy of it says.
+  [[nodiscard]] const gpu::Buffer& facts_buffer() const { return facts_; }
+  [[nodiscard]] AttentionFacts facts_of(std::span<const std::uint32_t> words) const;
+  // Likewise; nothing may be in flight.
   [[nodiscard]] Result<AttentionFacts> facts() const;
   [[nodiscard]] Result<void> reset_facts() const;
 
  private:
   PageSelection(gpu::Device& device, const ModelConfig& config, const SparseAttention& rule) : device_(&device), sparse_(rule), layers_(config.layers), kv_heads_(config.kv_heads) {}
-  [[nodiscard]] const PageChoiceBuffers& buffers(std::uint32_t tokens) const { return tokens == 1 ? of_token_ : of_prompt_; }
   [[nodiscard]] std::uint64_t bounds_at(std::uint32_t layer) const { return bounds_.address() + (layer - sparse_.dense_layers) * layer_bounds_; }
   [[nodiscard]] std::uint64_t facts_at(std::uint32_t tokens, std::uint32_t layer) const;
   gpu::Device* device_;

@@ -73,7 +73,8 @@ std::uint64_t PageChoiceBuffers::lay_out(std::uint64_t base, std::uint32_t query
   take(tickets, slots * sizeof(std::uint32_t));
   take(list, slots * pages * sizeof(std::uint32_t));
   take(table, slots * pages * sizeof(std::uint64_t));
-  take(keys, slots * sizeof(std::uint32_t));
+  take(keys, 2 * slots * sizeof(std::uint32_t));
+  keys += slots * sizeof(float);  // behind the masses
   return at - base;
 }
 

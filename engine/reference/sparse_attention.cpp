@@ -159,6 +159,16 @@ PageChoice choose_pages(std::span<const float> queries, std::size_t head_width, 
   return choose_pages({&row, 1}, head_width, rows, rows.count, rule);
 }
 
+std::vector<PageShare> page_shares(std::span<const float> weights, std::size_t page) {
+  std::vector<PageShare> shares((weights.size() + page - 1) / page);
+  for (std::size_t key = 0; key < weights.size(); ++key) {
+    const auto p = static_cast<double>(weights[key]);
+    shares[key / page].mass += p;
+    if (p > 0) shares[key / page].log_mass += p * std::log(p);
+  }
+  return shares;
+}
+
 std::vector<std::size_t> most_important_keys(std::span<const float> weights, double keep) {
   const auto importance = [](float weight) {
     const auto p = static_cast<double>(weight);

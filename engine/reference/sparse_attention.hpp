@@ -80,6 +80,12 @@ struct SampledRow {
 // Which of a tile's `rows` queries the choice is made by: `samples` of them, evenly spread, the last one among them.
 [[nodiscard]] std::size_t sampled_row(std::size_t sample, std::size_t samples, std::size_t rows);
 
+// How a row of attention weights spreads over pages: the sum of the weights p of each, and that of p ln p.
+struct PageShare {
+  double mass = 0, log_mass = 0;
+};
+[[nodiscard]] std::vector<PageShare> page_shares(std::span<const float> weights, std::size_t page);
+
 // The keys of a row that the share `keep` (rounded up, one at least) leaves, by the importance p (1 - ln p) of their
 // attention weights p; ascending. The importance grows with p, so within a row these are the largest weights; of equal
 // ones the later key.

@@ -14,6 +14,7 @@
 #include "engine/session/generator.hpp"
 #include "engine/session/model_facts.hpp"
 #include "engine/text/chat_template.hpp"
+#include "engine/trace/page_trace_builder.hpp"
 
 namespace fovea {
 namespace {
@@ -49,6 +50,7 @@ struct Engine::State {
   ChatFormat chat = ChatFormat::none;
   std::unique_ptr<gpu::Device> device;
   std::unique_ptr<Decoder> decoder;  // after the device, so that it goes first
+  std::shared_ptr<const PageTrace> pages;
 };
 
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -108,6 +110,23 @@ MemoryBytes Engine::memory() const {
   return {usage.weights, usage.kv, usage.compute, usage.other};
 }
 
+Result<void> Engine::choose_attention(const std::optional<SparseAttention>& attention) {
+  ModelSummary& summary = state_->summary;
+  if (attention == summary.attention) return {};
+  FOVEA_TRY(state_->decoder->choose_attention(attention));
+  const auto pages = [&](const std::optional<SparseAttention>& policy) {
+    return page_bytes(state_->config, summary.context, policy, state_->device->facts());
+  };
+  const PageSelection::Bytes before = pages(summary.attention), after = pages(attention);
+  summary.estimate.kv += after.bounds - before.bounds;
+  summary.estimate.compute += after.scratch - before.scratch;
+  summary.attention = attention;
+  FOVEA_TRY(state_->decoder->warm_up());
+  summary.token_steps = state_->decoder->decode_steps();
+  summary.measured = memory();
+  return {};
+}
+
 Result<RunResult> Engine::generate(const Generate& request, const RunObserver& observer, std::stop_token stop) {
   std::string prompt = request.prompt;
   if (request.chat) {
@@ -121,13 +140,16 @@ Result<RunResult> Engine::generate(const Generate& request, const RunObserver& o
 }
 
 Result<void> Engine::logits(std::span<const TokenId> tokens, std::uint32_t first_scored,
-                            const std::function<void(std::uint32_t, std::span<const float>)>& sink, std::stop_token stop) {
+                            const std::function<void(std::uint32_t, std::span<const float>)>& sink, std::stop_token stop,
+                            std::uint32_t measure_every) {
   for (const TokenId token : tokens)
     if (token < 0 || static_cast<std::uint32_t>(token) >= state_->config.vocabulary)
       return fail(ErrorCode::usage, fmt::format("the token {}", token),
                   fmt::format("the model knows the ids 0 to {}", state_->config.vocabulary - 1), "use ids of this model's vocabulary");
   Decoder& decoder = *state_->decoder;
-  FOVEA_TRY(decoder.begin(tokens, {.temperature = 0, .seed = 0}, {}));
+  FOVEA_TRY(decoder.begin(tokens, {.temperature = 0, .seed = 0}, {.measure_every = measure_every}));
+  PageTraceBuilder pages({.policy = decoder.sparse_attention(), .layers = state_->config.layers, .query_heads = state_->config.query_heads,
+                          .kv_heads = state_->config.kv_heads});
   while (decoder.position() < tokens.size()) {
     if (stop.stop_requested()) return tl::unexpected(stopped());
     const std::uint32_t at = decoder.position();
@@ -135,12 +157,16 @@ Result<void> Engine::logits(std::span<const TokenId> tokens, std::uint32_t first
     const auto end = scored ? static_cast<std::uint32_t>(tokens.size()) : std::min(first_scored, static_cast<std::uint32_t>(tokens.size()));
     FOVEA_ASSIGN(const Step step, decoder.submit_prompt(end - at, scored ? StepKind::logits : StepKind::fill));
     FOVEA_ASSIGN(const StepRecord record, decoder.finish(step));
+    pages.add(record.pages, record.first_position, record.tokens);
     if (!scored) continue;
     for (std::uint32_t t = 0; t < record.tokens; ++t)
       sink(at + t, record.logits.subspan(std::size_t{t} * state_->config.vocabulary, state_->config.vocabulary));
   }
+  state_->pages = pages.snapshot();
   return {};
 }
+
+std::shared_ptr<const PageTrace> Engine::page_trace() const { return state_->pages; }
 
 Result<AttentionFacts> Engine::attention_facts() const { return state_->decoder->attention_facts(); }
 

@@ -85,15 +85,21 @@ class Engine {
   [[nodiscard]] const Tokenizer& tokenizer() const;
   [[nodiscard]] MemoryBytes memory() const;
 
+  // Attention of the runs from now on; the weights stay where they are. An error leaves the policy as it was.
+  [[nodiscard]] Result<void> choose_attention(const std::optional<SparseAttention>& attention);
+
   // One run from an empty KV cache; cancellation through `stop` is an ordinary end (StopReason::cancelled).
   // Errors: empty or too long prompt, chat without a chat format, lost device.
   [[nodiscard]] Result<RunResult> generate(const Generate& request, const RunObserver& observer = {}, std::stop_token stop = {});
 
   // Logits of every position of `tokens` from an empty cache: sink(position, vocabulary floats), ascending positions;
-  // only positions >= first_scored are delivered (others are computed without the output matrix).
+  // only positions >= first_scored are delivered (others are computed without the output matrix). `measure_every`: as
+  // TracePlan has it; page_trace() tells what was recorded.
   [[nodiscard]] Result<void> logits(std::span<const TokenId> tokens, std::uint32_t first_scored,
                                     const std::function<void(std::uint32_t position, std::span<const float>)>& sink,
-                                    std::stop_token stop = {});
+                                    std::stop_token stop = {}, std::uint32_t measure_every = 0);
+  // Of the last logits(); null: nothing was recorded.
+  [[nodiscard]] std::shared_ptr<const PageTrace> page_trace() const;
 
   // What attention did in the last run, logits() or bench().
   [[nodiscard]] Result<AttentionFacts> attention_facts() const;

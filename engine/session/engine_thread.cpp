@@ -44,6 +44,7 @@ struct EngineThread::State {
   void run(const std::stop_token& stop);
   void load(const LoadModel& command, const std::stop_token& stop);
   void generate(const Generate& command, const std::stop_token& stop);
+  void choose_attention(const ChooseAttention& command);
 };
 
 void EngineThread::State::send(Event event) {
@@ -78,6 +79,7 @@ void EngineThread::State::run(const std::stop_token& stop) {
       if (stop.stop_requested()) return;
     }
     if (const auto* load_model = std::get_if<LoadModel>(&*command)) load(*load_model, stop_current);
+    if (const auto* choice = std::get_if<ChooseAttention>(&*command)) choose_attention(*choice);
     if (const auto* request = std::get_if<Generate>(&*command)) generate(*request, stop_current);
   }
 }
@@ -100,6 +102,18 @@ void EngineThread::State::load(const LoadModel& command, const std::stop_token& 
     return;
   }
   engine = std::move(*loaded);
+  send(ModelLoaded{std::make_shared<const ModelSummary>(engine->summary())});
+}
+
+void EngineThread::State::choose_attention(const ChooseAttention& command) {
+  if (!engine) {
+    send(LoadFailed{"", Error{ErrorCode::usage, "the policy", "no model is open", "open a model first"}, false});
+    return;
+  }
+  if (auto done = engine->choose_attention(command.attention); !done) {
+    send(LoadFailed{engine->summary().path, std::move(done).error(), true});
+    return;
+  }
   send(ModelLoaded{std::make_shared<const ModelSummary>(engine->summary())});
 }
 

@@ -41,7 +41,7 @@ TokenText Generator::text_of(TokenId token, bool prompt) {
 
 DecoderTrace Generator::decoder_trace(std::size_t prompt_tokens) const {
   const ModelConfig& config = decoder_.config();
-  DecoderTrace trace{.routing = request_.trace.routing && config.mixture(), .heads = request_.trace.heads};
+  DecoderTrace trace{.routing = request_.trace.routing && config.mixture(), .heads = request_.trace.heads, .measure_every = request_.trace.measure_every};
   if (request_.trace.all_heads) {
     trace.heads.clear();
     for (std::uint32_t layer = 0; layer < config.layers; ++layer)
@@ -69,10 +69,10 @@ Result<RunResult> Generator::run(std::vector<TokenId> prompt) {
   const ModelConfig& config = decoder_.config();
   trace_ = std::make_unique<TraceBuilder>(TraceBuilder::Shape{
       .run = request_.id, .layers = config.layers, .query_heads = config.query_heads, .experts = config.experts,
-      .experts_used = config.experts_used, .heads = decoder_.row_order(),
+      .experts_used = config.experts_used, .kv_heads = config.kv_heads, .attention = decoder_.sparse_attention(), .heads = decoder_.row_order(),
       .attention_budget_bytes = request_.trace.attention_budget_bytes});
   trace_->set_prompt(prompt_texts);
-  result_.timings.recording = !decoder_.row_order().empty();
+  result_.timings.recording = !decoder_.row_order().empty() || request_.trace.measure_every > 0;
   result_.timings.prompt_tokens = result_.prompt_tokens;
   if (observer_.tokenized) observer_.tokenized({request_.id, prompt_texts, result_.seed});
 
@@ -142,7 +142,7 @@ std::optional<StopReason> Generator::take(const StepRecord& record, bool prefill
   result_.timings.timing = result_.timings.timing || !kernels.empty();
   trace_->add_step({.first_position = record.first_position, .tokens = tokens, .experts = record.experts,
                     .expert_weights = record.expert_weights, .routing_stride = record.plan_tokens, .rows = record.rows,
-                    .rows_capacity = record.rows_capacity, .row_stride = record.row_stride,
+                    .rows_capacity = record.rows_capacity, .row_stride = record.row_stride, .pages = record.pages,
                     .milliseconds = static_cast<float>(milliseconds), .prefill = prefill,
                     .kernels = kernels, .memory = {usage.weights, usage.kv, usage.compute, usage.other}});
   return end;

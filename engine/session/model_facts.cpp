@@ -47,7 +47,7 @@ MemoryBytes estimate_run(const GgufFile& file, const ModelConfig& config, std::u
                          const std::optional<SparseAttention>& attention, const gpu::DeviceFacts& facts) {
   const std::uint32_t batch = suitable_batch(facts, config, context);
   const MemoryEstimate base = estimate_memory(file, config, context, batch, element_type(kv));
-  const PageSelection::Bytes pages = attention ? PageSelection::bytes(config, context, batch, *attention) : PageSelection::Bytes{};
+  const PageSelection::Bytes pages = page_bytes(config, context, attention, facts);
   return {.weights = base.weights, .kv = base.kv + pages.bounds,
           .compute = pages.scratch + Activations::bytes(facts, config, batch, 1) + sample_scratch_bytes(config.vocabulary),
           .other = std::uint64_t{context} * 4};
@@ -60,6 +60,11 @@ DeviceSummary summarize(const gpu::DeviceFacts& facts) {
           .memory_bytes = facts.memory_bytes, .subgroup = facts.subgroup, .cooperative_matrix = facts.cooperative_matrix,
           .integer_dot = facts.integer_dot, .chosen = facts.chosen, .why = facts.why,
           .timestamps = facts.timestamps};
+}
+
+PageSelection::Bytes page_bytes(const ModelConfig& config, std::uint32_t context, const std::optional<SparseAttention>& attention,
+                                const gpu::DeviceFacts& facts) {
+  return attention ? PageSelection::bytes(config, context, suitable_batch(facts, config, context), *attention) : PageSelection::Bytes{};
 }
 
 std::vector<KernelTime> kernel_times(const std::vector<gpu::TagTime>& tags) {

@@ -5,6 +5,7 @@
 
 #include "engine/api/kernel_times.hpp"
 #include "engine/api/model_summary.hpp"
+#include "engine/decoder/page_selection.hpp"
 #include "engine/gpu/device.hpp"
 #include "engine/io/gguf.hpp"
 #include "engine/model/model_config.hpp"
@@ -17,6 +18,9 @@ namespace fovea {
 // Everything that follows from the file and the card beside it; device and measured memory are left empty.
 [[nodiscard]] ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, KvType kv,
                                      const std::optional<SparseAttention>& attention, const gpu::DeviceFacts& facts);
+// What sparse attention keeps beside the cache under a policy; nothing of a dense one.
+[[nodiscard]] PageSelection::Bytes page_bytes(const ModelConfig& config, std::uint32_t context, const std::optional<SparseAttention>& attention,
+                                              const gpu::DeviceFacts& facts);
 // What the engine's rooms call a type of cache.
 [[nodiscard]] DType element_type(KvType kv);
 // The context a load gets when `wanted` positions are asked for (0: a sensible default). Error: beyond the model's.

@@ -30,7 +30,9 @@ void merge_tail(std::vector<std::shared_ptr<const AttentionChunk>>& chunks) {
 
 }  // namespace
 
-TraceBuilder::TraceBuilder(Shape shape) : shape_(std::move(shape)) {
+TraceBuilder::TraceBuilder(Shape shape)
+    : shape_(std::move(shape)),
+      pages_({.policy = shape_.attention, .layers = shape_.layers, .query_heads = shape_.query_heads, .kv_heads = shape_.kv_heads}) {
   for (const HeadId id : shape_.heads) heads_.push_back({id, {}});
   open_routing_ = {.layers = shape_.layers, .slots = shape_.experts_used};
 }
@@ -45,8 +47,9 @@ void TraceBuilder::add_token(TokenText token) { tokens_.push_back(std::move(toke
 void TraceBuilder::add_step(const RecordedStep& step) {
   add_rows(step);
   add_routing(step);
+  pages_.add(step.pages, step.first_position, step.tokens);
   memory_.push_back({step.first_position + step.tokens, step.memory});
-  steps_.push_back({step.first_position, step.tokens, step.milliseconds, step.prefill, !shape_.heads.empty(),
+  steps_.push_back({step.first_position, step.tokens, step.milliseconds, step.prefill, !shape_.heads.empty() || step.pages.every > 0,
                     !step.kernels.empty()});
   if (!step.kernels.empty()) (step.prefill ? prefill_kernels_ : decode_kernels_).add(step.kernels, step.tokens);
 }
@@ -108,6 +111,7 @@ std::shared_ptr<const TraceSnapshot> TraceBuilder::snapshot() {
   snapshot->heads = heads_;
   snapshot->routing = {.layers = shape_.layers, .experts = shape_.experts, .slots = shape_.experts_used, .chunks = routing_};
   if (open_routing_.tokens > 0) snapshot->routing.chunks.push_back(std::make_shared<const RoutingChunk>(open_routing_));
+  snapshot->pages = pages_.snapshot();
   snapshot->memory = memory_;
   snapshot->steps = steps_;
   if (prefill_kernels_.steps > 0) snapshot->prefill_kernels = std::make_shared<const KernelTimes>(prefill_kernels_);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/api/trace.hpp"
+#include "engine/trace/page_trace_builder.hpp"
 
 namespace fovea {
 
@@ -18,6 +19,7 @@ struct RecordedStep {
   std::uint32_t routing_stride = 0;   // tokens between layers
   std::span<const std::uint16_t> rows;
   std::uint32_t rows_capacity = 0, row_stride = 0;
+  PageViews pages;
   float milliseconds = 0;
   bool prefill = false;
   std::span<const KernelTime> kernels;  // empty: the step was not timed
@@ -29,6 +31,8 @@ class TraceBuilder {
   struct Shape {
     std::uint64_t run = 0;
     std::uint32_t layers = 0, query_heads = 0, experts = 0, experts_used = 0;  // experts 0: dense
+    std::uint32_t kv_heads = 0;
+    std::optional<SparseAttention> attention;    // nullopt: dense
     std::vector<HeadId> heads;                   // in the order of RecordedStep::rows
     std::uint64_t attention_budget_bytes = 0;
   };
@@ -52,6 +56,7 @@ class TraceBuilder {
   std::vector<HeadTrace> heads_;
   std::vector<std::shared_ptr<const RoutingChunk>> routing_;
   RoutingChunk open_routing_;
+  PageTraceBuilder pages_;
   std::vector<MemorySample> memory_;
   std::vector<StepTiming> steps_;
   KernelTimes prefill_kernels_, decode_kernels_;

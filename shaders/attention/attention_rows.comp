@@ -14,34 +14,9 @@ layout(constant_id = 1) const uint HEAD_WIDTH = 64;
 
 layout(push_constant, scalar) uniform Push { AttentionRowsPush p; };
 
-const float kMinusInfinity = -3.0e38;
+#include "shaders/include/key_score.glsl"
 
-float score_of(uint kv_head, uint key, Floats query) {
-#if KV_F16
-  Uints k = Uints(key_address(p.pages, p.layer_offset, kv_head, key, HEAD_WIDTH));
-  vec2 s = vec2(0.0);
-  [[dont_unroll]] for (uint d = 0; d < HEAD_WIDTH / 2; d++)
-    s += vec2(query.v[2 * d], query.v[2 * d + 1]) * unpackHalf2x16(k.v[d]);
-#elif KV_Q8_0
-  uint64_t layer = layer_address(p.pages, p.layer_offset, key);
-  uint64_t quants = layer + uint64_t(key_quants(kv_head, key, HEAD_WIDTH));
-  uint64_t scales = layer + uint64_t(key_scales(p.kv_heads, kv_head, key, HEAD_WIDTH));
-  vec2 s = vec2(0.0);
-  [[dont_unroll]] for (uint piece = 0; piece < kv_pieces(HEAD_WIDTH); piece++) {
-    float scale = scale_at(scales + uint64_t(piece * kKvPiece / kKvBlock * kKeyScaleStride));
-    uvec4 words = Uint4s(quants + uint64_t(piece * kKeyPieceStride)).v[0];
-    vec4 t = vec4(0.0);
-    [[unroll]] for (uint j = 0; j < 4; j++) {
-      // Past the head's end the quants are zeros, and any number will do.
-      uint d = piece * kKvPiece + 4u * j, most = HEAD_WIDTH - 1u;
-      t += vec4(query.v[min(d, most)], query.v[min(d + 1u, most)], query.v[min(d + 2u, most)], query.v[min(d + 3u, most)]) *
-           quants_of(words[j]);
-    }
-    s += scale * (t.xy + t.zw);
-  }
-#endif
-  return (s.x + s.y) * p.scale;
-}
+const float kMinusInfinity = -3.0e38;
 
 void main() {
   StepState state = State(p.state).s;

@@ -152,10 +152,14 @@ uint pages_of_mass(uint slot, uint begin, uint end, uint remote, uint64_t wanted
   return uint(above + ties);
 }
 
+// What the pages read are thought to hold, for the trace: before the keys of the slots, backwards.
+void tell_mass(uint slot, float mass) { Floats(p.keys - uint64_t(slot + 1u) * 4ul).v[0] = mass; }
+
 void take_everything(PageTile t, uint kv_head, uint slot) {
   for (uint page = group_place(); page < t.pages; page += gl_WorkGroupSize.x) list_page(slot, page, page);
   if (group_place() != 0u) return;
   Uints(p.keys).v[slot] = t.last + 1u;
+  tell_mass(slot, 1.0);
   add_fact(kv_head, kFactChoices, 1u);
   add_fact(kv_head, kFactWhole, 1u);
 }
@@ -227,6 +231,7 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
   for (uint s = 0u; s < SAMPLES; s++) scored += estimated_pages(t, s);
   if (place == 0u) {
     Uints(p.keys).v[slot] = (pages - 1u) * kPageKeys + t.last % kPageKeys + 1u;
+    tell_mass(slot, float(uint(min(kept, 1ul << 30))) / kMassUnit);
     add_fact(kv_head, kFactChoices, 1u);
     add_fact(kv_head, kFactSkipped, (t.pages - pages) * t.rows);
     add_fact(kv_head, kFactScored, scored);

@@ -46,7 +46,7 @@ struct PageChoicePush {
   address tickets;       // uint (slots): zero before and after
   address list;          // uint (slots, ROOM): pages read, ascending
   address table;         // uint64 (slots, ROOM): their addresses
-  address keys;          // uint (slots): keys in them, for the tile's last query
+  address keys;          // uint (slots): keys in them, for the tile's last query; before it float (slots), backwards: estimated mass
   address facts;         // ChoiceFacts (kv_heads), added to
   uint kv_heads;
   float epsilon;

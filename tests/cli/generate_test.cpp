@@ -151,6 +151,23 @@ TEST(Generate, RecordingChangesNoToken) {
   EXPECT_EQ(run_json(all)["tokens"], expected);
 }
 
+TEST(Generate, MeasuringRecallChangesNoToken) {
+  const Arguments start{"generate", "-m", stories_model(), "-p", "Once upon a time", "-n", "200", "--temp", "0", "--seed", "1", "--json",
+                        "--attention", "sparse:window=32,sinks=0,global=0.25,dense-layers=1,dense-below=0"};
+  Arguments measuring = start;
+  measuring.insert(measuring.end(), {"--measure", "10"});
+  const auto plain = run_json(start), measured = run_json(measuring);
+  EXPECT_EQ(plain["tokens"], measured["tokens"]);
+  EXPECT_EQ(plain["attention"]["measured_rows"], 0);
+  EXPECT_TRUE(plain["attention"]["layers"].is_null());
+  EXPECT_TRUE(plain["attention"]["mass_recall"]["mean"].is_null());
+  EXPECT_FALSE(plain["timings"]["recording"].get<bool>());
+  EXPECT_TRUE(measured["timings"]["recording"].get<bool>());
+  EXPECT_EQ(measured["attention"]["measured_rows"], 20);
+  EXPECT_GT(measured["attention"]["mass_recall"]["mean"].get<double>(), 0.3);
+  EXPECT_EQ(measured["attention"]["layers"].size(), 5u);
+}
+
 TEST(Generate, ProfilingChangesNoTokenAndTellsTimePerKernel) {
   Arguments timed = at_zero("Once upon a time", 24);
   const auto plain = run_json(timed);

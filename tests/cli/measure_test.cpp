@@ -198,6 +198,24 @@ TEST(Perplexity, IsHeldAgainstAnotherPolicy) {
   EXPECT_EQ(alone["attention"]["prefill"]["layers"][1]["chosen_pages"], 0);
   EXPECT_TRUE(alone["attention"]["decode"].is_null());
 
+  const auto measured = with({"--attention", narrow, "--measure", "16"})["attention"];
+  EXPECT_EQ(alone["attention"]["measured_rows"], 320 / 256);
+  EXPECT_EQ(measured["measured_rows"], 320 / 16);
+  const double recall = measured["mass_recall"]["mean"];
+  EXPECT_GT(recall, 0.05);
+  EXPECT_LT(recall, 0.999);
+  EXPECT_LE(measured["mass_recall"]["p5"].get<double>(), recall);
+  EXPECT_EQ(measured["oracle_recall"]["mean"], recall) << "no page may be chosen, so none could be chosen better";
+  EXPECT_TRUE(measured["layers"][0]["recall"]["mean"].is_null()) << "a dense layer leaves nothing out";
+  EXPECT_GT(measured["layers"][0]["entropy"].get<double>(), 0);
+  EXPECT_LT(measured["layers"][1]["recall"]["mean"].get<double>(), 1);
+  const auto choosing = with({"--attention", "sparse:window=32,sinks=0,global=0.3,dense-layers=1,dense-below=0", "--measure", "16"})["attention"];
+  EXPECT_GT(choosing["mass_recall"]["mean"].get<double>(), recall);
+  EXPECT_GE(choosing["oracle_recall"]["mean"].get<double>(), choosing["mass_recall"]["mean"].get<double>());
+  const auto off = with({"--attention", narrow, "--measure", "0"});
+  EXPECT_TRUE(off["attention"]["mass_recall"]["mean"].is_null());
+  EXPECT_EQ(off["perplexity"], alone["perplexity"]) << "measuring changes nothing";
+
   const auto both = with({"--attention", narrow, "--against", "dense"});
   EXPECT_EQ(both["perplexity"], alone["perplexity"]);
   EXPECT_EQ(both["against"]["policy"], "dense");

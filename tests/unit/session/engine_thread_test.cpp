@@ -193,6 +193,38 @@ TEST_F(Threads, load_under_the_policy_of_the_command) {
   EXPECT_EQ(model.activations == ActivationType::q8_0, model.device.integer_dot && model.device.subgroup >= 8);
 }
 
+TEST_F(Threads, choose_attention_without_another_load) {
+  thread_->post(ChooseAttention{SparseAttention{}});
+  ASSERT_TRUE(wait_for<LoadFailed>());
+  EXPECT_FALSE(last<LoadFailed>()->kept);
+  events_.clear();
+  thread_->post(LoadModel{.path = kModel});
+  const SparseAttention narrow{.window = 32, .global = 0.25, .sinks = 0, .dense_layers = 1, .dense_below = 0};
+  thread_->post(ChooseAttention{narrow});
+  Generate measured = request(4, 150);
+  measured.trace.measure_every = 8;
+  thread_->post(measured);
+  ASSERT_TRUE(wait_for<RunFinished>());
+  EXPECT_EQ(last<ModelLoaded>()->model->attention, narrow);
+  EXPECT_GT(last<ModelLoaded>()->model->measured.kv, 0u);
+  const auto pages = last<RunFinished>()->trace->pages;
+  ASSERT_NE(pages, nullptr);
+  EXPECT_EQ(pages->policy, narrow);
+  EXPECT_EQ(pages->rows.size(), 154u / 8);
+  EXPECT_TRUE(pages->choice(2, 0, 140));
+  EXPECT_LT(attention_density(pages->facts.both(), pages->kv_heads), 0.9);
+  // A policy that cannot be leaves the one that is.
+  events_.clear();
+  thread_->post(ChooseAttention{SparseAttention{.window = 0}});
+  ASSERT_TRUE(wait_for<LoadFailed>());
+  EXPECT_TRUE(last<LoadFailed>()->kept);
+  thread_->post(ChooseAttention{});
+  thread_->post(request(5, 20));
+  ASSERT_TRUE(wait_for<RunFinished>());
+  EXPECT_EQ(last<ModelLoaded>()->model->attention, std::nullopt);
+  EXPECT_EQ(last<RunFinished>()->trace->pages, nullptr);
+}
+
 TEST_F(Threads, keep_the_model_when_a_load_fails_or_is_stopped) {
   load();
   thread_->post(LoadModel{.path = kFolder + "/NOTICE"});
