@@ -69,6 +69,7 @@ int run_program(int argc, char** argv) {
   add_generate(program, commands);
   add_logits(program, commands);
   add_perplexity(program, commands);
+  add_passkey(program, commands);
   add_bench(program, commands);
 
   Process process;

@@ -11,7 +11,7 @@ TEST(Arguments, HelpNamesEverySubcommandAndEndsWell) {
   const Outcome outcome = run({"--help"});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_EQ(outcome.err, "");
-  for (const char* name : {"devices", "inspect", "tokenize", "generate", "logits", "perplexity", "bench"})
+  for (const char* name : {"devices", "inspect", "tokenize", "generate", "logits", "perplexity", "passkey", "bench"})
     EXPECT_NE(outcome.out.find(name), std::string::npos) << name;
   EXPECT_NE(run({"generate", "--help"}).out.find("--repeat-last-n"), std::string::npos);
   EXPECT_EQ(run({"--version"}).out.rfind("fovea-cli ", 0), 0u);

@@ -230,6 +230,24 @@ TEST(Perplexity, IsHeldAgainstAnotherPolicy) {
   EXPECT_EQ(same["against"]["delta_ppl_percent"], 0.0);
 }
 
+TEST(Passkey, TellsWhatWasFoundByDepth) {
+  const Arguments start{"passkey", "-m", stories_model(), "-c", "200", "--trials", "4"};
+  Arguments sparse = start;
+  sparse.insert(sparse.end(), {"--attention", "sparse:window=32,global=0.25,dense-layers=1,dense-below=0"});
+  const auto dense = run_json(start), narrow = run_json(sparse);
+  EXPECT_EQ(dense["trials"], 4);
+  EXPECT_EQ(dense["digits"], 20);
+  EXPECT_LE(dense["correct"].get<int>(), 4);
+  EXPECT_LE(dense["digits_correct"].get<int>(), 20);
+  ASSERT_EQ(dense["by_depth"].size(), 4u);
+  EXPECT_EQ(dense["by_depth"][0]["depth"], 0.15);
+  EXPECT_EQ(dense["by_depth"][3]["trials"], 1);
+  EXPECT_EQ(dense["attention"]["density"], 1.0);
+  EXPECT_LT(narrow["attention"]["density"].get<double>(), 1.0);
+  EXPECT_EQ(run_json(start)["digits_correct"], dense["digits_correct"]);
+  expect_failure(run({"passkey", "-m", stories_model(), "-c", "30"}), "no room");
+}
+
 TEST(Perplexity, SpecialTokensSpelledInTheTextAreText) {
   const TemporaryFolder folder;
   const std::string file = folder.write("text", "One day</s>the cat sat</s>on the mat</s>and was happy.");
