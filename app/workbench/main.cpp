@@ -94,10 +94,7 @@ Result<WorkbenchPolicy> read_policy(const QString& file) {
   if (policy.moe.find("k") != nullptr)
     return fail(ErrorCode::unsupported, "policy file " + written.file,
                 "the window always takes a model's own number of experts", R"(write "moe":"static")");
-  if (sparse_attention(policy))
-    return fail(ErrorCode::unsupported, "policy file " + written.file, "the window does not show sparse attention in this version",
-                R"(write "attention":"dense")");
-  return WorkbenchPolicy{kv_type(policy), activation_type(policy)};
+  return WorkbenchPolicy{.kv = kv_type(policy), .attention = sparse_attention(policy), .activations = activation_type(policy)};
 }
 
 int run_workbench(const WorkbenchOptions& options, const WorkbenchPolicy& policy) {

@@ -13,6 +13,7 @@
 #include <QUrl>
 #include <QVBoxLayout>
 #include <limits>
+#include <utility>
 
 #include "ui/text/translation.hpp"
 
@@ -91,6 +92,9 @@ void MainWindow::make_header() {
   column->addWidget(banner_);
   setMenuWidget(header);
   connect(strip_, &TitleStrip::model_pressed, this, [this] { raise_view(View::model); });
+  policy_panel_ = new PolicyPanel(theme_, this);
+  connect(strip_, &TitleStrip::policy_pressed, this, [this] { policy_panel_->open_below(strip_->policy_chip()); });
+  connect(policy_panel_, &PolicyPanel::attention_chosen, this, &MainWindow::choose_attention);
   connect(progress_, &ProgressStrip::cancelled, this, [this] { Q_EMIT command(Cancel{}); });
 }
 
@@ -108,7 +112,11 @@ void MainWindow::connect_state() {
   connect(&state_, &WorkbenchState::run_ended, this, &MainWindow::update_actions);
   connect(&state_, &WorkbenchState::run_failed, this, &MainWindow::show_error);
   connect(&state_, &WorkbenchState::load_failed, this, [this](const LoadFailed& failure) {
+    again_.reset();
     if (failure.error.code != ErrorCode::cancelled) show_error(failure.error);
+    if (!failure.kept || !state_.model()) return;
+    policy_.attention = state_.model()->attention;
+    policy_panel_->show_attention(policy_.attention, state_.model()->layers);
   });
   connect(&theme_, &Theme::changed, this, &MainWindow::restyle);
 }
@@ -173,6 +181,7 @@ void MainWindow::remember_peak() {
 void MainWindow::set_policy(const WorkbenchPolicy& policy) {
   policy_ = policy;
   strip_->set_policy(policy);
+  policy_panel_->show_attention(policy.attention, state_.model() ? state_.model()->layers : 0);
 }
 
 void MainWindow::open_model(const QString& path, bool remember) {
@@ -180,7 +189,8 @@ void MainWindow::open_model(const QString& path, bool remember) {
   remember_ = remember;
   if (state_.running()) Q_EMIT command(Cancel{});
   state_.begin_loading(path);
-  Q_EMIT command(LoadModel{path.toStdString(), device_, context_, policy_.kv, policy_.activations});
+  again_.reset();
+  Q_EMIT command(LoadModel{path.toStdString(), device_, context_, policy_.kv, policy_.activations, policy_.attention});
 }
 
 void MainWindow::start(Generate request) {
@@ -209,6 +219,20 @@ void MainWindow::run_recording_head() {
   request.trace.all_heads = false;
   request.trace.heads = {state_.selection().head()};
   start(request);
+}
+
+void MainWindow::choose_attention(const std::optional<SparseAttention>& attention) {
+  policy_.attention = attention;
+  set_policy(policy_);
+  if (!state_.model() || state_.loading()) return;
+  banner_->dismiss();
+  if (state_.phase() != RunPhase::none || again_) {
+    if (!again_) again_ = repetition();
+    if (attention && again_->trace.records_attention()) again_->trace.measure_every = 1;
+    if (!attention) again_->trace.measure_every = 0;
+  }
+  if (state_.running()) Q_EMIT command(Cancel{});
+  Q_EMIT command(ChooseAttention{attention});
 }
 
 void MainWindow::run_timing_kernels() {
@@ -314,7 +338,12 @@ void MainWindow::on_model_changed() {
   setWindowTitle(model ? QStringLiteral("%1 – Fovea").arg(QFileInfo(path).fileName()) : QStringLiteral("Fovea"));
   if (model) {
     const auto known = peaks_.constFind(QString::fromStdString(model->device.name));
+    policy_panel_->show_attention(model->attention, model->layers);
     performance_->set_peak(peak_ ? peak_ : known != peaks_.cend() ? std::optional(*known) : std::nullopt);
+  }
+  if (model && again_ && model->attention == policy_.attention) {
+    const Generate request = *std::exchange(again_, std::nullopt);
+    QMetaObject::invokeMethod(this, [this, request] { start(request); }, Qt::QueuedConnection);
   }
   if (model && remember_) {
     remember_recent(recent_, QFileInfo(path).absoluteFilePath());

@@ -21,6 +21,7 @@
 #include "ui/panels/memory_panel.hpp"
 #include "ui/panels/model_panel.hpp"
 #include "ui/panels/performance_panel.hpp"
+#include "ui/panels/policy_panel.hpp"
 #include "ui/panels/prompt_panel.hpp"
 #include "ui/widgets/banner.hpp"
 #include "ui/widgets/progress_strip.hpp"
@@ -39,6 +40,8 @@ class MainWindow : public QMainWindow {
   void run();
   void run_recording_head();  // again with the same seed, recording the selected head
   void run_timing_kernels();  // again with the same seed
+  // Of the open model's runs and of models opened later; a run that there was is done again with its seed.
+  void choose_attention(const std::optional<SparseAttention>& attention);
   void stop();
   void show_error(const Error& error);
   void raise_view(View view);
@@ -56,6 +59,7 @@ class MainWindow : public QMainWindow {
   [[nodiscard]] Banner& banner() const { return *banner_; }
   [[nodiscard]] ProgressStrip& progress() const { return *progress_; }
   [[nodiscard]] StatusLine& status_line() const { return *status_; }
+  [[nodiscard]] PolicyPanel& policy_panel() const { return *policy_panel_; }
   [[nodiscard]] TitleStrip& title_strip() const { return *strip_; }
   [[nodiscard]] QAction& run_action() const { return *run_; }
   [[nodiscard]] QAction& stop_action() const { return *stop_; }
@@ -103,6 +107,7 @@ class MainWindow : public QMainWindow {
   std::int32_t device_ = -1;
   std::uint32_t context_ = 0;
   WorkbenchPolicy policy_;
+  std::optional<Generate> again_;  // to be run when the policy has changed
   RequestId next_request_ = 1;
   bool remember_ = true;
   bool sized_ = false;  // the docks have the sizes that a person or the default gave them
@@ -116,6 +121,7 @@ class MainWindow : public QMainWindow {
   std::array<QDockWidget*, kViews> docks_{};
   std::array<DockTitle*, kViews> titles_{};
   TitleStrip* strip_ = nullptr;
+  PolicyPanel* policy_panel_ = nullptr;
   StatusLine* status_;
   Banner* banner_;
   ProgressStrip* progress_;

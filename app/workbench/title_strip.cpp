@@ -15,7 +15,7 @@ QString spelled(std::string_view name) {
 }
 
 // All that a policy of this version can say; a name of somebody else's model has no such bound and is cut.
-constexpr int kPolicyWidest = 520;
+constexpr int kPolicyWidest = 640;
 }  // namespace
 
 TitleStrip::TitleStrip(WorkbenchState& state, QAction& run, QAction& stop, QWidget* parent)
@@ -33,10 +33,10 @@ TitleStrip::TitleStrip(WorkbenchState& state, QAction& run, QAction& stop, QWidg
   addAction(&stop);
   for (QAction* action : {&run, &stop}) widgetForAction(action)->setFocusPolicy(Qt::StrongFocus);
   connect(model_, &QToolButton::clicked, this, &TitleStrip::model_pressed);
-  // Their reasons, also for those who do not hover.
-  for (Chip* chip : {device_, policy_})
-    connect(chip, &QToolButton::clicked, chip,
-            [chip] { QToolTip::showText(chip->mapToGlobal(QPoint(0, chip->height())), chip->toolTip(), chip); });
+  connect(policy_, &QToolButton::clicked, this, &TitleStrip::policy_pressed);
+  // Its reason, also for those who do not hover.
+  connect(device_, &QToolButton::clicked, device_,
+          [this] { QToolTip::showText(device_->mapToGlobal(QPoint(0, device_->height())), device_->toolTip(), device_); });
   connect(&state, &WorkbenchState::model_changed, this, &TitleStrip::refresh);
   refresh();
 }
@@ -74,9 +74,27 @@ void TitleStrip::refresh() {
   refresh_policy();
 }
 
+QString TitleStrip::attention_words(const std::optional<SparseAttention>& attention) {
+  if (!attention) return tr("attention dense");
+  const double share = attention->budget == PageBudget::adaptive ? attention->most : attention->global;
+  return (attention->budget == PageBudget::adaptive ? tr("attention sparse, %1 + up to %2") : tr("attention sparse, %1 + %2"))
+      .arg(shown_count(attention->window), shown_percent(share));
+}
+
+QString TitleStrip::attention_reason(const std::optional<SparseAttention>& attention) {
+  if (!attention) return tr("Attention: every query attends to every earlier token");
+  const SparseAttention& a = *attention;
+  return tr("Attention: a query reads its last %1 positions, the first %2, and of the pages between them %3, chosen by %4;\n"
+            "the first %5 layers and queries that see fewer than %6 keys read everything")
+      .arg(shown_count(a.window), shown_count(a.sinks),
+           a.budget == PageBudget::adaptive ? tr("as few as hold %1, %2 at most").arg(shown_percent(a.mass), shown_percent(a.most)) : shown_percent(a.global),
+           spelled(name(a.scorer)), shown_count(a.dense_layers), shown_count(a.dense_below));
+}
+
 void TitleStrip::refresh_policy() {
   const auto& model = state_.model();
   const KvType kv = model ? model->kv : chosen_.kv;
+  const std::optional<SparseAttention> attention = model ? model->attention : chosen_.attention;
   const std::optional<ActivationType> activations = model ? model->activations : chosen_.activations;
   const bool dense = model && model->experts == 0;
   const QString experts = dense   ? tr("no experts")
@@ -84,8 +102,8 @@ void TitleStrip::refresh_policy() {
                                   : tr("experts static");
   // A part a line: tooltips of plain text are not wrapped.
   const QStringList reasons{
-      tr("The policy of the run"),
-      tr("Attention: every query attends to every earlier token"),
+      tr("The policy of the run; press to change its attention"),
+      attention_reason(attention),
       dense   ? tr("Experts: none, the model is dense")
       : model ? tr("Experts: each token takes %1, the model's own number").arg(model->experts_used)
               : tr("Experts: each token takes the model's own number of them"),
@@ -100,7 +118,8 @@ void TitleStrip::refresh_policy() {
           : tr("Activations: weights are multiplied with 32-bit floats"),
   };
   policy_->set_value(
-      tr("attention dense · %1 · KV %2 · activations %3").arg(experts, spelled(name(kv)), spelled(activations ? name(*activations) : "auto")),
+      tr("%1 · %2 · KV %3 · activations %4")
+          .arg(attention_words(attention), experts, spelled(name(kv)), spelled(activations ? name(*activations) : "auto")),
       reasons.join('\n'));
 }
 

@@ -24,6 +24,7 @@ class TitleStrip : public QToolBar {
 
  Q_SIGNALS:
   void model_pressed();
+  void policy_pressed();
 
  protected:
   void changeEvent(QEvent* event) override;
@@ -31,6 +32,8 @@ class TitleStrip : public QToolBar {
  private:
   void refresh();
   void refresh_policy();
+  [[nodiscard]] static QString attention_words(const std::optional<SparseAttention>& attention);
+  [[nodiscard]] static QString attention_reason(const std::optional<SparseAttention>& attention);
 
   WorkbenchState& state_;
   WorkbenchPolicy chosen_;

@@ -35,6 +35,30 @@ weight %2</source>
         <source>queries ↓</source>
         <translation>查询 ↓</translation>
     </message>
+    <message>
+        <source>%1
+page %2: a sink</source>
+        <translation>%1
+第 %2 页：汇聚页</translation>
+    </message>
+    <message>
+        <source>%1
+page %2: in the window</source>
+        <translation>%1
+第 %2 页：窗口内</translation>
+    </message>
+    <message>
+        <source>%1
+page %2: chosen</source>
+        <translation>%1
+第 %2 页：已选中</translation>
+    </message>
+    <message>
+        <source>%1
+page %2: not attended</source>
+        <translation>%1
+第 %2 页：未关注</translation>
+    </message>
 </context>
 <context>
     <name>fovea::AttentionPanel</name>
@@ -133,6 +157,60 @@ weight %2</source>
     <message>
         <source>Set the range to nearly all weights in view, outliers left out (double-click on the bar)</source>
         <translation>把范围设为涵盖几乎所有可见权重，忽略离群值（双击色条）</translation>
+    </message>
+    <message>
+        <source>Choices of pages were not recorded: choose what to record beside the prompt.</source>
+        <translation>页的选择未记录：请在提示旁选择要记录的内容。</translation>
+    </message>
+    <message>
+        <source>Read %1 of what dense attention reads, with %2 of its operations; %3 of the choices had to take everything.</source>
+        <translation>读取量为稠密注意力的 %1，运算量为其 %2；%3 的选择只能全部读取。</translation>
+    </message>
+    <message>
+        <source>Map: weights</source>
+        <translation>图：权重</translation>
+    </message>
+    <message>
+        <source>Map: weights and mask</source>
+        <translation>图：权重与掩码</translation>
+    </message>
+    <message>
+        <source>Map: mask alone</source>
+        <translation>图：仅掩码</translation>
+    </message>
+    <message>
+        <source>Hatched keys were not attended; the red bar behind a row is as long as the share of attention that was lost</source>
+        <translation>斜线表示未关注的键；行尾红条的长度是丢失的注意力占比</translation>
+    </message>
+    <message>
+        <source>What the map shows</source>
+        <translation>图中显示的内容</translation>
+    </message>
+    <message>
+        <source>Heads: small maps</source>
+        <translation>各头：缩略图</translation>
+    </message>
+    <message>
+        <source>Heads: recall, %</source>
+        <translation>各头：召回率 %</translation>
+    </message>
+    <message>
+        <source>Heads: entropy, %</source>
+        <translation>各头：熵 %</translation>
+    </message>
+    <message>
+        <source>Recall: the share of dense attention on the pages read, over the measured rows.
+Entropy: 100 is even attention, 0 is all on one key.</source>
+        <translation>召回率：测量的各行中，稠密注意力落在已读页上的占比。
+熵：100 表示注意力均匀，0 表示全部集中在一个键上。</translation>
+    </message>
+    <message>
+        <source>What the grid of heads shows</source>
+        <translation>各头网格显示的内容</translation>
+    </message>
+    <message>
+        <source>The row, page by page</source>
+        <translation>该行逐页的情况</translation>
     </message>
 </context>
 <context>
@@ -307,6 +385,34 @@ weight %2</source>
     <message>
         <source>layer %1, head %2: not recorded</source>
         <translation>第 %1 层，第 %2 头：未记录</translation>
+    </message>
+    <message>
+        <source>%1
+not measured</source>
+        <translation>%1
+未测量</translation>
+    </message>
+    <message>
+        <source>entropy %1, of what was kept %2</source>
+        <translation>熵 %1，保留部分 %2</translation>
+    </message>
+    <message>
+        <source>%1
+everything was read
+%2</source>
+        <translation>%1
+全部已读
+%2</translation>
+    </message>
+    <message>
+        <source>%1
+kept %2 of attention, in 5 % of the rows less than %3
+best choice %4
+%5</source>
+        <translation>%1
+保留注意力 %2，5 % 的行低于 %3
+最佳选择 %4
+%5</translation>
     </message>
 </context>
 <context>
@@ -705,6 +811,71 @@ appears with the first run</source>
     </message>
 </context>
 <context>
+    <name>fovea::PageStrip</name>
+    <message>
+        <source>row %1</source>
+        <translation>第 %1 行</translation>
+    </message>
+    <message>
+        <source>%1: which pages it read was not recorded</source>
+        <translation>%1：读取了哪些页未记录</translation>
+    </message>
+    <message>
+        <source>%1: all %2 pages were read, so little is there</source>
+        <translation>%1：内容很少，%2 页全部已读</translation>
+    </message>
+    <message>
+        <source>%1: all %2 pages were read, the layer is dense</source>
+        <translation>%1：该层为稠密层，%2 页全部已读</translation>
+    </message>
+    <message>
+        <source>%1: %2 of %3 pages read</source>
+        <translation>%1：已读 %2／%3 页</translation>
+    </message>
+    <message>
+        <source>dense</source>
+        <translation>稠密</translation>
+    </message>
+    <message>
+        <source>sparse</source>
+        <translation>稀疏</translation>
+    </message>
+    <message>
+        <source>sinks</source>
+        <translation>汇聚页</translation>
+    </message>
+    <message>
+        <source>window</source>
+        <translation>窗口</translation>
+    </message>
+    <message>
+        <source>chosen</source>
+        <translation>选中</translation>
+    </message>
+    <message>
+        <source>not attended</source>
+        <translation>未关注</translation>
+    </message>
+    <message>
+        <source>lost</source>
+        <translation>丢失</translation>
+    </message>
+    <message>
+        <source>%1
+estimated loss %2; the true one was not measured</source>
+        <translation>%1
+估计丢失 %2；真实值未测量</translation>
+    </message>
+    <message>
+        <source>%1, lost %2
+estimated %3, best for the KV head %4
+entropy %5, of what was kept %6</source>
+        <translation>%1，丢失 %2
+估计 %3，KV 头的最佳选择 %4
+熵 %5，保留部分 %6</translation>
+    </message>
+</context>
+<context>
     <name>fovea::PerformancePanel</name>
     <message>
         <source>not recorded</source>
@@ -887,6 +1058,93 @@ appears with the first run</source>
     <message>
         <source>GPU time between the timestamps, of the engine's clock for the same steps</source>
         <translation>时间戳之间的 GPU 时间，以及引擎时钟下相同各步的用时</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::PolicyPanel</name>
+    <message>
+        <source>Attention</source>
+        <translation>注意力</translation>
+    </message>
+    <message>
+        <source>&amp;Dense</source>
+        <translation>稠密(&amp;D)</translation>
+    </message>
+    <message>
+        <source>Every query reads all keys before it</source>
+        <translation>每个查询读取它之前的所有键</translation>
+    </message>
+    <message>
+        <source>&amp;Sparse</source>
+        <translation>稀疏(&amp;S)</translation>
+    </message>
+    <message>
+        <source>A query reads the nearest keys, the first ones, and of the pages between them those that promise most</source>
+        <translation>查询读取最近的键、最前的键，以及两者之间最有希望的页</translation>
+    </message>
+    <message>
+        <source>&amp;Window</source>
+        <translation>窗口(&amp;W)</translation>
+    </message>
+    <message>
+        <source>S&amp;hare of the rest</source>
+        <translation>其余占比(&amp;H)</translation>
+    </message>
+    <message>
+        <source>S&amp;corer</source>
+        <translation>评分方式(&amp;C)</translation>
+    </message>
+    <message>
+        <source>Dense &amp;layers</source>
+        <translation>稠密层数(&amp;L)</translation>
+    </message>
+    <message>
+        <source>Dense &amp;below</source>
+        <translation>全读下限(&amp;B)</translation>
+    </message>
+    <message>
+        <source>Positions up to the query's own that are always read</source>
+        <translation>直到查询自身位置、总会读取的位置数</translation>
+    </message>
+    <message>
+        <source>How much of the pages behind the window is read</source>
+        <translation>窗口之外的页读取多少</translation>
+    </message>
+    <message>
+        <source>By what the attention on a page is estimated</source>
+        <translation>用什么估计一页上的注意力</translation>
+    </message>
+    <message>
+        <source>The first layers, which read everything</source>
+        <translation>读取全部内容的最前几层</translation>
+    </message>
+    <message>
+        <source>Queries that see fewer keys read everything</source>
+        <translation>可见键少于此数的查询读取全部内容</translation>
+    </message>
+    <message>
+        <source> keys</source>
+        <translation> 个键</translation>
+    </message>
+    <message>
+        <source>mean: their mean</source>
+        <translation>mean：键的均值</translation>
+    </message>
+    <message>
+        <source>A change runs the prompt again with the same seed. Weights stay loaded.</source>
+        <translation>改动后以同一种子重新运行提示；权重保持加载。</translation>
+    </message>
+    <message>
+        <source>%1 keys</source>
+        <translation>%1 个键</translation>
+    </message>
+    <message>
+        <source>auto: the range of its keys</source>
+        <translation>auto：键的取值范围</translation>
+    </message>
+    <message>
+        <source>quest: their upper bound</source>
+        <translation>quest：键的上界</translation>
     </message>
 </context>
 <context>
@@ -1244,16 +1502,8 @@ Press to see what the file holds</source>
         <translation>无专家</translation>
     </message>
     <message>
-        <source>attention dense · %1 · KV %2 · activations %3</source>
-        <translation>注意力 稠密 · %1 · KV %2 · 激活值 %3</translation>
-    </message>
-    <message>
         <source>experts static</source>
         <translation>专家 静态</translation>
-    </message>
-    <message>
-        <source>The policy of the run</source>
-        <translation>运行策略</translation>
     </message>
     <message>
         <source>Attention: every query attends to every earlier token</source>
@@ -1294,6 +1544,36 @@ Press to see what the file holds</source>
     <message>
         <source>Activations: weights are multiplied with 32-bit floats</source>
         <translation>激活值：以 32 位浮点与权重相乘</translation>
+    </message>
+    <message>
+        <source>attention dense</source>
+        <translation>注意力 稠密</translation>
+    </message>
+    <message>
+        <source>attention sparse, %1 + up to %2</source>
+        <translation>注意力 稀疏，%1 + 至多 %2</translation>
+    </message>
+    <message>
+        <source>attention sparse, %1 + %2</source>
+        <translation>注意力 稀疏，%1 + %2</translation>
+    </message>
+    <message>
+        <source>Attention: a query reads its last %1 positions, the first %2, and of the pages between them %3, chosen by %4;
+the first %5 layers and queries that see fewer than %6 keys read everything</source>
+        <translation>注意力：查询读取最近 %1 个位置、最前 %2 个位置，以及两者之间按 %4 选出的 %3 的页；
+最前 %5 层和可见键少于 %6 的查询读取全部内容</translation>
+    </message>
+    <message>
+        <source>as few as hold %1, %2 at most</source>
+        <translation>足以占 %1 的最少页数（至多 %2）</translation>
+    </message>
+    <message>
+        <source>The policy of the run; press to change its attention</source>
+        <translation>本次运行的策略；点按可更改注意力</translation>
+    </message>
+    <message>
+        <source>%1 · %2 · KV %3 · activations %4</source>
+        <translation>%1 · %2 · KV %3 · 激活值 %4</translation>
     </message>
 </context>
 <context>

@@ -19,6 +19,7 @@ struct Look {
   const char* language;
   View view;
   bool dense = false, run = true, card = false, timed = false, eight_bits = false;
+  int mask = -1;  // sparse attention, with this entry of the map's and the grid's box
 };
 
 std::map<QRgb, int> colors_of(const QImage& image) {
@@ -56,11 +57,19 @@ TEST_P(Screenshots, ShowTheRun) {
   if (look.dense) shape.experts = 0;
   shape.timed = look.timed;
   shape.eight_bits = look.eight_bits;
+  Generate request = synthetic::all_heads();
+  if (look.mask >= 0) {
+    shape.sparse = true;
+    shape.prompt = 288;
+    request.trace.measure_every = 1;
+    window.attention().mask_box().setCurrentIndex(look.mask);
+    window.attention().figure_box().setCurrentIndex(look.mask);
+  }
   if (look.run) {
     window.prompt().set_prompt(shape.chinese ? "从前，有一个小女孩" : "Once upon a time");
-    synthetic::play(state, shape, synthetic::all_heads());
+    synthetic::play(state, shape, request);
     state.selection().select_head({2, 3});
-    state.selection().select_token(40);
+    state.selection().select_token(look.mask >= 0 ? 341 : 40);
     if (look.timed) {
       window.set_peak(20);
       window.performance().set_timing(true);
@@ -94,7 +103,12 @@ TEST_P(Screenshots, ShowTheRun) {
   } else if (look.run) {
     int heat = 0;
     for (const QRgb color : color_table(theme.dark())) heat += area(QColor(color));
-    EXPECT_GT(heat, 20000);
+    EXPECT_GT(heat, look.mask == 2 ? 1000 : 20000);
+    if (look.mask >= 0) {
+      for (const QColor& color : {theme.colors().page_sinks, theme.colors().page_window, theme.colors().page_chosen, theme.colors().page_left_out_hatch,
+                                  theme.colors().loss})
+        EXPECT_GT(area(color), 30) << color.name().toStdString();
+    }
     EXPECT_GT(area(theme.colors().future_hatch), 1000);
     if (look.timed) {
       EXPECT_GT(area(theme.colors().run_a), 1000);  // the bars of the kernels
@@ -128,6 +142,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Look{"untimed_light_zh", ThemeMode::light, "zh_CN", View::performance, true},
                     Look{"policy_light_en", ThemeMode::light, "en", View::prompt, false, true, false, false, true},
                     Look{"policy_dark_zh", ThemeMode::dark, "zh_CN", View::prompt, false, true, false, false, true},
+                    Look{"sparse_beside_light_en", ThemeMode::light, "en", View::attention, false, true, false, false, false, 1},
+                    Look{"sparse_only_dark_zh", ThemeMode::dark, "zh_CN", View::attention, false, true, false, false, false, 2},
                     Look{"error_light_en", ThemeMode::light, "en", View::prompt, false, false},
                     Look{"error_dark_zh", ThemeMode::dark, "zh_CN", View::prompt, false, false}),
     [](const auto& look) { return std::string(look.param.name); });

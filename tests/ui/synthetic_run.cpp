@@ -4,6 +4,7 @@
 #include <QElapsedTimer>
 #include <QThread>
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <random>
 
@@ -100,11 +101,62 @@ std::shared_ptr<const KernelTimes> kernels(const Shape& shape, std::uint32_t ste
   return std::make_shared<const KernelTimes>(std::move(times));
 }
 
+// Choices of every query for itself: one remote page of every three, and what they leave out of every second row.
+std::shared_ptr<const PageTrace> pages(const Shape& shape, std::uint32_t count) {
+  constexpr std::uint32_t kKvHeads = 2;
+  auto trace = std::make_shared<PageTrace>();
+  trace->policy = sparse_policy();
+  trace->layers = shape.layers;
+  trace->query_heads = shape.heads;
+  trace->kv_heads = kKvHeads;
+  trace->every = 2;
+  PageChoiceChunk chunk{.first_query = 0, .queries = count, .tile_rows = 1, .words = 2};
+  for (std::uint32_t query = 0; query < count; ++query)
+    for (std::uint32_t layer = trace->policy->dense_layers; layer < shape.layers; ++layer)
+      for (std::uint32_t kv = 0; kv < kKvHeads; ++kv) {
+        const RemotePages remote = remote_pages(*trace->policy, query);
+        std::uint32_t bits = (2u << (query / kAttentionPage)) - 1;
+        for (std::uint32_t page = remote.first; page < remote.end; ++page)
+          if ((page + layer + kv + query / 48) % 3 != 0) bits &= ~(1u << page);
+        chunk.choices.push_back(std::bit_cast<std::uint32_t>(0.93f));
+        chunk.choices.push_back(bits);
+      }
+  trace->choices = {std::make_shared<const PageChoiceChunk>(std::move(chunk))};
+  const std::uint32_t group = shape.heads / kKvHeads;
+  for (std::uint32_t query = 1; query < count; query += 2) {
+    MeasuredRow row{.query = query};
+    row.heads.resize(std::size_t{shape.layers} * shape.heads);
+    const std::uint32_t width = query / kAttentionPage + 1;
+    for (std::uint32_t layer = 0; layer < shape.layers; ++layer)
+      for (std::uint32_t kv = 0; kv < kKvHeads; ++kv) {
+        std::vector<PageShare> shares(std::size_t{group} * width);
+        for (std::uint32_t g = 0; g < group; ++g) {
+          const std::vector<float> weights = attention_row(query, {layer, kv * group + g}, shape.seed);
+          for (std::uint32_t key = 0; key <= query; ++key) {
+            PageShare& share = shares[g * width + key / kAttentionPage];
+            share.mass += weights[key];
+            share.log_mass += weights[key] > 0 ? weights[key] * std::log(weights[key]) : 0;
+          }
+        }
+        const ChosenPages choice = *trace->choice(layer, kv, query);
+        row.whole.push_back(choice.pages_read(query) == width ? 1 : 0);
+        measure_row(shares, width, query, choice, std::span(row.heads).subspan(std::size_t{layer} * shape.heads + kv * group, group));
+      }
+    trace->rows.push_back(std::make_shared<const MeasuredRow>(std::move(row)));
+  }
+  AttentionWork& work = trace->facts.prefill;
+  work.causal_pairs = 0.5 * count * (count + 1);
+  work.layers.assign(shape.layers, {.choices = 40, .whole = 8, .skipped = count * count / 160, .scored = count * 4});
+  return trace;
+}
+
 MemoryBytes memory_at(std::uint32_t tokens) {
   return {67'000'000, 4'000'000 + std::uint64_t{(tokens + 31) / 32} * 1'500'000, 9'500'000, 2'100'000};
 }
 
 }  // namespace
+
+SparseAttention sparse_policy() { return {.window = 64, .global = 0.3, .sinks = 32, .dense_layers = 1, .dense_below = 0}; }
 
 std::shared_ptr<const ModelSummary> model(const Shape& shape) {
   auto summary = std::make_shared<ModelSummary>();
@@ -130,6 +182,7 @@ std::shared_ptr<const ModelSummary> model(const Shape& shape) {
     m.kv = KvType::q8_0;
     m.activations = ActivationType::q8_0;
   }
+  if (shape.sparse) m.attention = sparse_policy();
   m.estimate = {67'000'000, 7'000'000, 9'000'000, 2'000'000};
   m.measured = memory_at(0);
   m.device = {0,
@@ -183,6 +236,7 @@ std::shared_ptr<const TraceSnapshot> trace(const Shape& shape, const Generate& r
       if (request.trace.all_heads || std::find(wanted.begin(), wanted.end(), id) != wanted.end())
         snapshot->heads.push_back(head_trace(id, count, shape.seed));
     }
+  if (shape.sparse && request.trace.measure_every > 0) snapshot->pages = pages(shape, count);
   snapshot->routing = routing(shape, count);
   const bool recording = request.trace.records_attention(), timed = shape.timed;
   snapshot->memory.push_back({shape.prompt, memory_at(shape.prompt)});

@@ -19,8 +19,11 @@ struct Shape {
   bool chinese = false;
   bool timed = false;  // every step
   bool eight_bits = false;  // KV cache and activations
+  bool sparse = false;      // attention by pages: choices recorded, every second row measured
 };
 
+// Of a sparse shape: little enough that short runs leave something out.
+[[nodiscard]] SparseAttention sparse_policy();
 [[nodiscard]] std::shared_ptr<const ModelSummary> model(const Shape& shape);
 [[nodiscard]] std::vector<TokenText> tokens(const Shape& shape);
 // Attention of every head in `plan`, experts and memory of the first `count` tokens.

@@ -5,6 +5,9 @@
 #include <QApplication>
 #include <QPalette>
 #include <QSignalSpy>
+#include <algorithm>
+#include <array>
+#include <cmath>
 
 #include "ui/theme/icon.hpp"
 #include "ui/theme/oklab.hpp"
@@ -38,6 +41,30 @@ TEST(Theme, NeighbouringExpertsAreFarApart) {
       for (std::uint32_t b = a + 1; b < 16; ++b)
         EXPECT_GT(oklab_distance(oklab_of(expert_color(a, dark)), oklab_of(expert_color(b, dark))), 0.035)
             << a << ' ' << b;
+}
+
+// As people without the cones for red or for green see it (Machado et al., 2009, severity 1).
+QColor seen(const QColor& color, const std::array<double, 9>& m) {
+  const auto linear = [](double v) { return v <= 0.04045 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4); };
+  const auto stored = [](double v) { return v <= 0.0031308 ? 12.92 * v : 1.055 * std::pow(v, 1 / 2.4) - 0.055; };
+  const std::array<double, 3> rgb{linear(color.redF()), linear(color.greenF()), linear(color.blueF())};
+  std::array<double, 3> out{};
+  for (std::size_t i = 0; i < 3; ++i) out[i] = stored(std::clamp(m[3 * i] * rgb[0] + m[3 * i + 1] * rgb[1] + m[3 * i + 2] * rgb[2], 0.0, 1.0));
+  return QColor::fromRgbF(static_cast<float>(out[0]), static_cast<float>(out[1]), static_cast<float>(out[2]));
+}
+
+TEST(Theme, PagesAreToldApartWithAnyColourVision) {
+  constexpr std::array<double, 9> kAll{1, 0, 0, 0, 1, 0, 0, 0, 1},
+      kNoRed{0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216, -0.003882, -0.048116, 1.051998},
+      kNoGreen{0.367322, 0.860646, -0.227968, 0.280085, 0.672501, 0.047413, -0.011820, 0.042940, 0.968881};
+  for (const ThemeColors* c : {&light_colors(), &dark_colors()}) {
+    const std::array<QColor, 4> pages{c->page_sinks, c->page_window, c->page_chosen, c->page_left_out};
+    for (const auto& vision : {kAll, kNoRed, kNoGreen})
+      for (std::size_t a = 0; a < pages.size(); ++a)
+        for (std::size_t b = a + 1; b < pages.size(); ++b)
+          EXPECT_GT(oklab_distance(oklab_of(seen(pages[a], vision)), oklab_of(seen(pages[b], vision))), 0.08) << c->dark << ' ' << a << ' ' << b;
+    for (const QColor& page : {c->page_sinks, c->page_window, c->page_chosen}) EXPECT_GE(contrast(page, c->page_left_out), 2.5) << page.name().toStdString();
+  }
 }
 
 TEST(Theme, SwitchingChangesPaletteAndTellsTheViews) {

@@ -52,6 +52,51 @@ TEST_F(WindowTest, OpensAModelAndShowsItsProgress) {
   EXPECT_FALSE(window_.banner().isVisible());  // the person knows
 }
 
+TEST_F(WindowTest, AnotherAttentionRunsThePromptAgainWithItsSeed) {
+  Generate request = synthetic::all_heads();
+  request.prompt = "The prompt of that run";
+  synthetic::play(state_, shape_, request);
+  window_.prompt().set_prompt("what was typed since");
+  window_.choose_attention(synthetic::sparse_policy());
+  ASSERT_NE(last<ChooseAttention>(), nullptr);
+  EXPECT_EQ(last<ChooseAttention>()->attention, synthetic::sparse_policy());
+  shape_.sparse = true;
+  state_.take({synthetic::loaded(shape_)});
+  ASSERT_TRUE(synthetic::wait_until([&] { return last<Generate>() != nullptr; }));
+  EXPECT_EQ(last<Generate>()->prompt, "The prompt of that run");
+  EXPECT_EQ(last<Generate>()->sampling.seed, 12345);
+  EXPECT_EQ(last<Generate>()->trace.measure_every, 1u);
+  EXPECT_EQ(state_.selection().head(), (HeadId{1, 0})) << "the first layer that chooses";
+  EXPECT_EQ(window_.policy_panel().attention(), synthetic::sparse_policy());
+  EXPECT_TRUE(window_.title_strip().policy_chip().value().startsWith("attention sparse, 64 + 30"));
+
+  // While it runs: it is stopped first.
+  const std::size_t before = commands_.size();
+  window_.choose_attention(std::nullopt);
+  ASSERT_EQ(commands_.size(), before + 2);
+  EXPECT_TRUE(std::holds_alternative<Cancel>(commands_[before]));
+  shape_.sparse = false;
+  state_.take({synthetic::loaded(shape_)});
+  ASSERT_TRUE(synthetic::wait_until([&] { return last<Generate>() != nullptr; }));
+  EXPECT_EQ(last<Generate>()->trace.measure_every, 0u);
+  // Models opened later take it too.
+  window_.choose_attention(synthetic::sparse_policy());
+  window_.open_model("/tmp/next.gguf");
+  EXPECT_EQ(last<LoadModel>()->attention, synthetic::sparse_policy());
+}
+
+TEST_F(WindowTest, AnAttentionThatIsRefusedLeavesTheOneThatIs) {
+  synthetic::play(state_, shape_, synthetic::all_heads());
+  window_.choose_attention(synthetic::sparse_policy());
+  const std::size_t before = commands_.size();
+  state_.take({LoadFailed{"/tmp/a.gguf", {ErrorCode::memory, "sparse attention", "no memory is left", "use a smaller context"}, true}});
+  EXPECT_TRUE(window_.banner().isVisible());
+  EXPECT_EQ(window_.policy_panel().attention(), std::nullopt);
+  state_.take({synthetic::loaded(shape_)});
+  QTest::qWait(50);
+  EXPECT_EQ(commands_.size(), before) << "nothing is run again";
+}
+
 TEST_F(WindowTest, AFailureIsABannerAndTheWindowStaysUsable) {
   state_.take({synthetic::loaded(shape_)});
   window_.open_model("/tmp/b.gguf");

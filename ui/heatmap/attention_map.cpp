@@ -27,6 +27,11 @@ HeatmapGround heatmap_ground(const ThemeColors& colors) {
           colors.unrecorded_dots.rgb()};
 }
 
+MaskColors mask_colors(const ThemeColors& colors) {
+  return {colors.page_sinks.rgb(), colors.page_window.rgb(), colors.page_chosen.rgb(), colors.page_left_out.rgb(),
+          colors.page_left_out_hatch.rgb(), colors.loss.rgb()};
+}
+
 AttentionMap::AttentionMap(WorkbenchState& state, const Theme& theme, RasterLanes& lanes, int lane, QWidget* parent)
     : QWidget(parent), state_(state), theme_(theme), lanes_(lanes), lane_(lane) {
   setMouseTracking(true);
@@ -55,6 +60,12 @@ AttentionMap::AttentionMap(WorkbenchState& state, const Theme& theme, RasterLane
 void AttentionMap::set_scale(const ColorScale& scale, bool per_row) {
   scale_ = scale;
   per_row_ = per_row;
+  submit_raster();
+}
+
+void AttentionMap::set_mask(MaskLook look) {
+  if (mask_ == look) return;
+  mask_ = look;
   submit_raster();
 }
 
@@ -110,6 +121,10 @@ void AttentionMap::submit_raster() {
   query.ground = heatmap_ground(theme_.colors());
   const HeadId head = state_.selection().head();
   const auto trace = state_.trace();
+  query.mask = mask_;
+  query.mask_colors = mask_colors(theme_.colors());
+  query.head = head;
+  query.group = state_.heads_of_group();
   const std::uint64_t run = state_.request().id;
   if (!pyramid_ || pyramid_head_ != head || pyramid_run_ != run) {
     pyramid_ = std::make_shared<HeadPyramid>();
@@ -121,7 +136,7 @@ void AttentionMap::submit_raster() {
       [this, query, head, trace, pyramid = pyramid_, geometry = geometry_]() -> RasterLanes::Finish {
         const HeadTrace* recorded = trace ? trace->head(head) : nullptr;
         if (recorded && query.pixels_per_cell * HeadPyramid::kBlock <= 1) pyramid->absorb(*recorded);
-        return [this, geometry, picture = raster_attention(recorded, pyramid.get(), query)] {
+        return [this, geometry, picture = raster_attention(recorded, pyramid.get(), query, trace ? trace->pages.get() : nullptr)] {
           image_ = picture.image;
           image_geometry_ = geometry;
           Q_EMIT picture_changed(picture);
@@ -140,10 +155,25 @@ QString AttentionMap::cell_text(const HeatmapCell& cell) const {
                             .arg(cell.key)
                             .arg(shown_token(tokens[cell.key]));
   if (cell.key > cell.query) return tr("%1\ncannot see it: the key comes later").arg(place);
-  const HeadTrace* head = state_.trace() ? state_.trace()->head(state_.selection().head()) : nullptr;
+  const HeadId id = state_.selection().head();
+  const HeadTrace* head = state_.trace() ? state_.trace()->head(id) : nullptr;
   const auto row = head ? head->row(cell.query) : std::span<const std::uint16_t>{};
-  if (row.empty()) return tr("%1\nnot recorded").arg(place);
-  return tr("%1\nweight %2").arg(place, shown_number(weight_of_half(row[cell.key])));
+  const QString weight = row.empty() ? tr("%1\nnot recorded").arg(place) : tr("%1\nweight %2").arg(place, shown_number(weight_of_half(row[cell.key])));
+  const PageTrace* pages = state_.pages();
+  const auto choice = pages && pages->chooses(id.layer) ? pages->choice(id.layer, id.head / state_.heads_of_group(), cell.query) : std::nullopt;
+  if (!choice) return weight;
+  const std::uint32_t page = cell.key / kAttentionPage;
+  switch (choice->part(page)) {
+    case PagePart::sinks:
+      return tr("%1\npage %2: a sink").arg(weight).arg(page);
+    case PagePart::window:
+      return tr("%1\npage %2: in the window").arg(weight).arg(page);
+    case PagePart::chosen:
+      return tr("%1\npage %2: chosen").arg(weight).arg(page);
+    case PagePart::left_out:
+      break;
+  }
+  return tr("%1\npage %2: not attended").arg(weight).arg(page);
 }
 
 void AttentionMap::point_at(std::optional<HeatmapCell> cell) {

@@ -16,6 +16,7 @@
 namespace fovea {
 
 [[nodiscard]] HeatmapGround heatmap_ground(const ThemeColors& colors);
+[[nodiscard]] MaskColors mask_colors(const ThemeColors& colors);
 
 class AttentionMap : public QWidget {
   Q_OBJECT
@@ -23,6 +24,7 @@ class AttentionMap : public QWidget {
   AttentionMap(WorkbenchState& state, const Theme& theme, RasterLanes& lanes, int lane, QWidget* parent = nullptr);
 
   void set_scale(const ColorScale& scale, bool per_row);
+  void set_mask(MaskLook look);
   void set_active(bool active);  // an inactive map (another page is shown) rasters nothing
   void refresh();                // the snapshot has advanced or the head has changed
   void reset_view();
@@ -33,7 +35,7 @@ class AttentionMap : public QWidget {
   [[nodiscard]] QString cell_text(const HeatmapCell& cell) const;
 
   QSize sizeHint() const override { return {420, 420}; }
-  QSize minimumSizeHint() const override { return {160, 140}; }
+  QSize minimumSizeHint() const override { return {160, 96}; }
 
  Q_SIGNALS:
   void picture_changed(const fovea::HeatmapPicture& picture);
@@ -68,6 +70,7 @@ class AttentionMap : public QWidget {
   int lane_;
   ColorScale scale_;
   bool per_row_ = false;
+  MaskLook mask_ = MaskLook::none;
   bool active_ = false;
 
   HeatmapGeometry geometry_;

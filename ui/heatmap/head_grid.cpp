@@ -6,14 +6,17 @@
 #include <QPainter>
 #include <QScrollBar>
 #include <algorithm>
+#include <cmath>
 
 #include "ui/heatmap/attention_map.hpp"
+#include "ui/text/format.hpp"
 
 namespace fovea {
 
 namespace {
 constexpr int kLabel = 24, kHeader = 20, kGap = 4, kMargin = 3;
 constexpr int kSmallest = 20, kLargest = 72;
+constexpr double kMostLost = 0.25;  // share lost from which on the colour of recall changes no more
 }  // namespace
 
 HeadGrid::HeadGrid(WorkbenchState& state, const Theme& theme, RasterLanes& lanes, int first_lane, QWidget* parent)
@@ -39,6 +42,7 @@ void HeadGrid::rebuild() {
   thumbnails_.assign(std::size_t{layers_} * heads_, {});
   for (Thumbnail& thumbnail : thumbnails_) thumbnail.pyramid = std::make_shared<HeadPyramid>();
   hovered_.reset();
+  figures_.clear();
   lay_out();
   viewport()->update();
 }
@@ -64,6 +68,62 @@ void HeadGrid::set_scale(const ColorScale& scale, bool per_row) {
   scale_ = scale;
   per_row_ = per_row;
   invalidate();
+}
+
+void HeadGrid::set_figure(GridFigure figure) {
+  if (figure_ == figure) return;
+  figure_ = figure;
+  refresh();
+  viewport()->update();
+}
+
+void HeadGrid::refresh_figures() {
+  const PageTrace* pages = state_.pages();
+  if (figure_ == GridFigure::map || pages == nullptr || pages->rows.empty()) return figures_.clear();
+  figures_.resize(thumbnails_.size());
+  for (std::uint32_t layer = 0; layer < layers_; ++layer)
+    for (std::uint32_t head = 0; head < heads_; ++head)
+      figures_[std::size_t{layer} * heads_ + head] = recall_figures(pages->rows, heads_, layer, layer + 1, head);
+}
+
+// A field whose colour is the share lost, or the entropy, with the number where it fits.
+void HeadGrid::paint_figure(QPainter& painter, const QRect& at, HeadId head) const {
+  const ThemeColors& colors = theme_.colors();
+  const std::size_t index = std::size_t{head.layer} * heads_ + head.head;
+  const RecallFigures figures = index < figures_.size() ? figures_[index] : RecallFigures{};
+  if (figures.measured == 0) {
+    painter.setPen(QPen(colors.unrecorded_dots, 1, Qt::DotLine));
+    painter.drawRect(at.adjusted(0, 0, -1, -1));
+    return;
+  }
+  const bool recall = figure_ == GridFigure::recall;
+  if (recall && figures.sparse == 0) {  // nothing was left out, so nothing can be lost
+    painter.fillRect(at, colors.page_left_out);
+    painter.setPen(colors.dim);
+    painter.drawText(at, Qt::AlignCenter, QStringLiteral("–"));
+    return;
+  }
+  const double shown = recall ? figures.recall.mean : figures.entropy;
+  const double place = recall ? std::min(1.0, (1 - shown) / kMostLost) : shown;
+  const QColor ground = QColor::fromRgb(color_table(theme_.dark())[static_cast<std::size_t>(std::lround(place * 255))]);
+  painter.fillRect(at, ground);
+  painter.setPen(contrast(ground, Qt::black) >= contrast(ground, Qt::white) ? Qt::black : Qt::white);
+  // Rounded down, so that 100 says all.
+  const QString text = side_ >= 36 ? QString::number(std::floor(shown * 1000) / 10, 'f', 1) : QString::number(static_cast<int>(shown * 100));
+  painter.drawText(at, Qt::AlignCenter, text);
+}
+
+QString HeadGrid::head_text(HeadId head) const {
+  const QString place = (has_thumbnail(head) ? tr("layer %1, head %2") : tr("layer %1, head %2: not recorded")).arg(head.layer).arg(head.head);
+  if (figure_ == GridFigure::map) return place;
+  const QString name = tr("layer %1, head %2").arg(head.layer).arg(head.head);
+  const std::size_t index = std::size_t{head.layer} * heads_ + head.head;
+  if (index >= figures_.size() || figures_[index].measured == 0) return tr("%1\nnot measured").arg(name);
+  const RecallFigures& figures = figures_[index];
+  const QString entropy = tr("entropy %1, of what was kept %2").arg(figures.entropy, 0, 'f', 2).arg(figures.kept_entropy, 0, 'f', 2);
+  if (figures.sparse == 0) return tr("%1\neverything was read\n%2").arg(name, entropy);
+  return tr("%1\nkept %2 of attention, in 5 % of the rows less than %3\nbest choice %4\n%5")
+      .arg(name, shown_percent(figures.recall.mean), shown_percent(figures.recall.p5), shown_percent(figures.oracle.mean), entropy);
 }
 
 void HeadGrid::invalidate() {
@@ -96,6 +156,11 @@ std::optional<HeadId> HeadGrid::head_at(const QPoint& point) const {
 void HeadGrid::refresh() {
   const auto& trace = state_.trace();
   if (!trace || !isVisible()) return;
+  if (figure_ != GridFigure::map) {
+    refresh_figures();
+    viewport()->update();
+    return;
+  }
   for (const HeadTrace& head : trace->heads) {
     const std::size_t index = std::size_t{head.id.layer} * heads_ + head.id.head;
     if (head.id.head >= heads_ || index >= thumbnails_.size() || head.chunks.empty()) continue;
@@ -154,6 +219,7 @@ void HeadGrid::paintEvent(QPaintEvent*) {
   const ThemeColors& colors = theme_.colors();
   QPainter painter(viewport());
   painter.fillRect(viewport()->rect(), colors.panel);
+  painter.setFont(theme_.sans(11));
   const HeadId chosen = state_.selection().head();
   for (std::uint32_t layer = 0; layer < layers_; ++layer)
     for (std::uint32_t head = 0; head < heads_; ++head) {
@@ -161,7 +227,9 @@ void HeadGrid::paintEvent(QPaintEvent*) {
       if (!at.intersects(viewport()->rect())) continue;
       const Thumbnail& thumbnail = thumbnails_[std::size_t{layer} * heads_ + head];
       const HeadId id{layer, head};
-      if (!thumbnail.image.isNull()) {
+      if (figure_ != GridFigure::map) {
+        paint_figure(painter, at, id);
+      } else if (!thumbnail.image.isNull()) {
         painter.drawImage(at, thumbnail.image);
       } else {
         painter.setPen(QPen(colors.unrecorded_dots, 1, Qt::DotLine));
@@ -208,10 +276,7 @@ void HeadGrid::mouseMoveEvent(QMouseEvent* event) {
   const auto head = head_at(event->pos());
   if (head == hovered_) return;
   hovered_ = head;
-  Q_EMIT head_pointed(head ? (has_thumbnail(*head) ? tr("layer %1, head %2") : tr("layer %1, head %2: not recorded"))
-                                 .arg(head->layer)
-                                 .arg(head->head)
-                           : QString());
+  Q_EMIT head_pointed(head ? head_text(*head) : QString());
   viewport()->update();
 }
 

@@ -13,6 +13,13 @@
 
 namespace fovea {
 
+// What the grid tells of a head.
+enum class GridFigure {
+  map,      // its attention, small
+  recall,   // how much of dense attention its pages held
+  entropy,  // how even dense attention is
+};
+
 class HeadGrid : public QAbstractScrollArea {
   Q_OBJECT
  public:
@@ -20,6 +27,7 @@ class HeadGrid : public QAbstractScrollArea {
   HeadGrid(WorkbenchState& state, const Theme& theme, RasterLanes& lanes, int first_lane, QWidget* parent = nullptr);
 
   void set_scale(const ColorScale& scale, bool per_row);
+  void set_figure(GridFigure figure);
   void refresh();  // rasters the thumbnails in view whose rows have grown
   void invalidate();
   [[nodiscard]] QRect thumbnail_rect(HeadId head) const;  // in the viewport
@@ -50,6 +58,9 @@ class HeadGrid : public QAbstractScrollArea {
   };
 
   void rebuild();
+  void refresh_figures();
+  void paint_figure(QPainter& painter, const QRect& at, HeadId head) const;
+  [[nodiscard]] QString head_text(HeadId head) const;
   void lay_out();
   void submit(std::size_t index, std::uint32_t rows);
   void reveal(HeadId head);
@@ -66,6 +77,8 @@ class HeadGrid : public QAbstractScrollArea {
   std::uint64_t version_ = 1;          // of scale, theme and size
   std::vector<Thumbnail> thumbnails_;  // layer-major
   std::optional<HeadId> hovered_;
+  GridFigure figure_ = GridFigure::map;
+  std::vector<RecallFigures> figures_;  // layer-major; empty: nothing was measured
 };
 
 }  // namespace fovea

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -85,6 +86,49 @@ struct Patterns {
   [[nodiscard]] bool on_dot(int x, int y) const { return x % dots < stroke && y % dots < stroke; }
 };
 
+QRgb mixed(QRgb from, QRgb to, float share) {
+  const auto part = [share](int a, int b) { return static_cast<int>(std::lround(static_cast<float>(a) + share * static_cast<float>(b - a))); };
+  return qRgb(part(qRed(from), qRed(to)), part(qGreen(from), qGreen(to)), part(qBlue(from), qBlue(to)));
+}
+
+// The mask of one row of pixels: the choice of the last of its queries.
+class RowMask {
+ public:
+  RowMask(const PageTrace* pages, const HeatmapQuery& query) : pages_(pages), query_(query) {}
+
+  void gather(const Cells& queries) {
+    choice_.reset();
+    lost_ = 0;
+    if (pages_ == nullptr || query_.mask == MaskLook::none) return;
+    choice_ = pages_->choice(query_.head.layer, query_.head.head / query_.group, queries.last);
+    const RowMeasure* measure = pages_->measure(query_.head.layer, query_.head.head, queries.last);
+    if (measure != nullptr) lost_ = 1 - measure->recall;
+  }
+  [[nodiscard]] bool recorded() const { return choice_.has_value(); }
+  [[nodiscard]] float lost() const { return lost_; }
+  // Over the weight's own colour, whose place in the scale is 0..1; nullopt: it was not recorded.
+  [[nodiscard]] QRgb color(const Cells& keys, QRgb of_weight, std::optional<float> position, bool hatched) const {
+    const MaskColors& colors = query_.mask_colors;
+    const PagePart part = choice_->part(keys.last / kAttentionPage);
+    const bool read = part != PagePart::left_out;
+    if (query_.mask == MaskLook::beside) {
+      if (read) return of_weight;
+      return hatched ? colors.left_out_hatch : mixed(of_weight, colors.left_out, 0.5f);
+    }
+    if (!read) return hatched ? colors.left_out_hatch : colors.left_out;
+    const QRgb hue = part == PagePart::sinks ? colors.sinks : part == PagePart::window ? colors.window : colors.chosen;
+    return mixed(colors.left_out, hue, position ? 0.35f + 0.65f * *position : 0.7f);
+  }
+
+ private:
+  const PageTrace* pages_;
+  const HeatmapQuery& query_;
+  std::optional<ChosenPages> choice_;
+  float lost_ = 0;
+};
+
+constexpr double kLostWidth = 48;  // logical pixels of a bar that says that everything was lost
+
 std::size_t bin_of(std::uint16_t half) {
   static const std::vector<std::uint8_t> bins = [] {
     const ColorScale log{true, kHistogramLow, 1, false};
@@ -99,7 +143,8 @@ std::size_t bin_of(std::uint16_t half) {
 
 }  // namespace
 
-HeatmapPicture raster_attention(const HeadTrace* head, const HeadPyramid* pyramid, const HeatmapQuery& query) {
+HeatmapPicture raster_attention(const HeadTrace* head, const HeadPyramid* pyramid, const HeatmapQuery& query,
+                                const PageTrace* pages) {
   HeatmapPicture picture;
   if (query.size.isEmpty() || !(query.pixels_per_cell > 0)) return picture;
   picture.image = QImage(query.size, QImage::Format_RGB32);
@@ -109,6 +154,7 @@ HeatmapPicture raster_attention(const HeadTrace* head, const HeadPyramid* pyrami
   const std::vector<QRgb> colors = half_colors(query.scale);
   const Patterns patterns(query.pixel_ratio);
   RowMaxima maxima(head, pyramid, query);
+  RowMask mask(pages, query);
   Cells gathered;
   bool recorded = false;
   std::uint16_t largest = 0;
@@ -122,15 +168,22 @@ HeatmapPicture raster_attention(const HeadTrace* head, const HeadPyramid* pyrami
     }
     if (queries != gathered) {
       recorded = maxima.gather(queries);
+      mask.gather(queries);
       gathered = queries;
     }
+    int lost_left = static_cast<int>(std::lround(static_cast<double>(mask.lost()) * kLostWidth * query.pixel_ratio));
     const float row_largest = query.per_row && recorded ? weight_of_half(maxima.largest()) : 1;
     for (int x = 0; x < query.size.width(); ++x) {
       const Cells& keys = columns[static_cast<std::size_t>(x)];
       if (keys.none()) {
         line[x] = query.ground.outside;
+      } else if (keys.first > queries.last && lost_left > 0) {
+        --lost_left;
+        line[x] = query.mask_colors.lost;
       } else if (keys.first > queries.last) {
         line[x] = patterns.on_hatch(x, y) ? query.ground.future_hatch : query.ground.future;
+      } else if (!recorded && mask.recorded() && query.mask == MaskLook::only) {
+        line[x] = mask.color(keys, 0, std::nullopt, patterns.on_hatch(x, y));
       } else if (!recorded) {
         line[x] = patterns.on_dot(x, y) ? query.ground.unrecorded_dots : query.ground.unrecorded;
       } else {
@@ -138,7 +191,9 @@ HeatmapPicture raster_attention(const HeadTrace* head, const HeadPyramid* pyrami
         largest = std::max(largest, weight);
         ++picture.histogram[bin_of(weight)];
         const bool relative = query.per_row && row_largest > 0;
-        line[x] = colors[relative ? std::min(half_of_weight(weight_of_half(weight) / row_largest), kHalfOne) : weight];
+        const std::uint16_t shown = relative ? std::min(half_of_weight(weight_of_half(weight) / row_largest), kHalfOne) : weight;
+        line[x] = colors[shown];
+        if (mask.recorded()) line[x] = mask.color(keys, colors[shown], query.scale.position(weight_of_half(shown)), patterns.on_hatch(x, y));
       }
     }
   }

@@ -19,6 +19,17 @@ struct HeatmapGround {
   friend bool operator==(const HeatmapGround&, const HeatmapGround&) = default;
 };
 
+// What is drawn of sparse attention.
+enum class MaskLook {
+  none,   // weights alone
+  beside, // weights, under a hatch where they were not attended
+  only,   // what each page is, as a hue, with the weight as its lightness
+};
+struct MaskColors {
+  QRgb sinks = 0, window = 0, chosen = 0, left_out = 0, left_out_hatch = 0, lost = 0;
+  friend bool operator==(const MaskColors&, const MaskColors&) = default;
+};
+
 struct HeatmapQuery {
   QSize size;                             // of the image, in device pixels
   double pixels_per_cell = 1;             // device pixels
@@ -28,6 +39,10 @@ struct HeatmapQuery {
   ColorScale scale;
   bool per_row = false;  // weights relative to the largest of their row
   HeatmapGround ground;
+  MaskLook mask = MaskLook::none;
+  MaskColors mask_colors;
+  HeadId head;               // that the mask is of
+  std::uint32_t group = 1;   // query heads of a KV head
   friend bool operator==(const HeatmapQuery&, const HeatmapQuery&) = default;
 };
 
@@ -43,8 +58,9 @@ struct HeatmapPicture {
 inline constexpr float kHistogramLow = 1e-6f;
 
 // Each pixel shows the largest weight of the cells it covers. `head` may be null: nothing was recorded. `pyramid` (may
-// be null) is used where a pixel covers at least one of its blocks.
+// be null) is used where a pixel covers at least one of its blocks. `pages` (may be null: not recorded) is the mask's; rows
+// that were measured end in a bar as long as the share that was lost.
 [[nodiscard]] HeatmapPicture raster_attention(const HeadTrace* head, const HeadPyramid* pyramid,
-                                              const HeatmapQuery& query);
+                                              const HeatmapQuery& query, const PageTrace* pages = nullptr);
 
 }  // namespace fovea

@@ -3,11 +3,13 @@
 #include <QEvent>
 #include <QGridLayout>
 #include <QHBoxLayout>
+#include <QScrollArea>
 #include <QSignalBlocker>
 #include <QSplitter>
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "ui/text/format.hpp"
 #include "ui/theme/icon.hpp"
 
 namespace fovea {
@@ -15,7 +17,7 @@ namespace fovea {
 namespace {
 constexpr int kMapLane = 0, kFirstGridLane = 1;
 constexpr int kRasterThreads = 2;
-constexpr int kInspectorWidth = 232;
+constexpr int kInspectorWidth = 232, kScrollBar = 10;
 constexpr int kMapInterval = 66, kGridInterval = 250;  // milliseconds between repaints while a run grows
 }  // namespace
 
@@ -26,6 +28,7 @@ AttentionPanel::AttentionPanel(WorkbenchState& state, const Theme& theme, QWidge
       lanes_(new RasterLanes(kRasterThreads, this)),
       grid_(new HeadGrid(state, theme, *lanes_, kFirstGridLane)),
       map_(new AttentionMap(state, theme, *lanes_, kMapLane)),
+      strip_(new PageStrip(state, theme)),
       range_(new RangeBar(theme)),
       empty_(new EmptyState),
       pages_(new QStackedWidget),
@@ -34,8 +37,11 @@ AttentionPanel::AttentionPanel(WorkbenchState& state, const Theme& theme, QWidge
       legend_(new QLabel),
       readout_(new QLabel),
       note_(new QLabel),
+      work_(new QLabel),
       layer_(new QSpinBox),
       head_(new QSpinBox),
+      mask_(new QComboBox),
+      figure_(new QComboBox),
       log_(new QToolButton),
       per_row_(new QToolButton),
       fit_(new QToolButton),
@@ -57,10 +63,22 @@ AttentionPanel::AttentionPanel(WorkbenchState& state, const Theme& theme, QWidge
   split->setStretchFactor(1, 1);
   split->setSizes({252, 420});
   auto* layout = new QHBoxLayout(this);
-  layout->setContentsMargins(8, 4, 12, 4);
+  layout->setContentsMargins(8, 4, 12 - kScrollBar, 4);
   layout->setSpacing(12);
-  layout->addWidget(split, 1);
-  layout->addWidget(make_inspector());
+  auto* pictures = new QVBoxLayout;
+  pictures->setSpacing(6);
+  pictures->addWidget(split, 1);
+  pictures->addWidget(strip_);
+  layout->addLayout(pictures, 1);
+  auto* inspector = new QScrollArea;
+  inspector->setWidget(make_inspector());
+  inspector->setWidgetResizable(true);
+  inspector->setFrameShape(QFrame::NoFrame);
+  inspector->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+  inspector->setFixedWidth(kInspectorWidth + kScrollBar);
+  inspector->viewport()->setAutoFillBackground(false);
+  inspector->widget()->setAutoFillBackground(false);  // setWidget() filled it
+  layout->addWidget(inspector);
 
   connect(lanes_, &RasterLanes::became_idle, this, &AttentionPanel::became_idle);
   connect(map_, &AttentionMap::picture_changed, range_, &RangeBar::set_picture);
@@ -71,6 +89,8 @@ AttentionPanel::AttentionPanel(WorkbenchState& state, const Theme& theme, QWidge
     scale_.high = high;
     apply_scale();
   });
+  connect(mask_, &QComboBox::currentIndexChanged, this, &AttentionPanel::refresh_pages);
+  connect(figure_, &QComboBox::currentIndexChanged, this, &AttentionPanel::refresh_sparse);
   connect(log_, &QToolButton::toggled, this, &AttentionPanel::set_logarithmic);
   connect(per_row_, &QToolButton::toggled, this, &AttentionPanel::apply_scale);
   connect(fit_, &QToolButton::clicked, range_, &RangeBar::fit);
@@ -105,7 +125,10 @@ AttentionPanel::AttentionPanel(WorkbenchState& state, const Theme& theme, QWidge
 QWidget* AttentionPanel::make_inspector() {
   auto* inspector = new QWidget;
   inspector->setFixedWidth(kInspectorWidth);
-  for (QLabel* label : {layer_label_, head_label_, legend_, note_}) label->setProperty("dim", true);
+  mask_->addItems({QString(), QString(), QString()});
+  mask_->setCurrentIndex(static_cast<int>(MaskLook::beside));
+  figure_->addItems({QString(), QString(), QString()});
+  for (QLabel* label : {layer_label_, head_label_, legend_, note_, work_}) label->setProperty("dim", true);
   for (QSpinBox* box : {layer_, head_}) {
     box->setKeyboardTracking(false);
     box->setButtonSymbols(QAbstractSpinBox::NoButtons);
@@ -119,7 +142,7 @@ QWidget* AttentionPanel::make_inspector() {
     button->setFocusPolicy(Qt::StrongFocus);
     button->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
   }
-  for (QLabel* label : {legend_, readout_, note_}) {
+  for (QLabel* label : {legend_, readout_, note_, work_}) {
     label->setTextFormat(Qt::PlainText);
     label->setWordWrap(true);
     label->setAlignment(Qt::AlignLeft | Qt::AlignTop);
@@ -142,8 +165,11 @@ QWidget* AttentionPanel::make_inspector() {
   column->setSpacing(8);
   column->addLayout(head);
   column->addLayout(buttons);
+  column->addWidget(mask_);
+  column->addWidget(figure_);
   column->addWidget(legend_);
   column->addWidget(range_);
+  column->addWidget(work_);
   column->addWidget(readout_, 1);
   column->addWidget(note_);
   return inspector;
@@ -164,6 +190,7 @@ void AttentionPanel::apply_scale() {
   range_->set_scale(scale_);
   map_->set_scale(scale_, per_row_->isChecked());
   grid_->set_scale(scale_, per_row_->isChecked());
+  strip_->set_scale(scale_);
   QString words = scale_.logarithmic ? tr("Attention weight, logarithmic") : tr("Attention weight, linear");
   if (per_row_->isChecked()) words = tr("%1, relative to the largest of its row").arg(words);
   legend_->setText(words);
@@ -190,7 +217,9 @@ void AttentionPanel::refresh_pages() {
                           std::find(state_.request().trace.heads.begin(), state_.request().trace.heads.end(), head) !=
                               state_.request().trace.heads.end();
   const HeadTrace* recorded = state_.trace() ? state_.trace()->head(head) : nullptr;
-  const bool some = state_.token_count() > 0 && (subscribed || recorded);
+  refresh_sparse();
+  const bool mask_alone = state_.pages() && state_.pages()->chooses(head.layer) && mask_->currentIndex() == static_cast<int>(MaskLook::only);
+  const bool some = state_.token_count() > 0 && (subscribed || recorded || mask_alone);
   if (!model)
     empty_->say(tr("No model is open"), tr("Attention appears here when a model has read a prompt."));
   else if (state_.token_count() == 0)
@@ -207,6 +236,26 @@ void AttentionPanel::refresh_pages() {
   map_->set_active(some);
   note_->setText(state_.trace() ? QString::fromStdString(state_.trace()->note) : QString());
   note_->setVisible(!note_->text().isEmpty());
+}
+
+// What there is of sparse attention: the controls are there where the policy or the run asks for them.
+void AttentionPanel::refresh_sparse() {
+  const PageTrace* pages = state_.pages();
+  const bool sparse = (state_.model() && state_.model()->attention) || (pages && pages->policy);
+  for (QWidget* widget : std::initializer_list<QWidget*>{mask_, figure_, work_}) widget->setVisible(sparse);
+  strip_->setVisible(sparse && state_.token_count() > 0);
+  map_->set_mask(sparse ? static_cast<MaskLook>(mask_->currentIndex()) : MaskLook::none);
+  grid_->set_figure(sparse ? static_cast<GridFigure>(figure_->currentIndex()) : GridFigure::map);
+  if (!sparse) return;
+  if (pages == nullptr) {
+    work_->setText(state_.token_count() == 0 ? QString() : tr("Choices of pages were not recorded: choose what to record beside the prompt."));
+    return;
+  }
+  const AttentionWork both = pages->facts.both();
+  const PageScorer scorer = pages->policy ? pages->policy->scorer : PageScorer::automatic;
+  const double operations = attention_flops_ratio(both, pages->kv_heads, scorer);
+  work_->setText(tr("Read %1 of what dense attention reads, with %2 of its operations; %3 of the choices had to take everything.")
+                     .arg(shown_percent(attention_density(both, pages->kv_heads)), shown_percent(operations), shown_percent(whole_share(both))));
 }
 
 void AttentionPanel::changeEvent(QEvent* event) {
@@ -231,6 +280,20 @@ void AttentionPanel::retranslate() {
   fit_->setToolTip(tr("Set the range to nearly all weights in view, outliers left out (double-click on the bar)"));
   reset_->setText(tr("Reset view"));
   reset_->setToolTip(tr("Show the whole map (double-click on the map, or 0)"));
+  {
+    const QSignalBlocker mask_blocked(mask_), figure_blocked(figure_);
+    mask_->setItemText(0, tr("Map: weights"));
+    mask_->setItemText(1, tr("Map: weights and mask"));
+    mask_->setItemText(2, tr("Map: mask alone"));
+    mask_->setToolTip(tr("Hatched keys were not attended; the red bar behind a row is as long as the share of attention that was lost"));
+    mask_->setAccessibleName(tr("What the map shows"));
+    figure_->setItemText(0, tr("Heads: small maps"));
+    figure_->setItemText(1, tr("Heads: recall, %"));
+    figure_->setItemText(2, tr("Heads: entropy, %"));
+    figure_->setToolTip(tr("Recall: the share of dense attention on the pages read, over the measured rows.\nEntropy: 100 is even attention, 0 is all on one key."));
+    figure_->setAccessibleName(tr("What the grid of heads shows"));
+  }
+  strip_->setAccessibleName(tr("The row, page by page"));
   grid_->setAccessibleName(tr("Heads: layers down, heads across"));
   map_->setAccessibleName(tr("Attention map: queries down, keys to the right"));
   range_->setAccessibleName(tr("Range of the colour scale"));
@@ -248,6 +311,7 @@ void AttentionPanel::restyle() {
   readout_->setFont(theme_.sans(12));
   legend_->setFont(theme_.sans(12));
   note_->setFont(theme_.sans(12));
+  work_->setFont(theme_.sans(12));
 }
 
 }  // namespace fovea

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <QCheckBox>
+#include <QComboBox>
 #include <QFrame>
 #include <QLabel>
 #include <QSpinBox>
@@ -10,6 +11,7 @@
 
 #include "ui/heatmap/attention_map.hpp"
 #include "ui/heatmap/head_grid.hpp"
+#include "ui/heatmap/page_strip.hpp"
 #include "ui/heatmap/range_bar.hpp"
 #include "ui/state/refresh_clock.hpp"
 #include "ui/widgets/empty_state.hpp"
@@ -23,6 +25,10 @@ class AttentionPanel : public QFrame {
 
   [[nodiscard]] AttentionMap& map() const { return *map_; }
   [[nodiscard]] HeadGrid& grid() const { return *grid_; }
+  [[nodiscard]] PageStrip& page_strip() const { return *strip_; }
+  [[nodiscard]] QComboBox& mask_box() const { return *mask_; }
+  [[nodiscard]] QComboBox& figure_box() const { return *figure_; }
+  [[nodiscard]] const QLabel& work_label() const { return *work_; }
   [[nodiscard]] RangeBar& range_bar() const { return *range_; }
   [[nodiscard]] EmptyState& empty_state() const { return *empty_; }
   [[nodiscard]] bool shows_map() const { return pages_->currentWidget() == map_; }
@@ -44,6 +50,7 @@ class AttentionPanel : public QFrame {
   void restyle();
   void refresh();
   void refresh_pages();
+  void refresh_sparse();
   void apply_scale();
 
   WorkbenchState& state_;
@@ -51,11 +58,13 @@ class AttentionPanel : public QFrame {
   RasterLanes* lanes_;
   HeadGrid* grid_;
   AttentionMap* map_;
+  PageStrip* strip_;
   RangeBar* range_;
   EmptyState* empty_;
   QStackedWidget* pages_;
-  QLabel *layer_label_, *head_label_, *legend_, *readout_, *note_;
+  QLabel *layer_label_, *head_label_, *legend_, *readout_, *note_, *work_;
   QSpinBox *layer_, *head_;
+  QComboBox *mask_, *figure_;  // what is drawn of sparse attention: in the map, in the grid
   QToolButton *log_, *per_row_, *fit_, *reset_;
   ColorScale scale_;
   RefreshClock map_clock_, grid_clock_;

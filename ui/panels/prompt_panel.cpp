@@ -119,6 +119,9 @@ Generate PromptPanel::request() const {
   generate.sampling = sampling_->options();
   if (recording() == Recording::this_head) generate.trace.heads = {state_.selection().head()};
   generate.trace.all_heads = recording() == Recording::all_heads;
+  // Every row where memory allows: the decoder takes fewer of a large model.
+  const bool sparse = state_.model() && state_.model()->attention;
+  generate.trace.measure_every = sparse && recording() != Recording::nothing ? 1 : 0;
   return generate;
 }
 

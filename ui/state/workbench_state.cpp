@@ -8,6 +8,10 @@ bool WorkbenchState::running() const {
   return phase_ == RunPhase::starting || phase_ == RunPhase::prefill || phase_ == RunPhase::decoding;
 }
 
+std::uint32_t WorkbenchState::heads_of_group() const {
+  return model_ && model_->kv_heads > 0 ? model_->query_heads / model_->kv_heads : 1;
+}
+
 void WorkbenchState::take(const std::vector<Event>& events) {
   for (const Event& event : events) std::visit([this](const auto& e) { on(e); }, event);
 }
@@ -50,6 +54,9 @@ void WorkbenchState::on(const ModelLoaded& event) {
   phase_ = RunPhase::none;
   const HeadId head = selection_->head();
   if (head.layer >= model_->layers || head.head >= model_->query_heads) selection_->select_head({});
+  // The first layer that chooses says more of a sparse run than a dense one.
+  if (const auto& sparse = model_->attention; sparse && head == HeadId{} && sparse->dense_layers < model_->layers)
+    selection_->select_head({sparse->dense_layers, 0});
   Q_EMIT load_changed();
   Q_EMIT model_changed();
   Q_EMIT run_started();  // the views of the old model's run empty themselves

@@ -28,6 +28,9 @@ class WorkbenchState : public QObject {
 
   [[nodiscard]] Selection& selection() const { return *selection_; }
   [[nodiscard]] const std::shared_ptr<const ModelSummary>& model() const { return model_; }
+  [[nodiscard]] std::uint32_t heads_of_group() const;  // query heads of a KV head; 1 without a model
+  // What is known of pages; null: nothing was recorded.
+  [[nodiscard]] const PageTrace* pages() const { return trace_ ? trace_->pages.get() : nullptr; }
   [[nodiscard]] bool loading() const { return loading_; }
   [[nodiscard]] const LoadProgress& load_progress() const { return load_progress_; }
   [[nodiscard]] const QString& loading_path() const { return loading_path_; }

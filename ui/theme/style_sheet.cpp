@@ -76,6 +76,7 @@ QScrollBar::handle:hover { background: @dim; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 QScrollArea { background: transparent; border: none; }
+QAbstractScrollArea::corner { background: transparent; border: none; }
 QSplitter::handle { background: transparent; }
 QSplitter::handle:hover { background: @line; }
 QProgressBar { background: @ground; border: 1px solid @line; border-radius: 4px; height: 6px; text-align: center; }
@@ -83,6 +84,13 @@ QProgressBar::chunk { background: @accent; border-radius: 3px; }
 
 #banner { background: @panel; border: 1px solid @loss; border-left: 4px solid @loss; border-radius: 6px;
   margin-top: 8px; }
+#policy_panel { background: @panel; border: 1px solid @line; border-radius: 6px; }
+QSlider { min-height: 22px; }
+QSlider::groove:horizontal { background: @line; height: 4px; border-radius: 2px; }
+QSlider::sub-page:horizontal { background: @accent; border-radius: 2px; }
+QSlider::handle:horizontal { background: @accent; width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; }
+QSlider::handle:horizontal:focus { border: 2px solid @text; width: 10px; height: 10px; }
+QSlider::sub-page:horizontal:disabled, QSlider::handle:horizontal:disabled { background: @dim; }
 #progress_strip { background: @panel; border: 1px solid @line; border-radius: 6px; margin-top: 8px; }
 QLabel[dim="true"], QCheckBox[dim="true"] { color: @dim; }
 QLabel[heading="true"] { font-size: 15px; font-weight: 600; }

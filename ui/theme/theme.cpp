@@ -38,6 +38,11 @@ ThemeColors make_dark() {
   c.future_hatch = QColor(0x2b313c);
   c.unrecorded = QColor(0x23272f);
   c.unrecorded_dots = QColor(0x5a6475);
+  c.page_sinks = QColor(0x2fbf94);
+  c.page_window = QColor(0x56b4e9);
+  c.page_chosen = QColor(0xf0a72e);
+  c.page_left_out = QColor(0x252a33);
+  c.page_left_out_hatch = QColor(0x414a59);
   c.memory_weights = QColor(0x3d7fc4);
   c.memory_kv = QColor(0x43c59e);
   c.memory_compute = QColor(0xd69046);
@@ -65,6 +70,11 @@ ThemeColors make_light() {
   c.future_hatch = QColor(0xe0e4ea);
   c.unrecorded = QColor(0xe9ebef);
   c.unrecorded_dots = QColor(0xa3acb9);
+  c.page_sinks = QColor(0x00875f);
+  c.page_window = QColor(0x0072b2);
+  c.page_chosen = QColor(0xd17a00);
+  c.page_left_out = QColor(0xeceff3);
+  c.page_left_out_hatch = QColor(0xc3cad4);
   c.memory_weights = QColor(0x5b9be0);
   c.memory_kv = QColor(0x2fa883);
   c.memory_compute = QColor(0xe39a4f);

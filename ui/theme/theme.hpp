@@ -20,6 +20,8 @@ struct ThemeColors {
   QColor run_a, run_b, loss, gain;
   QColor future, future_hatch;         // attention: keys that a query cannot see
   QColor unrecorded, unrecorded_dots;  // attention: rows that were not recorded
+  // Sparse attention: what a page is to a query. Okabe and Ito's hues, which people with any colour vision tell apart.
+  QColor page_sinks, page_window, page_chosen, page_left_out, page_left_out_hatch;
   QColor memory_weights, memory_kv, memory_compute, memory_other;
 };
 
