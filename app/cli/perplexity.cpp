@@ -215,6 +215,10 @@ Result<void> run_perplexity(const PerplexityOptions& options, Process& process) 
     process.out.write(fmt::format("PPL = {:.4f} +/- {:.5f}, nll {:.6f}, {} tokens of {} windows of {}, {:.1f} s\n",
                                   done.score.perplexity(), done.score.standard_error(), done.score.mean(),
                                   done.score.count(), done.windows, done.window, done.seconds));
+  if (const RecallFigures recall = recall_figures(done.measured, engine->summary().query_heads, 0, engine->summary().layers);
+      !options.common.json && recall.sparse > 0)
+    process.out.write(fmt::format("recall {:.4f} (5 %: {:.4f}), an oracle's {:.4f} (5 %: {:.4f}), in {} rows\n", recall.recall.mean, recall.recall.p5,
+                                  recall.oracle.mean, recall.oracle.p5, done.measured.size()));
   if (!options.common.json && standard)
     process.out.write(fmt::format("against {}: PPL = {:.4f}, {:+.3f} %, KL {:.6f} (99 %: {:.6f}), same token first {:.2f} %\n", against,
                                   done.standard.perplexity(), delta_percent(done), done.divergence.kl_mean(), done.divergence.kl_p99(),

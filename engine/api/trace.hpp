@@ -30,7 +30,7 @@ struct TracePlan {
   // Sparse attention: the pages that every choice read, and of every Nth row how dense attention spreads over pages (all
   // layers and heads); of fewer rows where they would take too much memory. 0: neither.
   std::uint32_t measure_every = 0;
-  std::uint64_t attention_budget_bytes = 512ull << 20;  // of recorded rows on the host; older rows stay, new ones are not recorded beyond it
+  std::uint64_t attention_budget_bytes = 512ull << 20;  // of recorded rows on the host, and again of choices of pages; older rows stay, new ones are not recorded beyond it
   [[nodiscard]] bool records_attention() const { return all_heads || !heads.empty(); }
 };
 

@@ -114,6 +114,10 @@ Result<void> Engine::choose_attention(const std::optional<SparseAttention>& atte
   ModelSummary& summary = state_->summary;
   if (attention == summary.attention) return {};
   FOVEA_TRY(state_->decoder->choose_attention(attention));
+  if (auto warm = state_->decoder->warm_up(); !warm) {
+    (void)state_->decoder->choose_attention(summary.attention);
+    return warm;
+  }
   const auto pages = [&](const std::optional<SparseAttention>& policy) {
     return page_bytes(state_->config, summary.context, policy, state_->device->facts());
   };
@@ -121,7 +125,6 @@ Result<void> Engine::choose_attention(const std::optional<SparseAttention>& atte
   summary.estimate.kv += after.bounds - before.bounds;
   summary.estimate.compute += after.scratch - before.scratch;
   summary.attention = attention;
-  FOVEA_TRY(state_->decoder->warm_up());
   summary.token_steps = state_->decoder->decode_steps();
   summary.measured = memory();
   return {};

@@ -35,14 +35,24 @@ PageTraceBuilder::PageTraceBuilder(const Shape& shape) {
   trace_.layers = shape.layers;
   trace_.query_heads = shape.query_heads;
   trace_.kv_heads = shape.kv_heads;
+  budget_ = shape.budget_bytes;
 }
 
-void PageTraceBuilder::add(const PageViews& step, std::uint32_t first_position, std::uint32_t tokens) {
-  if (step.every == 0 || tokens == 0) return;
+std::uint64_t PageTraceBuilder::bytes_of(const PageViews& step, std::uint32_t tokens) const {
+  const std::uint64_t tiles = step.choices.empty() ? 0 : (tokens + step.tile_rows - 1) / step.tile_rows;
+  return tiles * trace_.layers * trace_.kv_heads * step.choice_words * sizeof(std::uint32_t) +
+         std::uint64_t{std::min(step.rows, tokens)} * trace_.layers * trace_.query_heads * sizeof(RowMeasure);
+}
+
+bool PageTraceBuilder::add(const PageViews& step, std::uint32_t first_position, std::uint32_t tokens) {
+  if (step.every == 0 || tokens == 0) return true;
   trace_.every = step.every;
   trace_.facts = step.facts;
+  bytes_ += bytes_of(step, tokens);
+  if (bytes_ > budget_) return false;  // nor anything later, so that there are no gaps
   add_choices(step, first_position, tokens);
   add_rows(step, first_position, tokens);
+  return true;
 }
 
 void PageTraceBuilder::add_choices(const PageViews& step, std::uint32_t first_position, std::uint32_t tokens) {

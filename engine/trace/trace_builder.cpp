@@ -32,7 +32,8 @@ void merge_tail(std::vector<std::shared_ptr<const AttentionChunk>>& chunks) {
 
 TraceBuilder::TraceBuilder(Shape shape)
     : shape_(std::move(shape)),
-      pages_({.policy = shape_.attention, .layers = shape_.layers, .query_heads = shape_.query_heads, .kv_heads = shape_.kv_heads}) {
+      pages_({.policy = shape_.attention, .layers = shape_.layers, .query_heads = shape_.query_heads, .kv_heads = shape_.kv_heads,
+              .budget_bytes = shape_.attention_budget_bytes}) {
   for (const HeadId id : shape_.heads) heads_.push_back({id, {}});
   open_routing_ = {.layers = shape_.layers, .slots = shape_.experts_used};
 }
@@ -47,7 +48,9 @@ void TraceBuilder::add_token(TokenText token) { tokens_.push_back(std::move(toke
 void TraceBuilder::add_step(const RecordedStep& step) {
   add_rows(step);
   add_routing(step);
-  pages_.add(step.pages, step.first_position, step.tokens);
+  if (!pages_.add(step.pages, step.first_position, step.tokens) && note_.empty())
+    note_ = "Pages that were chosen from token " + std::to_string(step.first_position) + " on were not recorded: they would take more than the " +
+            std::to_string(shape_.attention_budget_bytes >> 20) + " MiB set aside for them.";
   memory_.push_back({step.first_position + step.tokens, step.memory});
   steps_.push_back({step.first_position, step.tokens, step.milliseconds, step.prefill, !shape_.heads.empty() || step.pages.every > 0,
                     !step.kernels.empty()});

@@ -874,6 +874,10 @@ entropy %5, of what was kept %6</source>
 估计 %3，KV 头的最佳选择 %4
 熵 %5，保留部分 %6</translation>
     </message>
+    <message>
+        <source>which pages were read was not recorded</source>
+        <translation>读取了哪些页未记录</translation>
+    </message>
 </context>
 <context>
     <name>fovea::PerformancePanel</name>

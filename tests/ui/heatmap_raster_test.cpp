@@ -45,6 +45,43 @@ TEST(HeatmapRaster, WeightsFutureAndUnrecordedEachLookDifferent) {
   EXPECT_FLOAT_EQ(picture.largest, 1);
 }
 
+TEST(HeatmapRaster, TheMaskSaysWhatWasAttendedAndWhatWasLost) {
+  // 160 tokens, 5 pages: the last row's choice leaves out page 1 and reads page 2; half of its attention was lost.
+  constexpr std::uint32_t kTokens = 160;
+  PageTrace pages{.policy = SparseAttention{.window = 33, .sinks = 32, .dense_layers = 0, .dense_below = 0}, .layers = 1, .query_heads = 1, .kv_heads = 1, .every = 1};
+  PageChoiceChunk chunk{.first_query = 150, .queries = 10, .tile_rows = 16, .words = 2, .choices = {0, 0b11101}};
+  pages.choices = {std::make_shared<const PageChoiceChunk>(chunk)};
+  MeasuredRow row{.query = 155, .heads = {{.recall = 0.5f}}, .whole = {0}};
+  pages.rows = {std::make_shared<const MeasuredRow>(row)};
+  HeadTrace head{{0, 0}, {chunk_of(0, kTokens, [](auto, auto) { return 1.f; })}};
+  HeatmapQuery query = query_of(640, kTokens);
+  query.mask_colors = {qRgb(10, 0, 0), qRgb(20, 0, 0), qRgb(30, 0, 0), qRgb(40, 0, 0), qRgb(50, 0, 0), qRgb(60, 0, 0)};
+  const auto count = [](const QImage& image, int row_of, QRgb color) {
+    int found = 0;
+    for (int x = 0; x < image.width(); ++x) found += image.pixel(x, row_of) == color ? 1 : 0;
+    return found;
+  };
+  const int line = 155 * 4 + 1, earlier = 100 * 4 + 1;
+  const QRgb weight = query.scale.color(1);
+  query.mask = MaskLook::only;
+  const QImage only = raster_attention(&head, nullptr, query, &pages).image;
+  EXPECT_EQ(count(only, line, query.mask_colors.sinks), 128) << "a page of 32 keys, 4 pixels each, of full weight";
+  EXPECT_EQ(count(only, line, query.mask_colors.chosen), 128);
+  EXPECT_EQ(count(only, line, query.mask_colors.left_out) + count(only, line, query.mask_colors.left_out_hatch), 128);
+  EXPECT_EQ(count(only, line, query.mask_colors.window), (156 - 96) * 4);
+  EXPECT_EQ(count(only, line, query.mask_colors.lost), (kTokens - 156) * 4) << "as far as there is room behind the row";
+  EXPECT_EQ(count(only, earlier, weight), 101 * 4) << "rows whose choice was not recorded show their weights";
+  query.mask = MaskLook::beside;
+  const QImage beside = raster_attention(&head, nullptr, query, &pages).image;
+  EXPECT_EQ(count(beside, line, weight), (156 - 32) * 4);
+  EXPECT_GT(count(beside, line, query.mask_colors.left_out_hatch), 10);
+  EXPECT_EQ(count(beside, line, query.mask_colors.window), 0);
+  query.mask = MaskLook::none;
+  EXPECT_EQ(count(raster_attention(&head, nullptr, query, &pages).image, line, weight), 156 * 4);
+  query.mask = MaskLook::only;
+  EXPECT_EQ(count(raster_attention(nullptr, nullptr, query, &pages).image, line, query.mask_colors.lost), (kTokens - 156) * 4) << "without weights";
+}
+
 TEST(HeatmapRaster, PatternsAreThere) {
   HeadTrace head{{0, 0}, {}};
   const auto picture = raster_attention(&head, nullptr, query_of(80, 2));

@@ -84,7 +84,8 @@ std::optional<std::uint32_t> PageStrip::row() const {
 QString PageStrip::figures() const {
   const auto query = row();
   const PageTrace* pages = state_.pages();
-  if (!query || pages == nullptr) return {};
+  if (pages == nullptr) return state_.token_count() > 0 ? tr("which pages were read was not recorded") : QString();
+  if (!query) return {};
   const HeadId head = state_.selection().head();
   const auto choice = pages->choice(head.layer, head.head / state_.heads_of_group(), *query);
   const QString place = tr("row %1").arg(*query);

@@ -76,6 +76,18 @@ TEST(PageTraceBuilder, measures_the_rows_that_are_there) {
   EXPECT_EQ(trace->measure(kLayers, 0, 1019), nullptr);
 }
 
+TEST(PageTraceBuilder, what_is_beyond_the_budget_is_not_recorded) {
+  PageTraceBuilder builder({.policy = kRule, .layers = kLayers, .query_heads = kQueryHeads, .kv_heads = kKvHeads, .budget_bytes = 2000});
+  EXPECT_TRUE(builder.add(Step(960, 50, 64, 20).views, 960, 50));
+  std::uint32_t first = 0;  // that was left out
+  for (std::uint32_t position = 1010; position < 1040; ++position)
+    if (!builder.add(Step(position, 1, 1, 20).views, position, 1) && first == 0) first = position;
+  ASSERT_GT(first, 1010u);
+  const auto trace = builder.snapshot();
+  EXPECT_TRUE(trace->choice(1, 0, first - 1));
+  for (std::uint32_t query = first; query < 1040; ++query) EXPECT_FALSE(trace->choice(1, 0, query));
+}
+
 TEST(PageTraceBuilder, dense_runs_are_measured_too) {
   PageTraceBuilder builder({.layers = kLayers, .query_heads = kQueryHeads, .kv_heads = kKvHeads});
   const Step step(960, 50, 64, 20);
