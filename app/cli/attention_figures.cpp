@@ -28,6 +28,7 @@ Json phase_json(const AttentionWork& work, const ModelSummary& model) {
   if (work.causal_pairs == 0) return nullptr;
   Json phase;
   add_figures(phase, work, model);
+  phase["fallback_share"] = whole_share(work);
   phase["layers"] = Json::array();
   for (const PageChoices& layer : work.layers) phase["layers"].push_back(layer_json(layer, work, model.kv_heads));
   return phase;
@@ -64,6 +65,7 @@ Json attention_json(const ModelSummary& model, const AttentionFacts& facts) {
   Json attention{{"policy", shown_attention(model.attention)}};
   add_figures(attention, facts.both(), model);
   if (!model.attention) return attention;
+  attention["fallback_share"] = whole_share(facts.both());
   attention["prefill"] = phase_json(facts.prefill, model);
   attention["decode"] = phase_json(facts.decode, model);
   return attention;

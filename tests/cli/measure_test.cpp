@@ -197,6 +197,9 @@ TEST(Perplexity, IsHeldAgainstAnotherPolicy) {
   EXPECT_EQ(alone["attention"]["prefill"]["layers"][0]["density"], 1.0);
   EXPECT_EQ(alone["attention"]["prefill"]["layers"][1]["chosen_pages"], 0);
   EXPECT_TRUE(alone["attention"]["decode"].is_null());
+  EXPECT_GT(alone["attention"]["fallback_share"].get<double>(), 0) << "the first tiles have little behind them";
+  EXPECT_LT(alone["attention"]["fallback_share"].get<double>(), 0.9);
+  EXPECT_EQ(alone["attention"]["fallback_share"], alone["attention"]["prefill"]["fallback_share"]);
 
   const auto measured = with({"--attention", narrow, "--measure", "16"})["attention"];
   EXPECT_EQ(alone["attention"]["measured_rows"], 320 / 256);
