@@ -114,8 +114,7 @@ Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile&
 }
 
 Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args) {
-  // Tiles take no page lists.
-  if (const AttentionTile tile = attention_tile(kernels, args.shape); args.shape.listed_keys == 0 && tile.subgroups > 0)
+  if (const AttentionTile tile = attention_tile(kernels, args.shape); tile.subgroups > 0)
     return record_attention_tile(kernels, tile, args);
   FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::attention_prefill_F16, args.shape.kv));
   const std::uint32_t local = kernels.subgroup();

@@ -51,7 +51,7 @@ bool runs_attention_tile(const KernelRecorder& kernels, const AttentionTile& til
   const gpu::DeviceFacts& facts = kernels.facts();
   return !kernels.cpu_form() && runs_attention_matrix(kernels, tile.matrix) && facts.subgroup >= 8 && facts.subgroup <= 64 &&
          shape.head_width % 16 == 0 && shape.query_heads / shape.kv_heads % tile.heads == 0 &&
-         tile.subgroups % tile.heads == 0 && tile.block_keys % shader::kPageKeys == 0 &&
+         (tile.listed ? tile.subgroups >= tile.heads : tile.subgroups % tile.heads == 0) && tile.block_keys % shader::kPageKeys == 0 &&
          tile.shared_bytes(shape.head_width) <= facts.shared_memory_bytes &&
          tile.subgroups <= facts.max_workgroup_subgroups && tile.subgroups * facts.subgroup <= facts.max_workgroup_invocations;
 }
@@ -59,6 +59,13 @@ bool runs_attention_tile(const KernelRecorder& kernels, const AttentionTile& til
 AttentionTile with_heads(AttentionTile tile, const AttentionShape& shape) {
   tile.heads = 8;
   while (shape.query_heads / shape.kv_heads % tile.heads != 0 || tile.subgroups % tile.heads != 0) tile.heads /= 2;
+  return tile;
+}
+
+AttentionTile over_lists(AttentionTile tile, const AttentionShape& shape) {
+  tile.listed = true;
+  tile.heads = tile.subgroups;
+  while (shape.query_heads / shape.kv_heads % tile.heads != 0) --tile.heads;
   return tile;
 }
 
@@ -75,6 +82,10 @@ AttentionTile attention_tile(const KernelRecorder& kernels, const AttentionShape
   if (shape.tokens <= kMostInFloat) return chosen;
   for (const AttentionTile& tile : attention_tiles(kernels, shape)) {
     if (chosen.subgroups > 0 && tile.matrix != chosen.matrix) break;
+    if (shape.listed_keys != 0) {  // the most heads, then the fewest subgroups
+      if (const AttentionTile listed = over_lists(tile, shape); listed.heads >= chosen.heads) chosen = listed;
+      continue;
+    }
     chosen = tile;
     const std::uint32_t groups = shape.query_heads / tile.heads * ((shape.tokens + tile.tokens() - 1) / tile.tokens());
     if (groups >= kGroupsWanted) break;

@@ -8,6 +8,7 @@
 #include "engine/base/result.hpp"
 #include "engine/kernels/attention.hpp"
 #include "engine/kernels/kernel_recorder.hpp"
+#include "shaders/interface/sparse_attention.h"
 
 namespace fovea {
 
@@ -20,8 +21,9 @@ struct AttentionTile {
   std::uint32_t subgroups = 0;
   std::uint32_t block_keys = 0;
   std::uint32_t heads = 1;  // query heads of one KV head whose queries of the same tokens are taken together
+  bool listed = false;      // keys come by lists of pages: of the tokens that share one; subgroups beyond the heads bring keys
 
-  [[nodiscard]] std::uint32_t tokens() const { return 16 * subgroups / heads; }
+  [[nodiscard]] std::uint32_t tokens() const { return listed ? shader::kTileRows : 16 * subgroups / heads; }
   [[nodiscard]] std::uint32_t shared_bytes(std::uint32_t head_width) const;
 };
 
@@ -34,8 +36,11 @@ struct AttentionTile {
 // The tiles of choice that the device runs in the recorder's form: the fastest kind of fragments first, of a kind the
 // largest. None: the shape, or the form for CPU drivers, takes attention_prefill.
 [[nodiscard]] std::vector<AttentionTile> attention_tiles(const KernelRecorder& kernels, const AttentionShape& shape);
-// The one to take for the shape's number of tokens; `subgroups` 0: none, also for 8 tokens and fewer, which a GPU multiplies
-// in float.
+// The same tile over lists of pages.
+[[nodiscard]] AttentionTile over_lists(AttentionTile tile, const AttentionShape& shape);
+// The one to take for the shape's number of tokens and kind of keys; `subgroups` 0: none, also for 8 tokens and fewer, which
+// a GPU multiplies in float. Of all pages in order, lists give the same bits: a query's sums depend on the kind of fragments
+// and the keys of a block alone, and those are the same.
 [[nodiscard]] AttentionTile attention_tile(const KernelRecorder& kernels, const AttentionShape& shape);
 // Queries and rows of y start at multiples of 16 bytes.
 [[nodiscard]] Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile& tile, const AttentionArgs& args);

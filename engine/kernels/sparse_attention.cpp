@@ -7,7 +7,7 @@ namespace fovea {
 namespace {
 
 constexpr std::uint32_t kMostStagedBytes = 16384;  // queries in shared memory
-constexpr std::uint32_t kMostDecodeSubgroups = 16;
+constexpr std::uint32_t kMostDecodeSubgroups = 16, kMostSubgroups = 32;
 constexpr std::uint64_t kMostScoreBytes = 32u << 20;
 
 std::uint32_t divide_up(std::uint32_t a, std::uint32_t b) { return (a + b - 1) / b; }
@@ -19,7 +19,7 @@ std::uint32_t pieces_of(std::uint32_t head_width) { return divide_up(head_width,
 // Subgroups of a workgroup: one on a CPU driver, which runs them one after another.
 std::uint32_t subgroups_of(const KernelRecorder& kernels, std::uint32_t wanted) {
   if (kernels.facts().cpu && kernels.cpu_form()) return 1;
-  return std::max(1u, std::min({wanted, kernels.facts().max_workgroup_invocations / kernels.subgroup(), kMostDecodeSubgroups}));
+  return std::max(1u, std::min({wanted, kernels.facts().max_workgroup_invocations / kernels.subgroup(), kMostSubgroups}));
 }
 
 // Whether the ranks of all pages fit into shared memory beside what else a choice keeps there (shaders/include/page_choice.glsl)
@@ -101,18 +101,20 @@ Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& a
                                       rule.dense_below, rule.global, rule.least, rule.mass, shared_ranks ? 1u : 0u};
   };
 
-  // A decoded token on a GPU: blocks enough for a query each of all subgroups, so that the workgroup that ends last is wide
-  // enough to choose. Of a prompt there are workgroups enough.
-  const std::uint32_t subgroups = subgroups_of(kernels, decode ? kMostDecodeSubgroups : 4);
-  const std::uint32_t chunk = decode && !cpu ? std::clamp(kMostDecodeSubgroups / group, 1u, 4u) : 1;
-  const std::uint32_t at_once = cpu ? std::min(group, 8u) : decode ? std::max(1u, group * chunk / subgroups) : std::min(group, 8u);
+  // Of a decoded token the workgroup that ends last also chooses, hence many subgroups; four queries at once, since more of them
+  // would leave too few subgroups busy and fewer would unpack the bounds more often. Of a prompt there are workgroups enough.
+  const PageScoring& wanted = args.scoring;
+  const std::uint32_t subgroups = subgroups_of(kernels, wanted.subgroups > 0 ? wanted.subgroups : decode ? kMostDecodeSubgroups : 4);
+  const std::uint32_t chunk = wanted.blocks > 0 ? wanted.blocks : decode && !cpu ? 2 : 1;
+  const std::uint32_t at_once = std::min(group, wanted.queries > 0 ? wanted.queries : decode && !cpu ? 4u : 8u);
+  const std::uint32_t turns = std::min(pieces_of(shape.head_width), wanted.pieces > 0 ? wanted.pieces : 4u);
   const bool staged = !cpu && staged_bytes(shape, samples) <= kMostStagedBytes;
   const std::uint32_t staged_room = staged ? staged_bytes(shape, samples) : 0;
   std::vector<std::uint32_t> scoring =
       rule_constants(subgroups, chooses && shares_ranks(kernels, args.pages, group * samples, staged_room));
   scoring.insert(scoring.end(), {lanes, subgroups, at_once, chunk, rule.scorer, staged ? 1u : 0u, args.rope != nullptr ? 1u : 0u,
                                  chooses ? 1u : 0u, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm,
-                                 cpu ? 1u : std::min(pieces_of(shape.head_width), 4u)});
+                                 cpu ? 1u : turns});
   const std::uint32_t chunks = divide_up(blocks_of(args.pages), chunk), together = tiles_together(shape.query_heads, args.pages, shape.tokens);
   for (std::uint32_t first = 0; first < tiles; first += together) {
     const std::uint32_t count = std::min(together, tiles - first);

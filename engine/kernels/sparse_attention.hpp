@@ -39,6 +39,14 @@ struct PageChoiceBuffers {
   std::uint64_t lay_out(std::uint64_t base, std::uint32_t query_heads, std::uint32_t kv_heads, std::uint32_t pages, std::uint32_t tokens);
 };
 
+// How the work of scoring is cut; 0: what suits. Gives the same scores.
+struct PageScoring {
+  std::uint32_t subgroups = 0;  // of a workgroup
+  std::uint32_t blocks = 0;     // of pages, of a workgroup
+  std::uint32_t queries = 0;    // that a subgroup scores together
+  std::uint32_t pieces = 0;     // of bounds whose loads are issued together
+};
+
 struct PageChoiceArgs {
   AttentionShape shape;            // `tokens` 1: a decoded token; else a prompt, in tiles of kTileRows queries
   PageRule rule;
@@ -48,6 +56,7 @@ struct PageChoiceArgs {
   std::uint64_t bounds = 0;        // of this layer
   std::uint64_t facts = 0;         // uint (kv_heads, kFactWords), or added to
   std::uint32_t pages = 0;         // of the context
+  PageScoring scoring;
   bool apart = false;              // scores and choice of a decoded token in two steps, as of a prompt: gives the same
 };
 // A decoded token's choice is one step, a prompt's two with a barrier between them for as many tiles as there is room to score.

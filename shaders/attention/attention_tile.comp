@@ -3,7 +3,8 @@
 //
 // A workgroup takes fragments of 16 queries, HEADS query heads of one KV head for each 16 tokens, one fragment a subgroup,
 // and walks the keys in blocks of whole pages up to its last query; blocks beyond that are never visited, and only blocks
-// that reach beyond a fragment's first query test positions. On matrix cores a block's values are on their way from
+// that reach beyond a fragment's first query test positions. Over lists of pages (shaders/include/key_table.glsl) it takes
+// the kTileRows tokens that share one; subgroups beyond their heads then help to bring keys. On matrix cores a block's values are on their way from
 // memory while its scores are computed, the next block's keys while its values are summed.
 //
 // Precision: queries (times scale and log2 e), weights relative to the running maximum, and keys and values of a q8_0
@@ -32,9 +33,11 @@ const uint QUERIES = 0u, TILE_UNITS = 2u * BLOCK_KEYS * PITCH, QUERY_ROOM = BLOC
 const uint QUERY_TURN = SUBGROUPS < QUERY_ROOM ? SUBGROUPS : QUERY_ROOM;
 #endif
 
+#include "shaders/include/key_table.glsl"
 #include "shaders/include/pages.glsl"
 #include "shaders/include/state.glsl"
 #include "shaders/include/attention_fragments.glsl"
+#include "shaders/interface/sparse_attention.h"
 
 const uint PAGES = BLOCK_KEYS / kPageKeys, KEY_FRAGMENTS = BLOCK_KEYS / kFragment, WIDTH_FRAGMENTS = HEAD_WIDTH / kFragment;
 const float kMasked = -3.0e38, kLowest = -1.0e30;  // a masked score weighs nothing even where all are masked
@@ -58,13 +61,13 @@ uvec4 pieces[KEPT_PIECES];
 #if KV_Q8_0
 float scales[KEPT_PIECES];
 #endif
-uint64_t block_pages[PAGES];  // this layer's part of them
+uint64_t key_pages, block_pages[PAGES];  // page table; this layer's part of a block's
 
 // Pages of no key up to `last` are not looked up.
 void find_pages(uint block, uint last, out uint64_t found[PAGES]) {
   [[unroll]] for (uint i = 0; i < PAGES; i++) {
     uint page = min(block * PAGES + i, last / kPageKeys);
-    found[i] = Addresses(p.pages).v[page] + uint64_t(p.layer_offset);
+    found[i] = Addresses(key_pages).v[page] + uint64_t(p.layer_offset);
   }
 }
 
@@ -146,11 +149,13 @@ uvec2 query_halves(vec4 v) {
 void main() {
   // Tiles of the latest tokens have the most keys and go first.
   StepState state = State(p.state).s;
-  uint tiles = (state.tokens + TILE_TOKENS - 1u) / TILE_TOKENS;
+  uint tile_tokens = p.listed_keys != 0ul ? kTileRows : TILE_TOKENS, tiles = (state.tokens + tile_tokens - 1u) / tile_tokens;
   if (gl_WorkGroupID.y >= tiles) return;
-  uint first = (tiles - 1u - gl_WorkGroupID.y) * TILE_TOKENS, head = gl_WorkGroupID.x * HEADS;
-  uint kv_head = head / (p.query_heads / p.kv_heads);
-  uint last = state.position + min(first + TILE_TOKENS, state.tokens) - 1u;
+  uint first = (tiles - 1u - gl_WorkGroupID.y) * tile_tokens, end = min(first + tile_tokens, state.tokens);
+  uint head = gl_WorkGroupID.x * HEADS, kv_head = head / (p.query_heads / p.kv_heads);
+  KeyTable table = key_table(p.pages, p.listed_keys, p.table_stride, first / kTileRows * p.kv_heads + kv_head, state.position + end);
+  uint last = table.keys - 1u;
+  key_pages = table.pages;
 
   // Rows past the end repeat the last token and are not written.
   uint own = gl_SubgroupID, token = first + own / HEADS * 16u;
@@ -159,7 +164,7 @@ void main() {
     if (from > 0u) barrier();
     [[dont_unroll]] for (uint unit = gl_LocalInvocationID.x; unit < QUERY_TURN * 16u * WIDTH_UNITS; unit += INVOCATIONS) {
       uint row = unit / WIDTH_UNITS, fragment = from + row / 16u;
-      uint query = min(first + fragment / HEADS * 16u + row % 16u, state.tokens - 1u) * p.query_heads + head + fragment % HEADS;
+      uint query = min(first + fragment / HEADS * 16u + row % 16u, end - 1u) * p.query_heads + head + fragment % HEADS;
       Float4s x = Float4s(p.query + uint64_t(query * HEAD_WIDTH + unit % WIDTH_UNITS * 8u) * 4ul);
       tile[QUERIES + row * PITCH + unit % WIDTH_UNITS] = uvec4(query_halves(x.v[0]), query_halves(x.v[1]));
     }
@@ -175,7 +180,7 @@ void main() {
   clear(totals);
   clear(maxima);
   EACH(i, maxima) AT(maxima, i) = kLowest;
-  uint oldest = state.position + token;  // of the fragment's positions
+  uint oldest = table.keys - (end - token);  // of the fragment's positions among the keys
 
   uint blocks = last / BLOCK_KEYS + 1u;
   find_pages(0u, last, block_pages);
@@ -184,7 +189,7 @@ void main() {
   barrier();
   [[dont_unroll]] for (uint block = 0; block < blocks; block++) {
     uint first_key = block * BLOCK_KEYS;
-    bool wanted = token < state.tokens && first_key <= oldest + 15u;
+    bool wanted = token < end && first_key <= oldest + 15u;
     fetch(true, kv_head, last + 1u - first_key);
     uint64_t next_pages[PAGES];
     find_pages(block + 1u, last, next_pages);
@@ -253,7 +258,7 @@ void main() {
   }
 
   // Each element has summed the weights of its own columns.
-  uint rows = token < state.tokens ? min(state.tokens - token, 16u) : 0u;
+  uint rows = token < end ? min(end - token, 16u) : 0u;
   uint64_t y = p.y + uint64_t(token * p.y_stride + (head + own % HEADS) * HEAD_WIDTH) * 4ul;
   reduce_totals(totals);
   FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {

@@ -73,7 +73,8 @@ vec4 halves_of(uint low, uint high) { return vec4(unpackHalf2x16(low), unpackHal
 
 // Scores of AT_ONCE queries from q0 on for this lane's page.
 void score_page(PageTile t, uint kv_head, uint q0, uint page, out float score[AT_ONCE]) {
-  // Sums over channels of q * middle, |q| * half the range, and the square of the latter.
+  // Sums over channels of q * centre, |q| * range, and the square of the latter. Between bounds these are twice the middle
+  // and twice its distance from either.
   float middle[AT_ONCE], reach[AT_ONCE], squares[AT_ONCE];
   uint64_t rows[AT_ONCE];
   uint q[AT_ONCE];
@@ -94,15 +95,15 @@ void score_page(PageTile t, uint kv_head, uint q0, uint page, out float score[AT
       if (SCORER != kScorerMean) high[n] = Uint4s(at + uint64_t(kBoundPlaneBytes)).v[0];
     }
     [[unroll]] for (uint n = 0; n < TURNS; n++) {
-      float real = first + n < PIECES ? 1.0 : 0.0;
+      if (PIECES % TURNS != 0u && first + n >= PIECES) continue;
       [[unroll]] for (uint half_piece = 0; half_piece < 2; half_piece++) {
-        vec4 a = halves_of(low[n][2 * half_piece], low[n][2 * half_piece + 1]) * real, centre = a, range = vec4(0.0);
+        vec4 a = halves_of(low[n][2 * half_piece], low[n][2 * half_piece + 1]), centre = a, range = vec4(0.0);
         if (SCORER != kScorerMean) {
-          vec4 b = halves_of(high[n][2 * half_piece], high[n][2 * half_piece + 1]) * real;
-          centre = 0.5 * (a + b);
-          range = 0.5 * (b - a);
+          vec4 b = halves_of(high[n][2 * half_piece], high[n][2 * half_piece + 1]);
+          centre = a + b;
+          range = b - a;
         }
-        uint vector = min(first + n, PIECES - 1u) * 2u + half_piece;
+        uint vector = (first + n) * 2u + half_piece;
         [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
           vec4 x = query_at(rows[i], q[i], vector);
           middle[i] += dot(x, centre);
@@ -115,9 +116,9 @@ void score_page(PageTile t, uint kv_head, uint q0, uint page, out float score[AT
       }
     }
   }
-  const float scale = inversesqrt(float(HEAD_WIDTH));
+  const float scale = (SCORER == kScorerMean ? 1.0 : 0.5) * inversesqrt(float(HEAD_WIDTH));
   // Half the variance that a range of 4.086 standard deviations tells, the expected range of 32 normal draws.
-  const float spread = 0.5 * 4.0 / (4.086 * 4.086) * scale * scale;
+  const float spread = 0.5 / (4.086 * 4.086 * float(HEAD_WIDTH));
   [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
     score[i] = (middle[i] + reach[i]) * scale;
     if (SCORER == kScorerAutomatic) score[i] = min(score[i], middle[i] * scale + squares[i] * spread);

@@ -5,7 +5,8 @@
 #ifndef FOVEA_PAGE_CHOICE_GLSL
 #define FOVEA_PAGE_CHOICE_GLSL
 
-#include "shaders/sample/workgroup_sum.glsl"
+#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
+#extension GL_EXT_shader_subgroup_extended_types_int64 : require
 
 const uint kForced = 1u << 30;  // above the bits of every mass, which is at most 1
 const float kMassUnit = 1073741824.0;  // 2^30
@@ -32,25 +33,46 @@ void add_fact(uint kv_head, uint fact, uint value) {
   atomicAdd(facts.v[1], value / kFactSplit);
 }
 
-// Sums of eight counts of 16 bits each over the workgroup; one barrier.
-shared uvec4 count_totals[2][kMostSubgroups / 4u];
-uint count_turn = 0u;
-uvec4 group_counts(uvec4 counts) {
-  uint turn = count_turn;
-  count_turn ^= 1u;
-  counts = subgroupAdd(counts);
-  if (subgroupElect()) count_totals[turn][gl_SubgroupID] = counts;
+// Sums over the workgroup, whose totals every subgroup adds up by its lanes; one barrier each. Two turns: while one operation's
+// totals are still being read, the next one writes the other half.
+const uint kMostSubgroups = 32u;
+shared uvec4 group_totals[2][kMostSubgroups];
+uint group_turn = 0u;
+// The order of prefix sums; gl_LocalInvocationIndex need not follow the subgroups.
+uint group_place() { return gl_SubgroupID * gl_SubgroupSize + gl_SubgroupInvocationID; }
+uint group_publish(uvec4 of_subgroup) {
+  uint turn = group_turn;
+  group_turn ^= 1u;
+  if (subgroupElect()) group_totals[turn][gl_SubgroupID] = of_subgroup;
   barrier();
-  uvec4 total = uvec4(0u);
-  for (uint s = 0u; s < gl_NumSubgroups; s++) total += count_totals[turn][s];
-  return total;
+  return turn;
+}
+uvec4 group_sum(uvec4 values) {
+  uint turn = group_publish(subgroupAdd(values));
+  uvec4 all = uvec4(0u);
+  for (uint s = gl_SubgroupInvocationID; s < gl_NumSubgroups; s += gl_SubgroupSize) all += group_totals[turn][s];
+  return subgroupAdd(all);
+}
+// Of the values of all places before this one.
+uvec2 group_prefix(uvec2 values, out uvec2 total) {
+  uvec2 own = subgroupExclusiveAdd(values);
+  uint turn = group_publish(uvec4(subgroupAdd(values), 0u, 0u));
+  uvec4 sums = uvec4(0u);  // of the subgroups before, and of all
+  for (uint s = gl_SubgroupInvocationID; s < gl_NumSubgroups; s += gl_SubgroupSize) {
+    uvec2 one = group_totals[turn][s].xy;
+    sums += uvec4(s < gl_SubgroupID ? one : uvec2(0u), one);
+  }
+  sums = subgroupAdd(sums);
+  total = sums.zw;
+  return own + sums.xy;
 }
 
-void list_page(uint slot, uint at, uint page) {
+void list_page(uint slot, uint at, uint page, uint64_t where) {
   Uints(p.list).v[slot * ROOM + at] = page;
-  Addresses(p.table).v[slot * ROOM + at] = Addresses(p.pages).v[page];
+  Addresses(p.table).v[slot * ROOM + at] = where;
 }
 
+const uint kBlocksAtOnce = 4;  // whose loads are issued together
 // Of every query: the logarithm of its sum of exponentials, and its best pages marked.
 void normalize_queries(PageTile t, uint slot) {
   uint place = group_place();
@@ -60,14 +82,23 @@ void normalize_queries(PageTile t, uint slot) {
     uint blocks = blocks_of(estimated_pages(t, q / GROUP)), first_at = blocks_at(slot, q);
     float maximum = -3.0e38, sum = 0.0;
     uint64_t first = 0ul, second = 0ul;
-    [[dont_unroll]] for (uint block = gl_SubgroupInvocationID; block < blocks; block += gl_SubgroupSize) {
-      vec2 total = SharedFloat2s(p.totals).v[first_at + block];
-      float highest = max(maximum, total.x);
-      sum = sum * exp(maximum - highest) + total.y * exp(total.x - highest);
-      maximum = highest;
-      uint64_t best = SharedKeys(p.best).v[2u * (first_at + block)], next = SharedKeys(p.best).v[2u * (first_at + block) + 1u];
-      second = best > first ? max(first, next) : max(second, best);
-      first = max(first, best);
+    [[dont_unroll]] for (uint some = gl_SubgroupInvocationID; some < blocks; some += kBlocksAtOnce * gl_SubgroupSize) {
+      vec2 totals[kBlocksAtOnce];
+      uint64_t best[kBlocksAtOnce], next[kBlocksAtOnce];
+      [[unroll]] for (uint i = 0; i < kBlocksAtOnce; i++) {
+        uint at = first_at + min(some + i * gl_SubgroupSize, blocks - 1u);
+        totals[i] = SharedFloat2s(p.totals).v[at];
+        best[i] = SharedKeys(p.best).v[2u * at];
+        next[i] = SharedKeys(p.best).v[2u * at + 1u];
+      }
+      [[unroll]] for (uint i = 0; i < kBlocksAtOnce; i++) {
+        if (some + i * gl_SubgroupSize >= blocks) continue;
+        float highest = max(maximum, totals[i].x);
+        sum = sum * exp(maximum - highest) + totals[i].y * exp(totals[i].x - highest);
+        maximum = highest;
+        second = best[i] > first ? max(first, next[i]) : max(second, best[i]);
+        first = max(first, best[i]);
+      }
     }
     float highest = subgroupMax(maximum), total = subgroupAdd(sum * exp(maximum - highest));
     uint64_t best = subgroupMax(first), next = subgroupMax(first == best ? second : first);
@@ -103,60 +134,85 @@ vec4 page_masses(PageTile t, uint slot, uint page) {
 
 uint share_of(uint remote, uint millionths) { return min(remote, uint((uint64_t(remote) * uint64_t(millionths) + 999999ul) / 1000000ul)); }
 
-// The largest rank that at least `wanted` of this slot's remote pages reach; wanted > 0.
-uint rank_of_place(uint slot, uint begin, uint end, uint wanted) {
-  uint threshold = 0u;
-  [[dont_unroll]] for (int shift = 30; shift >= 0; shift -= 3) {
-    uvec4 counts = uvec4(0u);  // of pages above base, base + 2, ... and << 16 above base + 1, base + 3, ...
-    uvec4 even = (threshold >> shift) + uvec4(0u, 2u, 4u, 6u);
-    [[dont_unroll]] for (uint page = begin; page < end; page++) {
-      uvec4 rank = uvec4(rank_of(slot, page) >> shift);
-      counts += uvec4(greaterThan(rank, even)) + (uvec4(greaterThan(rank, even + 1u)) << 16u);
-    }
-    counts = group_counts(counts);
-    uvec4 reached = uvec4(greaterThanEqual(counts & 0xFFFFu, uvec4(wanted))) + uvec4(greaterThanEqual(counts >> 16u, uvec4(wanted)));
-    threshold |= min(reached.x + reached.y + reached.z + reached.w, 7u) << shift;
-  }
-  return threshold;
+// What a budget asks of the remote pages by falling rank: `least` of them and, by mass, as many more as it takes, but no more
+// than `most`. Masses in units of 2^-30; all of them together are about 1.
+struct Budget { uint least, most, mass; };
+bool enough(Budget budget, uint count, uint mass) {
+  return count >= budget.least && (count >= budget.most || (MASS != 0u && mass >= budget.mass));
 }
+struct Cut { uint threshold, count; };  // the `count` first pages, all of them of ranks from the threshold on
 
-// How many remote pages, by falling rank, it takes until their mass reaches `wanted` (units of 2^-30); all where it never does.
-uint pages_of_mass(uint slot, uint begin, uint end, uint remote, uint64_t wanted) {
-  if (wanted == 0ul) return 0u;
-  uint threshold = 0u;
-  [[dont_unroll]] for (int bit = 30; bit >= 0; bit--) {
-    uint candidate = threshold | (1u << bit);
-    uint64_t mass = 0ul;
-    [[dont_unroll]] for (uint page = begin; page < end; page++) {
-      uint rank = rank_of(slot, page);
-      mass += rank >= candidate ? uint64_t(mass_of(rank)) : 0ul;
-    }
-    if (group_sum(mass) >= wanted) threshold = candidate;
+// Digits of kDigit bits, the highest first; pages that share what is known of the threshold are counted by their next digit,
+// until a digit is the cut. `forced`: how many are, and their mass.
+const uint kDigit = 3, kDigits = 1u << kDigit;
+const uint kPagesOfByte = 255;  // that an invocation counts in bytes
+Cut cut_of(uint slot, uint begin, uint end, Budget budget, uvec2 forced_pages) {
+  uint above = 0u, above_mass = 0u, known = 1u;  // pages beyond the threshold's known digits; these digits
+  if (!enough(budget, forced_pages.x, forced_pages.y)) {
+    above = forced_pages.x;
+    above_mass = forced_pages.y;
+    known = 0u;
   }
-  uint64_t mass = 0ul, above = 0ul, equal = 0ul;
-  [[dont_unroll]] for (uint page = begin; page < end; page++) {
-    uint rank = rank_of(slot, page);
-    if (rank > threshold) {
-      mass += uint64_t(mass_of(rank));
-      above++;
-    } else if (rank == threshold) {
-      equal++;
+  uint ending = 0u;  // pages of the digit that is the cut
+  int shift = 30;
+  do {
+    shift -= int(kDigit);
+    uvec4 counts = uvec4(0u), low = uvec4(0u), high = uvec4(0u);  // of digits: two in each of counts; masses of 0 to 3, 4 to 7
+    [[dont_unroll]] for (uint some = begin; some < end; some += kPagesOfByte) {
+      uvec2 bytes = uvec2(0u);
+      [[dont_unroll]] for (uint page = some; page < min(some + kPagesOfByte, end); page++) {
+        uint rank = rank_of(slot, page), digits = rank >> shift;
+        if (digits >> kDigit != known) continue;
+        uint one = 1u << (digits % 4u * 8u);
+        bool is_high = (digits & 4u) != 0u;
+        bytes += uvec2(is_high ? 0u : one, is_high ? one : 0u);
+        if (MASS != 0u) {
+          uvec4 mass = mix(uvec4(0u), uvec4(mass_of(rank)), equal(uvec4(digits % 4u), uvec4(0u, 1u, 2u, 3u)));
+          low += is_high ? uvec4(0u) : mass;
+          high += is_high ? mass : uvec4(0u);
+        }
+      }
+      counts += uvec4(bytes.x & 0xFF00FFu, bytes.x >> 8 & 0xFF00FFu, bytes.y & 0xFF00FFu, bytes.y >> 8 & 0xFF00FFu);
     }
-  }
-  mass = group_sum(mass);
-  above = group_sum(above);
-  equal = group_sum(equal);
-  uint each = mass_of(threshold);
-  uint64_t missing = wanted > mass ? wanted - mass : 0ul;
-  uint64_t ties = each == 0u ? equal : min(equal, (missing + uint64_t(each) - 1ul) / uint64_t(each));
-  return uint(above + ties);
+    counts = group_sum(counts);  // digits 0 and 2, 1 and 3, 4 and 6, 5 and 7
+    if (MASS != 0u) {
+      low = group_sum(low);
+      high = group_sum(high);
+    }
+    uint cut_digit = 0u;
+    bool found = false;
+    [[unroll]] for (uint n = 0; n < kDigits; n++) {
+      const uint digit = kDigits - 1u - n;
+      uint pair = counts[digit / 4u * 2u + digit % 2u], pages = digit % 4u < 2u ? pair & 0xFFFFu : pair >> 16;
+      uint mass = digit < 4u ? low[digit % 4u] : high[digit % 4u];
+      if (found) continue;
+      found = digit == 0u || enough(budget, above + pages, above_mass + mass);
+      if (found) {
+        cut_digit = digit;
+        ending = pages;
+      } else {
+        above += pages;
+        above_mass += mass;
+      }
+    }
+    known = known << kDigit | cut_digit;
+  } while (shift > 0 && ending > 1u && (MASS != 0u || above + ending != budget.most));
+  Cut cut = Cut(known << shift, above + ending);
+  if (shift > 0) return cut;
+  // Ties: as many as it takes.
+  uint each = mass_of(known), missing = budget.mass > above_mass ? budget.mass - above_mass : 0u;
+  uint ties = budget.most - min(above, budget.most);
+  if (MASS != 0u && each != 0u) ties = min(ties, (missing + each - 1u) / each);
+  if (MASS != 0u && missing == 0u) ties = 0u;
+  cut.count = above + min(ending, max(ties, budget.least - min(above, budget.least)));
+  return cut;
 }
 
 // What the pages read are thought to hold, for the trace: before the keys of the slots, backwards.
 void tell_mass(uint slot, float mass) { Floats(p.keys - uint64_t(slot + 1u) * 4ul).v[0] = mass; }
 
 void take_everything(PageTile t, uint kv_head, uint slot) {
-  for (uint page = group_place(); page < t.pages; page += gl_WorkGroupSize.x) list_page(slot, page, page);
+  for (uint page = group_place(); page < t.pages; page += gl_WorkGroupSize.x) list_page(slot, page, page, Addresses(p.pages).v[page]);
   if (group_place() != 0u) return;
   Uints(p.keys).v[slot] = t.last + 1u;
   tell_mass(slot, 1.0);
@@ -174,7 +230,8 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
   uint place = group_place(), each = (t.pages + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x;
   uint begin = min(place * each, t.pages), end = min(begin + each, t.pages);  // pages of this invocation
 
-  uint64_t kept = 0ul;
+  uint kept = 0u;
+  uvec2 of_forced = uvec2(0u);  // pages and their mass
   float entropy = 0.0;
   [[dont_unroll]] for (uint some = begin; some < end; some += kPagesAtOnce) {
     vec4 masses = page_masses(t, slot, some);
@@ -184,50 +241,50 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
       float mass = masses[i];
       entropy -= mass > 0.0 ? mass * log(mass / float(kPageKeys)) : 0.0;
       uint rank = floatBitsToUint(mass);
-      if (page < t.far || page >= t.near)
-        kept += uint64_t(mass_of(rank));
-      else if ((forced[page / 32u] & (1u << (page % 32u))) != 0u)
+      if (page < t.far || page >= t.near) {
+        kept += mass_of(rank);
+      } else if ((forced[page / 32u] & (1u << (page % 32u))) != 0u) {
+        of_forced += uvec2(1u, mass_of(rank));
         rank |= kForced;
+      }
       keep_rank(slot, page, rank);
     }
   }
-  kept = group_sum(kept);
-  uint64_t entropies = group_sum(uint64_t(uint(entropy * 1048576.0)));
+  uvec4 sums = group_sum(uvec4(kept, uint(entropy * 1048576.0), of_forced));
 
   uint first = clamp(begin, t.far, t.near), last = clamp(end, t.far, t.near), remote = t.near - t.far;  // its remote pages
-  uint wanted = share_of(remote, GLOBAL);
-  if (MASS != 0u)
-    wanted = clamp(pages_of_mass(slot, first, last, remote, uint64_t(MASS) > kept ? uint64_t(MASS) - kept : 0ul),
-                   min(share_of(remote, LEAST), wanted), wanted);
-  uint threshold = wanted == 0u ? 0xFFFFFFFFu : rank_of_place(slot, first, last, wanted);
-  uint64_t counts = 0ul;  // of pages above the threshold, and at it << 32
+  uint most = share_of(remote, GLOBAL);
+  Budget budget = Budget(MASS == 0u ? most : min(share_of(remote, LEAST), most), most, MASS > sums.x ? MASS - sums.x : 0u);
+  Cut cut = Cut(0xFFFFFFFFu, 0u);
+  if (!enough(budget, 0u, 0u)) cut = cut_of(slot, first, last, budget, sums.zw);
+  uvec2 counts = uvec2(0u);  // of pages above the threshold, and at it
   [[dont_unroll]] for (uint page = first; page < last; page++) {
     uint rank = rank_of(slot, page);
-    counts += (rank > threshold ? 1ul : 0ul) + (rank == threshold ? 1ul << 32 : 0ul);
+    counts += uvec2(rank > cut.threshold ? 1u : 0u, rank == cut.threshold ? 1u : 0u);
   }
-  uint64_t total, before = group_prefix(counts, total);
-  uint spare = wanted == 0u ? 0u : uint(total >> 32) - (wanted - uint(total));  // pages at it that stay out: the first ones
-  uint equal = uint(before >> 32);
-  uint listed = end - begin - (last - first);
-  uint64_t mass = 0ul;
-  [[dont_unroll]] for (uint page = first, tie = equal; page < last; page++) {
-    uint rank = rank_of(slot, page);
-    bool taken = rank > threshold || (rank == threshold && tie >= spare);
-    tie += rank == threshold ? 1u : 0u;
-    listed += taken ? 1u : 0u;
-    mass += taken ? uint64_t(mass_of(rank)) : 0ul;
-    keep_rank(slot, page, taken ? 1u : 0u);  // from here on
+  uvec2 total, before = group_prefix(counts, total);
+  uint spare = total.y - (cut.count - total.x);  // pages at it that stay out: the first ones
+  uint at = min(begin, t.far) + max(begin, t.near) - t.near + before.x + max(before.y, spare) - spare, tie = before.y;
+  uint mass = 0u;
+  [[dont_unroll]] for (uint some = begin; some < end; some += kPagesAtOnce) {
+    uint64_t found[kPagesAtOnce];
+    [[unroll]] for (uint i = 0; i < kPagesAtOnce; i++) found[i] = Addresses(p.pages).v[min(some + i, end - 1u)];
+    [[unroll]] for (uint i = 0; i < kPagesAtOnce; i++) {
+      uint page = some + i;
+      if (page >= end) continue;
+      if (page >= t.far && page < t.near) {
+        uint rank = rank_of(slot, page);
+        bool taken = rank > cut.threshold || (rank == cut.threshold && tie >= spare);
+        tie += rank == cut.threshold ? 1u : 0u;
+        if (!taken) continue;
+        mass += mass_of(rank);
+      }
+      list_page(slot, at, page, found[i]);
+      at++;
+    }
   }
-  uint64_t all;
-  uint at = uint(group_prefix(uint64_t(listed), all));
-  [[dont_unroll]] for (uint page = begin; page < end; page++) {
-    bool taken = page < t.far || page >= t.near || rank_of(slot, page) != 0u;
-    if (!taken) continue;
-    list_page(slot, at, page);
-    at++;
-  }
-  kept += group_sum(mass);
-  uint pages = uint(all), scored = 0u;
+  mass = sums.x + group_sum(uvec4(mass, 0u, 0u, 0u)).x;
+  uint pages = t.pages - remote + cut.count, scored = 0u;
   for (uint s = 0u; s < SAMPLES; s++) scored += estimated_pages(t, s);
   if (place == 0u) {
     Uints(p.keys).v[slot] = (pages - 1u) * kPageKeys + t.last % kPageKeys + 1u;
@@ -236,9 +293,9 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
     add_fact(kv_head, kFactSkipped, (t.pages - pages) * t.rows);
     add_fact(kv_head, kFactScored, scored);
     add_fact(kv_head, kFactRemote, remote);
-    add_fact(kv_head, kFactChosen, wanted);
-    add_fact(kv_head, kFactMass, uint(min(kept, 1ul << 30) >> 10));
-    add_fact(kv_head, kFactEntropy, uint(float(uint(entropies)) / log(float(t.last + 1u))));
+    add_fact(kv_head, kFactChosen, cut.count);
+    add_fact(kv_head, kFactMass, min(mass, 1u << 30) >> 10);
+    add_fact(kv_head, kFactEntropy, uint(float(sums.y) / log(float(t.last + 1u))));
   }
 }
 

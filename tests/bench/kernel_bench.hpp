@@ -15,6 +15,7 @@
 #include "engine/kernels/dot.hpp"
 #include "engine/kernels/kernel_recorder.hpp"
 #include "engine/kernels/product_tile.hpp"
+#include "engine/kernels/sparse_attention.hpp"
 #include "engine/tensor/dtype.hpp"
 
 namespace fovea {
@@ -102,6 +103,18 @@ class Bench {
   [[nodiscard]] Result<void> prompt_attention();
   // Tiles of all kinds that the device runs, also such as the engine does not choose.
   [[nodiscard]] Result<void> attention_tiles();
+
+  // sparse_bench.cpp
+  // Layers of a decoded token or a prompt with random bounds of pages and queries.
+  struct SparseLayers;
+  [[nodiscard]] Result<SparseLayers> sparse_layers(const PromptShape& shape, Prompt at);
+  [[nodiscard]] PageChoiceArgs sparse_choice(const SparseLayers& layers, std::uint32_t turn, const PageRule& rule) const;
+  // Runs it untimed.
+  [[nodiscard]] Result<void> once(const Record& record);
+  // Choices, attention over the pages chosen and dense attention, of a decoded token and of a prompt.
+  [[nodiscard]] Result<void> sparse();
+  [[nodiscard]] Result<void> sparse_decode(std::uint32_t depth);
+  [[nodiscard]] Result<void> sparse_prompt(const PromptShape& shape, Prompt at);
 
   BenchOptions options_;
   bool dry_ = false, asleep_ = true;

@@ -1,5 +1,6 @@
 // Prompt attention in tiles of shared memory against the reference over operands rounded to halves, as the tiles round
-// them: every tile that the device runs, in registers and on matrix cores where it has them.
+// them: every tile that the device runs, in registers and on matrix cores where it has them; over all keys, and over lists
+// of pages.
 #include "engine/kernels/attention_tile.hpp"
 
 #include <gtest/gtest.h>
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/reference/sparse_attention.hpp"
 #include "tests/kernels/paged_cache.hpp"
 #include "tests/support/halves.hpp"
 #include "tests/support/kernel_test.hpp"
@@ -58,11 +60,13 @@ class AttentionTiles : public KernelTest, public testing::WithParamInterface<Hea
         if (runs_attention_tile(kernels, tile, shape(heads, 9))) chosen.push_back(tile);
     return chosen;
   }
-  // Queries of `sharpness` make the softmax as peaked.
-  void check(const AttentionTile& tile, ProductForm form, Keys keys, float sharpness, Tolerance tolerance) {
+  // Pages before the batch's own that a tile's list leaves out: none, or two of three.
+  enum class Lists { none, whole, some };
+  // Queries of `sharpness` make the softmax as peaked. Returns what the tile gave.
+  std::vector<float> check(const AttentionTile& tile, ProductForm form, Keys keys, float sharpness, Tolerance tolerance, Lists lists = Lists::none) {
     SCOPED_TRACE("form " + std::to_string(static_cast<int>(tile.matrix)) + ", " + std::to_string(tile.subgroups) +
                  " subgroups, blocks of " + std::to_string(tile.block_keys) + ", " + std::to_string(tile.heads) + " heads: " +
-                 std::to_string(keys.all) + " keys, batch " + std::to_string(keys.batch));
+                 std::to_string(keys.all) + " keys, batch " + std::to_string(keys.batch) + ", lists " + std::to_string(static_cast<int>(lists)));
     const Heads heads = GetParam();
     Seeded random(keys.all * 10 + keys.batch);
     PagedCache cache(device(), heads.kv, heads.width, 0, keys.all, 1, heads.type);
@@ -76,22 +80,41 @@ class AttentionTiles : public KernelTest, public testing::WithParamInterface<Hea
     for (float& q : rounded) q *= factor;
     rounded = in_halves(rounded);
     for (float& q : rounded) q /= factor;
+
+    // A list for every tile and KV head, in a table with room for more.
+    const std::uint32_t tiles = (keys.batch + shader::kTileRows - 1) / shader::kTileRows, room_pages = static_cast<std::uint32_t>(cache.table().size()) + 3;
+    std::vector<std::vector<std::size_t>> pages(std::size_t{tiles} * heads.kv);
+    std::vector<std::uint64_t> table(pages.size() * room_pages, cache.table().back());
+    std::vector<std::uint32_t> listed(pages.size());
+    for (std::uint32_t slot = 0; slot < pages.size(); ++slot) {
+      const std::uint32_t begin = first + slot / heads.kv * shader::kTileRows, end = std::min(begin + shader::kTileRows, keys.all);
+      for (std::uint32_t page = 0; page * shader::kPageKeys < end; ++page)
+        if (lists != Lists::some || page >= begin / shader::kPageKeys || random.below(3) == 0) pages[slot].push_back(page);
+      for (std::size_t i = 0; i < pages[slot].size(); ++i) table[slot * room_pages + i] = cache.table()[pages[slot][i]];
+      listed[slot] = static_cast<std::uint32_t>((pages[slot].size() - 1) * shader::kPageKeys + (end - 1) % shader::kPageKeys + 1);
+    }
     std::vector<float> expected(query.size());
     for (std::uint32_t t = 0; t < keys.batch; ++t)
       for (std::uint32_t h = 0; h < heads.query; ++h) {
-        const std::size_t at = std::size_t{t} * row + h * heads.width;
-        const std::size_t head = std::size_t{h / (heads.query / heads.kv)} * heads.width;
-        reference::attention(std::span(rounded).subspan(at, heads.width),
-                             {std::span(keys_in_halves).subspan(head), std::span(values_in_halves).subspan(head),
-                              std::size_t{heads.kv} * heads.width, first + t + 1},
-                             std::span(expected).subspan(at, heads.width));
+        const std::uint32_t kv_head = h / (heads.query / heads.kv);
+        const std::size_t at = std::size_t{t} * row + h * heads.width, head = std::size_t{kv_head} * heads.width;
+        std::vector<std::size_t> seen = pages[t / shader::kTileRows * heads.kv + kv_head];
+        std::erase_if(seen, [&](std::size_t page) { return page * shader::kPageKeys > first + t; });
+        reference::attention_over_pages(std::span(rounded).subspan(at, heads.width),
+                                        {std::span(keys_in_halves).subspan(head), std::span(values_in_halves).subspan(head),
+                                         std::size_t{heads.kv} * heads.width, first + t + 1},
+                                        seen, shader::kPageKeys, std::span(expected).subspan(at, heads.width));
       }
     const std::uint32_t room = keys.batch + 3;
     GuardBuffer y = output(std::uint64_t{room} * stride);
     set_state(first, keys.batch);
     AttentionShape placed = shape(heads, room);
     placed.layer_offset = cache.layer_offset();
-    placed.pages = place(cache.table());
+    placed.pages = place(lists == Lists::none ? cache.table() : table);
+    if (lists != Lists::none) {
+      placed.listed_keys = place(listed);
+      placed.table_stride = room_pages;
+    }
     const std::uint64_t queries = place(query);
     run(
         [&](KernelRecorder& kernels, std::uint64_t state) {
@@ -99,7 +122,9 @@ class AttentionTiles : public KernelTest, public testing::WithParamInterface<Hea
           return record_attention_tile(kernels, tile, {.shape = placed, .query = queries, .y = y.address(), .y_stride = stride});
         },
         {&y}, form);
-    EXPECT_TRUE(near_enough(rows_of(y, keys.batch, row, stride), expected, tolerance));
+    std::vector<float> got = rows_of(y, keys.batch, row, stride);
+    EXPECT_TRUE(near_enough(got, expected, tolerance));
+    return got;
   }
   // A CPU driver takes seconds to compile a tile of wide heads, so it sees all tiles for narrow ones alone.
   void check_all(ProductForm form) {
@@ -112,6 +137,22 @@ class AttentionTiles : public KernelTest, public testing::WithParamInterface<Hea
       check(tile, form, {140, 35}, 300, kSharp);
     }
   }
+  // Over lists: against the reference, and with all pages listed to the bit what tiles over all keys give.
+  void check_lists(ProductForm form) {
+    const bool narrow = GetParam().width == 16 && GetParam().type == DType::F16;
+    const std::vector<AttentionTile> dense = tiles(form, GetParam(), false);
+    ASSERT_FALSE(dense.empty());
+    for (const AttentionTile& bare : tiles(form, GetParam(), narrow || !device().facts().cpu)) {
+      const AttentionTile tile = over_lists(bare, shape(GetParam(), 9));
+      for (const Keys keys : {Keys{9, 9}, {65, 65}, {300, 9}, {400, 70}}) {
+        check(tile, form, keys, 1.5f, kTile, Lists::some);
+        const std::vector<float> whole = check(tile, form, keys, 1.5f, kTile, Lists::whole);
+        if (tile.matrix == dense.front().matrix && tile.block_keys == dense.front().block_keys) {
+          EXPECT_TRUE(whole == check(dense.front(), form, keys, 1.5f, kTile));
+        }
+      }
+    }
+  }
 };
 
 TEST_P(AttentionTiles, equal_the_reference_in_registers) { check_all(ProductForm::gpu_without_matrix_cores); }
@@ -119,6 +160,13 @@ TEST_P(AttentionTiles, equal_the_reference_in_registers) { check_all(ProductForm
 TEST_P(AttentionTiles, equal_the_reference_on_matrix_cores) {
   if (!device().facts().cooperative_matrix) GTEST_SKIP() << "this device has no matrix cores";
   check_all(ProductForm::gpu);
+}
+
+TEST_P(AttentionTiles, over_lists_equal_the_reference_in_registers) { check_lists(ProductForm::gpu_without_matrix_cores); }
+
+TEST_P(AttentionTiles, over_lists_equal_the_reference_on_matrix_cores) {
+  if (!device().facts().cooperative_matrix) GTEST_SKIP() << "this device has no matrix cores";
+  check_lists(ProductForm::gpu);
 }
 
 std::string heads_name(const testing::TestParamInfo<Heads>& info) {
@@ -152,6 +200,28 @@ TEST_F(AttentionTileChoice, leaves_cpu_drivers_few_tokens_and_widths_that_no_fra
   EXPECT_GT(attention_tile(plain, few).subgroups, 0u);
   odd.head_width = 1024;  // more than shared memory holds
   EXPECT_EQ(attention_tile(plain, odd).subgroups, 0u);
+}
+
+// Whatever the prompt's length, lists and all keys take the same kind of fragments and of blocks, on which the bits depend.
+TEST_F(AttentionTileChoice, takes_the_same_kind_over_lists) {
+  auto recorder = device().record();
+  ASSERT_TRUE(recorder);
+  for (const ProductForm form : {ProductForm::gpu, ProductForm::gpu_without_matrix_cores})
+    for (const std::uint32_t width : {64u, 72u, 128u})
+      for (const std::uint32_t group : {1u, 3u, 4u, 8u, 16u})
+        for (const std::uint32_t tokens : {2u, 8u, 9u, 512u, 4096u}) {
+          const KernelRecorder kernels(device(), *recorder, form);
+          AttentionShape shape{.query_heads = 2 * group, .kv_heads = 2, .head_width = width, .tokens = tokens};
+          const AttentionTile dense = attention_tile(kernels, shape);
+          shape.listed_keys = 1;
+          const AttentionTile listed = attention_tile(kernels, shape);
+          ASSERT_EQ(listed.subgroups > 0, dense.subgroups > 0);
+          if (dense.subgroups == 0) continue;
+          EXPECT_TRUE(listed.matrix == dense.matrix && listed.block_keys == dense.block_keys);
+          EXPECT_TRUE(runs_attention_tile(kernels, listed, shape));
+          EXPECT_EQ(listed.tokens(), shader::kTileRows);
+          EXPECT_EQ(group % listed.heads, 0u);
+        }
 }
 
 TEST_F(AttentionTileChoice, cuts_a_short_prompt_smaller_than_a_long_one) {

@@ -22,6 +22,8 @@ using reference::PageBudget;
 using reference::PageScorer;
 
 constexpr Tolerance kAttention{.relative_l2 = 5e-6, .scaled_max = 1e-5};
+// Prompts of a GPU are taken in tiles of halves (attention_tile_test.cpp holds them to halves of the reference).
+constexpr Tolerance kTiles{.relative_l2 = 2e-3, .scaled_max = 4e-3};
 
 struct Heads {
   std::uint32_t width, query, kv;
@@ -227,7 +229,7 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
       EXPECT_NEAR(fact(shader::kFactMass) / 1048576.0, mass, 1e-4 * tiles);
     }
     if (attends) {
-      EXPECT_TRUE(near_enough(rows_of(y, tokens, row, row), expected, kAttention));
+      EXPECT_TRUE(near_enough(rows_of(y, tokens, row, row), expected, !decode && form != Form::cpu ? kTiles : kAttention));
     }
     for (std::uint32_t slot = 0; slot < (where.list - where.tickets) / 4; ++slot) ASSERT_EQ(*(words_at(where.tickets) + slot), 0u);
   }
