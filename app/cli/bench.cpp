@@ -59,7 +59,7 @@ Result<BenchResult> measure(Engine& engine, const BenchOptions& options, const B
   result.tps = timing_statistics(speeds);
   if (options.profile) {
     FOVEA_ASSIGN(result.kernels,
-                 result.prefill() ? engine.profile_prefill(test.prompt) : engine.profile_decode(test.depth));
+                 result.prefill() ? engine.profile_prefill(test.prompt, test.depth) : engine.profile_decode(test.depth));
   }
   return result;
 }

@@ -85,18 +85,19 @@ Result<void> Decoder::choose_attention(const std::optional<SparseAttention>& spa
   return {};
 }
 
-Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const SamplingOptions& sampling, const DecoderTrace& trace) {
+Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const SamplingOptions& sampling, const DecoderTrace& trace,
+                            std::uint32_t kept) {
   if (prompt.empty()) return fail(ErrorCode::usage, "the prompt", "it has no tokens", "write at least one word");
   if (prompt.size() > options_.context)
     return fail(ErrorCode::usage, "the prompt",
                 "it has " + std::to_string(prompt.size()) + " tokens and the context has room for " + std::to_string(options_.context),
                 "shorten it or load the model with a larger context (-c)");
   prompt_tokens_ = static_cast<std::uint32_t>(prompt.size());
-  position_ = 0;
+  position_ = kept;
   drawn_ = 0;
   timing_ = false;
   seed_ = static_cast<std::uint64_t>(sampling.seed);
-  cache_->shrink();
+  if (kept == 0) cache_->shrink();
   prompt_pairs_ = decode_pairs_ = 0;
   if (selection_) FOVEA_TRY(selection_->reset_facts());
   FOVEA_TRY(device_.upload(history_, 0, std::as_bytes(prompt)));

@@ -102,8 +102,10 @@ class Decoder {
   // in flight. An error leaves everything as it was.
   [[nodiscard]] Result<void> choose_attention(const std::optional<SparseAttention>& sparse);
   // Starts a sequence: empties the cache, sets sampling and seed, takes the prompt's ids. Nothing may be in flight.
-  // `sampling.seed` must be resolved (not negative).
-  [[nodiscard]] Result<void> begin(std::span<const std::int32_t> prompt, const SamplingOptions& sampling, const DecoderTrace& trace);
+  // `sampling.seed` must be resolved (not negative). The first `kept` tokens of the prompt are in the cache from the sequence
+  // before, which began with them, and stay there.
+  [[nodiscard]] Result<void> begin(std::span<const std::int32_t> prompt, const SamplingOptions& sampling, const DecoderTrace& trace,
+                                   std::uint32_t kept = 0);
   // Most tokens that a prompt batch of this kind may have now.
   [[nodiscard]] std::uint32_t batch_limit(StepKind kind) const;
   // The next `tokens` of the prompt. The step before must be finished.

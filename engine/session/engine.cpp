@@ -51,6 +51,7 @@ struct Engine::State {
   std::unique_ptr<gpu::Device> device;
   std::unique_ptr<Decoder> decoder;  // after the device, so that it goes first
   std::shared_ptr<const PageTrace> pages;
+  std::uint32_t benched = 0;         // leading tokens of the benchmark's that the cache holds
 };
 
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -113,6 +114,7 @@ MemoryBytes Engine::memory() const {
 Result<void> Engine::choose_attention(const std::optional<SparseAttention>& attention) {
   ModelSummary& summary = state_->summary;
   if (attention == summary.attention) return {};
+  state_->benched = 0;
   FOVEA_TRY(state_->decoder->choose_attention(attention));
   if (auto warm = state_->decoder->warm_up(); !warm) {
     (void)state_->decoder->choose_attention(summary.attention);
@@ -138,6 +140,7 @@ Result<RunResult> Engine::generate(const Generate& request, const RunObserver& o
     messages.push_back({"user", request.prompt});
     FOVEA_ASSIGN(prompt, format_chat(state_->chat, messages));
   }
+  state_->benched = 0;
   Generator generator(*state_->decoder, *state_->device, state_->tokenizer, request, observer, std::move(stop));
   return generator.run(state_->tokenizer.encode(prompt));
 }
@@ -150,6 +153,7 @@ Result<void> Engine::logits(std::span<const TokenId> tokens, std::uint32_t first
       return fail(ErrorCode::usage, fmt::format("the token {}", token),
                   fmt::format("the model knows the ids 0 to {}", state_->config.vocabulary - 1), "use ids of this model's vocabulary");
   Decoder& decoder = *state_->decoder;
+  state_->benched = 0;
   FOVEA_TRY(decoder.begin(tokens, {.temperature = 0, .seed = 0}, {.measure_every = measure_every}));
   PageTraceBuilder pages({.policy = decoder.sparse_attention(), .layers = state_->config.layers, .query_heads = state_->config.query_heads,
                           .kv_heads = state_->config.kv_heads});
@@ -185,7 +189,9 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   std::mt19937 random(42);
   std::vector<TokenId> tokens(prompt);
   for (TokenId& token : tokens) token = static_cast<TokenId>(random() % state_->config.vocabulary);
-  FOVEA_TRY(decoder.begin(tokens, {.temperature = 0, .seed = 0}, {}));
+  // What was there of the depth stays; generation begins with what its last token draws.
+  const std::uint32_t kept = std::min(std::exchange(state_->benched, 0), test.generate > 0 ? std::max(test.depth, 1u) - 1 : test.depth);
+  FOVEA_TRY(decoder.begin(tokens, {.temperature = 0, .seed = 0}, {}, kept));
 
   const auto fill_until = [&](std::uint32_t end, bool draw_last) -> Result<void> {
     while (decoder.position() < end) {
@@ -211,6 +217,7 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
     FOVEA_TRY(fill_until(prompt, true));
     sample.milliseconds = milliseconds_since(start);
     FOVEA_TRY(take_attention());
+    state_->benched = test.depth;
     return sample;
   }
   if (!own_token) FOVEA_TRY(fill_until(prompt, true));
@@ -222,6 +229,7 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   if (reason == StopReason::cancelled) return tl::unexpected(stopped());
   sample.milliseconds = milliseconds_since(start);
   FOVEA_TRY(take_attention());
+  state_->benched = test.depth;
   return sample;
 }
 
@@ -231,8 +239,8 @@ Result<std::vector<KernelTime>> Engine::profile_decode(std::uint32_t depth) {
   return kernel_times(tags);
 }
 
-Result<std::vector<KernelTime>> Engine::profile_prefill(std::uint32_t prompt) {
-  FOVEA_TRY(bench({.prompt = prompt}));
+Result<std::vector<KernelTime>> Engine::profile_prefill(std::uint32_t prompt, std::uint32_t depth) {
+  FOVEA_TRY(bench({.prompt = prompt, .depth = depth}));
   FOVEA_ASSIGN(const std::vector<gpu::TagTime> tags, state_->decoder->profile(std::max(prompt, 2u)));
   return kernel_times(tags);
 }

@@ -106,9 +106,9 @@ class Engine {
 
   // One timed repetition; random tokens, no sampling parameters beyond greedy, as llama-bench does.
   [[nodiscard]] Result<BenchSample> bench(const BenchTest& test, std::stop_token stop = {});
-  // GPU time per kernel of one decode step at `depth` and of one prefill batch of `prompt` tokens.
+  // GPU time per kernel of one decode step at `depth` and of one prefill batch of `prompt` tokens behind it.
   [[nodiscard]] Result<std::vector<KernelTime>> profile_decode(std::uint32_t depth);
-  [[nodiscard]] Result<std::vector<KernelTime>> profile_prefill(std::uint32_t prompt);
+  [[nodiscard]] Result<std::vector<KernelTime>> profile_prefill(std::uint32_t prompt, std::uint32_t depth);
 
   // Validation-layer messages so far, when the layer is on.
   [[nodiscard]] std::uint64_t validation_messages() const;
