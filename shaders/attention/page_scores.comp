@@ -71,7 +71,20 @@ vec4 query_at(uint64_t row, uint q, uint vector) {
 
 vec4 halves_of(uint low, uint high) { return vec4(unpackHalf2x16(low), unpackHalf2x16(high)); }
 
-// Scores of AT_ONCE queries from q0 on for this lane's page.
+// Bounds of this lane's page, TURNS pieces of them: on their way from memory while those before are used, the first of all
+// while queries are staged.
+const uint kPieceBytes = (SCORER == kScorerMean ? 1u : 2u) * kBoundPlaneBytes;
+uvec4 low_words[TURNS], high_words[TURNS];
+void bring(uint64_t bounds, uint first) {
+  [[unroll]] for (uint n = 0; n < TURNS; n++) {
+    uint64_t at = bounds + uint64_t(min(first + n, PIECES - 1u) * kPieceBytes);
+    low_words[n] = Uint4s(at).v[0];
+    if (SCORER != kScorerMean) high_words[n] = Uint4s(at + uint64_t(kBoundPlaneBytes)).v[0];
+  }
+}
+uint64_t bounds_of(uint kv_head, uint page) { return p.bounds + bound_offset(kv_head, page, 0u, BLOCKS, HEAD_WIDTH, SCORER); }
+
+// Scores of AT_ONCE queries from q0 on for this lane's page, the first of whose bounds have been asked for.
 void score_page(PageTile t, uint kv_head, uint q0, uint page, out float score[AT_ONCE]) {
   // Sums over channels of q * centre, |q| * range, and the square of the latter. Between bounds these are twice the middle
   // and twice its distance from either.
@@ -85,15 +98,14 @@ void score_page(PageTile t, uint kv_head, uint q0, uint page, out float score[AT
     q[i] = min(q0 + i, QUERIES - 1u);
     rows[i] = STAGED ? 0ul : query_address(t, kv_head, q[i]);
   }
-  uint64_t bounds = p.bounds + bound_offset(kv_head, page, 0u, BLOCKS, HEAD_WIDTH, SCORER);
-  const uint planes = SCORER == kScorerMean ? 1u : 2u, stride = planes * kBoundPlaneBytes;
+  uint64_t bounds = bounds_of(kv_head, page);
   [[dont_unroll]] for (uint first = 0; first < PIECES; first += TURNS) {
     uvec4 low[TURNS], high[TURNS];
     [[unroll]] for (uint n = 0; n < TURNS; n++) {
-      uint64_t at = bounds + uint64_t(min(first + n, PIECES - 1u) * stride);
-      low[n] = Uint4s(at).v[0];
-      if (SCORER != kScorerMean) high[n] = Uint4s(at + uint64_t(kBoundPlaneBytes)).v[0];
+      low[n] = low_words[n];
+      high[n] = high_words[n];
     }
+    if (first + TURNS < PIECES) bring(bounds, first + TURNS);
     [[unroll]] for (uint n = 0; n < TURNS; n++) {
       if (PIECES % TURNS != 0u && first + n >= PIECES) continue;
       [[unroll]] for (uint half_piece = 0; half_piece < 2; half_piece++) {
@@ -125,8 +137,10 @@ void score_page(PageTile t, uint kv_head, uint q0, uint page, out float score[AT
   }
 }
 
-// One block for AT_ONCE queries, by one subgroup.
-void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0) {
+uint first_page(uint block) { return block * kPageBlock + gl_SubgroupInvocationID; }
+
+// One block for AT_ONCE queries, by one subgroup. `asked`: its first page's bounds have been asked for.
+void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0, bool asked) {
   float score[AT_ONCE], maximum[AT_ONCE], sum[AT_ONCE];
   uint64_t first[AT_ONCE], second[AT_ONCE];
   [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
@@ -136,8 +150,9 @@ void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0) {
     second[i] = 0ul;
   }
   [[dont_unroll]] for (uint part = 0; part < kPageBlock; part += LANES) {
-    uint page = block * kPageBlock + part + gl_SubgroupInvocationID;
+    uint page = first_page(block) + part;
     bool within = part + gl_SubgroupInvocationID < kPageBlock;
+    if (part > 0u || !asked) bring(bounds_of(kv_head, page), 0u);
     score_page(t, kv_head, q0, page, score);
     [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
       uint q = q0 + i;
@@ -176,11 +191,14 @@ void main() {
   uint busy = max((blocks + CHUNK - 1u) / CHUNK, 1u);  // workgroups of this slot
   if (chunk >= busy) return;
   if (!t.everything) {
-    if (STAGED) stage_queries(t, kv_head);
     const uint batches = (QUERIES + AT_ONCE - 1) / AT_ONCE;
+    uint first_block = chunk * CHUNK + gl_SubgroupID / batches;
+    bool asks = gl_SubgroupID < CHUNK * batches && first_block < blocks;
+    if (asks) bring(bounds_of(kv_head, first_page(first_block)), 0u);
+    if (STAGED) stage_queries(t, kv_head);
     [[dont_unroll]] for (uint unit = gl_SubgroupID; unit < CHUNK * batches; unit += SUBGROUPS) {
       uint block = chunk * CHUNK + unit / batches;
-      if (block < blocks) score_block(t, kv_head, slot, block, unit % batches * AT_ONCE);
+      if (block < blocks) score_block(t, kv_head, slot, block, unit % batches * AT_ONCE, unit == gl_SubgroupID);
     }
   }
   if (!CHOOSES) return;
