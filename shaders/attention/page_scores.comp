@@ -8,6 +8,7 @@
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_ballot : require
 
 layout(local_size_x_id = 0) in;  // LANES * SUBGROUPS
 #include "shaders/include/page_rule.glsl"
@@ -137,6 +138,14 @@ void score_page(PageTile t, uint kv_head, uint q0, uint page, out float score[AT
   }
 }
 
+// Of the lanes' pages from `page` on the one of the largest key, of equal ones the last: the key and the page + 1; 0 where all
+// keys are. Takes the lane out of the race.
+uint64_t take_best(inout uint key, uint page) {
+  uint best = subgroupMax(key), lane = subgroupBallotFindMSB(subgroupBallot(key == best));
+  if (gl_SubgroupInvocationID == lane) key = 0u;
+  return best == 0u ? 0ul : (uint64_t(best) << 32) | uint64_t(page + lane + 1u);
+}
+
 uint first_page(uint block) { return block * kPageBlock + gl_SubgroupInvocationID; }
 
 // One block for AT_ONCE queries, by one subgroup. `asked`: its first page's bounds have been asked for.
@@ -163,8 +172,8 @@ void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0, bool 
       sum[i] = sum[i] * exp(maximum[i] - highest) + subgroupAdd(real ? exp(mine - highest) : 0.0);
       maximum[i] = highest;
       bool remote = real && page >= t.far && page < t.near;
-      uint64_t key = remote ? (uint64_t(ordered_key(floatBitsToUint(mine))) << 32) | uint64_t(page + 1u) : 0ul;
-      uint64_t best = subgroupMax(key), next = subgroupMax(key == best ? 0ul : key);
+      uint key = remote ? ordered_key(floatBitsToUint(mine)) : 0u, lanes_page = block * kPageBlock + part;
+      uint64_t best = take_best(key, lanes_page), next = SAMPLES == 1u ? take_best(key, lanes_page) : 0ul;
       second[i] = best > first[i] ? max(first[i], next) : max(second[i], best);
       first[i] = max(first[i], best);
     }

@@ -15,8 +15,8 @@ shared float normalizers[QUERIES];
 shared uint forced[(ROOM + 31) / 32];
 shared uint ranks[RANKS_SHARED ? ROOM : 1];
 
-// (forced, mass) of a page; every invocation reads what it wrote itself. Where shared memory is too small, a rank takes the
-// place of the page's score for the first query, which nobody else reads.
+// (forced, mass) of a page. Where shared memory is too small, a rank takes the place of the page's score for the first query,
+// once that has been read.
 uint rank_of(uint slot, uint page) { return RANKS_SHARED ? ranks[page] : SharedUints(p.scores).v[scores_of(slot, 0u) + page]; }
 void keep_rank(uint slot, uint page, uint rank) {
   if (RANKS_SHARED)
@@ -111,14 +111,13 @@ void normalize_queries(PageTile t, uint slot) {
   barrier();
 }
 
-// Of consecutive pages, whose loads are issued together; what is not estimated has none.
+// Of pages in ascending order, whose loads are issued together; what is not estimated has none.
 const uint kPagesAtOnce = 4;
-vec4 page_masses(PageTile t, uint slot, uint page) {
+vec4 page_masses(PageTile t, uint slot, uvec4 pages) {
   vec4 mass = vec4(0.0);
-  uvec4 pages = page + uvec4(0u, 1u, 2u, 3u);
   [[dont_unroll]] for (uint s = 0; s < SAMPLES; s++) {
     uint estimated = estimated_pages(t, s);
-    if (page >= estimated) continue;
+    if (pages.x >= estimated) continue;
     uvec4 at = min(pages, estimated - 1u);
     vec4 score[GROUP];
     [[unroll]] for (uint g = 0; g < GROUP; g++) {
@@ -227,17 +226,17 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
     return;
   }
   normalize_queries(t, slot);
-  uint place = group_place(), each = (t.pages + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x;
-  uint begin = min(place * each, t.pages), end = min(begin + each, t.pages);  // pages of this invocation
-
+  uint place = group_place();
+  // Pages side by side, as their scores lie.
   uint kept = 0u;
   uvec2 of_forced = uvec2(0u);  // pages and their mass
   float entropy = 0.0;
-  [[dont_unroll]] for (uint some = begin; some < end; some += kPagesAtOnce) {
-    vec4 masses = page_masses(t, slot, some);
+  [[dont_unroll]] for (uint some = place; some < t.pages; some += kPagesAtOnce * gl_WorkGroupSize.x) {
+    uvec4 at_once = some + gl_WorkGroupSize.x * uvec4(0u, 1u, 2u, 3u);
+    vec4 masses = page_masses(t, slot, at_once);
     [[unroll]] for (uint i = 0; i < kPagesAtOnce; i++) {
-      uint page = some + i;
-      if (page >= end) continue;
+      uint page = at_once[i];
+      if (page >= t.pages) continue;
       float mass = masses[i];
       entropy -= mass > 0.0 ? mass * log(mass / float(kPageKeys)) : 0.0;
       uint rank = floatBitsToUint(mass);
@@ -250,8 +249,12 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
       keep_rank(slot, page, rank);
     }
   }
+  if (!RANKS_SHARED) memoryBarrierBuffer();
   uvec4 sums = group_sum(uvec4(kept, uint(entropy * 1048576.0), of_forced));
 
+  // From here on consecutive pages, in whose order they are listed.
+  uint each = (t.pages + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x;
+  uint begin = min(place * each, t.pages), end = min(begin + each, t.pages);
   uint first = clamp(begin, t.far, t.near), last = clamp(end, t.far, t.near), remote = t.near - t.far;  // its remote pages
   uint most = share_of(remote, GLOBAL);
   Budget budget = Budget(MASS == 0u ? most : min(share_of(remote, LEAST), most), most, MASS > sums.x ? MASS - sums.x : 0u);

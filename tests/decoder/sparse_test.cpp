@@ -83,8 +83,8 @@ TEST_F(SparseDecoder, invariant_1_all_pages_are_dense_attention_to_the_bit) {
   wide.window = 400;  // and sinks and two pages: 496
   brief.dense_below = 1024;
   late.dense_layers = 3;
-  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
-    const std::uint32_t batch = form == ProductForm::gpu ? 8 : 128;
+  // Of a GPU small batches, which are computed in float, and such as take tiles of halves.
+  for (const auto& [form, batch] : {std::pair{ProductForm::cpu, 128u}, {ProductForm::gpu, 8u}, {ProductForm::gpu, 128u}}) {
     load_with(std::nullopt, form);
     const std::vector<std::int32_t> prompt = tokens(400, 3);
     const std::vector<float> dense = all_logits(*decoder_, prompt, batch);
