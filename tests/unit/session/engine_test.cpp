@@ -250,6 +250,19 @@ TEST_F(Stories, touch_the_bytes_that_were_counted) {
   EXPECT_DOUBLE_EQ(sample->bytes_per_token, counted->at(10));
 }
 
+// A benchmark behind a depth fills it once, until something else takes the cache.
+TEST_F(Stories, keep_the_depth_of_a_benchmark) {
+  const auto filled = [&](const BenchTest& test) { return engine()->bench(test)->attention.prefill.causal_pairs; };
+  const std::vector<TokenId> tokens = engine()->tokenizer().encode("Once upon a time");
+  ASSERT_TRUE(engine()->logits(tokens, 0, [](std::uint32_t, std::span<const float>) {}));
+  EXPECT_EQ(filled({.generate = 3, .depth = 40}), 40 * 20.5);
+  EXPECT_EQ(filled({.generate = 3, .depth = 40}), 0) << "its last token is decoded again";
+  EXPECT_EQ(filled({.prompt = 5, .depth = 40}), 5 * 43.0);
+  EXPECT_EQ(filled({.prompt = 5, .depth = 50}), 15 * 48.0);
+  ASSERT_TRUE(engine()->logits(tokens, 0, [](std::uint32_t, std::span<const float>) {}));
+  EXPECT_EQ(filled({.prompt = 5, .depth = 40}), 45 * 23.0);
+}
+
 TEST_F(Stories, give_logits_from_the_first_position_scored) {
   const std::vector<TokenId> tokens = engine()->tokenizer().encode("Once upon a time, there was a little girl");
   std::vector<std::uint32_t> positions;
