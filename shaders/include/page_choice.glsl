@@ -36,30 +36,44 @@ void add_fact(uint kv_head, uint fact, uint value) {
 // Sums over the workgroup, whose totals every subgroup adds up by its lanes; one barrier each. Two turns: while one operation's
 // totals are still being read, the next one writes the other half.
 const uint kMostSubgroups = 32u;
-shared uvec4 group_totals[2][kMostSubgroups];
+const uint kSums = 3u;  // at once
+shared uvec4 group_totals[2][kMostSubgroups * kSums];
 uint group_turn = 0u;
 // The order of prefix sums; gl_LocalInvocationIndex need not follow the subgroups.
 uint group_place() { return gl_SubgroupID * gl_SubgroupSize + gl_SubgroupInvocationID; }
-uint group_publish(uvec4 of_subgroup) {
+uint group_publish(uvec4 of_subgroup[kSums], uint count) {
   uint turn = group_turn;
   group_turn ^= 1u;
-  if (subgroupElect()) group_totals[turn][gl_SubgroupID] = of_subgroup;
+  if (subgroupElect())
+    for (uint i = 0u; i < count; i++) group_totals[turn][gl_SubgroupID * kSums + i] = of_subgroup[i];
   barrier();
   return turn;
 }
+// Of the first `count`, a constant.
+void group_sums(inout uvec4 values[kSums], uint count) {
+  [[unroll]] for (uint i = 0u; i < count; i++) values[i] = subgroupAdd(values[i]);
+  uint turn = group_publish(values, count);
+  [[unroll]] for (uint i = 0u; i < count; i++) {
+    uvec4 all = uvec4(0u);
+    for (uint s = gl_SubgroupInvocationID; s < gl_NumSubgroups; s += gl_SubgroupSize) all += group_totals[turn][s * kSums + i];
+    values[i] = subgroupAdd(all);
+  }
+}
 uvec4 group_sum(uvec4 values) {
-  uint turn = group_publish(subgroupAdd(values));
-  uvec4 all = uvec4(0u);
-  for (uint s = gl_SubgroupInvocationID; s < gl_NumSubgroups; s += gl_SubgroupSize) all += group_totals[turn][s];
-  return subgroupAdd(all);
+  uvec4 sums[kSums];
+  sums[0] = values;
+  group_sums(sums, 1u);
+  return sums[0];
 }
 // Of the values of all places before this one.
 uvec2 group_prefix(uvec2 values, out uvec2 total) {
   uvec2 own = subgroupExclusiveAdd(values);
-  uint turn = group_publish(uvec4(subgroupAdd(values), 0u, 0u));
+  uvec4 of_subgroup[kSums];
+  of_subgroup[0] = uvec4(subgroupAdd(values), 0u, 0u);
+  uint turn = group_publish(of_subgroup, 1u);
   uvec4 sums = uvec4(0u);  // of the subgroups before, and of all
   for (uint s = gl_SubgroupInvocationID; s < gl_NumSubgroups; s += gl_SubgroupSize) {
-    uvec2 one = group_totals[turn][s].xy;
+    uvec2 one = group_totals[turn][s * kSums].xy;
     sums += uvec4(s < gl_SubgroupID ? one : uvec2(0u), one);
   }
   sums = subgroupAdd(sums);
@@ -173,11 +187,11 @@ Cut cut_of(uint slot, uint begin, uint end, Budget budget, uvec2 forced_pages) {
       }
       counts += uvec4(bytes.x & 0xFF00FFu, bytes.x >> 8 & 0xFF00FFu, bytes.y & 0xFF00FFu, bytes.y >> 8 & 0xFF00FFu);
     }
-    counts = group_sum(counts);  // digits 0 and 2, 1 and 3, 4 and 6, 5 and 7
-    if (MASS != 0u) {
-      low = group_sum(low);
-      high = group_sum(high);
-    }
+    uvec4 sums[kSums] = {counts, low, high};
+    group_sums(sums, MASS != 0u ? kSums : 1u);
+    counts = sums[0];  // digits 0 and 2, 1 and 3, 4 and 6, 5 and 7
+    low = sums[1];
+    high = sums[2];
     uint cut_digit = 0u;
     bool found = false;
     [[unroll]] for (uint n = 0; n < kDigits; n++) {
