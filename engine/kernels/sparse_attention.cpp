@@ -7,7 +7,9 @@ namespace fovea {
 namespace {
 
 constexpr std::uint32_t kMostStagedBytes = 16384;  // queries in shared memory
-constexpr std::uint32_t kMostDecodeSubgroups = 16, kMostSubgroups = 32;
+constexpr std::uint32_t kMostSubgroups = 32;
+constexpr std::uint32_t kDecodeSubgroups = 8;  // enough to choose by, few enough that two workgroups share a multiprocessor
+constexpr std::uint32_t kGroupsWanted = 128;
 constexpr std::uint64_t kMostScoreBytes = 32u << 20;
 
 std::uint32_t divide_up(std::uint32_t a, std::uint32_t b) { return (a + b - 1) / b; }
@@ -24,9 +26,9 @@ std::uint32_t subgroups_of(const KernelRecorder& kernels, std::uint32_t wanted) 
 
 // Whether the ranks of all pages fit into shared memory beside what else a choice keeps there (shaders/include/page_choice.glsl)
 // and `staged` bytes.
-bool shares_ranks(const KernelRecorder& kernels, std::uint32_t pages, std::uint32_t queries, std::uint32_t staged) {
-  constexpr std::uint32_t kTotals = 4096;  // of reductions
-  return pages * 4 + pages / 8 + queries * 4 + kTotals + staged <= kernels.facts().shared_memory_bytes;
+bool shares_ranks(const KernelRecorder& kernels, std::uint32_t pages, std::uint32_t queries, std::uint32_t staged, bool masses) {
+  constexpr std::uint32_t kCounts = 4096 + 2048;  // of digits, each once more with masses; of few pages, and sums
+  return pages * 4 + pages / 8 + queries * 4 + kCounts + (masses ? 4096 : 0) + staged <= kernels.facts().shared_memory_bytes;
 }
 
 // Tiles of a prompt that are scored together: scores of all would take gigabytes of a long context.
@@ -104,18 +106,21 @@ Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& a
   // Of a decoded token the workgroup that ends last also chooses, hence many subgroups; four queries at once, since more of them
   // would leave too few subgroups busy and fewer would unpack the bounds more often. Of a prompt there are workgroups enough.
   const PageScoring& wanted = args.scoring;
-  const std::uint32_t subgroups = subgroups_of(kernels, wanted.subgroups > 0 ? wanted.subgroups : decode ? kMostDecodeSubgroups : 4);
-  const std::uint32_t chunk = wanted.blocks > 0 ? wanted.blocks : decode && !cpu ? 2 : 1;
+  const std::uint32_t subgroups = subgroups_of(kernels, wanted.subgroups > 0 ? wanted.subgroups : decode ? kDecodeSubgroups : 4);
+  // As many blocks as leave a large GPU's multiprocessors a workgroup or two each.
+  const std::uint32_t blocks = blocks_of(args.pages);
+  const std::uint32_t suitable = decode && !cpu ? std::clamp(blocks * shape.kv_heads / kGroupsWanted, 1u, 2u) : 1;
+  const std::uint32_t chunk = wanted.blocks > 0 ? wanted.blocks : suitable;
   const std::uint32_t at_once = std::min(group, wanted.queries > 0 ? wanted.queries : decode && !cpu ? 4u : 8u);
   const std::uint32_t turns = std::min(pieces_of(shape.head_width), wanted.pieces > 0 ? wanted.pieces : 4u);
   const bool staged = !cpu && staged_bytes(shape, samples) <= kMostStagedBytes;
   const std::uint32_t staged_room = staged ? staged_bytes(shape, samples) : 0;
   std::vector<std::uint32_t> scoring =
-      rule_constants(subgroups, chooses && shares_ranks(kernels, args.pages, group * samples, staged_room));
+      rule_constants(subgroups, chooses && shares_ranks(kernels, args.pages, group * samples, staged_room, rule.mass != 0));
   scoring.insert(scoring.end(), {lanes, subgroups, at_once, chunk, rule.scorer, staged ? 1u : 0u, args.rope != nullptr ? 1u : 0u,
                                  chooses ? 1u : 0u, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm,
                                  cpu ? 1u : turns});
-  const std::uint32_t chunks = divide_up(blocks_of(args.pages), chunk), together = tiles_together(shape.query_heads, args.pages, shape.tokens);
+  const std::uint32_t chunks = divide_up(blocks, chunk), together = tiles_together(shape.query_heads, args.pages, shape.tokens);
   for (std::uint32_t first = 0; first < tiles; first += together) {
     const std::uint32_t count = std::min(together, tiles - first);
     if (first > 0) kernels.plan().barrier();
@@ -123,7 +128,10 @@ Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& a
     FOVEA_TRY(kernels.dispatch(ShaderId::page_scores, scoring, push, shape.kv_heads, count * chunks));
     if (chooses) return {};
     kernels.plan().barrier();
-    FOVEA_TRY(kernels.dispatch(ShaderId::page_choice, rule_constants(subgroups_of(kernels, 8), shares_ranks(kernels, args.pages, group * samples, 0)), push, shape.kv_heads, count));
+    FOVEA_TRY(kernels.dispatch(ShaderId::page_choice,
+                               rule_constants(subgroups_of(kernels, wanted.choosing > 0 ? wanted.choosing : 8),
+                                              shares_ranks(kernels, args.pages, group * samples, 0, rule.mass != 0)),
+                               push, shape.kv_heads, count));
   }
   return {};
 }

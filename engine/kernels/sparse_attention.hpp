@@ -45,6 +45,7 @@ struct PageScoring {
   std::uint32_t blocks = 0;     // of pages, of a workgroup
   std::uint32_t queries = 0;    // that a subgroup scores together
   std::uint32_t pieces = 0;     // of bounds whose loads are issued together
+  std::uint32_t choosing = 0;   // subgroups of a workgroup that chooses alone
 };
 
 struct PageChoiceArgs {

@@ -46,6 +46,7 @@ Result<void> Bench::run() {
              device_->facts().driver, options_.megabytes);
   // Twice: first all pipelines are made, so that the GPU is never idle between two kernels that are timed.
   for (const bool dry : {true, false}) {
+    if (!dry) (void)device_->save_pipeline_cache();
     dry_ = dry;
     if (wanted("step")) FOVEA_TRY(steps());
     if (wanted("stream")) FOVEA_TRY(streams());

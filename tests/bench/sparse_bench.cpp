@@ -23,7 +23,8 @@ const std::array kBudgets{Budget{"25 %", {}}, Budget{"5 %", {.global = 50'000}},
                           Budget{"adaptive", {.global = 400'000, .mass = static_cast<std::uint32_t>(0.95 * (1u << 30))}}};
 
 std::string shown(const PageScoring& scoring) {
-  return fmt::format("{} subgroups, {} blocks, {} queries, {} pieces", scoring.subgroups, scoring.blocks, scoring.queries, scoring.pieces);
+  return fmt::format("{} subgroups, {} blocks, {} queries, {} pieces{}", scoring.subgroups, scoring.blocks, scoring.queries, scoring.pieces,
+                     scoring.choosing > 0 ? fmt::format(", {} choosing", scoring.choosing) : std::string{});
 }
 
 }  // namespace
@@ -118,6 +119,7 @@ Result<void> Bench::sparse_decode(std::uint32_t depth) {
     PageChoiceArgs choice = sparse_choice(s, turn, rule);
     const RopeStoreArgs rope = raw(turn);
     choice.scoring = scoring;
+    choice.apart = scoring.choosing > 0;
     if (choice_rotates(kernels, choice.shape)) choice.rope = &rope;
     return record_page_choice(kernels, choice);
   };
@@ -143,20 +145,17 @@ Result<void> Bench::sparse_decode(std::uint32_t depth) {
   for (const Budget& budget : kBudgets)
     FOVEA_TRY(time(name(fmt::format("page choice {}", budget.what)), chain, static_cast<double>(s.bounds_bytes), 0,
                    [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, budget.rule, {}); }));
-  for (const PageScoring& scoring : {PageScoring{16, 1, 4, 4}, {16, 2, 2, 4}, {16, 2, 8, 4}, {16, 4, 4, 4}, {16, 2, 4, 8}, {8, 2, 4, 4}})
-    if (depth != 32768) FOVEA_TRY(time(name(fmt::format("page choice 25 %, {}", shown(scoring))), chain, static_cast<double>(s.bounds_bytes), 0,
-                   [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, kBudgets[0].rule, scoring); }));
+  const std::array forms{PageScoring{8, 2, 4, 4}, PageScoring{16, 2, 4, 4}, PageScoring{8, 4, 4, 4}, PageScoring{8, 1, 2, 4}, PageScoring{4, 1, 4, 4, 8},
+                         PageScoring{4, 1, 4, 4, 16}};
+  for (const PageScoring& scoring : forms)
+    if (depth != 32768)
+      FOVEA_TRY(time(name(fmt::format("page choice 25 %, {}", shown(scoring))), chain, static_cast<double>(s.bounds_bytes), 0,
+                     [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, kBudgets[0].rule, scoring); }));
   for (const Budget& budget : kBudgets) {
     for (std::uint32_t layer = 0; layer < s.layers; ++layer)
       FOVEA_TRY(once([&](KernelRecorder& kernels, std::uint32_t) { return choose(kernels, layer, budget.rule, {}); }));
     const auto of_budget = [&](const std::string& form) { return name(fmt::format("attention over {}{}", budget.what, form)); };
     FOVEA_TRY(time(of_budget(""), chain, 0, 0, [&](KernelRecorder& kernels, std::uint32_t turn) { return attend(kernels, turn, true, {.deep = true}); }));
-    for (const std::uint32_t heads : budget.rule.mass == 0 ? std::vector{1u, 2u, 4u, 8u} : std::vector<std::uint32_t>{})
-      for (const std::uint32_t parts : {64u, 128u})
-        for (const bool early : {false, true})
-          FOVEA_TRY(time(of_budget(fmt::format(", {} heads, {} splits{}", heads, parts, early ? ", early" : "")), chain, 0, 0, [&](KernelRecorder& kernels, std::uint32_t turn) {
-            return attend(kernels, turn, true, {.splits = parts, .deep = true, .heads = heads, .early = early});
-          }));
     FOVEA_TRY(time(name(fmt::format("choice and attention {}", budget.what)), chain, 0, 0, [&](KernelRecorder& kernels, std::uint32_t turn) -> Result<void> {
       auto done = choose(kernels, turn, budget.rule, {});
       kernels.plan().barrier();
@@ -187,9 +186,11 @@ Result<void> Bench::sparse_prompt(const PromptShape& shape, Prompt at) {
   for (const Budget& budget : std::span(kBudgets).first(all ? kBudgets.size() : 1))
     FOVEA_TRY(time(name(fmt::format("page choice {}", budget.what)), 4, 0, 0,
                    [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, budget.rule, {}); }));
-  for (const PageScoring& scoring : {PageScoring{4, 1, 8, 2}, {4, 1, 4, 4}, {4, 4, 8, 4}, {8, 2, 8, 4}, {8, 4, 8, 4}})
-    if (all) FOVEA_TRY(time(name(fmt::format("page choice 25 %, {}", shown(scoring))), 4, 0, 0,
-                   [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, kBudgets[0].rule, scoring); }));
+  const std::array forms{PageScoring{4, 1, 8, 4}, PageScoring{4, 4, 8, 4}, PageScoring{4, 4, 8, 4, 16}, PageScoring{4, 1, 4, 4}, PageScoring{4, 1, 8, 4, 4}};
+  for (const PageScoring& scoring : forms)
+    if (all)
+      FOVEA_TRY(time(name(fmt::format("page choice 25 %, {}", shown(scoring))), 4, 0, 0,
+                     [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, kBudgets[0].rule, scoring); }));
   using Matrix = AttentionMatrix;
   constexpr std::array kTiles{AttentionTile{Matrix::nv2, 8, 64}, AttentionTile{Matrix::nv2, 8, 32}, AttentionTile{Matrix::nv2, 4, 64}, AttentionTile{Matrix::nv2, 4, 32},
                               AttentionTile{Matrix::khr, 8, 32}, AttentionTile{Matrix::khr, 4, 32}, AttentionTile{Matrix::plain, 4, 32}};
