@@ -152,7 +152,7 @@ Result<void> record_expert_down_dot(KernelRecorder& kernels, const ExpertBatch& 
                                  .expert_bytes_high = args.down.matrix_bytes_high(), .act_stride = args.act_stride};
   return kernels.dispatch(shader_for(ShaderId::expert_down_dot_Q8_0, args.down.type, DType::Q8_0),
                           {shape.local_size, args.down.columns, shape.rows, shape.subgroup_form ? 1u : 0u, batch.slots,
-                           leaves ? 1u : kItemsInFlight, leaves ? 1u : 0u},
+                           leaves ? 1u : kItemsInFlight, leaves ? 1u : 0u, batch.varies ? 1u : 0u},
                           push, shape.groups(args.down.rows));
 }
 

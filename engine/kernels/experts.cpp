@@ -137,7 +137,7 @@ Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batc
     FOVEA_TRY(kernels.dispatch_indirect(shader, std::move(constants), push, *batch.dispatch, kDownCounts));
   }
   kernels.plan().barrier();
-  const shader::ExpertCombinePush combine{.partial = args.partial, .weights = batch.weights, .x = args.x, .state = batch.state,
+  const shader::ExpertCombinePush combine{.partial = args.partial, .experts = batch.experts, .weights = batch.weights, .x = args.x, .state = batch.state,
                                           .width = args.down.rows, .partial_stride = args.partial_stride,
                                           .x_stride = args.x_stride, .slots = batch.slots};
   const std::uint32_t local = kernels.subgroup() * 2;

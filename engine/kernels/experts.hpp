@@ -35,6 +35,7 @@ struct ExpertBatch {
   std::uint64_t logits = 0;                            // routed: float (expert_count)
   std::uint32_t expert_count = 0;                      // routed
   bool normalize = true;                               // routed: chosen weights sum to one
+  bool varies = false;                                 // tokens may leave slots unused: experts of kNoExpert, not routed
   std::uint64_t sorted = 0, tiles = 0;                 // grouped
   const gpu::Buffer* dispatch = nullptr;               // grouped: uint (2, 3)
   bool in_tiles = false;  // dense and grouped: both products in tiles, with halves between them (product_tile.hpp)

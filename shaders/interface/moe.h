@@ -7,6 +7,9 @@
 #include "shaders/interface/push.h"
 FOVEA_PUSH_BEGIN
 
+// In place of an expert: the token does not use the slot. Used slots come first; an unused one has the weight 0.
+const uint kNoExpert = 0xFFFFFFFFu;
+
 struct ExpertTile {
   uint expert;
   uint first;   // index into the sorted assignments
@@ -25,7 +28,7 @@ struct RouterPush {
 // Sorted token lists and the exact tile list of a batch.
 struct GroupPush {
   address experts;   // uint (tokens, slots)
-  address sorted;    // uint (tokens * slots): assignments by expert, ascending within one
+  address sorted;    // uint (tokens * slots): assignments by expert, ascending within one; kNoExpert behind the last
   address tiles;     // ExpertTile
   address dispatch;  // uint (2, 3): group counts of the gate/up and the down product
   address state;
@@ -71,9 +74,10 @@ struct DownPush {
   uint y_stride;
 };
 
-// x[t][i] += sum_slot weight[t][slot] * partial[t * slots + slot][i], slots in order
+// x[t][i] += sum_slot weight[t][slot] * partial[t * slots + slot][i], used slots in order
 struct ExpertCombinePush {
   address partial;
+  address experts;
   address weights;
   address x;
   address state;

@@ -6,6 +6,7 @@
 
 #include "shaders/include/state.glsl"
 #include "shaders/interface/half_rows.h"
+#include "shaders/interface/moe.h"
 
 layout(local_size_x_id = 0) in;
 
@@ -20,7 +21,11 @@ void main() {
   uint i = gl_WorkGroupID.x, piece = gl_WorkGroupID.y * gl_WorkGroupSize.x + gl_LocalInvocationID.x;  // 8 columns each
   if (i >= State(p.state).s.tokens * p.slots || piece * 8u >= p.columns) return;
   uint row = i;
-  if (p.sorted != 0ul) row = Uints(p.sorted).v[i] / p.slots;
+  if (p.sorted != 0ul) {
+    uint assignment = Uints(p.sorted).v[i];
+    if (assignment == kNoExpert) return;
+    row = assignment / p.slots;
+  }
   Float4s x = Float4s(p.x + uint64_t(row) * uint64_t(p.x_stride) * 4ul + uint64_t(piece) * 32ul);
   Uint4s y = Uint4s(p.y + uint64_t(i) * uint64_t(p.columns) * 2ul + uint64_t(piece) * 16ul);
   y.v[0] = uvec4(halves(x.v[0]), halves(x.v[1]));

@@ -1,4 +1,4 @@
-// Adds the weighted expert outputs of a batch to the residual, slots in order. One invocation per element;
+// Adds the weighted expert outputs of a batch to the residual, used slots in order. One invocation per element;
 // grid (width / local size, tokens).
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -15,6 +15,7 @@ void main() {
   float sum = 0.0;
   [[dont_unroll]] for (uint slot = 0; slot < p.slots; slot++) {
     uint a = token * p.slots + slot;
+    if (Uints(p.experts).v[a] == kNoExpert) break;
     sum += Floats(p.weights).v[a] * Floats(p.partial + uint64_t(a * p.partial_stride) * 4ul).v[i];
   }
   Floats x = Floats(p.x + uint64_t(token * p.x_stride) * 4ul);

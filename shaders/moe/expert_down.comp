@@ -51,7 +51,9 @@ void main() {
   [[dont_unroll]] for (uint slot = 0; slot < (MODE == 1u ? SLOTS : 1u); slot++) {
     uint64_t slot_offset = 0;
     if (MODE == 1u) {
-      slot_offset = expert_offset(Uints(p.experts).v[first + slot], p.expert_bytes_low, p.expert_bytes_high);
+      uint expert = Uints(p.experts).v[first + slot];
+      if (expert == kNoExpert) break;
+      slot_offset = expert_offset(expert, p.expert_bytes_low, p.expert_bytes_high);
       x[0] = p.act + uint64_t((first + slot) * p.x_stride) * 4ul;
     }
     float sum[ROWS * TOKENS];

@@ -11,6 +11,7 @@ layout(constant_id = 3) const bool SUBGROUP = false;
 layout(constant_id = 4) const uint SLOTS = 1;
 layout(constant_id = 5) const uint ITEMS = 1;  // SUBGROUP: of a lane, whose loads are issued together
 layout(constant_id = 6) const bool ROUNDED = false;  // SUBGROUP: a workgroup has 32 rows, of a multiple of 32
+layout(constant_id = 7) const bool VARIES = false;  // the token may leave slots unused
 const bool NORM = false, STAGED = false;
 
 #include "shaders/include/dot_rows.glsl"
@@ -18,7 +19,11 @@ const bool NORM = false, STAGED = false;
 
 layout(push_constant, scalar) uniform Push { DownDotPush p; };
 
-const uint kItems = SLOTS * kPortions;  // an item: one portion of one expert
+uint used_slots() {
+  uint used = SLOTS;
+  if (VARIES) [[dont_unroll]] while (used > 0u && Uints(p.experts).v[used - 1u] == kNoExpert) used--;
+  return used;
+}
 
 uint64_t row_of(uint slot, uint row) {
   return p.down + expert_offset(Uints(p.experts).v[slot], p.expert_bytes_low, p.expert_bytes_high) +
@@ -30,7 +35,8 @@ void multiply_rows() {
   uint unit = gl_GlobalInvocationID.x, units = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
   float total[ROWS];
   [[unroll]] for (uint r = 0; r < ROWS; r++) total[r] = 0.0;
-  [[dont_unroll]] for (uint slot = 0; slot < SLOTS; slot++) {
+  uint used = used_slots();
+  [[dont_unroll]] for (uint slot = 0; slot < used; slot++) {
     uint64_t x = act_of(slot), row[ROWS];
     float sum[ROWS], weight = Floats(p.weights).v[slot];
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
@@ -56,12 +62,13 @@ void multiply_by_subgroups() {
     total[r] = 0.0;
     before[r] = first + r < p.rows ? Floats(p.y).v[first + r] : 0.0;
   }
-  [[dont_unroll]] for (uint item = lane; item < kItems; item += ITEMS * gl_SubgroupSize) {
+  uint items = used_slots() * kPortions;  // an item: one portion of one expert
+  [[dont_unroll]] for (uint item = lane; item < items; item += ITEMS * gl_SubgroupSize) {
     Portion w[ITEMS * ROWS];
     uint64_t row[ITEMS * ROWS];
     uint slot[ITEMS], portion[ITEMS];
     [[unroll]] for (uint i = 0; i < ITEMS; i++) {
-      uint at = min(item + i * gl_SubgroupSize, kItems - 1u);
+      uint at = min(item + i * gl_SubgroupSize, items - 1u);
       slot[i] = at / kPortions;
       portion[i] = at % kPortions;
       [[unroll]] for (uint r = 0; r < ROWS; r++) {
@@ -70,7 +77,7 @@ void multiply_by_subgroups() {
       }
     }
     [[unroll]] for (uint i = 0; i < ITEMS; i++) {
-      float weight = item + i * gl_SubgroupSize < kItems ? Floats(p.weights).v[slot[i]] : 0.0;
+      float weight = item + i * gl_SubgroupSize < items ? Floats(p.weights).v[slot[i]] : 0.0;
       [[unroll]] for (uint part = 0; part < kParts; part++) {
         Q8Block x = block_of(act_of(slot[i]), block_of_part(portion[i], part));
         [[unroll]] for (uint r = 0; r < ROWS; r++)

@@ -56,4 +56,7 @@ void main() {
     for (uint a = first; a < last; a++)
       if (experts.v[a] == e) Uints(p.sorted).v[at++] = a;
   }
+  uint used = 0;  // assignments of slots that tokens use
+  [[dont_unroll]] for (uint e = 0; e < EXPERTS; e++) used += totals[e];
+  for (uint a = used + gl_LocalInvocationID.x; a < assignments; a += gl_WorkGroupSize.x) Uints(p.sorted).v[a] = kNoExpert;
 }

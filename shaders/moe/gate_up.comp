@@ -37,6 +37,7 @@ void main() {
     if (y >= tokens * SLOTS) return;
     first = y;
     expert = Uints(p.experts).v[y];
+    if (expert == kNoExpert) return;
   } else if (MODE == 3u) {
     bool publish = gl_WorkGroupID.x == 0u && y == SLOTS - 1u && gl_SubgroupID == 0u;
     first = y;

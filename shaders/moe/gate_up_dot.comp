@@ -189,7 +189,10 @@ void multiply_held(uint64_t expert, uint slot, Floats act) {
 
 void main() {
   uint slot = gl_WorkGroupID.y, expert = 0;
-  if (MODE == 1u) expert = Uints(p.experts).v[slot];
+  if (MODE == 1u) {
+    expert = Uints(p.experts).v[slot];
+    if (expert == kNoExpert) return;
+  }
   if (MODE == 3u) {
     // One subgroup chooses for the workgroup; of one workgroup another one tells those who come after.
     bool publish = gl_WorkGroupID.x == 0u && slot == SLOTS - 1u && gl_SubgroupID == gl_NumSubgroups - 1u;

@@ -1,0 +1,43 @@
+// The router's choice under a policy: how many experts each token gets, and which, by their load. Slots that a token does
+// not use hold shader::kNoExpert, and the products skip them (ExpertBatch::varies). Twin: engine/reference/expert_choice.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/kernels/experts.hpp"
+#include "shaders/interface/expert_choice.h"
+
+namespace fovea {
+
+struct ExpertChoiceRule {
+  std::uint32_t count = shader::kCountFixed;
+  std::uint32_t least = 1, most = 1;  // at most the slots
+  float threshold = 1, target = 0;
+  std::uint32_t load = shader::kLoadOff;
+  float gamma = -1, gamma_most = 0.95f, cv = 0.07f, retained = 0.97f, tau = 0.5f;
+  float half_life = 2048;             // of a load, in tokens
+  // Whether what a token gets hangs on the tokens before it.
+  [[nodiscard]] bool remembers() const {
+    return (load != shader::kLoadOff && load != shader::kLoadBias) || (target > 0 && count != shader::kCountFixed);
+  }
+};
+
+// Words of what a layer's router remembers, and of its sums.
+[[nodiscard]] constexpr std::uint32_t router_memory_words(std::uint32_t experts) { return shader::kMemoryHead + 2 * experts; }
+[[nodiscard]] constexpr std::uint32_t router_fact_words(std::uint32_t experts, std::uint32_t slots) {
+  return shader::kRouterFactHead + slots + experts;
+}
+// What it remembers at the beginning of a sequence, in `slots` of `experts`.
+[[nodiscard]] std::vector<std::uint32_t> initial_router_memory(const ExpertChoiceRule& rule, std::uint32_t experts, std::uint32_t slots);
+
+struct ExpertChoiceArgs {
+  RouterArgs router;
+  ExpertChoiceRule rule;
+  std::uint64_t memory = 0;  // uint (router_memory_words)
+  std::uint64_t bias = 0;    // float (experts)
+  std::uint64_t facts = 0;   // uint (router_fact_words), added to
+};
+[[nodiscard]] Result<void> record_expert_choice(KernelRecorder& kernels, const ExpertChoiceArgs& args);
+
+}  // namespace fovea

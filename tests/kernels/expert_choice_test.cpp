@@ -1,0 +1,233 @@
+// The choice of experts under a policy against the reference: number, experts, weights, what the router remembers from block
+// to block, and what it counts; and that a policy that changes nothing gives the bits of the plain choice.
+#include "engine/kernels/expert_choice.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "engine/reference/expert_choice.hpp"
+#include "tests/support/kernel_test.hpp"
+#include "tests/support/tolerance.hpp"
+
+namespace fovea::test {
+namespace {
+
+struct Shape {
+  std::uint32_t experts, slots;
+  bool normalize;
+  friend void PrintTo(const Shape& s, std::ostream* out) { *out << s.slots << " of " << s.experts; }
+};
+
+reference::ExpertRule same_rule(const ExpertChoiceRule& rule, const std::vector<float>& bias) {
+  constexpr std::array kCounts{reference::CountRule::fixed, reference::CountRule::mass, reference::CountRule::entropy};
+  constexpr std::array kLoads{reference::LoadRule::off, reference::LoadRule::seed, reference::LoadRule::headroom,
+                              reference::LoadRule::locality, reference::LoadRule::bias};
+  const auto exact = [](float value) { return static_cast<double>(value); };
+  return {.count = kCounts.at(rule.count), .least = rule.least, .most = rule.most, .threshold = exact(rule.threshold),
+          .target = exact(rule.target), .load = kLoads.at(rule.load), .gamma = exact(rule.gamma), .gamma_most = exact(rule.gamma_most),
+          .cv = exact(rule.cv), .retained = exact(rule.retained), .tau = exact(rule.tau), .half_life = exact(rule.half_life),
+          .bias = {bias.begin(), bias.end()}};
+}
+
+class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape> {
+ protected:
+  struct Chosen {
+    std::vector<std::uint32_t> experts, memory, facts;
+    std::vector<float> weights;
+  };
+  // `batches`: tokens of each; the sequence begins at position 0.
+  Chosen choose(const ExpertChoiceRule& rule, const std::vector<float>& logits, const std::vector<std::uint32_t>& batches,
+                ProductForm form = ProductForm::suits_device, const std::vector<float>& bias = {}) {
+    const Shape s = GetParam();
+    const std::uint32_t stride = (s.experts + 3) / 4 * 4 + 4;
+    Chosen all;
+    all.memory = initial_router_memory(rule, s.experts, s.slots);
+    all.facts.assign(router_fact_words(s.experts, s.slots), 0);
+    std::size_t at = 0;
+    for (const std::uint32_t tokens : batches) {
+      const std::uint32_t room = tokens == 1 ? 1 : tokens + 3;
+      GuardBuffer experts = output(room * s.slots), weights = output(room * s.slots), memory = output(all.memory.size()),
+                  facts = output(all.facts.size());
+      memory.set_initial<std::uint32_t>(all.memory);
+      facts.set_initial<std::uint32_t>(all.facts);
+      set_state(static_cast<std::uint32_t>(at), tokens);
+      const std::uint64_t rows = place_rows({logits.begin() + static_cast<std::ptrdiff_t>(at * s.experts),
+                                             logits.begin() + static_cast<std::ptrdiff_t>((at + tokens) * s.experts)},
+                                            s.experts, stride);
+      const std::uint64_t biases = bias.empty() ? 0 : place(bias);
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t state) {
+            return record_expert_choice(kernels, {.router = {.logits = rows, .experts = experts.address(), .weights = weights.address(),
+                                                             .state = state, .stride = stride, .expert_count = s.experts, .slots = s.slots,
+                                                             .tokens = room, .normalize = s.normalize},
+                                                  .rule = rule, .memory = memory.address(), .bias = biases, .facts = facts.address()});
+          },
+          {&experts, &weights, &memory, &facts}, form);
+      const auto got = experts.values<std::uint32_t>();
+      const std::size_t cells = std::size_t{tokens} * s.slots;
+      all.experts.insert(all.experts.end(), got.begin(), got.begin() + static_cast<std::ptrdiff_t>(cells));
+      EXPECT_TRUE(std::all_of(got.begin() + static_cast<std::ptrdiff_t>(cells), got.end(), [](std::uint32_t word) { return word == GuardBuffer::kPoison; }));
+      const std::vector<float> kept = rows_of(weights, tokens, s.slots, s.slots);
+      all.weights.insert(all.weights.end(), kept.begin(), kept.end());
+      all.memory = memory.values<std::uint32_t>();
+      all.facts = facts.values<std::uint32_t>();
+      at += tokens;
+    }
+    return all;
+  }
+
+  void expect_the_reference(const ExpertChoiceRule& rule, std::uint32_t tokens, const std::vector<std::uint32_t>& batches,
+                            ProductForm form = ProductForm::suits_device) {
+    const Shape s = GetParam();
+    SCOPED_TRACE("count " + std::to_string(rule.count) + ", load " + std::to_string(rule.load) + ", form " + std::to_string(static_cast<int>(form)));
+    Seeded random(s.experts * 7 + rule.count * 3 + rule.load);
+    std::vector<float> logits = random.normals(std::size_t{tokens} * s.experts, 2);
+    for (std::size_t i = 0; i < logits.size(); ++i) logits[i] += i % s.experts < 2 ? 1.5f : 0.0f;  // two that are called too often
+    std::vector<float> bias;
+    if (rule.load == shader::kLoadBias) bias = random.normals(s.experts, 0.3);
+    const Chosen got = choose(rule, logits, batches, form, bias);
+    reference::ExpertRouter judge(s.experts, s.slots, s.normalize, same_rule(rule, bias));
+    std::vector<std::uint32_t> counts(s.slots), calls(s.experts);
+    std::uint32_t same = 0;
+    for (std::uint32_t t = 0; t < tokens; ++t) {
+      const auto row = std::span(logits).subspan(std::size_t{t} * s.experts, s.experts);
+      reference::Routing expected = judge.route(row);
+      ++counts[expected.experts.size() - 1];
+      const reference::Routing own = reference::route(row, static_cast<std::uint32_t>(expected.experts.size()), true);
+      EXPECT_EQ(expected.experts.front(), own.experts.front());
+      for (const std::uint32_t e : expected.experts) {
+        ++calls[e];
+        same += std::ranges::find(own.experts, e) != own.experts.end() ? 1 : 0;
+      }
+      expected.experts.resize(s.slots, shader::kNoExpert);
+      expected.weights.resize(s.slots, 0);
+      const auto from = static_cast<std::ptrdiff_t>(t * s.slots);
+      ASSERT_EQ(std::vector(got.experts.begin() + from, got.experts.begin() + from + s.slots), expected.experts) << "token " << t;
+      ASSERT_TRUE(near_enough(std::span(got.weights).subspan(std::size_t{t} * s.slots, s.slots), expected.weights, {4e-6, 4e-6})) << "token " << t;
+    }
+    EXPECT_EQ(got.facts[shader::kRouterFactTokens], tokens);
+    EXPECT_EQ(got.facts[shader::kRouterFactSame], same);
+    const auto head = got.facts.begin() + shader::kRouterFactHead;
+    EXPECT_EQ(std::vector(head, head + s.slots), counts);
+    EXPECT_EQ(std::vector(head + s.slots, got.facts.end()), calls);
+    if (!rule.remembers()) return;
+    for (std::uint32_t e = 0; e < s.experts; ++e)
+      EXPECT_NEAR(std::bit_cast<float>(got.memory[shader::kMemoryHead + e]), judge.load()[e], 1e-5);
+    if (rule.gamma < 0) {
+      EXPECT_NEAR(std::bit_cast<float>(got.memory[shader::kMemoryGamma]), judge.gamma(), 1e-4);
+    }
+  }
+};
+
+TEST_P(ExpertChoice, of_so_many_experts_is_that_of_the_reference) {
+  const std::uint32_t slots = GetParam().slots;
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
+    expect_the_reference({.count = shader::kCountFixed, .least = (slots + 1) / 2, .most = (slots + 1) / 2}, 40, {40}, form);
+    expect_the_reference({.count = shader::kCountMass, .least = 1, .most = slots, .threshold = 0.7f}, 70, {37, 1, 32}, form);
+    expect_the_reference({.count = shader::kCountMass, .least = std::min(2u, slots), .most = std::min(3u, slots), .threshold = 0.5f}, 40, {40}, form);
+    expect_the_reference({.count = shader::kCountEntropy, .least = 1, .most = slots, .threshold = 0.8f}, 40, {7, 33}, form);
+  }
+}
+
+TEST_P(ExpertChoice, with_a_wished_mean_holds_it) {
+  const Shape s = GetParam();
+  if (s.slots < 4) return;
+  for (const std::uint32_t count : {shader::kCountMass, shader::kCountEntropy}) {
+    const float target = static_cast<float>(s.slots) * 0.5f;
+    const ExpertChoiceRule rule{.count = count, .least = 1, .most = s.slots, .threshold = 0.7f, .target = target};
+    expect_the_reference(rule, 150, {50, 1, 1, 98}, ProductForm::gpu);
+    Seeded random(3);
+    const std::vector<float> logits = random.normals(std::size_t{2048} * s.experts, 2);
+    const Chosen got = choose(rule, logits, {1024, 1024});
+    double sum = 0;
+    for (std::uint32_t k = 0; k < s.slots; ++k) sum += (k + 1.0) * got.facts[shader::kRouterFactHead + k];
+    EXPECT_NEAR(sum / 2048, static_cast<double>(target), 0.15);
+  }
+}
+
+TEST_P(ExpertChoice, by_load_is_that_of_the_reference) {
+  const std::uint32_t slots = GetParam().slots;
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu})
+    for (const std::uint32_t load : {shader::kLoadSeed, shader::kLoadHeadroom, shader::kLoadLocality, shader::kLoadBias})
+      for (const std::uint32_t count : {shader::kCountFixed, shader::kCountMass})
+        expect_the_reference({.count = count, .least = count == shader::kCountFixed ? slots : 1, .most = slots, .load = load, .gamma = 0.8f, .half_life = 100}, 320,
+                             {129, 1, 190}, form);
+}
+
+TEST_P(ExpertChoice, with_a_controlled_gamma_evens_the_load) {
+  const Shape s = GetParam();
+  if (s.experts < 16) return;
+  const ExpertChoiceRule rule{.count = shader::kCountFixed, .least = s.slots, .most = s.slots, .load = shader::kLoadHeadroom, .half_life = 512};
+  expect_the_reference(rule, 1100, {512, 588}, ProductForm::gpu);
+}
+
+// Batches may be cut anywhere: blocks are those of the sequence.
+TEST_P(ExpertChoice, hangs_on_no_batches) {
+  const Shape s = GetParam();
+  const ExpertChoiceRule rule{.count = shader::kCountMass, .least = 1, .most = s.slots, .threshold = 0.7f, .target = 1 + static_cast<float>(s.slots) * 0.3f,
+                              .load = shader::kLoadHeadroom, .gamma = 0.9f, .half_life = 200};
+  Seeded random(11);
+  const std::vector<float> logits = random.normals(std::size_t{350} * s.experts, 2);
+  const Chosen whole = choose(rule, logits, {350});
+  for (const std::vector<std::uint32_t>& batches : {std::vector{15u, 1u, 1u, 333u}, {64u, 64u, 222u}, {349u, 1u}}) {
+    const Chosen parts = choose(rule, logits, batches, ProductForm::gpu);
+    EXPECT_EQ(parts.experts, whole.experts);
+    EXPECT_EQ(parts.weights, whole.weights);
+    EXPECT_EQ(parts.memory, whole.memory);
+    EXPECT_EQ(parts.facts, whole.facts);
+  }
+}
+
+TEST_P(ExpertChoice, of_a_policy_that_changes_nothing_is_that_of_the_model_to_the_bit) {
+  const Shape s = GetParam();
+  const std::uint32_t tokens = 33;
+  Seeded random(s.experts);
+  std::vector<float> logits = random.normals(std::size_t{tokens - 2} * s.experts, 3);
+  logits.insert(logits.end(), s.experts, 0.25f);                                                                // all equal
+  for (std::uint32_t e = 0; e < s.experts; ++e) logits.push_back(static_cast<float>(e % 3) * 30.0f);            // weights that vanish
+  GuardBuffer experts = output(tokens * s.slots), weights = output(tokens * s.slots);
+  set_state(0, tokens);
+  const std::uint64_t rows = place(logits);
+  run(
+      [&](KernelRecorder& kernels, std::uint64_t state) {
+        return record_router_topk(kernels, {.logits = rows, .experts = experts.address(), .weights = weights.address(), .state = state,
+                                            .stride = s.experts, .expert_count = s.experts, .slots = s.slots, .tokens = tokens, .normalize = s.normalize});
+      },
+      {&experts, &weights});
+  for (const ExpertChoiceRule& rule : {ExpertChoiceRule{.least = s.slots, .most = s.slots},
+                                       ExpertChoiceRule{.count = shader::kCountMass, .least = 1, .most = s.slots, .threshold = 1},
+                                       ExpertChoiceRule{.least = s.slots, .most = s.slots, .load = shader::kLoadHeadroom, .gamma = 0}}) {
+    const Chosen got = choose(rule, logits, {tokens});
+    EXPECT_EQ(got.experts, experts.values<std::uint32_t>());
+    EXPECT_EQ(got.weights, weights.values<float>());
+  }
+}
+
+TEST_P(ExpertChoice, keeps_the_sum_of_weights) {
+  const Shape s = GetParam();
+  Seeded random(21);
+  const std::vector<float> logits = random.normals(std::size_t{64} * s.experts, 2);
+  const Chosen got = choose({.count = shader::kCountMass, .least = 1, .most = s.slots, .threshold = 0.6f, .load = shader::kLoadSeed}, logits, {64});
+  for (std::uint32_t t = 0; t < 64; ++t) {
+    const reference::Routing own = reference::route(std::span(logits).subspan(std::size_t{t} * s.experts, s.experts), s.slots, s.normalize);
+    const float whole = std::accumulate(own.weights.begin(), own.weights.end(), 0.0f);
+    const auto row = std::span(got.weights).subspan(std::size_t{t} * s.slots, s.slots);
+    EXPECT_NEAR(std::accumulate(row.begin(), row.end(), 0.0f), whole, 2e-6f) << "token " << t;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, ExpertChoice,
+                         testing::Values(Shape{2, 1, true}, Shape{3, 2, false}, Shape{16, 4, true}, Shape{60, 4, false}, Shape{64, 8, false},
+                                         Shape{128, 8, true}),
+                         [](const auto& entry) {
+                           return std::to_string(entry.param.slots) + "_of_" + std::to_string(entry.param.experts) +
+                                  (entry.param.normalize ? "_normalised" : "");
+                         });
+
+}  // namespace
+}  // namespace fovea::test
