@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/api/activation_type.hpp"
+#include "engine/api/expert_rule.hpp"
 #include "engine/api/kv_type.hpp"
 #include "engine/api/model_card.hpp"
 #include "engine/api/sparse_attention.hpp"
@@ -36,6 +37,7 @@ struct MemoryBytes {
 struct TokenBytes {
   std::uint64_t weights = 0;   // every matrix once, of experts the used ones; one row of the embedding
   std::uint64_t position = 0;  // keys and values of one position, all layers
+  std::vector<std::uint64_t> expert;  // of `weights`, one expert of each layer; none: dense
   // `depth`: positions in the cache before the token; it reads them and writes its own.
   [[nodiscard]] double at(double depth) const {
     return static_cast<double>(weights) + static_cast<double>(position) * (depth + 1);
@@ -64,6 +66,7 @@ struct ModelSummary {
   std::string chat_format;
   KvType kv = KvType::f16;                // how this load keeps keys and values
   std::optional<SparseAttention> attention;  // nullopt: dense
+  std::optional<ExpertRule> experts_rule;    // nullopt: the model's own choice
   // What decoding multiplies weights with in this load: f32 also where q8_0 was asked for and nothing can take it.
   ActivationType activations = ActivationType::f32;
   MemoryBytes estimate;                   // derived before loading

@@ -24,9 +24,9 @@ std::vector<ExpertChoice> RoutingTrace::chosen(std::uint32_t token, std::uint32_
   const RoutingChunk& chunk = **std::prev(after);
   if (token - chunk.first_token >= chunk.tokens || layer >= chunk.layers || !is_whole(chunk)) return {};
   const std::size_t begin = (std::size_t{token - chunk.first_token} * chunk.layers + layer) * chunk.slots;
-  std::vector<ExpertChoice> choices(chunk.slots);
-  for (std::size_t slot = 0; slot < chunk.slots; ++slot)
-    choices[slot] = {chunk.experts[begin + slot], chunk.weights[begin + slot]};
+  std::vector<ExpertChoice> choices;
+  for (std::size_t at = begin; at < begin + chunk.slots && chunk.experts[at] != kUnusedSlot; ++at)
+    choices.push_back({chunk.experts[at], chunk.weights[at]});
   std::stable_sort(choices.begin(), choices.end(), [](const auto& a, const auto& b) { return a.weight > b.weight; });
   return choices;
 }
@@ -72,6 +72,11 @@ std::optional<UtilizationFigures> utilization_figures(std::span<const std::uint6
     if (n > 0) entropy -= count / total * std::log(count / total);
     if (count < 0.01 * mean) ++figures.dead;
   }
+  std::vector<std::uint64_t> ascending(calls.begin(), calls.end());
+  std::ranges::sort(ascending);
+  double rank = 0, by_rank = 0;
+  for (const std::uint64_t n : ascending) by_rank += (2 * ++rank - experts - 1) * static_cast<double>(n);
+  figures.gini = by_rank / (experts * total);
   figures.cv = std::sqrt(squares / experts) / mean;
   figures.utilization = mean / static_cast<double>(most);
   figures.entropy = calls.size() > 1 ? entropy / std::log(experts) : 1;

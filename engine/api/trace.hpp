@@ -55,6 +55,8 @@ struct HeadTrace {
   [[nodiscard]] std::span<const std::uint16_t> row(std::uint32_t query) const;  // empty = not recorded
 };
 
+inline constexpr std::uint16_t kUnusedSlot = 0xFFFF;  // in place of an expert: the token used fewer; used slots come first
+
 // Experts of consecutive tokens: index ((token - first_token) * layers + layer) * slots + slot.
 struct RoutingChunk {
   std::uint32_t first_token = 0, tokens = 0, layers = 0, slots = 0;
@@ -70,7 +72,7 @@ struct ExpertChoice {
 struct RoutingTrace {
   std::uint32_t layers = 0, experts = 0, slots = 0;  // 0 experts: dense model, not applicable
   std::vector<std::shared_ptr<const RoutingChunk>> chunks;
-  // The experts of a token in a layer, by descending weight; empty = not recorded.
+  // The experts that a token used in a layer, by descending weight; empty = not recorded.
   [[nodiscard]] std::vector<ExpertChoice> chosen(std::uint32_t token, std::uint32_t layer) const;
   // Calls per expert over tokens [from, to) of one layer, or of all layers when layer is nullopt.
   [[nodiscard]] std::vector<std::uint64_t> calls(std::uint32_t from, std::uint32_t to, std::optional<std::uint32_t> layer) const;
@@ -80,6 +82,7 @@ struct RoutingTrace {
 // Utilization figures of the contract: p_e = N_e/N, CV = std/mean, U = mean/max, entropy H/ln E, dead: N_e < 1 % of the mean.
 struct UtilizationFigures {
   double cv = 0, utilization = 0, entropy = 0;
+  double gini = 0;      // mean difference of two experts' counts over twice their mean
   double cv_floor = 0;  // CV that perfectly even random choice would show at this count: sqrt((E-1)/N)
   std::uint32_t dead = 0;
   std::uint64_t total = 0;

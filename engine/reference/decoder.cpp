@@ -36,13 +36,15 @@ void add_to(std::span<float> x, std::span<const float> y) {
 }  // namespace
 
 ReferenceDecoder::ReferenceDecoder(ModelConfig config, ModelWeights weights, ReferenceOptions options)
-    : config_(std::move(config)), weights_(std::move(weights)), options_(options), cache_(config_.layers) {}
+    : config_(std::move(config)), weights_(std::move(weights)), options_(std::move(options)), cache_(config_.layers) {
+  reset();
+}
 
 Result<ReferenceDecoder> ReferenceDecoder::create(const GgufFile& file, ReferenceOptions options) {
   FOVEA_ASSIGN(ModelConfig config, read_model_config(file));
   FOVEA_ASSIGN(ModelWeights weights, read_model_weights(file, config));
   if (options.context == 0) options.context = config.context;
-  return ReferenceDecoder(std::move(config), std::move(weights), options);
+  return ReferenceDecoder(std::move(config), std::move(weights), std::move(options));
 }
 
 void ReferenceDecoder::reset() {
@@ -51,6 +53,9 @@ void ReferenceDecoder::reset() {
     layer.keys.clear();
     layer.values.clear();
   }
+  routers_.clear();
+  if (options_.experts)
+    routers_.assign(config_.layers, ExpertRouter(config_.experts, config_.experts_used, config_.normalize_expert_weights, *options_.experts));
 }
 
 Result<std::vector<float>> ReferenceDecoder::logits(std::span<const std::int32_t> tokens, ReferenceCapture* capture) {
@@ -187,9 +192,10 @@ void ReferenceDecoder::feed_forward(std::size_t layer, std::span<float> x, Refer
   std::vector<float> scores(tokens * c.experts);
   matvec(*w.router, h, scores);
   std::vector<Routing> routings;
-  for (std::size_t t = 0; t < tokens; ++t)
-    routings.push_back(
-        route(std::span(scores).subspan(t * c.experts, c.experts), c.experts_used, c.normalize_expert_weights));
+  for (std::size_t t = 0; t < tokens; ++t) {
+    const std::span<const float> row = std::span(scores).subspan(t * c.experts, c.experts);
+    routings.push_back(routers_.empty() ? route(row, c.experts_used, c.normalize_expert_weights) : routers_[layer].route(row));
+  }
 
   // Expert by expert, so that its matrices are decoded once; outputs wait in [token][slot] and are summed in slot
   // order.
@@ -198,7 +204,7 @@ void ReferenceDecoder::feed_forward(std::size_t layer, std::span<float> x, Refer
     std::vector<std::size_t> slots;  // token * experts_used + slot
     std::vector<float> input;
     for (std::size_t t = 0; t < tokens; ++t)
-      for (std::size_t slot = 0; slot < c.experts_used; ++slot)
+      for (std::size_t slot = 0; slot < routings[t].experts.size(); ++slot)
         if (routings[t].experts[slot] == expert) {
           slots.push_back(t * c.experts_used + slot);
           input.insert(input.end(), h.begin() + static_cast<std::ptrdiff_t>(t * width),
@@ -213,7 +219,7 @@ void ReferenceDecoder::feed_forward(std::size_t layer, std::span<float> x, Refer
   for (std::size_t t = 0; t < tokens; ++t)
     for (std::size_t i = 0; i < width; ++i) {
       double sum = 0;
-      for (std::size_t slot = 0; slot < c.experts_used; ++slot)
+      for (std::size_t slot = 0; slot < routings[t].experts.size(); ++slot)
         sum += static_cast<double>(routings[t].weights[slot]) *
                static_cast<double>(outputs[(t * c.experts_used + slot) * width + i]);
       x[t * width + i] += static_cast<float>(sum);

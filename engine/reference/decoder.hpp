@@ -12,6 +12,7 @@
 #include "engine/io/gguf.hpp"
 #include "engine/model/model_config.hpp"
 #include "engine/model/model_weights.hpp"
+#include "engine/reference/expert_choice.hpp"
 #include "engine/reference/router.hpp"
 #include "engine/reference/sparse_attention.hpp"
 
@@ -27,6 +28,8 @@ struct ReferenceOptions {
   std::optional<SparseRule> sparse;
   std::size_t dense_layers = 2;
   std::size_t tile = 1, samples = 4;
+  // How experts are chosen, every layer for itself; nullopt: as the model chooses.
+  std::optional<ExpertRule> experts;
 };
 
 // What a run was asked to keep. `tokens` counts those of this run, `first` the positions that were there before it.
@@ -65,6 +68,7 @@ class ReferenceDecoder {
   ModelWeights weights_;
   ReferenceOptions options_;
   std::vector<LayerCache> cache_;
+  std::vector<ExpertRouter> routers_;  // one per layer where experts are chosen by a rule
   std::size_t position_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/api/routing_facts.hpp"
 #include "engine/api/trace.hpp"
 
 namespace fovea {
@@ -50,6 +51,65 @@ TEST(RoutingTrace, CountsCallsOfARangeAndALayer) {
   EXPECT_EQ(trace().calls(2, 6, 2), (std::vector<std::uint64_t>{2, 1, 0, 1}));
   EXPECT_EQ(trace().calls(0, 2, std::nullopt), (std::vector<std::uint64_t>{2, 3, 4, 3}));
   EXPECT_EQ(trace().calls(0, 100, 9), (std::vector<std::uint64_t>(4, 0)));
+}
+
+TEST(RoutingTrace, AnUnusedSlotIsNotAUse) {
+  auto chunk = std::make_shared<RoutingChunk>(*chunk_of(0, 3));
+  for (const std::size_t cell : {1, 5, 9}) {  // the second slot: token 0 in layers 0 and 2, token 1 in layer 1
+    chunk->experts[cell] = kUnusedSlot;
+    chunk->weights[cell] = 0;
+  }
+  RoutingTrace routing = trace();
+  routing.chunks = {chunk};
+  EXPECT_EQ(routing.chosen(0, 0).size(), 1u);
+  EXPECT_EQ(routing.chosen(0, 0).front().expert, 0);
+  EXPECT_EQ(routing.chosen(0, 1).size(), 2u);
+  EXPECT_EQ(routing.calls(0, 1, 0), (std::vector<std::uint64_t>{1, 0, 0, 0}));
+  const RoutingFacts facts = recorded_routing(routing, 2);
+  ASSERT_EQ(facts.prefill.size(), 3u);
+  EXPECT_EQ(facts.prefill[0].tokens, 2u);
+  EXPECT_EQ(facts.decode[0].tokens, 1u);
+  EXPECT_EQ(facts.prefill[0].counts, (std::vector<std::uint64_t>{1, 1}));
+  EXPECT_EQ(facts.decode[2].counts, (std::vector<std::uint64_t>{0, 1}));
+  EXPECT_EQ(facts.prefill[0].calls, (std::vector<std::uint64_t>{1, 1, 1, 0}));
+  EXPECT_DOUBLE_EQ(facts.prefill[0].mean_experts(), 1.5);
+  EXPECT_DOUBLE_EQ(over_layers(facts.both()).mean_experts(), 15.0 / 9);
+}
+
+TEST(RoutingTrace, ExpertBytesFollowTheMeanNumberOfEachLayer) {
+  ModelSummary model;
+  model.experts_used = 4;
+  model.token_bytes = TokenBytes{.weights = 1000, .expert = {10, 20}};
+  EXPECT_DOUBLE_EQ(expert_bytes(model, {}), 120);
+  const LayerRouting two{.tokens = 2, .counts = {0, 2, 0, 0}, .calls = {2, 2}}, one{.tokens = 2, .counts = {2, 0, 0, 0}, .calls = {1, 1}};
+  EXPECT_DOUBLE_EQ(expert_bytes(model, {two, one}), 40);
+  model.token_bytes.reset();
+  EXPECT_DOUBLE_EQ(expert_bytes(model, {two, one}), 0);
+}
+
+TEST(Utilization, HasItsGoldenValues) {
+  const auto figures = [](std::vector<std::uint64_t> calls) { return utilization_figures(calls).value(); };
+  const UtilizationFigures even = figures(std::vector<std::uint64_t>(8, 100));
+  EXPECT_DOUBLE_EQ(even.cv, 0);
+  EXPECT_DOUBLE_EQ(even.utilization, 1);
+  EXPECT_NEAR(even.entropy, 1, 1e-12);
+  EXPECT_NEAR(even.gini, 0, 1e-12);
+  const UtilizationFigures one = figures({800, 0, 0, 0, 0, 0, 0, 0});
+  EXPECT_NEAR(one.cv, 2.6458, 5e-5);
+  EXPECT_DOUBLE_EQ(one.utilization, .125);
+  EXPECT_DOUBLE_EQ(one.entropy, 0);
+  EXPECT_DOUBLE_EQ(one.gini, .875);
+  EXPECT_EQ(one.dead, 7u);
+  const UtilizationFigures zipf = figures({400, 200, 133, 100, 80, 67, 57, 50});
+  EXPECT_NEAR(zipf.cv, .8089, 5e-5);
+  EXPECT_NEAR(zipf.utilization, .3397, 5e-5);
+  EXPECT_NEAR(zipf.entropy, .8733, 5e-5);
+  EXPECT_NEAR(zipf.gini, .3890, 5e-5);
+  const UtilizationFigures near = figures({110, 95, 105, 90, 108, 92, 103, 97});
+  EXPECT_NEAR(near.cv, .0704, 5e-5);
+  EXPECT_NEAR(near.utilization, .9091, 5e-5);
+  EXPECT_NEAR(near.entropy, .9988, 5e-5);
+  EXPECT_NEAR(near.gini, .0400, 5e-5);
 }
 
 TEST(RoutingTrace, AChunkShorterThanItSaysIsIgnored) {

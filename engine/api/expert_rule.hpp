@@ -1,0 +1,61 @@
+// The rule by which a policy chooses experts: plain values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace fovea {
+
+// By what a token's number of experts is found, from the weights of the model's own choice.
+enum class ExpertCount {
+  fixed,    // kmax
+  mass,     // the fewest whose weights reach the share p
+  entropy,  // ceil(c exp(H)), H the entropy of the weights
+};
+[[nodiscard]] constexpr std::string_view name(ExpertCount count) {
+  return count == ExpertCount::fixed ? "fixed" : count == ExpertCount::mass ? "mass" : "entropy";
+}
+
+// What load, the share of the last tokens that called an expert, does to its score.
+enum class ExpertBalance {
+  off,
+  seed,      // score * (1 - load)
+  headroom,  // score * (1 - gamma * load / largest load)
+  locality,  // score * (1 + gamma * load / largest load)
+};
+[[nodiscard]] constexpr std::string_view name(ExpertBalance balance) {
+  constexpr std::string_view kNames[]{"off", "seed", "headroom", "locality"};
+  return kNames[static_cast<int>(balance)];
+}
+
+// When load is forgotten.
+enum class LoadReset {
+  session,  // at the beginning of every run
+  never,    // as long as the model is loaded: what was generated before changes what comes
+  frozen,   // there is none: a bias of log scores that was measured before
+};
+[[nodiscard]] constexpr std::string_view name(LoadReset reset) {
+  return reset == LoadReset::session ? "session" : reset == LoadReset::never ? "never" : "frozen";
+}
+
+struct ExpertRule {
+  ExpertCount count = ExpertCount::mass;
+  std::uint32_t kmin = 1, kmax = 0;       // experts of a token; kmax 0: the model's own number, which is the most
+  std::vector<std::uint32_t> layer_kmax;  // of every layer, in place of kmax; empty: the same for all
+  double p = 0.7;                         // mass
+  double c = 1;                           // entropy
+  double target_k = 0;                    // mean number, which a controller of p or c holds in every layer; 0: none
+  ExpertBalance balance = ExpertBalance::off;
+  std::optional<double> gamma;            // nullopt: set by a controller that wants `cv`, from 0 up to 0.95
+  double cv = 0.07;                       // coefficient of variation of the load
+  double retained = 0.97;                 // share of router mass below which the controller gives way
+  double tau = 0.5;                       // a substitute has at least this share of the score of the last expert it may replace
+  double half_life = 2048;                // of load, in tokens
+  LoadReset reset = LoadReset::session;
+  std::vector<float> bias;                // frozen: of log scores, (layers, experts)
+  bool operator==(const ExpertRule&) const = default;
+};
+
+}  // namespace fovea

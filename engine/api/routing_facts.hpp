@@ -1,0 +1,40 @@
+// How many experts tokens got and which, as it was counted by the kernels that chose: plain values.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/api/model_summary.hpp"
+#include "engine/api/trace.hpp"
+
+namespace fovea {
+
+// What was chosen in one layer.
+struct LayerRouting {
+  std::uint64_t tokens = 0;
+  double kept_mass = 0;   // sum over tokens: router mass of the chosen experts over that of the model's own choice
+  double moved_mass = 0;  // the same over that of the best experts of the same number: below the tokens where load moved choices
+  std::uint64_t same = 0;               // chosen experts that are among those
+  std::vector<std::uint64_t> counts;    // tokens by their number of experts less one
+  std::vector<std::uint64_t> calls;     // by expert
+  [[nodiscard]] std::uint64_t total_calls() const;
+  [[nodiscard]] double mean_experts() const;  // of a token; 0 without tokens
+};
+// By layer; none where the model chooses for itself, and of dense models.
+using RoutingWork = std::vector<LayerRouting>;
+RoutingWork& operator+=(RoutingWork& sum, const RoutingWork& more);  // of one model
+struct RoutingFacts {
+  RoutingWork prefill, decode;
+  [[nodiscard]] RoutingWork both() const;
+};
+
+// The same of a recorded run, without masses: `prefill` are the first `prompt_tokens`.
+[[nodiscard]] RoutingFacts recorded_routing(const RoutingTrace& routing, std::uint32_t prompt_tokens);
+
+// All layers as one: tokens are those of every layer.
+[[nodiscard]] LayerRouting over_layers(const RoutingWork& work);
+// Expert weights that a token reads on average where nothing is shared with other tokens, in bytes; with the model's own
+// number of experts for no work.
+[[nodiscard]] double expert_bytes(const ModelSummary& model, const RoutingWork& work);
+
+}  // namespace fovea

@@ -1,0 +1,153 @@
+#include "engine/reference/expert_choice.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace fovea::reference {
+namespace {
+
+// A threshold p moves as its logit, since routers that are nearly sure have all their numbers close to 1; c as its logarithm.
+constexpr double kLeastMass = 0.05, kMostMass = 0.9995, kLeastFactor = 0.05, kMostFactor = 20;
+double logit(double p) { return std::log(p / (1 - p)); }
+
+// Kept mass is told in these units, so that sums do not depend on their order.
+constexpr double kMassUnit = 4096;
+
+std::vector<std::uint32_t> by_value(std::span<const double> values) {
+  std::vector<std::uint32_t> order(values.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::ranges::stable_sort(order, [&](std::uint32_t a, std::uint32_t b) { return values[a] > values[b]; });
+  return order;
+}
+
+}  // namespace
+
+std::uint32_t expert_count(std::span<const double> weights, const ExpertRule& rule, double threshold) {
+  const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+  std::uint32_t count = rule.most;
+  if (rule.count == CountRule::mass && threshold < 1) {
+    double sum = 0;
+    for (std::uint32_t i = 0; i < weights.size(); ++i) {
+      sum += weights[i];
+      if (sum < threshold * total) continue;
+      count = i + 1;
+      break;
+    }
+  } else if (rule.count == CountRule::entropy) {
+    double entropy = 0;
+    for (const double weight : weights)
+      if (weight > 0) entropy -= weight / total * std::log(weight / total);
+    // Of equal weights exp(H) is a whole number, which rounding must not make the next.
+    count = static_cast<std::uint32_t>(std::min(std::ceil(threshold * std::exp(entropy) - 1e-4), 1e6));
+  }
+  return std::clamp(count, rule.least, rule.most);
+}
+
+std::vector<double> load_factors(std::span<const double> load, LoadRule rule, double gamma) {
+  const double most = std::max(*std::ranges::max_element(load), 1e-6);
+  std::vector<double> factors;
+  for (const double u : load)
+    factors.push_back(rule == LoadRule::seed       ? 1 - u
+                      : rule == LoadRule::headroom ? 1 - gamma * u / most
+                      : rule == LoadRule::locality ? 1 + gamma * u / most
+                                                   : 1);
+  return factors;
+}
+
+std::vector<std::uint32_t> select_experts(std::span<const double> scores, std::span<const double> factors,
+                                          std::uint32_t count, double tau) {
+  const std::vector<std::uint32_t> best = by_value(scores);
+  const double floor = tau * scores[best[count - 1]];
+  std::vector<double> moved(scores.size());
+  for (std::size_t e = 0; e < scores.size(); ++e)
+    moved[e] = scores[e] >= floor ? scores[e] * factors[e] : -std::numeric_limits<double>::infinity();
+  moved[best.front()] = std::numeric_limits<double>::infinity();
+  std::vector<std::uint32_t> chosen = by_value(moved);
+  chosen.resize(count);
+  return chosen;
+}
+
+double variation(std::span<const double> load) {
+  const double mean = std::accumulate(load.begin(), load.end(), 0.0) / static_cast<double>(load.size());
+  double squares = 0;
+  for (const double u : load) squares += (u - mean) * (u - mean);
+  return mean > 0 ? std::sqrt(squares / static_cast<double>(load.size())) / mean : 0;
+}
+
+ExpertRouter::ExpertRouter(std::uint32_t experts, std::uint32_t used, bool normalize, const ExpertRule& rule)
+    : used_(used), normalize_(normalize), rule_(rule), load_(experts, static_cast<double>(used) / experts), calls_(experts) {
+  if (rule.count == CountRule::mass) control_ = logit(std::clamp(rule.threshold, kLeastMass, kMostMass));
+  if (rule.count == CountRule::entropy) control_ = std::log(rule.threshold);
+}
+
+double ExpertRouter::threshold() const {
+  if (!(rule_.target > 0)) return rule_.threshold;
+  return rule_.count == CountRule::mass ? 1 / (1 + std::exp(-control_)) : std::exp(control_);
+}
+
+double ExpertRouter::gamma() const {
+  if (rule_.gamma < 0) return gamma_;
+  return tokens_ / kRouterBlock * kRouterBlock < kColdTokens ? 0 : rule_.gamma;
+}
+
+Routing ExpertRouter::route(std::span<const float> logits) {
+  const double highest = static_cast<double>(*std::ranges::max_element(logits));
+  std::vector<double> scores;
+  for (const float logit : logits) scores.push_back(std::exp(static_cast<double>(logit) - highest));
+  const double all = std::accumulate(scores.begin(), scores.end(), 0.0);
+  for (double& score : scores) score /= all;
+
+  std::vector<std::uint32_t> own = by_value(scores);
+  own.resize(used_);
+  std::vector<double> weights;
+  for (const std::uint32_t expert : own) weights.push_back(scores[expert]);
+  const std::uint32_t count = expert_count(weights, rule_, threshold());
+  std::vector<double> factors;
+  if (rule_.load == LoadRule::bias)
+    for (const double bias : rule_.bias) factors.push_back(std::exp(bias));
+  else
+    factors = load_factors(load_, rule_.load, gamma());
+
+  Routing routing;
+  routing.experts = select_experts(scores, factors, count, rule_.tau);
+  const auto sum_of = [&](std::span<const std::uint32_t> experts) {
+    double sum = 0;
+    for (const std::uint32_t expert : experts) sum += scores[expert];
+    return sum;
+  };
+  const double kept = sum_of(routing.experts), whole = normalize_ ? 1 : sum_of(own);
+  for (const std::uint32_t expert : routing.experts) {
+    routing.weights.push_back(static_cast<float>(scores[expert] / kept * whole));
+    calls_[expert] += 1;
+  }
+  block_slots_ += count;
+  window_mass_ += static_cast<std::uint64_t>(kept / sum_of(std::span(own).first(count)) * kMassUnit + 0.5);
+  if (++tokens_ % kRouterBlock == 0) end_block();
+  return routing;
+}
+
+void ExpertRouter::end_block() {
+  if (rule_.target > 0 && rule_.count != CountRule::fixed) {
+    const double error = rule_.target - static_cast<double>(block_slots_) / kRouterBlock;
+    const bool mass = rule_.count == CountRule::mass;
+    const double low = mass ? logit(kLeastMass) : std::log(kLeastFactor), high = mass ? logit(kMostMass) : std::log(kMostFactor);
+    integral_ += error;
+    control_ += kThresholdGain * error + kThresholdIntegralGain * integral_;
+    if (control_ < low || control_ > high) integral_ = 0;  // what cannot be reached is not owed
+    control_ = std::clamp(control_, low, high);
+  }
+  const double decay = std::exp2(-static_cast<double>(kRouterBlock) / rule_.half_life);
+  for (std::size_t e = 0; e < load_.size(); ++e) load_[e] = decay * load_[e] + (1 - decay) * calls_[e] / kRouterBlock;
+  std::ranges::fill(calls_, 0.0);
+  block_slots_ = 0;
+  if (tokens_ % kControlTokens != 0) return;
+  if (static_cast<double>(window_mass_) / (kMassUnit * kControlTokens) < rule_.retained)
+    gamma_ *= 0.9, gamma_gain_ = std::max(gamma_gain_ / 2, kLeastGammaGain);
+  else
+    gamma_ = std::clamp(gamma_ + gamma_gain_ * (variation(load_) - rule_.cv), 0.0, rule_.gamma_most);
+  window_mass_ = 0;
+}
+
+}  // namespace fovea::reference

@@ -1,0 +1,79 @@
+// Which experts a token goes to under a policy: how many of them, and away from (or towards) those that were called most.
+//
+// The number k(t): the fewest experts whose weights, normalised over the model's own number K, reach a threshold p (Huang et
+// al. 2024, arXiv 2403.07652); or ceil(c exp(H)) with the entropy H of those weights; or fixed. A controller can hold the mean.
+// The choice: by scores s times a factor h of the expert's load u, where the best expert always stays, a substitute has
+// at least tau times the score of the k-th best, and weights come from s. Everything is in double.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/reference/router.hpp"
+
+namespace fovea::reference {
+
+enum class CountRule { fixed, mass, entropy };
+enum class LoadRule {
+  off,
+  seed,      // h = 1 - u
+  headroom,  // h = 1 - gamma u / max(u)
+  locality,  // h = 1 + gamma u / max(u)
+  bias,      // h = exp(bias), the same for ever
+};
+
+struct ExpertRule {
+  CountRule count = CountRule::fixed;
+  std::uint32_t least = 1, most = 1;  // experts of a token
+  double threshold = 0.7;             // mass: p; entropy: c
+  double target = 0;                  // mean number that the controller holds by changing the threshold; 0: none
+  LoadRule load = LoadRule::off;
+  double gamma = -1;                  // negative: the controller of the coefficient of variation sets it, from 0
+  double gamma_most = 0.95, cv = 0.07, retained = 0.97;  // the controller's: its most, its aim, the mass that must be kept
+  double tau = 0.5, half_life = 2048;  // of u, in tokens
+  std::vector<double> bias;            // of each expert's log score
+};
+
+// `weights`: of the model's own number of experts, in descending order; they need not sum to one.
+[[nodiscard]] std::uint32_t expert_count(std::span<const double> weights, const ExpertRule& rule, double threshold);
+// h of every expert.
+[[nodiscard]] std::vector<double> load_factors(std::span<const double> load, LoadRule rule, double gamma);
+// `count` experts in the order of their choice, the best first.
+[[nodiscard]] std::vector<std::uint32_t> select_experts(std::span<const double> scores, std::span<const double> factors,
+                                                        std::uint32_t count, double tau);
+// Of counts or of load: standard deviation over mean.
+[[nodiscard]] double variation(std::span<const double> load);
+
+// One layer's router, token after token from position 0. Load and controllers move at the end of every block of
+// kRouterBlock tokens, so that the tokens of a block could be routed side by side.
+inline constexpr std::uint32_t kRouterBlock = 16;
+inline constexpr std::uint32_t kColdTokens = 256;      // a given gamma is 0 before
+inline constexpr std::uint32_t kControlTokens = 512;   // from one step of gamma's controller to the next
+// Gamma grows by this much of what the coefficient of variation lacks; half as much every time too much mass was lost, so
+// that it ends near the guard instead of swinging around it.
+inline constexpr double kGammaGain = 0.5, kLeastGammaGain = 0.02;
+inline constexpr double kThresholdGain = 0.1, kThresholdIntegralGain = 0.01;  // of the threshold's logit (log, of c) per block
+
+class ExpertRouter {
+ public:
+  // `used`: the model's own number; `normalize`: its convention of weights. Where it does not normalise, what is kept is
+  // scaled to the sum of the model's own choice.
+  ExpertRouter(std::uint32_t experts, std::uint32_t used, bool normalize, const ExpertRule& rule);
+  [[nodiscard]] Routing route(std::span<const float> logits);
+
+  [[nodiscard]] double threshold() const;
+  [[nodiscard]] double gamma() const;  // in force now
+  [[nodiscard]] const std::vector<double>& load() const { return load_; }
+
+ private:
+  void end_block();
+  std::uint32_t used_;
+  bool normalize_;
+  ExpertRule rule_;
+  double control_ = 0, integral_ = 0, gamma_ = 0, gamma_gain_ = kGammaGain;
+  std::uint64_t tokens_ = 0, block_slots_ = 0, window_mass_ = 0;
+  std::vector<double> load_, calls_;
+};
+
+}  // namespace fovea::reference
