@@ -51,6 +51,9 @@ Result<void> Decoder::create_buffers() {
   if (options_.sparse) {
     FOVEA_ASSIGN(selection_, PageSelection::create(device_, config_, options_.context, options_.batch, *options_.sparse));
   }
+  if (options_.experts) {
+    FOVEA_ASSIGN(routing_, ExpertRouting::create(device_, config_, *options_.experts));
+  }
   FOVEA_ASSIGN(activations_, Activations::create(device_, config_, options_.batch, 1));
   using gpu::MemoryUse;
   FOVEA_ASSIGN(state_, device_.create_buffer(sizeof(shader::StepState), MemoryUse::upload));
@@ -100,6 +103,7 @@ Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const Sampling
   if (kept == 0) cache_->shrink();
   prompt_pairs_ = decode_pairs_ = 0;
   if (selection_) FOVEA_TRY(selection_->reset_facts());
+  if (routing_) FOVEA_TRY(routing_->begin());
   FOVEA_TRY(device_.upload(history_, 0, std::as_bytes(prompt)));
   const shader::SampleParameters parameters{
       .temperature = sampling.temperature, .top_k = sampling.top_k, .top_p = sampling.top_p, .min_p = sampling.min_p,
@@ -212,7 +216,7 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
                          .state = state_.address(), .history = history_.address(),
                          .logits = key.kind == StepKind::logits ? all_logits_.address() : activations_.logits,
                          .activation_type = options_.activation_type, .deep = key.deep,
-                         .selection = selection_ ? &*selection_ : nullptr};
+                         .selection = selection_ ? &*selection_ : nullptr, .routing = routing_ ? &*routing_ : nullptr};
   const Head head = key.kind == StepKind::fill ? Head::none : key.kind == StepKind::draw ? Head::last_logits : Head::all_logits;
   if (key.decode) decode_activations_ = pass.decode_activations(kernels);
   const bool captures = key.rows || key.pages;
@@ -334,6 +338,10 @@ Result<AttentionFacts> Decoder::attention_facts() const {
   return facts;
 }
 
+Result<RoutingFacts> Decoder::routing_facts() const { return routing_ ? routing_->facts() : RoutingFacts{}; }
+
+Result<std::vector<float>> Decoder::expert_bias() const { return routing_ ? routing_->bias() : std::vector<float>{}; }
+
 Result<void> Decoder::warm_up() {
   const bool routing = records_routing(), rows = !row_order_.empty(), pages = page_capture_.has_value();
   for (const bool deep : {false, true})
@@ -349,6 +357,7 @@ Result<void> Decoder::warm_up() {
   FOVEA_TRY(finish(prompt));
   FOVEA_ASSIGN(const Step step, submit_decode());
   FOVEA_TRY(finish(step));
+  if (routing_) FOVEA_TRY(routing_->forget());
   return {};
 }
 

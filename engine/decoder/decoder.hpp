@@ -20,6 +20,7 @@
 #include "engine/base/result.hpp"
 #include "engine/decoder/activations.hpp"
 #include "engine/decoder/device_weights.hpp"
+#include "engine/decoder/expert_routing.hpp"
 #include "engine/decoder/forward_pass.hpp"
 #include "engine/decoder/kv_cache.hpp"
 #include "engine/decoder/page_capture.hpp"
@@ -36,6 +37,7 @@ struct DecoderOptions {
   DType kv = DType::F16;            // type of the KV cache: F16 or Q8_0
   ActivationType activation_type = ActivationType::f32;  // of decoding, for weights in blocks
   std::optional<SparseAttention> sparse;                 // nullopt: all layers read everything
+  std::optional<ExpertRule> experts;                     // of mixtures; nullopt: the model's own choice
   bool barrier_everywhere = false;  // debug: a barrier before every dispatch must not change a bit
   ProductForm form = ProductForm::suits_device;  // debug: the steps and products of another kind of device
 };
@@ -81,7 +83,8 @@ inline constexpr std::uint32_t kMostGroupTokens = 16;  // of one decode step
 struct StepRecord {
   std::uint32_t first_position = 0, tokens = 0;
   std::vector<std::int32_t> drawn;  // one of a step that draws, one per token of a decode step, else none
-  // Routing of layer l, token t, slot s at (l * plan_tokens + t) * experts_used + s; empty when not recorded.
+  // Routing of layer l, token t, slot s at (l * plan_tokens + t) * experts_used + s; shader::kNoExpert behind the experts
+  // that a policy gave the token; empty when not recorded.
   std::span<const std::uint32_t> experts;
   std::span<const float> expert_weights;
   std::uint32_t plan_tokens = 0;
@@ -132,6 +135,10 @@ class Decoder {
   [[nodiscard]] std::uint32_t decode_steps() const { return decode_steps_; }
   // What attention did since begin(), tokens included that were drawn past a stop; nothing may be in flight. Dense: no layers.
   [[nodiscard]] Result<AttentionFacts> attention_facts() const;
+  // Likewise how experts were chosen; nothing where the model chooses for itself.
+  [[nodiscard]] Result<RoutingFacts> routing_facts() const;
+  // The bias by load that is in force, (layers, experts); nothing where the model chooses for itself.
+  [[nodiscard]] Result<std::vector<float>> expert_bias() const;
   // The heads in the order in which StepRecord::rows holds them.
   [[nodiscard]] const std::vector<HeadId>& row_order() const { return row_order_; }
 
@@ -177,6 +184,7 @@ class Decoder {
   DeviceWeights weights_;
   std::optional<KvCache> cache_;
   std::optional<PageSelection> selection_;
+  std::optional<ExpertRouting> routing_;
   Activations activations_;
   gpu::Buffer state_, parameters_, history_, ring_, sample_scratch_, row_heads_;
   gpu::Buffer all_logits_, logits_readback_;

@@ -219,13 +219,14 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
   ExpertBatch batch{.tokens = tokens, .in_tiles = experts_take_tiles(kernels, tokens, w.gate, w.down), .state = state};
   if (config.mixture()) {
     const std::uint64_t routing_offset = std::uint64_t{layer} * tokens * config.experts_used * sizeof(std::uint32_t);
-    batch.mode = tokens > 1 ? ExpertMode::grouped : kernels.folds_steps() ? ExpertMode::routed : ExpertMode::direct;
+    batch.mode = tokens > 1 ? ExpertMode::grouped : kernels.folds_steps() && routing == nullptr ? ExpertMode::routed : ExpertMode::direct;
     batch.slots = config.experts_used;
     batch.experts = a.experts + routing_offset;
     batch.weights = a.expert_weights + routing_offset;
     batch.logits = a.router;
     batch.expert_count = config.experts;
     batch.normalize = config.normalize_expert_weights;
+    batch.varies = routing != nullptr;
     batch.sorted = a.sorted;
     batch.tiles = a.tiles;
     batch.dispatch = &a.dispatch();
@@ -235,10 +236,10 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
                                       .norm = input.norm}));
     kernels.plan().barrier();
     if (batch.mode != ExpertMode::routed) {
-      FOVEA_TRY(record_router_topk(kernels, {.logits = a.router, .experts = batch.experts, .weights = batch.weights,
-                                             .state = state, .stride = a.strides.router, .expert_count = config.experts,
-                                             .slots = config.experts_used, .tokens = tokens,
-                                             .normalize = config.normalize_expert_weights}));
+      const RouterArgs choice{.logits = a.router, .experts = batch.experts, .weights = batch.weights, .state = state,
+                              .stride = a.strides.router, .expert_count = config.experts, .slots = config.experts_used,
+                              .tokens = tokens, .normalize = config.normalize_expert_weights};
+      FOVEA_TRY(routing != nullptr ? routing->record_choice(kernels, layer, choice) : record_router_topk(kernels, choice));
       kernels.plan().barrier();
     }
     if (batch.mode == ExpertMode::grouped) {

@@ -7,6 +7,7 @@
 #include "engine/api/activation_type.hpp"
 #include "engine/decoder/activations.hpp"
 #include "engine/decoder/device_weights.hpp"
+#include "engine/decoder/expert_routing.hpp"
 #include "engine/decoder/kv_cache.hpp"
 #include "engine/decoder/page_capture.hpp"
 #include "engine/decoder/page_selection.hpp"
@@ -48,6 +49,7 @@ struct ForwardPass {
   ActivationType activation_type = ActivationType::f32;
   bool deep = false;           // of one token: its position is kDeepAttention or more
   const PageSelection* selection = nullptr;  // of sparse attention
+  const ExpertRouting* routing = nullptr;    // of a policy of experts
 
   // Records embedding, layers and head for up to `tokens` tokens (the step state says how many there are).
   [[nodiscard]] Result<void> record(KernelRecorder& kernels, std::uint32_t tokens, Head head, const CaptureLayout* capture) const;

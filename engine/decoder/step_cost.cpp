@@ -12,6 +12,7 @@ TokenBytes token_bytes(const ModelConfig& config, const DeviceWeights& weights, 
     for (const DeviceMatrix& projection : layer.qkv) bytes.weights += projection.matrix_bytes();
     bytes.weights += layer.attention_output.matrix_bytes() + 2 * norm;
     const std::uint64_t feed_forward = layer.gate.matrix_bytes() + layer.up.matrix_bytes() + layer.down.matrix_bytes();
+    if (config.mixture()) bytes.expert.push_back(feed_forward);
     bytes.weights += config.mixture() ? layer.router.matrix_bytes() + feed_forward * config.experts_used : feed_forward;
   }
   bytes.position = std::uint64_t{2} * config.layers * config.kv_heads * kv_row_bytes(kv, config.head_width);

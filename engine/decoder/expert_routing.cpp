@@ -1,0 +1,134 @@
+#include "engine/decoder/expert_routing.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <string>
+
+namespace fovea {
+namespace {
+
+std::uint32_t device_count(ExpertCount count) {
+  return count == ExpertCount::mass ? shader::kCountMass : count == ExpertCount::entropy ? shader::kCountEntropy : shader::kCountFixed;
+}
+
+std::uint32_t device_load(const ExpertRule& rule) {
+  if (rule.reset == LoadReset::frozen) return shader::kLoadBias;
+  constexpr std::array kLoads{shader::kLoadOff, shader::kLoadSeed, shader::kLoadHeadroom, shader::kLoadLocality};
+  return kLoads.at(static_cast<std::size_t>(rule.balance));
+}
+
+std::string problem_of(const ExpertRule& rule, const ModelConfig& config) {
+  if (!config.mixture()) return "the model is dense";
+  const auto share = [](double value) { return value >= 0 && value <= 1; };
+  const auto number = [&](std::uint32_t k) { return k >= 1 && k <= config.experts_used; };
+  const std::uint32_t most = rule.kmax == 0 ? config.experts_used : rule.kmax;
+  if (!number(most) || rule.kmin < 1 || rule.kmin > most || !std::ranges::all_of(rule.layer_kmax, number) ||
+      rule.target_k < 0 || rule.target_k > config.experts_used)
+    return "a number of experts outside of 1 to the model's own " + std::to_string(config.experts_used) + " was asked for";
+  if (!rule.layer_kmax.empty() && rule.layer_kmax.size() != config.layers)
+    return "it has numbers for " + std::to_string(rule.layer_kmax.size()) + " layers and the model has " + std::to_string(config.layers);
+  if (!share(rule.p) || !share(rule.gamma.value_or(0)) || !share(rule.retained) || !share(rule.tau) || !(rule.cv >= 0) || !(rule.c > 0) ||
+      !(rule.half_life >= 1))
+    return "a value is out of its range";
+  if (rule.reset == LoadReset::frozen && rule.bias.size() != std::size_t{config.layers} * config.experts)
+    return "its bias is not one number for each of " + std::to_string(config.experts) + " experts in " + std::to_string(config.layers) + " layers";
+  return "";
+}
+
+}  // namespace
+
+Result<ExpertRouting> ExpertRouting::create(gpu::Device& device, const ModelConfig& config, const ExpertRule& rule) {
+  if (const std::string problem = problem_of(rule, config); !problem.empty())
+    return fail(ErrorCode::usage, "the policy of experts", problem, "correct --moe");
+  ExpertRouting routing(device, config, rule);
+  const std::uint64_t word = sizeof(std::uint32_t);
+  using gpu::MemoryUse;
+  FOVEA_ASSIGN(routing.memory_, device.create_buffer(config.layers * router_memory_words(config.experts) * word, MemoryUse::compute));
+  FOVEA_ASSIGN(routing.facts_, device.create_buffer(2 * config.layers * router_fact_words(config.experts, config.experts_used) * word, MemoryUse::compute));
+  if (!rule.bias.empty()) {
+    FOVEA_ASSIGN(routing.bias_, device.create_buffer(rule.bias.size() * sizeof(float), MemoryUse::upload));
+    FOVEA_TRY(device.upload(routing.bias_, 0, std::as_bytes(std::span(rule.bias))));
+  }
+  FOVEA_TRY(routing.forget());
+  FOVEA_TRY(routing.begin());
+  return routing;
+}
+
+ExpertChoiceRule ExpertRouting::device_rule(std::uint32_t layer) const {
+  const std::uint32_t whole = rule_.kmax == 0 ? slots_ : rule_.kmax, most = rule_.layer_kmax.empty() ? whole : rule_.layer_kmax[layer];
+  ExpertChoiceRule rule{.count = device_count(rule_.count), .least = rule_.count == ExpertCount::fixed ? most : std::min(rule_.kmin, most), .most = most,
+                        .threshold = static_cast<float>(rule_.count == ExpertCount::entropy ? rule_.c : rule_.p),
+                        .target = static_cast<float>(std::min<double>(rule_.target_k, most)), .load = device_load(rule_),
+                        .gamma = static_cast<float>(rule_.gamma.value_or(-1)), .cv = static_cast<float>(rule_.cv),
+                        .retained = static_cast<float>(rule_.retained), .tau = static_cast<float>(rule_.tau),
+                        .half_life = static_cast<float>(rule_.half_life)};
+  return rule;
+}
+
+Result<void> ExpertRouting::record_choice(KernelRecorder& kernels, std::uint32_t layer, const RouterArgs& args) const {
+  const std::uint64_t word = sizeof(std::uint32_t), row = (args.tokens == 1 ? layers_ : 0) + layer;
+  return record_expert_choice(kernels, {.router = args, .rule = device_rule(layer),
+                                        .memory = memory_.address() + layer * router_memory_words(experts_) * word,
+                                        .bias = rule_.bias.empty() ? 0 : bias_.address() + std::uint64_t{layer} * experts_ * sizeof(float),
+                                        .facts = facts_.address() + row * router_fact_words(experts_, slots_) * word});
+}
+
+Result<void> ExpertRouting::begin() const {
+  if (rule_.reset != LoadReset::never) FOVEA_TRY(forget());
+  return device_->upload(facts_, 0, std::vector<std::byte>(facts_.bytes()));
+}
+
+Result<void> ExpertRouting::forget() const {
+  std::vector<std::uint32_t> words;
+  for (std::uint32_t layer = 0; layer < layers_; ++layer) {
+    const std::vector<std::uint32_t> one = initial_router_memory(device_rule(layer), experts_, slots_);
+    words.insert(words.end(), one.begin(), one.end());
+  }
+  return device_->upload(memory_, 0, std::as_bytes(std::span(words)));
+}
+
+Result<RoutingFacts> ExpertRouting::facts() const {
+  std::vector<std::uint32_t> words(facts_.bytes() / sizeof(std::uint32_t));
+  FOVEA_TRY(device_->download(facts_, 0, std::as_writable_bytes(std::span(words))));
+  RoutingFacts facts;
+  auto at = words.begin();
+  for (RoutingWork* work : {&facts.prefill, &facts.decode})
+    for (std::uint32_t layer = 0; layer < layers_; ++layer) {
+      const auto counts = at + shader::kRouterFactHead, calls = counts + slots_, end = calls + experts_;
+      work->push_back({.tokens = at[shader::kRouterFactTokens],
+                       .kept_mass = at[shader::kRouterFactMass] / static_cast<double>(shader::kMassUnit),
+                       .moved_mass = at[shader::kRouterFactMoved] / static_cast<double>(shader::kMassUnit),
+                       .same = at[shader::kRouterFactSame],
+                       .counts = {counts, calls},
+                       .calls = {calls, end}});
+      at = end;
+    }
+  return facts;
+}
+
+Result<std::vector<float>> ExpertRouting::bias() const {
+  if (rule_.reset == LoadReset::frozen) return rule_.bias;
+  std::vector<std::uint32_t> words(memory_.bytes() / sizeof(std::uint32_t));
+  FOVEA_TRY(device_->download(memory_, 0, std::as_writable_bytes(std::span(words))));
+  std::vector<float> bias;
+  for (std::uint32_t layer = 0; layer < layers_; ++layer) {
+    const auto at = words.begin() + layer * router_memory_words(experts_);
+    const auto load = at + shader::kMemoryHead;
+    const float gamma = rule_.gamma ? static_cast<float>(*rule_.gamma) : std::bit_cast<float>(at[shader::kMemoryGamma]);
+    float most = 1e-6f;
+    for (std::uint32_t e = 0; e < experts_; ++e) most = std::max(most, std::bit_cast<float>(load[e]));
+    for (std::uint32_t e = 0; e < experts_; ++e) {
+      const float u = std::bit_cast<float>(load[e]), share = gamma * u / most;
+      const float factor = rule_.balance == ExpertBalance::seed       ? 1 - u
+                           : rule_.balance == ExpertBalance::headroom ? 1 - share
+                           : rule_.balance == ExpertBalance::locality ? 1 + share
+                                                                      : 1;
+      bias.push_back(std::log(std::max(factor, 1e-6f)));
+    }
+  }
+  return bias;
+}
+
+}  // namespace fovea

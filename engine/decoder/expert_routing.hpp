@@ -1,0 +1,46 @@
+// What a policy of experts keeps on the device: what every layer's router remembers, and the sums that tell what it did.
+// Engine thread only.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/api/expert_rule.hpp"
+#include "engine/api/routing_facts.hpp"
+#include "engine/base/result.hpp"
+#include "engine/gpu/device.hpp"
+#include "engine/kernels/expert_choice.hpp"
+#include "engine/model/model_config.hpp"
+
+namespace fovea {
+
+class ExpertRouting {
+ public:
+  // Errors: a rule out of range, or none for this model; no memory.
+  [[nodiscard]] static Result<ExpertRouting> create(gpu::Device& device, const ModelConfig& config, const ExpertRule& rule);
+
+  // `args`: of the plain choice, in whose place this is.
+  [[nodiscard]] Result<void> record_choice(KernelRecorder& kernels, std::uint32_t layer, const RouterArgs& args) const;
+
+  // Before a run: sums become zero, and what was remembered is forgotten, unless the rule says never.
+  [[nodiscard]] Result<void> begin() const;
+  // Forgets at any rate.
+  [[nodiscard]] Result<void> forget() const;
+  // Sums since begin(); nothing may be in flight.
+  [[nodiscard]] Result<RoutingFacts> facts() const;
+  // The bias of log scores that now is in force, (layers, experts): what `frozen` would hold still.
+  [[nodiscard]] Result<std::vector<float>> bias() const;
+
+ private:
+  ExpertRouting(gpu::Device& device, const ModelConfig& config, const ExpertRule& rule)
+      : device_(&device), layers_(config.layers), experts_(config.experts), slots_(config.experts_used), rule_(rule) {}
+  [[nodiscard]] ExpertChoiceRule device_rule(std::uint32_t layer) const;
+  gpu::Device* device_;
+  std::uint32_t layers_, experts_, slots_;
+  ExpertRule rule_;
+  gpu::Buffer memory_;  // uint (layers, router_memory_words)
+  gpu::Buffer facts_;   // uint (prompt and decode, layers, router_fact_words)
+  gpu::Buffer bias_;    // float (layers, experts)
+};
+
+}  // namespace fovea
