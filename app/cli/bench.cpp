@@ -55,6 +55,7 @@ Result<BenchResult> measure(Engine& engine, const BenchOptions& options, const B
     const AttentionWork& work = result.prefill() ? sample.attention.prefill : sample.attention.decode;
     result.density = attention_density(work, model.kv_heads);
     result.flops_ratio = flops_ratio(work, model);
+    result.routing = result.prefill() ? sample.routing.prefill : sample.routing.decode;
   }
   result.tps = timing_statistics(speeds);
   if (options.profile) {

@@ -19,6 +19,10 @@ DecodeBound bound_of(const BenchResult& result, const ModelSummary& model, std::
   return decode_bound(token_work(model, result.bytes_per_token), result.tps.mean, peak_gbs);
 }
 
+double expert_k_mean(const BenchResult& result, const ModelSummary& model) {
+  return result.routing.empty() ? model.experts_used : over_layers(result.routing).mean_experts();
+}
+
 Json or_null(std::optional<double> value) { return value ? Json(*value) : Json(nullptr); }
 
 std::string or_dash(std::optional<double> value) { return value ? fmt::format("{:.2f}", *value) : "-"; }
@@ -49,6 +53,8 @@ std::string bench_json_line(const BenchResult& result, const ModelSummary& model
              {"attention_density", result.density},
              {"attention_flops_ratio", result.flops_ratio},
              {"moe", shown_moe(model)},
+             {"expert_k_mean", model.experts_used > 0 ? Json(expert_k_mean(result, model)) : Json(nullptr)},
+             {"expert_bytes_per_token", model.experts_used > 0 ? Json(expert_bytes(model, result.routing)) : Json(nullptr)},
              {"kv", name(model.kv)},
              {"activations", decodes ? Json(name(model.activations)) : Json(nullptr)}};
   if (!result.kernels.empty()) value["profile"] = kernel_json(result.kernels);

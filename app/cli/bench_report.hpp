@@ -17,6 +17,7 @@ struct BenchResult {
   TimingStatistics tps;             // tokens per second
   double bytes_per_token = 0;       // counted, not measured; 0 = unknown
   double density = 1, flops_ratio = 1;  // of attention, in the phase that is tested; a prompt's with its depth
+  RoutingWork routing;              // likewise, of a policy of experts
   std::vector<KernelTime> kernels;  // with --profile
 
   [[nodiscard]] bool prefill() const { return test.prompt > 0; }

@@ -150,7 +150,8 @@ Json to_json(const RunResult& run, const ModelSummary& model) {
                {"peak", run.memory_peak}}}};
   value["attention"] = run.trace ? attention_json(run, model) : Json(nullptr);
   value["activations"] = name(model.activations);
-  value["moe"] = run.trace ? moe_json(model, *run.trace) : moe_json(model);
+  const RoutingFacts recorded = run.trace ? recorded_routing(run.trace->routing, run.prompt_tokens) : RoutingFacts{};
+  value["moe"] = moe_json(model, recorded.prefill.empty() ? run.routing : recorded, run.routing);
   if (timings.timing) value["profile"] = profile_json(*run.trace);
   value["note"] = run.trace && !run.trace->note.empty() ? Json(run.trace->note) : Json(nullptr);
   return value;

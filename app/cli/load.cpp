@@ -12,11 +12,11 @@ Result<std::filesystem::path> model_path(const CommonOptions& options) {
 Result<std::unique_ptr<Engine>> load_engine(const CommonOptions& options, std::uint32_t context, std::stop_token stop) {
   FOVEA_ASSIGN(const Policy policy, resolve_policy(options.policy));
   FOVEA_ASSIGN(const std::filesystem::path path, model_path(options));
-  if (policy.moe.find("k") != nullptr) {
-    FOVEA_ASSIGN(const ModelSummary summary, inspect(path));
-    FOVEA_TRY(check_policy(policy, summary));
-  }
   EngineOptions engine_options;
+  if (!chooses_plainly(policy)) {
+    FOVEA_ASSIGN(const ModelSummary summary, inspect(path));
+    FOVEA_ASSIGN(engine_options.experts, expert_rule(policy.moe, summary));
+  }
   engine_options.device = options.device;
   engine_options.kv = kv_type(policy);
   engine_options.activations = activation_type(policy);

@@ -1,8 +1,8 @@
 #include "app/cli/moe_figures.hpp"
 
-#include <algorithm>
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <optional>
 
 #include "engine/session/policy.hpp"
@@ -12,35 +12,42 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void put_figures(Json& into, std::span<const std::uint64_t> calls) {
-  const auto figures = utilization_figures(calls);
-  into["cv"] = figures ? Json(figures->cv) : Json(nullptr);
-  into["cv_floor"] = figures ? Json(figures->cv_floor) : Json(nullptr);
-  into["utilization"] = figures ? Json(figures->utilization) : Json(nullptr);
-  into["entropy"] = figures ? Json(figures->entropy) : Json(nullptr);
-  into["dead"] = figures ? Json(figures->dead) : Json(nullptr);
+Json or_null(bool there, double value) { return there ? Json(value) : Json(nullptr); }
+
+void put_figures(Json& into, const LayerRouting& routing) {
+  into["k_mean"] = or_null(routing.tokens > 0, routing.mean_experts());
+  into["k_histogram"] = routing.tokens > 0 ? Json(routing.counts) : Json(nullptr);
+  const auto figures = utilization_figures(routing.calls);
+  const auto put = [&](const char* key, auto value) { into[key] = figures ? Json(value(*figures)) : Json(nullptr); };
+  put("cv", [](const UtilizationFigures& f) { return f.cv; });
+  put("cv_floor", [](const UtilizationFigures& f) { return f.cv_floor; });
+  put("utilization", [](const UtilizationFigures& f) { return f.utilization; });
+  put("entropy", [](const UtilizationFigures& f) { return f.entropy; });
+  put("gini", [](const UtilizationFigures& f) { return f.gini; });
+  put("dead", [](const UtilizationFigures& f) { return f.dead; });
 }
 
-// Tokens of [from, to) whose experts are known.
-std::uint64_t known_tokens(const RoutingTrace& routing, std::uint32_t from, std::uint32_t to) {
-  std::uint64_t known = 0;
-  for (const auto& chunk : routing.chunks) {
-    const std::uint32_t first = std::max(from, chunk->first_token);
-    const std::uint32_t last = std::min(to, chunk->first_token + chunk->tokens);
-    if (first < last) known += last - first;
-  }
-  return known;
+// Of a policy's choices alone: router mass kept, that of the best experts of the same number, and how many are among those.
+void put_masses(Json& into, const LayerRouting& counted) {
+  const double tokens = static_cast<double>(counted.tokens);
+  const bool there = counted.tokens > 0;
+  into["retained_mass"] = or_null(there, counted.kept_mass / tokens);
+  into["mass_of_best"] = or_null(there, counted.moved_mass / tokens);
+  into["agreement"] = or_null(there, static_cast<double>(counted.same) / static_cast<double>(counted.total_calls()));
 }
 
-Json phase_json(const RoutingTrace& routing, std::uint32_t from, std::uint32_t to) {
-  const auto calls = routing.calls(from, to, std::nullopt);
-  const std::uint64_t tokens = known_tokens(routing, from, to);
-  const std::uint64_t total = std::accumulate(calls.begin(), calls.end(), std::uint64_t{0});
+void put_bytes(Json& into, const ModelSummary& model, const RoutingWork& work) {
+  const double whole = expert_bytes(model, {}), bytes = expert_bytes(model, work);
+  into["expert_bytes_per_token"] = or_null(whole > 0, bytes);
+  into["expert_bytes_ratio"] = or_null(whole > 0, bytes / whole);
+}
+
+Json phase_json(const ModelSummary& model, const RoutingWork& work, const RoutingWork& counted) {
   Json phase;
-  phase["tokens"] = tokens;
-  phase["k_mean"] =
-      tokens > 0 ? Json(static_cast<double>(total) / static_cast<double>(tokens) / routing.layers) : Json(nullptr);
-  put_figures(phase, calls);
+  phase["tokens"] = work.empty() ? 0 : work.front().tokens;
+  put_figures(phase, over_layers(work));
+  put_masses(phase, over_layers(counted));
+  put_bytes(phase, model, work);
   return phase;
 }
 
@@ -49,30 +56,38 @@ Json phase_json(const RoutingTrace& routing, std::uint32_t from, std::uint32_t t
 Json moe_json(const ModelSummary& model) {
   Json moe;
   moe["policy"] = shown_moe(model);
-  moe["k_mean"] = model.experts_used > 0 ? Json(model.experts_used) : Json(nullptr);
-  for (const char* key : {"k_histogram", "cv", "utilization", "entropy", "dead"}) moe[key] = nullptr;
+  moe["k_mean"] = model.experts_used > 0 && !model.experts_rule ? Json(model.experts_used) : Json(nullptr);
+  for (const char* key : {"k_histogram", "cv", "utilization", "entropy", "gini", "dead"}) moe[key] = nullptr;
   return moe;
 }
 
-Json moe_json(const ModelSummary& model, const TraceSnapshot& trace) {
-  const RoutingTrace& routing = trace.routing;
-  if (routing.experts == 0 || routing.layers == 0 || routing.chunks.empty()) return moe_json(model);
-  const std::uint32_t end = routing.chunks.back()->first_token + routing.chunks.back()->tokens;
+Json moe_json(const ModelSummary& model, const RoutingFacts& shown, const RoutingFacts& counted) {
+  const RoutingWork whole = shown.both(), all_counted = counted.both();
+  if (whole.empty()) return moe_json(model);
   Json moe;
   moe["policy"] = shown_moe(model);
-  moe.update(phase_json(routing, 0, end));
-  moe["calls"] = routing.calls(0, end, std::nullopt);
-  moe["prefill"] = phase_json(routing, 0, trace.prompt_tokens);
-  moe["decode"] = phase_json(routing, trace.prompt_tokens, end);
+  moe.update(phase_json(model, whole, all_counted));
+  moe["calls"] = over_layers(whole).calls;
+  moe["prefill"] = phase_json(model, shown.prefill, counted.prefill);
+  moe["decode"] = phase_json(model, shown.decode, counted.decode);
   moe["layers"] = Json::array();
-  for (std::uint32_t layer = 0; layer < routing.layers; ++layer) {
-    const auto calls = routing.calls(0, end, layer);
+  for (std::size_t layer = 0; layer < whole.size(); ++layer) {
     Json row{{"layer", layer}};
-    put_figures(row, calls);
-    row["calls"] = calls;
+    put_figures(row, whole[layer]);
+    put_masses(row, layer < all_counted.size() ? all_counted[layer] : LayerRouting{});
+    row["calls"] = whole[layer].calls;
     moe["layers"].push_back(std::move(row));
   }
   return moe;
+}
+
+std::string moe_line(const ModelSummary& model, const RoutingWork& work) {
+  const LayerRouting sum = over_layers(work);
+  const auto figures = utilization_figures(sum.calls);
+  if (!model.experts_rule || sum.tokens == 0 || !figures) return "";
+  return fmt::format("experts {}: {:.3f} a token, {:.1f} % of their bytes, router mass {:.4f}; CV {:.3f}, utilization {:.3f}, entropy {:.4f}\n",
+                     shown_moe(model), sum.mean_experts(), 100 * expert_bytes(model, work) / expert_bytes(model, {}),
+                     sum.kept_mass / static_cast<double>(sum.tokens), figures->cv, figures->utilization, figures->entropy);
 }
 
 }  // namespace fovea::cli

@@ -1,18 +1,23 @@
-// The "moe" part of what commands print: how evenly the experts of a run were used.
+// The "moe" part of what commands print: how many experts tokens got, and how evenly they were used.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 
 #include "engine/api/model_summary.hpp"
-#include "engine/api/trace.hpp"
+#include "engine/api/routing_facts.hpp"
 
 namespace fovea::cli {
 
-// {policy,k_mean,cv,utilization,entropy,dead,...}: over the whole run, prefill and decode apart, and per layer. For a
-// dense model every figure is null (not applicable), for what was not recorded too.
-[[nodiscard]] nlohmann::ordered_json moe_json(const ModelSummary& model, const TraceSnapshot& trace);
+// {policy,k_mean,k_histogram,cv,utilization,entropy,gini,dead,expert_bytes_per_token,...}: over the whole run, prefill and
+// decode apart, and per layer. For a dense model every figure is null (not applicable), for what was not recorded too.
+// `counted`: what a policy's kernels counted, for the masses; `shown`: the same, or what was recorded.
+[[nodiscard]] nlohmann::ordered_json moe_json(const ModelSummary& model, const RoutingFacts& shown, const RoutingFacts& counted);
 
 // The same keys where nothing was recorded: only what the policy itself fixes is told.
 [[nodiscard]] nlohmann::ordered_json moe_json(const ModelSummary& model);
+
+// One line for a person; empty where the model chooses for itself.
+[[nodiscard]] std::string moe_line(const ModelSummary& model, const RoutingWork& work);
 
 }  // namespace fovea::cli

@@ -39,7 +39,11 @@ struct PerplexityOptions {
   std::optional<std::size_t> first_bytes;
   std::string against;
   std::uint32_t measure = 256;  // 0: no row
+  std::string bias_file;
 };
+
+// Modes of experts have other names than those of attention.
+bool is_moe(std::string_view spec) { return spec.starts_with("static") || spec.starts_with("dynamic"); }
 
 // What was scored.
 struct Evaluation {
@@ -49,6 +53,7 @@ struct Evaluation {
   double seconds = 0;
   AttentionFacts attention;  // of all windows
   std::vector<std::shared_ptr<const MeasuredRow>> measured;  // likewise
+  RoutingFacts routing;      // likewise, of a policy of experts
   NllScore standard;         // of the policy that it is held against
   Divergence divergence;
 };
@@ -139,6 +144,9 @@ Result<Evaluation> evaluate(Engine& engine, Engine* standard, const PerplexityOp
     FOVEA_ASSIGN(const AttentionFacts facts, engine.attention_facts());
     done.attention.prefill += facts.prefill;
     done.attention.decode += facts.decode;
+    FOVEA_ASSIGN(const RoutingFacts routed, engine.routing_facts());
+    done.routing.prefill += routed.prefill;
+    done.routing.decode += routed.decode;
     ++done.windows;
     show_progress(done);
   }
@@ -182,7 +190,7 @@ Json to_json(const Evaluation& done, const Engine& engine, const std::string& ag
   attention["kv_bytes_f16"] = kv_bytes_as_f16(engine.summary(), kv);
   add_recall(attention, done.measured, engine.summary());
   value["attention"] = std::move(attention);
-  value["moe"] = moe_json(engine.summary());
+  value["moe"] = moe_json(engine.summary(), done.routing, done.routing);
   value["activations"] = name(ActivationType::f32);  // windows are batches, and those take floats under any policy
   value["against"] = against_json(done, against);
   return value;
@@ -198,23 +206,32 @@ Result<void> run_perplexity(const PerplexityOptions& options, Process& process) 
   FOVEA_ASSIGN(const std::string text,
                read_file(options.file, "text file " + shown_name(options.file), kLongestText, options.first_bytes));
   FOVEA_ASSIGN(const auto engine, load_engine(options.common, window, process.stop.get_token()));
+  if (!options.bias_file.empty() && (!engine->summary().experts_rule || engine->summary().experts_rule->balance == ExpertBalance::off))
+    return fail(ErrorCode::usage, "--save-bias " + shown_name(options.bias_file), "the policy balances no load, so there is no bias to save",
+                "add --moe dynamic:p=1,balance=headroom,reset=never");
   // What is spelled like a special token ("<|endoftext|>" between documents) is text here, as for llama-perplexity.
   const std::vector<TokenId> tokens = engine->tokenizer().encode(text, {.add_bos = true, .parse_special = false});
   std::unique_ptr<Engine> standard;  // with weights of its own
   std::string against;
   if (!options.against.empty()) {
     CommonOptions other = options.common;
-    other.policy.attention = options.against;
+    const bool experts = is_moe(options.against);
+    (experts ? other.policy.moe : other.policy.attention) = options.against;
     FOVEA_ASSIGN(standard, load_engine(other, window, process.stop.get_token()));
-    against = shown_attention(standard->summary().attention);
+    against = experts ? shown_moe(standard->summary()) : shown_attention(standard->summary().attention);
   }
   FOVEA_ASSIGN(const Evaluation done, evaluate(*engine, standard.get(), options, tokens, window, process.stop.get_token()));
+  if (!options.bias_file.empty()) {
+    FOVEA_ASSIGN(const std::vector<float> bias, engine->expert_bias());
+    FOVEA_TRY(write_expert_bias(options.bias_file, bias, engine->summary().layers));
+  }
   if (options.common.json)
     process.out.write_json(to_json(done, *engine, against));
   else
     process.out.write(fmt::format("PPL = {:.4f} +/- {:.5f}, nll {:.6f}, {} tokens of {} windows of {}, {:.1f} s\n",
                                   done.score.perplexity(), done.score.standard_error(), done.score.mean(),
-                                  done.score.count(), done.windows, done.window, done.seconds));
+                                  done.score.count(), done.windows, done.window, done.seconds) +
+                      moe_line(engine->summary(), done.routing.both()));
   if (const RecallFigures recall = recall_figures(done.measured, engine->summary().query_heads, 0, engine->summary().layers);
       !options.common.json && recall.sparse > 0)
     process.out.write(fmt::format("recall {:.4f} (5 %: {:.4f}), an oracle's {:.4f} (5 %: {:.4f}), in {} rows\n", recall.recall.mean, recall.recall.p5,
@@ -246,9 +263,11 @@ void add_perplexity(CLI::App& program, Commands& commands) {
   parser->add_option("--measure", options->measure, "Sparse attention: measure recall in every Nth row (default: 256; 0: in none)")
       ->type_name("N")
       ->check(whole_number(0, std::numeric_limits<std::uint32_t>::max()));
-  parser->add_option("--against", options->against, "Compare with another attention policy")
+  parser->add_option("--save-bias", options->bias_file, "Write the bias by load at the end, for --moe dynamic:reset=frozen,bias=FILE")
+      ->type_name("FILE");
+  parser->add_option("--against", options->against, "Compare with another policy of attention or of experts")
       ->type_name("SPEC")
-      ->check([](const std::string& text) { return spec_problem("attention", text); });
+      ->check([](const std::string& text) { return spec_problem(is_moe(text) ? "moe" : "attention", text); });
   commands.push_back({parser, [options](Process& process) { return run_perplexity(*options, process); }});
 }
 

@@ -91,7 +91,7 @@ Result<WorkbenchPolicy> read_policy(const QString& file) {
   PolicyOptions written;
   written.file = file.toStdString();
   FOVEA_ASSIGN(const Policy policy, resolve_policy(written));
-  if (policy.moe.find("k") != nullptr)
+  if (!chooses_plainly(policy))
     return fail(ErrorCode::unsupported, "policy file " + written.file,
                 "the window always takes a model's own number of experts", R"(write "moe":"static")");
   return WorkbenchPolicy{.kv = kv_type(policy), .attention = sparse_attention(policy), .activations = activation_type(policy)};

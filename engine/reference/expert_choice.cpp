@@ -134,7 +134,7 @@ void ExpertRouter::end_block() {
     const bool mass = rule_.count == CountRule::mass;
     const double low = mass ? logit(kLeastMass) : std::log(kLeastFactor), high = mass ? logit(kMostMass) : std::log(kMostFactor);
     integral_ += error;
-    control_ += kThresholdGain * error + kThresholdIntegralGain * integral_;
+    control_ += (kThresholdGain * error + kThresholdIntegralGain * integral_) / rule_.most;
     if (control_ < low || control_ > high) integral_ = 0;  // what cannot be reached is not owed
     control_ = std::clamp(control_, low, high);
   }

@@ -53,7 +53,9 @@ inline constexpr std::uint32_t kControlTokens = 512;   // from one step of gamma
 // Gamma grows by this much of what the coefficient of variation lacks; half as much every time too much mass was lost, so
 // that it ends near the guard instead of swinging around it.
 inline constexpr double kGammaGain = 0.5, kLeastGammaGain = 0.02;
-inline constexpr double kThresholdGain = 0.1, kThresholdIntegralGain = 0.01;  // of the threshold's logit (log, of c) per block
+// What the threshold's logit (log, of c) moves by per block and expert that is lacking, over the largest number of experts:
+// a number of experts that grows evenly with the mass grows by at most a quarter of that largest number per unit of logit.
+inline constexpr double kThresholdGain = 1.2, kThresholdIntegralGain = 0.12;
 
 class ExpertRouter {
  public:

@@ -74,6 +74,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   FOVEA_ASSIGN(std::unique_ptr<gpu::Device> device, gpu::Device::create({.index = options.device}));
   ModelSummary summary = summarize(file, config, context, options.kv, options.attention, device->facts());
   summary.device = summarize(device->facts());
+  summary.experts_rule = options.experts;
 
   FOVEA_ASSIGN(DeviceWeights uploaded,
                DeviceWeights::upload(*device, config, weights,
@@ -83,7 +84,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   FOVEA_ASSIGN(std::unique_ptr<Decoder> decoder,
                Decoder::create(*device, config, std::move(uploaded),
                                {.context = context, .kv = element_type(options.kv), .activation_type = options.activations.value_or(suitable_activations(device->facts())),
-                                .sparse = options.attention,
+                                .sparse = options.attention, .experts = options.experts,
                                 .barrier_everywhere = options.barrier_everywhere}));
   FOVEA_TRY(decoder->warm_up());
   summary.activations = decoder->activation_type();
@@ -176,6 +177,8 @@ Result<void> Engine::logits(std::span<const TokenId> tokens, std::uint32_t first
 std::shared_ptr<const PageTrace> Engine::page_trace() const { return state_->pages; }
 
 Result<AttentionFacts> Engine::attention_facts() const { return state_->decoder->attention_facts(); }
+Result<RoutingFacts> Engine::routing_facts() const { return state_->decoder->routing_facts(); }
+Result<std::vector<float>> Engine::expert_bias() const { return state_->decoder->expert_bias(); }
 
 Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   Decoder& decoder = *state_->decoder;
@@ -206,9 +209,12 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   BenchSample sample;
   const TokenBytes bytes = state_->summary.token_bytes.value_or(TokenBytes{});
   sample.bytes_per_token = bytes.at(test.depth + (std::max(test.prompt, test.generate) - 1.0) / 2);
-  const auto take_attention = [&]() -> Result<void> {
+  const auto take_facts = [&]() -> Result<void> {
     FOVEA_ASSIGN(sample.attention, decoder.attention_facts());
-    sample.bytes_per_token += bytes_beside_dense(sample.attention.decode, state_->summary);
+    FOVEA_ASSIGN(sample.routing, decoder.routing_facts());
+    const RoutingWork& routed = test.generate > 0 ? sample.routing.decode : sample.routing.prefill;
+    sample.bytes_per_token += bytes_beside_dense(sample.attention.decode, state_->summary) +
+                              expert_bytes(state_->summary, routed) - expert_bytes(state_->summary, {});
     return {};
   };
   if (test.generate == 0) {
@@ -216,7 +222,7 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
     const Clock::time_point start = Clock::now();
     FOVEA_TRY(fill_until(prompt, true));
     sample.milliseconds = milliseconds_since(start);
-    FOVEA_TRY(take_attention());
+    FOVEA_TRY(take_facts());
     state_->benched = test.depth;
     return sample;
   }
@@ -228,7 +234,7 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   FOVEA_ASSIGN(const StopReason reason, decode_tokens(decoder, loop, ignore));
   if (reason == StopReason::cancelled) return tl::unexpected(stopped());
   sample.milliseconds = milliseconds_since(start);
-  FOVEA_TRY(take_attention());
+  FOVEA_TRY(take_facts());
   state_->benched = test.depth;
   return sample;
 }

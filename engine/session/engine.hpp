@@ -16,6 +16,7 @@
 #include "engine/api/command.hpp"
 #include "engine/api/event.hpp"
 #include "engine/api/model_summary.hpp"
+#include "engine/api/routing_facts.hpp"
 #include "engine/base/result.hpp"
 #include "engine/text/tokenizer.hpp"
 
@@ -27,6 +28,7 @@ struct EngineOptions {
   KvType kv = KvType::f16;     // how keys and values are kept
   std::optional<ActivationType> activations;  // of decoding, for weights in blocks; nullopt: what suits the device
   std::optional<SparseAttention> attention;  // nullopt: dense
+  std::optional<ExpertRule> experts;  // nullopt: the model's own choice
   bool barrier_everywhere = false;  // debug: must give identical output
 };
 inline constexpr std::uint32_t kDefaultContext = 16384;
@@ -55,6 +57,7 @@ struct RunResult {
   std::uint64_t memory_peak = 0;
   std::shared_ptr<const TraceSnapshot> trace;
   AttentionFacts attention;       // what was read; decoding counts tokens that were drawn past a stop
+  RoutingFacts routing;           // likewise; nothing where the model chooses for itself
 };
 
 // One timed test as llama-bench names it.
@@ -70,6 +73,7 @@ struct BenchSample {
   // positions.
   double bytes_per_token = 0;
   AttentionFacts attention;       // of the test and of its depth
+  RoutingFacts routing;           // likewise; nothing where the model chooses for itself
 };
 
 class Engine {
@@ -103,6 +107,10 @@ class Engine {
 
   // What attention did in the last run, logits() or bench().
   [[nodiscard]] Result<AttentionFacts> attention_facts() const;
+  // Likewise how experts were chosen; nothing where the model chooses for itself.
+  [[nodiscard]] Result<RoutingFacts> routing_facts() const;
+  // The bias by load that is in force at its end, (layers, experts); nothing where the model chooses for itself.
+  [[nodiscard]] Result<std::vector<float>> expert_bias() const;
 
   // One timed repetition; random tokens, no sampling parameters beyond greedy, as llama-bench does.
   [[nodiscard]] Result<BenchSample> bench(const BenchTest& test, std::stop_token stop = {});

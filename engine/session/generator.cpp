@@ -80,6 +80,7 @@ Result<RunResult> Generator::run(std::vector<TokenId> prompt) {
   if (result_.reason == StopReason::length && result_.timings.generated_tokens > 0) FOVEA_TRY(decode());
   result_.trace = trace_->snapshot();
   FOVEA_ASSIGN(result_.attention, decoder_.attention_facts());
+  FOVEA_ASSIGN(result_.routing, decoder_.routing_facts());
   const gpu::MemoryUsage usage = device_.memory();
   result_.memory = {usage.weights, usage.kv, usage.compute, usage.other};
   result_.memory_peak = device_.memory_peak();

@@ -25,13 +25,13 @@ struct Part {
 };
 constexpr std::array<Part, 4> parts{{
     {"attention", &Policy::attention, &PolicyOptions::attention, {"dense", "sparse", ""}, "entropy"},
-    {"moe", &Policy::moe, &PolicyOptions::moe, {"static", "", ""}, "dynamic"},
+    {"moe", &Policy::moe, &PolicyOptions::moe, {"static", "dynamic", ""}, ""},
     {"kv", &Policy::kv, &PolicyOptions::kv, {"f16", "q8_0", ""}, "tiered"},
     {"activations", &Policy::activations, &PolicyOptions::activations, {"auto", "f32", "q8_0"}, ""},
 }};
 
 bool takes(std::string_view which, std::string_view mode, std::string_view parameter) {
-  return (which == "moe" && parameter == "k") || (which == "attention" && mode == "sparse" && sparse_takes(parameter));
+  return (which == "moe" && moe_takes(mode, parameter)) || (which == "attention" && mode == "sparse" && sparse_takes(parameter));
 }
 
 std::string file_name(const std::string& path) { return "policy file " + shown_name(path); }
@@ -95,9 +95,8 @@ std::string spec_problem(std::string_view which, std::string_view text) {
   if (!spec) return spec.error();
   if (which == "attention" && spec->mode == "sparse")
     if (const auto sparse = read_sparse_attention(*spec); !sparse) return fmt::format("{}: {}", shown_name(text), sparse.error());
-  if (which == "moe" && spec->mode == "static")
-    if (const std::string* k = spec->find("k"); k != nullptr && parse_count(*k).value_or(0) == 0)
-      return fmt::format("{}: k is not a whole number of at least 1", shown_name(text));
+  if (which == "moe" && (spec->mode == "static" || spec->mode == "dynamic"))
+    if (const auto rule = read_expert_rule(*spec); !rule) return fmt::format("{}: {}", shown_name(text), rule.error());
   return "";
 }
 
@@ -120,16 +119,11 @@ Result<Policy> resolve_policy(const PolicyOptions& options) {
 }
 
 Result<void> check_policy(const Policy& policy, const ModelSummary& model) {
-  const std::string* const k = policy.moe.find("k");
-  if (k == nullptr || parse_count(*k) == model.experts_used) return {};
-  const std::string what = "--moe " + to_string(policy.moe);
-  if (model.experts_used == 0)
-    return fail(ErrorCode::unsupported, what, "this model is dense, it has no experts to choose", "leave --moe out");
-  return fail(ErrorCode::unsupported, what,
-              fmt::format("another number of experts than the model's own {} is not available in this version",
-                          model.experts_used),
-              fmt::format("use --moe static:k={}", model.experts_used));
+  FOVEA_TRY(expert_rule(policy.moe, model));
+  return {};
 }
+
+bool chooses_plainly(const Policy& policy) { return policy.moe.mode == "static" && policy.moe.parameters.empty(); }
 
 KvType kv_type(const Policy& policy) { return kv_type_named(policy.kv.mode).value_or(KvType::f16); }
 
@@ -140,10 +134,6 @@ std::optional<SparseAttention> sparse_attention(const Policy& policy) {
 
 std::optional<ActivationType> activation_type(const Policy& policy) {
   return activation_type_named(policy.activations.mode);
-}
-
-std::string shown_moe(const ModelSummary& model) {
-  return model.experts_used == 0 ? "not applicable" : fmt::format("static:k={}", model.experts_used);
 }
 
 }  // namespace fovea

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "engine/session/attention_policy.hpp"
+#include "engine/session/moe_policy.hpp"
 #include "engine/session/spec.hpp"
 #include "engine/api/activation_type.hpp"
 #include "engine/api/kv_type.hpp"
@@ -33,8 +34,11 @@ struct PolicyOptions {
 // they were written: as an option, or as an entry of the file.
 [[nodiscard]] Result<Policy> resolve_policy(const PolicyOptions& options);
 
-// What only the model can tell: static:k must be the model's own number of experts.
+// What only the model can tell: whether it has experts, and how many at most.
 [[nodiscard]] Result<void> check_policy(const Policy& policy, const ModelSummary& model);
+
+// Whether it takes any model's experts as the model chooses them.
+[[nodiscard]] bool chooses_plainly(const Policy& policy);
 
 // How keys and values are kept under a policy that resolve_policy() let through.
 [[nodiscard]] KvType kv_type(const Policy& policy);
@@ -42,8 +46,5 @@ struct PolicyOptions {
 [[nodiscard]] std::optional<SparseAttention> sparse_attention(const Policy& policy);
 // What decoding is to multiply block weights with under such a policy; nullopt: what suits the device.
 [[nodiscard]] std::optional<ActivationType> activation_type(const Policy& policy);
-
-// "static:k=4" with the model's own number; "not applicable" for a dense model.
-[[nodiscard]] std::string shown_moe(const ModelSummary& model);
 
 }  // namespace fovea

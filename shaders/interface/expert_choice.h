@@ -38,9 +38,11 @@ struct ExpertChoicePush {
 const uint kMemoryThreshold = 0;   // float: logit of a mass, logarithm of a factor
 const uint kMemoryIntegral = 1;    // float
 const uint kMemoryGamma = 2;       // float
-const uint kMemoryBlockSlots = 3;  // experts called in the open block
-const uint kMemoryWindowMass = 4;  // kept mass since the last step of gamma's controller, in 1 / kMassUnit
-const uint kMemoryGammaGain = 5;   // float
+const uint kMemoryGammaGain = 3;   // float
+const uint kMemorySeen = 4;        // tokens of all blocks that ended
+const uint kMemoryWindowMass = 5;  // their kept mass since the last step of gamma's controller, in 1 / kMassUnit
+const uint kMemoryBlockSlots = 6;  // experts called in the open block; a sequence that begins drops what it holds
+const uint kMemoryBlockMass = 7;   // its kept mass
 const uint kMemoryHead = 8;
 const uint kMassUnit = 4096;
 

@@ -25,14 +25,14 @@ layout(push_constant, scalar) uniform Push { ExpertChoicePush p; };
 
 const uint FACTS = kRouterFactHead + SLOTS + EXPERTS;
 const float kLeastMass = 0.05, kMostMass = 0.9995, kLeastFactor = 0.05, kMostFactor = 20.0;
-const float kThresholdGain = 0.1, kThresholdIntegralGain = 0.01, kLeastGammaGain = 0.02;
+const float kThresholdGain = 1.2, kThresholdIntegralGain = 0.12, kLeastGammaGain = 0.02;
 
 shared uint facts[FACTS];
 shared uint calls[EXPERTS];   // of the open block
 shared float load[EXPERTS];
 shared float factor[EXPERTS];
 shared float threshold, integral, gamma_now, gamma_gain;  // of the controllers
-shared uint block_slots, window_mass;
+shared uint seen, window_mass, block_slots, block_mass;
 
 void add_fact(uint which, uint more) { atomicAdd(facts[which], more); }
 
@@ -153,13 +153,13 @@ void choose(uint token) {
   add_fact(kRouterFactHead + count - 1u, 1u);
   if (REMEMBERS) {
     atomicAdd(block_slots, count);
-    atomicAdd(window_mass, moved);
+    atomicAdd(block_mass, moved);
   }
 }
 
-// h of every expert, for the blocks that follow `position`.
-void set_factors(uint position) {
-  float most = 1e-6, gamma = p.gamma < 0.0 ? gamma_now : position / kRouterBlock * kRouterBlock < kColdTokens ? 0.0 : p.gamma;
+// h of every expert, for the block that comes.
+void set_factors() {
+  float most = 1e-6, gamma = p.gamma < 0.0 ? gamma_now : seen < kColdTokens ? 0.0 : p.gamma;
   if (LOAD == kLoadHeadroom || LOAD == kLoadLocality)
     [[dont_unroll]] for (uint e = 0; e < EXPERTS; e++) most = max(most, load[e]);
   for (uint e = gl_LocalInvocationID.x; e < EXPERTS; e += gl_WorkGroupSize.x)
@@ -178,8 +178,7 @@ float variation() {
   return mean > 0.0 ? sqrt(squares / float(EXPERTS)) / mean : 0.0;
 }
 
-// `position`: behind the block that ends.
-void end_block(uint position) {
+void end_block() {
   for (uint e = gl_LocalInvocationID.x; e < EXPERTS; e += gl_WorkGroupSize.x) {
     load[e] = p.decay * load[e] + (1.0 - p.decay) * float(calls[e]) / float(kRouterBlock);
     calls[e] = 0u;
@@ -191,12 +190,14 @@ void end_block(uint position) {
     float low = COUNT == kCountMass ? logit(kLeastMass) : log(kLeastFactor);
     float high = COUNT == kCountMass ? logit(kMostMass) : log(kMostFactor);
     integral += error;
-    float moved = threshold + kThresholdGain * error + kThresholdIntegralGain * integral;
+    float moved = threshold + (kThresholdGain * error + kThresholdIntegralGain * integral) / float(p.most);
     if (moved < low || moved > high) integral = 0.0;  // what cannot be reached is not owed
     threshold = clamp(moved, low, high);
   }
-  block_slots = 0u;
-  if (position % kControlTokens != 0u) return;
+  seen += kRouterBlock;
+  window_mass += block_mass;
+  block_slots = block_mass = 0u;
+  if (seen % kControlTokens != 0u) return;
   if (float(window_mass) / float(kMassUnit * kControlTokens) < p.retained)
     gamma_now *= 0.9, gamma_gain = max(gamma_gain / 2.0, kLeastGammaGain);
   else
@@ -211,15 +212,17 @@ void main() {
   if (REMEMBERS) {
     for (uint e = me; e < EXPERTS; e += gl_WorkGroupSize.x) {
       load[e] = uintBitsToFloat(memory.v[kMemoryHead + e]);
-      calls[e] = memory.v[kMemoryHead + EXPERTS + e];
+      calls[e] = first == 0u ? 0u : memory.v[kMemoryHead + EXPERTS + e];
     }
     if (me == 0u) {
       threshold = uintBitsToFloat(memory.v[kMemoryThreshold]);
       integral = uintBitsToFloat(memory.v[kMemoryIntegral]);
       gamma_now = uintBitsToFloat(memory.v[kMemoryGamma]);
       gamma_gain = uintBitsToFloat(memory.v[kMemoryGammaGain]);
-      block_slots = memory.v[kMemoryBlockSlots];
+      seen = memory.v[kMemorySeen];
       window_mass = memory.v[kMemoryWindowMass];
+      block_slots = first == 0u ? 0u : memory.v[kMemoryBlockSlots];
+      block_mass = first == 0u ? 0u : memory.v[kMemoryBlockMass];
     }
   }
   barrier();
@@ -227,14 +230,14 @@ void main() {
   uint begin = first / kRouterBlock * kRouterBlock + gl_WorkGroupID.x * kRouterBlock;
   [[dont_unroll]] for (; begin < end; begin += gl_NumWorkGroups.x * kRouterBlock) {
     if (LOAD != kLoadOff) {
-      set_factors(begin);
+      set_factors();
       barrier();
     }
     uint from = max(begin, first), to = min(begin + kRouterBlock, end);
     [[dont_unroll]] for (uint at = from + gl_SubgroupID; at < to; at += gl_NumSubgroups) choose(at - first);
     barrier();
     if (REMEMBERS && to == begin + kRouterBlock) {
-      end_block(to);
+      end_block();
       barrier();
     }
   }
@@ -252,8 +255,10 @@ void main() {
       memory.v[kMemoryIntegral] = floatBitsToUint(integral);
       memory.v[kMemoryGamma] = floatBitsToUint(gamma_now);
       memory.v[kMemoryGammaGain] = floatBitsToUint(gamma_gain);
-      memory.v[kMemoryBlockSlots] = block_slots;
+      memory.v[kMemorySeen] = seen;
       memory.v[kMemoryWindowMass] = window_mass;
+      memory.v[kMemoryBlockSlots] = block_slots;
+      memory.v[kMemoryBlockMass] = block_mass;
     }
   }
 }

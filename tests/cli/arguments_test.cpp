@@ -51,6 +51,8 @@ TEST(Arguments, MalformedPoliciesAreUsageErrors) {
     expect_usage(run({"generate", "-p", "x", "--attention", spec}), "--attention");
   expect_usage(run({"generate", "-p", "x", "--moe", "static:k=two"}), "whole number");
   expect_usage(run({"generate", "-p", "x", "--moe", "static:k=0"}), "whole number");
+  expect_usage(run({"generate", "-p", "x", "--moe", "dynamic:p=1.5"}), "p is '1.5': it must be a number from 0 to 1");
+  expect_usage(run({"perplexity", "-f", "x", "--against", "dynamic:balance=best"}), "off, seed, headroom or locality");
   expect_usage(run({"generate", "-p", "x", "--activations", "Q8_0"}), "--activations");
   expect_usage(run({"perplexity", "-f", "x", "--against", "=dense"}));
 }
@@ -66,7 +68,7 @@ TEST(Arguments, PoliciesThatAreNotBuiltFailInOneSentence) {
   expect_failure(with({"--attention", "sparse:k=3"}), "'k'");
   expect_failure(with({"--attention", "banana"}), "no mode 'banana'");
   expect_failure(with({"--attention", "dense:window=3"}), "'window'");
-  expect_failure(with({"--moe", "dynamic:kmin=1,kmax=4"}), "not available in this version");
+  expect_failure(with({"--moe", "dynamic:kmin=1,kmax=4"}), "not applicable: this model is dense");
   expect_failure(with({"--moe", "static:k=2"}), "dense");
   expect_failure(with({"--kv", "q4_0"}), "use --kv f16 or q8_0");
   expect_failure(with({"--kv", "q8_0:hot=1"}), "'hot'");

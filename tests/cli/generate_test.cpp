@@ -250,7 +250,17 @@ TEST(Generate, MixtureReportsItsExperts) {
   EXPECT_EQ(moe["layers"].size(), inspected["layers"].get<std::size_t>());
   EXPECT_EQ(moe["calls"].size(), inspected["experts"].get<std::size_t>());
   EXPECT_EQ(moe["prefill"]["tokens"], value["prompt_tokens"]);
-  expect_failure(run({"generate", "-m", model, "-p", "x", "-n", "1", "--moe", "static:k=1"}), "static:k=1");
+  expect_failure(run({"generate", "-m", model, "-p", "x", "-n", "1", "--moe", "static:k=" + std::to_string(static_cast<int>(k) + 1)}), "experts a token");
+  const auto same = run_json({"generate", "-m", model, "-p", "Hello there", "-n", "8", "--temp", "0", "--moe", "dynamic:p=1"});
+  EXPECT_EQ(same["tokens"], value["tokens"]);
+  const auto one = run_json({"generate", "-m", model, "-p", "Hello there", "-n", "8", "--temp", "0", "--moe", "static:k=1"})["moe"];
+  EXPECT_EQ(one["policy"], "static:k=1");
+  EXPECT_DOUBLE_EQ(one["k_mean"].get<double>(), 1);
+  EXPECT_NEAR(one["expert_bytes_ratio"].get<double>(), 1.0 / k, 1e-9);
+  EXPECT_EQ(one["k_histogram"].size(), static_cast<std::size_t>(k));
+  EXPECT_EQ(one["decode"]["k_histogram"][0].get<double>(), static_cast<double>(one["layers"].size()) * one["decode"]["tokens"].get<double>());
+  EXPECT_DOUBLE_EQ(one["mass_of_best"].get<double>(), 1);
+  EXPECT_DOUBLE_EQ(one["agreement"].get<double>(), 1);
   const auto silent =
       run_json({"generate", "-m", model, "-p", "Hello there", "-n", "8", "--temp", "0", "--no-routing"});
   EXPECT_EQ(silent["tokens"], value["tokens"]);

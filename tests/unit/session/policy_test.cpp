@@ -96,7 +96,7 @@ TEST(Policy, TypesAreReadAsTheyAreSpelled) {
   EXPECT_EQ(activation_type_named(""), std::nullopt);
 }
 
-TEST(Policy, OnlyTheModelsOwnNumberOfExperts) {
+TEST(Policy, NoMoreExpertsThanTheModelsOwnNumber) {
   ModelSummary mixture;
   mixture.experts = 16;
   mixture.experts_used = 4;
@@ -106,10 +106,56 @@ TEST(Policy, OnlyTheModelsOwnNumberOfExperts) {
   };
   EXPECT_TRUE(check("static", mixture));
   EXPECT_TRUE(check("static:k=4", mixture));
-  ASSERT_FALSE(check("static:k=2", mixture));
-  EXPECT_EQ(check("static:k=2", mixture).error().code, ErrorCode::unsupported);
+  EXPECT_TRUE(check("static:k=2", mixture));
+  EXPECT_TRUE(check("dynamic:kmin=1,kmax=4,p=0.7,target-k=2.5", mixture));
+  for (const char* wrong : {"static:k=5", "dynamic:kmax=5", "dynamic:kmin=5", "dynamic:target-k=4.5", "static:layers=1/5"}) {
+    ASSERT_FALSE(check(wrong, mixture)) << wrong;
+    EXPECT_NE(check(wrong, mixture).error().sentence().find("this model takes 4 experts a token"), std::string::npos) << check(wrong, mixture).error().sentence();
+  }
+  mixture.layers = 3;
+  EXPECT_TRUE(check("static:layers=1/4/2", mixture));
+  EXPECT_FALSE(check("static:layers=1/4", mixture));
   EXPECT_TRUE(check("static", ModelSummary{}));
-  EXPECT_FALSE(check("static:k=4", ModelSummary{}));
+  for (const char* spec : {"static:k=4", "dynamic", "dynamic:p=1"}) {
+    ASSERT_FALSE(check(spec, ModelSummary{})) << spec;
+    EXPECT_NE(check(spec, ModelSummary{}).error().sentence().find("not applicable"), std::string::npos);
+  }
+}
+
+TEST(Policy, ExpertsAreChosenByTheModelOrByARule) {
+  ModelSummary model;
+  model.experts = 16, model.experts_used = 4, model.layers = 2;
+  const auto rule = [&](const char* written) {
+    const auto policy = resolve_policy({.attention = "", .moe = written, .kv = "", .activations = "", .file = ""});
+    return expert_rule(policy.value().moe, model).value();
+  };
+  EXPECT_EQ(rule("static"), std::nullopt);
+  EXPECT_EQ(rule("static:k=4"), std::nullopt);
+  EXPECT_EQ(rule("static:k=2"), (ExpertRule{.count = ExpertCount::fixed, .kmax = 2}));
+  EXPECT_EQ(rule("dynamic"), ExpertRule{});
+  EXPECT_EQ(rule("dynamic:kmin=2,kmax=3,rule=entropy,c=0.8,target-k=2.5,layers=3/2,balance=seed,gamma=0.5,cv=0.1,retained=0.9,tau=0.4,half-life=100,reset=never"),
+            (ExpertRule{.count = ExpertCount::entropy, .kmin = 2, .kmax = 3, .layer_kmax = {3, 2}, .c = 0.8, .target_k = 2.5, .balance = ExpertBalance::seed,
+                        .gamma = 0.5, .cv = 0.1, .retained = 0.9, .tau = 0.4, .half_life = 100, .reset = LoadReset::never}));
+  for (const char* written : {"static:k=2", "static:layers=3/1", "dynamic:kmax=3,p=0.9,target-k=2.5", "dynamic:rule=entropy,c=0.5,balance=headroom,gamma=0.8",
+                              "dynamic:balance=headroom,cv=0.2,retained=0.9,half-life=512", "dynamic:balance=locality,gamma=0.5,tau=0.25,reset=never"}) {
+    model.experts_rule = rule(written);
+    const std::string shown = shown_moe(model);
+    EXPECT_EQ(spec_problem("moe", shown), "") << shown;
+    ExpertRule again = rule(shown.c_str()).value(), before = *model.experts_rule;
+    if (before.kmax == 0 && before.count != ExpertCount::fixed) before.kmax = 4;  // told as what it is
+    EXPECT_EQ(again, before) << shown;
+  }
+}
+
+TEST(Policy, RulesOfExpertsSayWhatIsNoValue) {
+  for (const auto& [written, said] :
+       {std::pair{"dynamic:p=1.01", "p is '1.01': it must be a number from 0 to 1"}, {"dynamic:p=-0.1", "from 0 to 1"}, {"dynamic:p=nan", "from 0 to 1"},
+        {"dynamic:p=1e-1", "from 0 to 1"}, {"dynamic:gamma=2", "from 0 to 1"}, {"dynamic:kmin=0", "whole number of at least 1"}, {"dynamic:kmax=two", "whole number"},
+        {"dynamic:kmin=3,kmax=2", "kmin must not be above kmax"}, {"dynamic:target-k=0.5", "at least 1"}, {"dynamic:kmax=2,target-k=3", "between kmin and kmax"},
+        {"dynamic:rule=best", "mass or entropy"}, {"dynamic:balance=even", "off, seed, headroom or locality"}, {"dynamic:reset=often", "session, never or frozen"},
+        {"dynamic:reset=frozen", "go together"}, {"dynamic:bias=x.json", "go together"}, {"dynamic:reset=frozen,bias=x,balance=seed", "leave balance out"},
+        {"static:layers=1/0", "for each layer"}, {"static:layers=1//2", "for each layer"}, {"dynamic:half-life=0", "at least 1"}, {"dynamic:c=0", "0.05 to 20"}})
+    EXPECT_NE(spec_problem("moe", written).find(said), std::string::npos) << written << ": " << spec_problem("moe", written);
 }
 
 TEST(Policy, ShownMoeSaysWhatIsNotApplicable) {

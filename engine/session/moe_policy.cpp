@@ -1,0 +1,211 @@
+#include "engine/session/moe_policy.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "engine/io/bounded_read.hpp"
+#include "engine/io/shown_name.hpp"
+
+namespace fovea {
+namespace {
+
+constexpr std::array<std::string_view, 15> kDynamicKeys{"kmin", "kmax", "layers", "rule", "p", "c", "target-k", "balance",
+                                                        "gamma", "cv", "retained", "tau", "half-life", "reset", "bias"};
+constexpr std::size_t kLongestBiasFile = 64u << 20;
+
+std::optional<double> parse_number(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+// "4/2/2/3": a number for each layer.
+std::optional<std::vector<std::uint32_t>> parse_layers(std::string_view text) {
+  std::vector<std::uint32_t> numbers;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find('/', at), text.size());
+    const auto number = parse_count(text.substr(at, end - at));
+    if (!number || *number == 0) return std::nullopt;
+    numbers.push_back(*number);
+    at = end + 1;
+  }
+  return numbers;
+}
+
+// Reads values one after another and keeps the first sentence of what is wrong.
+class Reader {
+ public:
+  explicit Reader(const Spec& spec) : spec_(spec) {}
+  void refuse(std::string_view key, const std::string& value, std::string_view wanted) {
+    if (problem.empty()) problem = fmt::format("{} is {}: it must be {}", key, shown_name(value), wanted);
+  }
+  template <class Target>
+  void count(std::string_view key, Target& target) {
+    const std::string* value = spec_.find(key);
+    if (value == nullptr) return;
+    const auto number = parse_count(*value);
+    if (!number || *number == 0)
+      refuse(key, *value, "a whole number of at least 1");
+    else
+      target = static_cast<Target>(*number);
+  }
+  template <class Target>
+  void number(std::string_view key, double least, double most, std::string_view wanted, Target& target) {
+    const std::string* value = spec_.find(key);
+    if (value == nullptr) return;
+    const auto read = parse_number(*value);
+    if (!read || *read < least || *read > most)
+      refuse(key, *value, wanted);
+    else
+      target = *read;
+  }
+  template <class Target>
+  void share(std::string_view key, Target& target) { number(key, 0, 1, "a number from 0 to 1", target); }
+  template <class Value, std::size_t N>
+  void word(std::string_view key, const std::array<Value, N>& choices, std::string_view wanted, Value& target) {
+    const std::string* value = spec_.find(key);
+    if (value == nullptr) return;
+    const auto found = std::ranges::find_if(choices, [&](Value choice) { return name(choice) == *value; });
+    if (found == choices.end())
+      refuse(key, *value, wanted);
+    else
+      target = *found;
+  }
+  void layers(ExpertRule& rule) {
+    const std::string* value = spec_.find("layers");
+    if (value == nullptr) return;
+    if (auto numbers = parse_layers(*value))
+      rule.layer_kmax = std::move(*numbers);
+    else
+      refuse("layers", *value, "a whole number of at least 1 for each layer, with / between them");
+  }
+  std::string problem;
+
+ private:
+  const Spec& spec_;
+};
+
+Result<std::vector<float>> read_bias(const std::string& path, const ModelSummary& model) {
+  const std::string what = "bias file " + shown_name(path);
+  const std::string form = fmt::format(R"(give one that has a list of {} numbers for each of {} layers: {{"bias":[[...],...]}})", model.experts, model.layers);
+  FOVEA_ASSIGN(const std::string text, read_file(path, what, kLongestBiasFile));
+  const auto value = nlohmann::json::parse(text, nullptr, false);
+  if (value.is_discarded() || !value.is_object() || !value.contains("bias") || !value["bias"].is_array())
+    return fail(ErrorCode::format, what, "it is not a JSON object with a list \"bias\"", form);
+  std::vector<float> bias;
+  for (const auto& layer : value["bias"]) {
+    if (!layer.is_array() || layer.size() != model.experts) return fail(ErrorCode::format, what, "a layer is not a list of the right length", form);
+    for (const auto& number : layer) {
+      if (!number.is_number() || !(std::abs(number.get<double>()) <= 100)) return fail(ErrorCode::format, what, "it has something other than numbers from -100 to 100", form);
+      bias.push_back(number.get<float>());
+    }
+  }
+  if (bias.size() != std::size_t{model.layers} * model.experts) return fail(ErrorCode::format, what, "it has another number of layers", form);
+  return bias;
+}
+
+std::string shown(double value) { return fmt::format("{:g}", value); }
+
+}  // namespace
+
+bool moe_takes(std::string_view mode, std::string_view key) {
+  if (mode == "static") return key == "k" || key == "layers";
+  return mode == "dynamic" && std::ranges::find(kDynamicKeys, key) != kDynamicKeys.end();
+}
+
+tl::expected<std::optional<ExpertRule>, std::string> read_expert_rule(const Spec& spec) {
+  ExpertRule rule;
+  Reader read(spec);
+  read.layers(rule);
+  if (spec.mode == "static") {
+    if (spec.parameters.empty()) return std::nullopt;
+    rule.count = ExpertCount::fixed;
+    read.count("k", rule.kmax);
+  } else {
+    read.count("kmin", rule.kmin);
+    read.count("kmax", rule.kmax);
+    read.word("rule", std::array{ExpertCount::mass, ExpertCount::entropy}, "mass or entropy", rule.count);
+    read.share("p", rule.p);
+    read.number("c", 0.05, 20, "a number from 0.05 to 20", rule.c);
+    read.number("target-k", 1, 1e6, "a number of at least 1", rule.target_k);
+    read.word("balance", std::array{ExpertBalance::off, ExpertBalance::seed, ExpertBalance::headroom, ExpertBalance::locality},
+              "off, seed, headroom or locality", rule.balance);
+    read.share("gamma", rule.gamma);
+    read.number("cv", 0, 100, "a number from 0 to 100", rule.cv);
+    read.share("retained", rule.retained);
+    read.share("tau", rule.tau);
+    read.number("half-life", 1, 1e9, "a number of tokens, at least 1", rule.half_life);
+    read.word("reset", std::array{LoadReset::session, LoadReset::never, LoadReset::frozen}, "session, never or frozen", rule.reset);
+    const auto need = [&](bool fine, std::string_view sentence) {
+      if (read.problem.empty() && !fine) read.problem = sentence;
+    };
+    need(rule.kmax == 0 || rule.kmin <= rule.kmax, "kmin must not be above kmax");
+    need(rule.target_k == 0 || (rule.target_k >= rule.kmin && (rule.kmax == 0 || rule.target_k <= rule.kmax)), "target-k must lie between kmin and kmax");
+    need((rule.reset == LoadReset::frozen) == (spec.find("bias") != nullptr), "reset=frozen and bias=FILE go together");
+    need(rule.reset != LoadReset::frozen || rule.balance == ExpertBalance::off, "a frozen bias leaves nothing to balance: leave balance out");
+  }
+  if (!read.problem.empty()) return tl::unexpected(read.problem);
+  return rule;
+}
+
+Result<std::optional<ExpertRule>> expert_rule(const Spec& spec, const ModelSummary& model) {
+  const auto read = read_expert_rule(spec);
+  const std::string what = "--moe " + to_string(spec);
+  if (!read) return fail(ErrorCode::usage, what, read.error(), "correct it");
+  if (!*read) return std::optional<ExpertRule>{};
+  ExpertRule rule = **read;
+  if (model.experts_used == 0)
+    return fail(ErrorCode::unsupported, what, "not applicable: this model is dense, it has no experts to choose", "leave --moe out");
+  const std::uint32_t most = std::max(rule.kmax, rule.layer_kmax.empty() ? 0 : std::ranges::max(rule.layer_kmax));
+  const auto refuse = [&](std::string why) {
+    return fail(ErrorCode::usage, what, std::move(why), fmt::format("use numbers from 1 to {}", model.experts_used));
+  };
+  if (most > model.experts_used) return refuse(fmt::format("this model takes {} experts a token, and more were never trained together", model.experts_used));
+  if (rule.kmin > model.experts_used || rule.target_k > model.experts_used) return refuse(fmt::format("this model takes {} experts a token", model.experts_used));
+  if (!rule.layer_kmax.empty() && rule.layer_kmax.size() != model.layers)
+    return fail(ErrorCode::usage, what, fmt::format("it has numbers for {} layers and the model has {}", rule.layer_kmax.size(), model.layers), "give one for each layer");
+  if (rule.count == ExpertCount::fixed && rule.layer_kmax.empty() && rule.kmax == model.experts_used) return std::optional<ExpertRule>{};
+  if (rule.reset == LoadReset::frozen) {
+    FOVEA_ASSIGN(rule.bias, read_bias(*spec.find("bias"), model));
+  }
+  return std::optional(rule);
+}
+
+std::string shown_moe(const ModelSummary& model) {
+  if (model.experts_used == 0) return "not applicable";
+  if (!model.experts_rule) return fmt::format("static:k={}", model.experts_used);
+  const ExpertRule& rule = *model.experts_rule;
+  const std::string layers = rule.layer_kmax.empty() ? "" : fmt::format("layers={}", fmt::join(rule.layer_kmax, "/"));
+  if (rule.count == ExpertCount::fixed) return layers.empty() ? fmt::format("static:k={}", rule.kmax) : "static:" + layers;
+  std::string text = fmt::format("dynamic:kmin={},kmax={},rule={}", rule.kmin, rule.kmax == 0 ? model.experts_used : rule.kmax, name(rule.count));
+  if (!layers.empty()) text += "," + layers;
+  text += rule.count == ExpertCount::mass ? ",p=" + shown(rule.p) : ",c=" + shown(rule.c);
+  if (rule.target_k > 0) text += ",target-k=" + shown(rule.target_k);
+  if (rule.reset != LoadReset::frozen) text += fmt::format(",balance={}", name(rule.balance));
+  if (rule.balance == ExpertBalance::headroom || rule.balance == ExpertBalance::locality)
+    text += rule.gamma ? ",gamma=" + shown(*rule.gamma) : fmt::format(",cv={},retained={}", shown(rule.cv), shown(rule.retained));
+  if (rule.balance != ExpertBalance::off) text += fmt::format(",half-life={}", shown(rule.half_life));
+  if (rule.balance != ExpertBalance::off || rule.reset == LoadReset::frozen) text += fmt::format(",tau={},reset={}", shown(rule.tau), name(rule.reset));
+  return text;
+}
+
+Result<void> write_expert_bias(const std::string& path, const std::vector<float>& bias, std::uint32_t layers) {
+  nlohmann::ordered_json value{{"bias", nlohmann::ordered_json::array()}};
+  const std::size_t experts = bias.size() / std::max(layers, 1u);
+  for (std::size_t layer = 0; layer < layers; ++layer)
+    value["bias"].push_back(std::vector<float>(bias.begin() + static_cast<std::ptrdiff_t>(layer * experts), bias.begin() + static_cast<std::ptrdiff_t>((layer + 1) * experts)));
+  std::ofstream file(path);
+  file << value.dump() << '\n';
+  if (!file.flush()) return fail(ErrorCode::file, "bias file " + shown_name(path), "it cannot be written", "choose another place");
+  return {};
+}
+
+}  // namespace fovea

@@ -1,0 +1,93 @@
+// Policies of experts from the outside: what perplexity and bench tell of them, and the file of a frozen bias.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "tests/cli/program.hpp"
+
+namespace fovea::test {
+namespace {
+
+class ExpertPolicies : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(model)) GTEST_SKIP() << "the mixtures of random weights are not here: " << model;
+    std::string words;
+    for (int i = 0; i < 400; ++i) words += "the cat " + std::to_string(i * i % 97) + " sat down. ";
+    text = folder.write("text.txt", words);
+    used = run_json({"inspect", model})["experts_used"].get<int>();
+  }
+  [[nodiscard]] nlohmann::json perplexity(const std::string& moe, const Arguments& more = {}) const {
+    Arguments all{"perplexity", "-m", model, "-f", text, "-c", "128", "--windows", "4", "--moe", moe, "--json"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_json(all);
+  }
+  std::string model = FOVEA_SHARED "/fixtures/logits/qwen3moe-q4_k.gguf";
+  TemporaryFolder folder;
+  std::string text;
+  int used = 0;
+};
+
+TEST_F(ExpertPolicies, ThatChangeNothingGiveTheSamePerplexity) {
+  const auto own = perplexity("static"), same = perplexity("dynamic:p=1", {"--against", "static"});
+  EXPECT_EQ(same["nll"], own["nll"]);
+  EXPECT_EQ(same["against"]["policy"], "static:k=" + std::to_string(used));
+  EXPECT_EQ(same["against"]["kl_mean"], 0.0);
+  EXPECT_EQ(same["against"]["same_top"], 1.0);
+  EXPECT_EQ(own["moe"]["k_mean"], used);
+  EXPECT_TRUE(own["moe"]["cv"].is_null());
+  EXPECT_EQ(same["moe"]["k_mean"], static_cast<double>(used));
+  EXPECT_EQ(same["moe"]["expert_bytes_ratio"], 1.0);
+  EXPECT_EQ(same["moe"]["retained_mass"], 1.0);
+  EXPECT_FALSE(same["moe"]["cv"].is_null());
+}
+
+TEST_F(ExpertPolicies, TellHowManyExpertsTokensGot) {
+  const auto moe = perplexity("dynamic:p=0.5")["moe"];
+  const double k = moe["k_mean"].get<double>();
+  EXPECT_GE(k, 1);
+  EXPECT_LT(k, used);
+  double tokens = 0, calls = 0;
+  for (std::size_t i = 0; i < moe["k_histogram"].size(); ++i) {
+    tokens += moe["k_histogram"][i].get<double>();
+    calls += static_cast<double>(i + 1) * moe["k_histogram"][i].get<double>();
+  }
+  EXPECT_EQ(tokens, 4 * 128 * static_cast<double>(moe["layers"].size()));
+  EXPECT_DOUBLE_EQ(calls / tokens, k);
+  EXPECT_EQ(moe["tokens"], 512);
+  EXPECT_LT(moe["retained_mass"].get<double>(), 1);
+  EXPECT_EQ(moe["mass_of_best"], 1.0);
+  EXPECT_NEAR(moe["expert_bytes_ratio"].get<double>(), k / used, 0.02);
+}
+
+TEST_F(ExpertPolicies, ABiasByLoadIsSavedAndFrozen) {
+  const std::string bias = folder.file("bias.json");
+  const auto balanced = perplexity("dynamic:p=1,balance=headroom,gamma=0.9,half-life=64,reset=never", {"--save-bias", bias});
+  const auto native = perplexity("dynamic:p=1"), frozen = perplexity("dynamic:p=1,reset=frozen,bias=" + bias);
+  EXPECT_LT(balanced["moe"]["cv"].get<double>(), native["moe"]["cv"].get<double>());
+  EXPECT_LT(frozen["moe"]["agreement"].get<double>(), 1);
+  EXPECT_GT(frozen["moe"]["mass_of_best"].get<double>(), 0.5);
+  EXPECT_EQ(perplexity("dynamic:p=1,reset=frozen,bias=" + bias)["nll"], frozen["nll"]);
+  const auto with = [&](const std::string& file) { return Arguments{"generate", "-m", model, "-p", "x", "-n", "1", "--moe", "dynamic:reset=frozen,bias=" + file}; };
+  expect_failure(run(with(folder.file("none.json"))), "bias file");
+  for (const char* wrong : {"", "[]", R"({"bias":[]})", R"({"bias":[[1,2]]})", R"({"bias":[["a"]]})", R"({"bias":3})"})
+    expect_failure(run(with(folder.write("wrong.json", wrong))), "bias file");
+  expect_failure(run({"perplexity", "-m", model, "-f", text, "-c", "128", "--save-bias", bias}), "balances no load");
+}
+
+TEST_F(ExpertPolicies, BenchCountsTheBytesOfTheExpertsThatWereUsed) {
+  const auto of = [&](const std::string& moe) {
+    return run_json({"bench", "-m", model, "-p", "0", "-n", "4", "-d", "16", "-r", "1", "--json", "--moe", moe});
+  };
+  const auto own = of("static"), one = of("static:k=1");
+  EXPECT_EQ(own["expert_k_mean"], used);
+  EXPECT_EQ(one["expert_k_mean"], 1.0);
+  const double whole = own["expert_bytes_per_token"].get<double>(), less = one["expert_bytes_per_token"].get<double>();
+  EXPECT_NEAR(less, whole / used, 1e-6 * whole);
+  EXPECT_NEAR(own["bytes_per_token"].get<double>() - one["bytes_per_token"].get<double>(), whole - less, 1e-6 * whole);
+}
+
+}  // namespace
+}  // namespace fovea::test
