@@ -34,9 +34,16 @@ std::uint64_t Activations::lay_out(const gpu::DeviceFacts& facts, const ModelCon
   const std::uint64_t tokens = batch, splits = attention_splits(facts, config.kv_heads);
   take(x, tokens * strides.width);
   take(normed, tokens * strides.width);
+  // What attention leaves is read for the last time by its output product, before the experts' first: they share their room.
+  const std::uint64_t shared = at;
   take(qkv, tokens * strides.qkv);
   take(query, tokens * strides.query);
   take(attended, tokens * strides.attended);
+  const std::uint64_t attention_end = at;
+  at = shared;
+  take(hidden, tokens * slots * strides.hidden);
+  if (mixture) take(partial, tokens * slots * strides.width);
+  at = std::max(at, attention_end);
   take(split_values, config.query_heads * splits * ((config.head_width + 7) / 8 * 8));
   take(split_partial, config.query_heads * splits * 2);
   take(split_arrived, config.query_heads);
@@ -46,9 +53,7 @@ std::uint64_t Activations::lay_out(const gpu::DeviceFacts& facts, const ModelCon
     take(expert_weights, config.layers * tokens * slots);
     take(sorted, tokens * slots);
     take(tiles, std::uint64_t{most_tiles(batch, config.experts_used, config.experts)} * 3);
-    take(partial, tokens * slots * strides.width);
   }
-  take(hidden, tokens * slots * strides.hidden);
   take(halves, std::max(tokens * slots * strides.width, tokens * strides.attended) / 2);
   // The largest dense product: of attention's output, or gate and up together.
   unpacked.bytes = unpacked_bytes(facts, batch, std::uint64_t{config.width} * std::max(strides.query, mixture ? 0 : 2 * config.feed_forward));

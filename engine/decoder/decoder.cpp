@@ -11,7 +11,8 @@
 namespace fovea {
 namespace {
 
-constexpr std::array<std::uint32_t, 5> kBuckets{8, 32, 128, 512, 2048};  // tokens that prompt plans have room for
+constexpr std::array<std::uint32_t, 6> kBuckets{8, 32, 128, 512, 1024, 2048};  // tokens that prompt plans have room for
+constexpr std::uint32_t kMostDenseTokens = 1024;  // tiles enough for a large GPU; more help experts alone, who share a batch
 constexpr std::uint64_t kRowBufferBytes = 64ull << 20;             // attention rows of one prompt batch
 constexpr std::uint64_t kLogitBufferBytes = 64ull << 20;           // logits of one batch
 
@@ -27,6 +28,7 @@ std::uint32_t suitable_batch(const gpu::DeviceFacts& facts, const ModelConfig& c
   std::uint32_t batch = kBuckets[0];
   for (const std::uint32_t tokens : kBuckets) {
     if (Activations::bytes(facts, config, tokens, 1) > facts.memory_bytes / 16) break;
+    if (!config.mixture() && tokens > kMostDenseTokens) break;
     batch = tokens;
     if (tokens >= context) break;
   }

@@ -56,6 +56,8 @@ Result<void> Device::download(const Buffer& from, std::uint64_t offset, std::spa
   return state_->transfer->download(*from.state(), offset, out);
 }
 
+Result<void> Device::release_staging() { return state_->transfer->release(); }
+
 Result<const Pipeline*> Device::pipeline(const PipelineKey& key) { return state_->pipelines->get(key); }
 Result<void> Device::save_pipeline_cache() { return state_->pipelines->save(); }
 

@@ -86,6 +86,8 @@ class Device {
   [[nodiscard]] Result<void> upload(const Buffer& to, std::uint64_t offset, std::span<const std::byte> bytes);
   // Copies device bytes to the host; for tests and cold paths, since it waits.
   [[nodiscard]] Result<void> download(const Buffer& from, std::uint64_t offset, std::span<std::byte> out);
+  // Gives back what copies went through, once everything submitted is done; the next copy makes it anew.
+  [[nodiscard]] Result<void> release_staging();
 
   // Pipelines are made once per (shader, constants) and kept; the Vulkan cache is on disk, keyed by device, driver and
   // shader library. Constants fill constant_id 0, 1, 2, ... in order; constant_id 0 and up of the workgroup size too.

@@ -140,4 +140,14 @@ Result<void> Transfer::download(const Buffer::State& from, std::uint64_t offset,
   return {};
 }
 
+Result<void> Transfer::release() {
+  FOVEA_TRY(context_->check());
+  for (Slot& slot : slots_) {
+    FOVEA_TRY(timeline_->wait(slot.busy_until, patience_ms));
+    slot.up.reset();
+    slot.down.reset();
+  }
+  return {};
+}
+
 }  // namespace fovea::gpu

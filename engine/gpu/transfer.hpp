@@ -25,6 +25,8 @@ class Transfer {
   [[nodiscard]] Result<void> zero(const Buffer::State& buffer);
   [[nodiscard]] Result<void> upload(const Buffer::State& to, std::uint64_t offset, std::span<const std::byte> bytes);
   [[nodiscard]] Result<void> download(const Buffer::State& from, std::uint64_t offset, std::span<std::byte> out);
+  // Waits for all copies, then gives their staging buffers back.
+  [[nodiscard]] Result<void> release();
 
  private:
   // One command buffer that is recorded anew each time, and the staging memory it copies through.

@@ -87,6 +87,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
                                 .sparse = options.attention, .experts = options.experts,
                                 .barrier_everywhere = options.barrier_everywhere}));
   FOVEA_TRY(decoder->warm_up());
+  FOVEA_TRY(device->release_staging());  // weights need much at a time, nothing later does
   summary.activations = decoder->activation_type();
   summary.token_steps = decoder->decode_steps();
   if (stop.stop_requested()) return tl::unexpected(stopped());
