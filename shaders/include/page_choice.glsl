@@ -258,7 +258,12 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
   uint kept = 0u, forced_pages = 0u, forced_mass = 0u;
   float entropy = 0.0;
   [[dont_unroll]] for (uint some = place; some < t.pages; some += kPagesAtOnce * gl_WorkGroupSize.x) {
-    uvec4 at_once = some + gl_WorkGroupSize.x * uvec4(0u, 1u, 2u, 3u);
+    // Added one by one: a vector of multiples of a specialization constant is folded wrongly by SPIRV-Tools where another
+    // constant, HEAD_WIDTH, has the same value.
+    uvec4 at_once = uvec4(some);
+    at_once.yzw += gl_WorkGroupSize.x;
+    at_once.zw += gl_WorkGroupSize.x;
+    at_once.w += gl_WorkGroupSize.x;
     vec4 masses = page_masses(t, slot, at_once);
     [[unroll]] for (uint i = 0; i < kPagesAtOnce; i++) {
       uint page = at_once[i];
