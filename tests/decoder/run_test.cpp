@@ -177,9 +177,14 @@ TEST_F(Runs, end_with_an_error_when_the_device_is_lost_at_any_step) {
 
 TEST(Batch, grows_with_the_device_and_the_context) {
   const GgufFile file = must(seeded_model(model_shapes().front()).open());
-  const ModelConfig config = must(read_model_config(file));
+  ModelConfig config = must(read_model_config(file));
   gpu::DeviceFacts facts{.memory_bytes = 80ull << 30, .subgroup = 32};
+  config.experts = 4;
+  config.experts_used = 2;
+  config.expert_feed_forward = config.feed_forward;
   EXPECT_EQ(suitable_batch(facts, config, 4096), 2048u);
+  config.experts = 0;
+  EXPECT_EQ(suitable_batch(facts, config, 4096), 1024u);
   EXPECT_EQ(suitable_batch(facts, config, 300), 512u);
   facts.memory_bytes = 16 * Activations::bytes(facts, config, 128, 1);
   EXPECT_EQ(suitable_batch(facts, config, 4096), 128u);

@@ -82,6 +82,19 @@ TEST_F(BufferTest, an_upload_larger_than_the_staging_ring_arrives_whole) {
   EXPECT_TRUE(words(made, 0, values.size()) == values);
 }
 
+TEST_F(BufferTest, staging_is_given_back_and_made_anew) {
+  const std::vector<std::uint32_t> values(20 * MiB / 4, 77);
+  const Buffer made = buffer(values.size() * 4, MemoryUse::compute);
+  put(made, values);
+  const bool staged = device_->memory().other > 0;  // a device that maps what it computes on needs none
+  ASSERT_TRUE(device_->release_staging());
+  EXPECT_EQ(device_->memory().other, 0u);
+  EXPECT_TRUE(words(made, 0, values.size()) == values);
+  put(made, {1, 2, 3});
+  EXPECT_EQ(words(made, 0, 4), (std::vector<std::uint32_t>{1, 2, 3, 77}));
+  EXPECT_EQ(device_->memory().other > 0, staged);
+}
+
 TEST_F(BufferTest, outside_ranges_and_empty_requests_are_refused) {
   const Buffer made = buffer(1024);
   std::vector<std::byte> bytes(1024);
