@@ -16,7 +16,7 @@ struct BenchResult {
   BenchTest test;
   TimingStatistics tps;             // tokens per second
   double bytes_per_token = 0;       // counted, not measured; 0 = unknown
-  double density = 1, flops_ratio = 1;  // of attention, in the phase that is tested; a prompt's with its depth
+  double density = 1, flops_ratio = 1;  // of attention, in the phase that is tested; of a prompt that of its own tokens behind the depth
   RoutingWork routing;              // likewise, of a policy of experts
   std::vector<KernelTime> kernels;  // with --profile
 

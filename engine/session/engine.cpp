@@ -196,6 +196,8 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   // What was there of the depth stays; generation begins with what its last token draws.
   const std::uint32_t kept = std::min(std::exchange(state_->benched, 0), test.generate > 0 ? std::max(test.depth, 1u) - 1 : test.depth);
   FOVEA_TRY(decoder.begin(tokens, {.temperature = 0, .seed = 0}, {}, kept));
+  // A policy of experts remembers the tokens before, so it needs the depth each time.
+  const std::uint32_t kept_next = state_->summary.experts_rule ? 0 : test.depth;
 
   const auto fill_until = [&](std::uint32_t end, bool draw_last) -> Result<void> {
     while (decoder.position() < end) {
@@ -224,7 +226,7 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
     FOVEA_TRY(fill_until(prompt, true));
     sample.milliseconds = milliseconds_since(start);
     FOVEA_TRY(take_facts());
-    state_->benched = test.depth;
+    state_->benched = kept_next;
     return sample;
   }
   if (!own_token) FOVEA_TRY(fill_until(prompt, true));
@@ -236,7 +238,7 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   if (reason == StopReason::cancelled) return tl::unexpected(stopped());
   sample.milliseconds = milliseconds_since(start);
   FOVEA_TRY(take_facts());
-  state_->benched = test.depth;
+  state_->benched = kept_next;
   return sample;
 }
 
