@@ -2,6 +2,7 @@
 #include <QApplication>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 
 #include "app/workbench/engine_bridge.hpp"
@@ -10,6 +11,7 @@
 #include "app/workbench/screenshot.hpp"
 #include "app/workbench/workbench_policy.hpp"
 #include "engine/session/embedded_model.hpp"
+#include "engine/session/engine.hpp"
 #include "engine/session/policy.hpp"
 #include "ui/text/translation.hpp"
 
@@ -86,15 +88,19 @@ void apply_run_options(MainWindow& window, const WorkbenchOptions& options) {
   window.prompt().set_prompt(options.prompt.value_or(QString::fromLatin1(kFirstPrompt)));
 }
 
-// Models are opened one after another under one policy, so none may be meant by its number of experts.
-Result<WorkbenchPolicy> read_policy(const QString& file) {
+// Held against the model that is opened first; those that are opened later take of it what fits them.
+Result<WorkbenchPolicy> read_policy(const WorkbenchOptions& options) {
   PolicyOptions written;
-  written.file = file.toStdString();
+  written.file = options.policy_file.toStdString();
   FOVEA_ASSIGN(const Policy policy, resolve_policy(written));
-  if (!chooses_plainly(policy))
-    return fail(ErrorCode::unsupported, "policy file " + written.file,
-                "the window always takes a model's own number of experts", R"(write "moe":"static")");
-  return WorkbenchPolicy{.kv = kv_type(policy), .attention = sparse_attention(policy), .activations = activation_type(policy)};
+  WorkbenchPolicy chosen{.kv = kv_type(policy), .attention = sparse_attention(policy), .activations = activation_type(policy)};
+  if (chooses_plainly(policy)) return chosen;
+  const auto first = options.model.isEmpty() ? embedded_model() : Result<std::filesystem::path>(options.model.toStdString());
+  if (!first) return chosen;  // the window says why there is no model
+  const auto summary = inspect(*first);
+  if (!summary) return chosen;  // likewise
+  FOVEA_ASSIGN(chosen.experts, expert_rule(policy.moe, *summary));
+  return chosen;
 }
 
 int run_workbench(const WorkbenchOptions& options, const WorkbenchPolicy& policy) {
@@ -165,7 +171,7 @@ int main(int argc, char** argv) {
   if (const int answer = answer_without_window(options); answer >= 0) return answer;
   WorkbenchPolicy policy;
   if (!options->policy_file.isEmpty()) {
-    const auto read = read_policy(options->policy_file);
+    const auto read = read_policy(*options);
     if (!read) return fail_with(read.error());
     policy = *read;
   }

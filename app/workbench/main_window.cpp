@@ -94,7 +94,7 @@ void MainWindow::make_header() {
   connect(strip_, &TitleStrip::model_pressed, this, [this] { raise_view(View::model); });
   policy_panel_ = new PolicyPanel(theme_, this);
   connect(strip_, &TitleStrip::policy_pressed, this, [this] { policy_panel_->open_below(strip_->policy_chip()); });
-  connect(policy_panel_, &PolicyPanel::attention_chosen, this, &MainWindow::choose_attention);
+  connect(policy_panel_, &PolicyPanel::policy_chosen, this, &MainWindow::choose_policy);
   connect(progress_, &ProgressStrip::cancelled, this, [this] { Q_EMIT command(Cancel{}); });
 }
 
@@ -116,7 +116,8 @@ void MainWindow::connect_state() {
     if (failure.error.code != ErrorCode::cancelled) show_error(failure.error);
     if (!failure.kept || !state_.model()) return;
     policy_.attention = state_.model()->attention;
-    policy_panel_->show_attention(policy_.attention, state_.model()->layers);
+    if (state_.model()->experts_used > 0) policy_.experts = state_.model()->experts_rule;
+    set_policy(policy_);
   });
   connect(&theme_, &Theme::changed, this, &MainWindow::restyle);
 }
@@ -181,7 +182,13 @@ void MainWindow::remember_peak() {
 void MainWindow::set_policy(const WorkbenchPolicy& policy) {
   policy_ = policy;
   strip_->set_policy(policy);
-  policy_panel_->show_attention(policy.attention, state_.model() ? state_.model()->layers : 0);
+  show_policy(policy.attention, policy.experts);
+}
+
+void MainWindow::show_policy(const std::optional<SparseAttention>& attention, const std::optional<ExpertRule>& experts) {
+  const auto& model = state_.model();
+  policy_panel_->show_attention(attention, model ? model->layers : 0);
+  policy_panel_->show_experts(experts, model ? std::optional(model->experts_used) : std::nullopt);
 }
 
 void MainWindow::open_model(const QString& path, bool remember) {
@@ -190,7 +197,7 @@ void MainWindow::open_model(const QString& path, bool remember) {
   if (state_.running()) Q_EMIT command(Cancel{});
   state_.begin_loading(path);
   again_.reset();
-  Q_EMIT command(LoadModel{path.toStdString(), device_, context_, policy_.kv, policy_.activations, policy_.attention});
+  Q_EMIT command(LoadModel{path.toStdString(), device_, context_, policy_.kv, policy_.activations, policy_.attention, policy_.experts});
 }
 
 void MainWindow::start(Generate request) {
@@ -221,8 +228,9 @@ void MainWindow::run_recording_head() {
   start(request);
 }
 
-void MainWindow::choose_attention(const std::optional<SparseAttention>& attention) {
+void MainWindow::choose_policy(const std::optional<SparseAttention>& attention, const std::optional<ExpertRule>& experts) {
   policy_.attention = attention;
+  policy_.experts = experts;
   set_policy(policy_);
   if (!state_.model() || state_.loading()) return;
   banner_->dismiss();
@@ -232,7 +240,7 @@ void MainWindow::choose_attention(const std::optional<SparseAttention>& attentio
     if (!attention) again_->trace.measure_every = 0;
   }
   if (state_.running()) Q_EMIT command(Cancel{});
-  Q_EMIT command(ChooseAttention{attention});
+  Q_EMIT command(ChoosePolicy{attention, experts});
 }
 
 void MainWindow::run_timing_kernels() {
@@ -338,10 +346,11 @@ void MainWindow::on_model_changed() {
   setWindowTitle(model ? QStringLiteral("%1 – Fovea").arg(QFileInfo(path).fileName()) : QStringLiteral("Fovea"));
   if (model) {
     const auto known = peaks_.constFind(QString::fromStdString(model->device.name));
-    policy_panel_->show_attention(model->attention, model->layers);
+    // What is chosen for mixtures waits while a dense model is open.
+    show_policy(model->attention, model->experts_used > 0 ? model->experts_rule : policy_.experts);
     performance_->set_peak(peak_ ? peak_ : known != peaks_.cend() ? std::optional(*known) : std::nullopt);
   }
-  if (model && again_ && model->attention == policy_.attention) {
+  if (model && again_ && model->attention == policy_.attention && model->experts_rule == fitted(policy_.experts, model->experts_used)) {
     const Generate request = *std::exchange(again_, std::nullopt);
     QMetaObject::invokeMethod(this, [this, request] { start(request); }, Qt::QueuedConnection);
   }

@@ -41,7 +41,7 @@ class MainWindow : public QMainWindow {
   void run_recording_head();  // again with the same seed, recording the selected head
   void run_timing_kernels();  // again with the same seed
   // Of the open model's runs and of models opened later; a run that there was is done again with its seed.
-  void choose_attention(const std::optional<SparseAttention>& attention);
+  void choose_policy(const std::optional<SparseAttention>& attention, const std::optional<ExpertRule>& experts);
   void stop();
   void show_error(const Error& error);
   void raise_view(View view);
@@ -85,6 +85,7 @@ class MainWindow : public QMainWindow {
   void default_layout();
   void default_sizes();
   void start(Generate request);
+  void show_policy(const std::optional<SparseAttention>& attention, const std::optional<ExpertRule>& experts);
   [[nodiscard]] Generate repetition() const;  // the last request with the seed that was in use
   void remember_peak();
   void choose_file();

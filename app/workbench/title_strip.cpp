@@ -14,6 +14,9 @@ QString spelled(std::string_view name) {
   return QString::fromLatin1(name.data(), static_cast<qsizetype>(name.size()));
 }
 
+// A number as a policy has it: "2", "0.75".
+QString written(double value) { return QString::number(value, 'g', 4); }
+
 // All that a policy of this version can say; a name of somebody else's model has no such bound and is cut.
 constexpr int kPolicyWidest = 640;
 }  // namespace
@@ -91,22 +94,47 @@ QString TitleStrip::attention_reason(const std::optional<SparseAttention>& atten
            spelled(name(a.scorer)), shown_count(a.dense_layers), shown_count(a.dense_below));
 }
 
+QString TitleStrip::expert_words(const std::optional<ExpertRule>& rule) const {
+  const auto& model = state_.model();
+  if (model && model->experts == 0) return tr("no experts");
+  if (!rule) return model ? tr("experts static k=%1").arg(model->experts_used) : tr("experts static");
+  if (rule->count == ExpertCount::fixed) return rule->layer_kmax.empty() ? tr("experts static k=%1").arg(rule->kmax) : tr("experts static by layer");
+  const QString number = rule->target_k > 0                 ? tr("mean k %1").arg(written(rule->target_k))
+                         : rule->count == ExpertCount::mass ? QStringLiteral("p %1").arg(written(rule->p))
+                                                            : QStringLiteral("c %1").arg(written(rule->c));
+  const std::string_view balance = rule->reset == LoadReset::frozen ? name(rule->reset) : name(rule->balance);
+  return rule->balance == ExpertBalance::off && rule->reset != LoadReset::frozen ? tr("experts dynamic, %1").arg(number)
+                                                                                 : tr("experts dynamic, %1, %2").arg(number, spelled(balance));
+}
+
+QString TitleStrip::expert_reason(const std::optional<ExpertRule>& rule) const {
+  const auto& model = state_.model();
+  if (model && model->experts == 0) return tr("Experts: none, the model is dense");
+  if (!rule)
+    return model ? tr("Experts: each token takes %1, the model's own number").arg(model->experts_used)
+                 : tr("Experts: each token takes the model's own number of them");
+  if (rule->count == ExpertCount::fixed)
+    return rule->layer_kmax.empty() ? tr("Experts: each token takes %1").arg(rule->kmax) : tr("Experts: each token takes a number of them that the policy gives its layer");
+  QString reason = rule->count == ExpertCount::mass ? tr("Experts: each token takes as few as hold %1 of the weights").arg(shown_percent(rule->p))
+                                                    : tr("Experts: each token takes ceil(%1 exp H), by the entropy H of the weights").arg(written(rule->c));
+  if (rule->target_k > 0) reason += tr(", moved so that the mean is %1").arg(written(rule->target_k));
+  if (rule->reset == LoadReset::frozen) return reason + tr(";\na frozen bias from a file moves the choice");
+  if (rule->balance == ExpertBalance::off) return reason;
+  reason += tr(";\nload moves the choice: %1").arg(spelled(name(rule->balance)));
+  return rule->reset == LoadReset::never ? reason + tr("; it lasts from run to run, so a run depends on those before it") : reason;
+}
+
 void TitleStrip::refresh_policy() {
   const auto& model = state_.model();
   const KvType kv = model ? model->kv : chosen_.kv;
   const std::optional<SparseAttention> attention = model ? model->attention : chosen_.attention;
   const std::optional<ActivationType> activations = model ? model->activations : chosen_.activations;
-  const bool dense = model && model->experts == 0;
-  const QString experts = dense   ? tr("no experts")
-                          : model ? tr("experts static k=%1").arg(model->experts_used)
-                                  : tr("experts static");
+  const std::optional<ExpertRule> experts = model ? model->experts_rule : chosen_.experts;
   // A part a line: tooltips of plain text are not wrapped.
   const QStringList reasons{
-      tr("The policy of the run; press to change its attention"),
+      tr("The policy of the run; press to change attention and experts"),
       attention_reason(attention),
-      dense   ? tr("Experts: none, the model is dense")
-      : model ? tr("Experts: each token takes %1, the model's own number").arg(model->experts_used)
-              : tr("Experts: each token takes the model's own number of them"),
+      expert_reason(experts),
       kv == KvType::q8_0 ? tr("KV: keys and values are kept as 8-bit integers, with a scale for every 32")
                          : tr("KV: keys and values are kept as 16-bit floats"),
       activations == ActivationType::q8_0
@@ -119,7 +147,7 @@ void TitleStrip::refresh_policy() {
   };
   policy_->set_value(
       tr("%1 · %2 · KV %3 · activations %4")
-          .arg(attention_words(attention), experts, spelled(name(kv)), spelled(activations ? name(*activations) : "auto")),
+          .arg(attention_words(attention), expert_words(experts), spelled(name(kv)), spelled(activations ? name(*activations) : "auto")),
       reasons.join('\n'));
 }
 

@@ -34,6 +34,8 @@ class TitleStrip : public QToolBar {
   void refresh_policy();
   [[nodiscard]] static QString attention_words(const std::optional<SparseAttention>& attention);
   [[nodiscard]] static QString attention_reason(const std::optional<SparseAttention>& attention);
+  [[nodiscard]] QString expert_words(const std::optional<ExpertRule>& rule) const;
+  [[nodiscard]] QString expert_reason(const std::optional<ExpertRule>& rule) const;
 
   WorkbenchState& state_;
   WorkbenchPolicy chosen_;

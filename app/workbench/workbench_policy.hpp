@@ -1,9 +1,10 @@
-// What the window chooses for the models that it opens from now on, among what this version runs: experts are static.
+// What the window chooses for the models that it opens from now on, among what this version runs.
 #pragma once
 
 #include <optional>
 
 #include "engine/api/activation_type.hpp"
+#include "engine/api/expert_rule.hpp"
 #include "engine/api/kv_type.hpp"
 #include "engine/api/sparse_attention.hpp"
 
@@ -12,6 +13,7 @@ namespace fovea {
 struct WorkbenchPolicy {
   KvType kv = KvType::f16;
   std::optional<SparseAttention> attention;   // nullopt: dense
+  std::optional<ExpertRule> experts;          // as far as it fits a model; nullopt: the model's own choice
   std::optional<ActivationType> activations;  // nullopt: what suits the device
 };
 

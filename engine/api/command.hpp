@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "engine/api/activation_type.hpp"
+#include "engine/api/expert_rule.hpp"
 #include "engine/api/kv_type.hpp"
 #include "engine/api/sampling.hpp"
 #include "engine/api/sparse_attention.hpp"
@@ -23,6 +24,7 @@ struct LoadModel {
   KvType kv = KvType::f16;
   std::optional<ActivationType> activations;  // of decoding, for weights in blocks; nullopt: what suits the device
   std::optional<SparseAttention> attention;  // nullopt: dense
+  std::optional<ExpertRule> experts;         // as far as it fits the model; nullopt: the model's own choice
 };
 
 struct Generate {
@@ -44,12 +46,13 @@ struct TimeKernels {
   bool on = false;
 };
 
-// Attention of the model's runs from now on; its weights stay where they are. Answered as a load is: ModelLoaded, or LoadFailed
-// with the model kept.
-struct ChooseAttention {
+// Attention and experts of the model's runs from now on; its weights stay where they are. Answered as a load is: ModelLoaded, or
+// LoadFailed with the model kept as it was.
+struct ChoosePolicy {
   std::optional<SparseAttention> attention;  // nullopt: dense
+  std::optional<ExpertRule> experts;         // as far as it fits the model; nullopt: the model's own choice
 };
 
-using Command = std::variant<LoadModel, Generate, Cancel, TimeKernels, ChooseAttention>;
+using Command = std::variant<LoadModel, Generate, Cancel, TimeKernels, ChoosePolicy>;
 
 }  // namespace fovea

@@ -58,4 +58,8 @@ struct ExpertRule {
   bool operator==(const ExpertRule&) const = default;
 };
 
+// A rule that was chosen for whatever model comes, for one that takes `experts_used` experts a token: numbers above that become
+// that. nullopt: the model's own choice, whichever way the rule says it; always of a dense model, which has 0.
+[[nodiscard]] std::optional<ExpertRule> fitted(const std::optional<ExpertRule>& rule, std::uint32_t experts_used);
+
 }  // namespace fovea

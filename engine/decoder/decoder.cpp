@@ -90,6 +90,17 @@ Result<void> Decoder::choose_attention(const std::optional<SparseAttention>& spa
   return {};
 }
 
+Result<void> Decoder::choose_experts(const std::optional<ExpertRule>& rule) {
+  std::optional<ExpertRouting> made;
+  if (rule) {
+    FOVEA_ASSIGN(made, ExpertRouting::create(device_, config_, *rule));
+  }
+  plans_.clear();  // they read the old rule
+  routing_ = std::move(made);
+  options_.experts = rule;
+  return {};
+}
+
 Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const SamplingOptions& sampling, const DecoderTrace& trace,
                             std::uint32_t kept) {
   if (prompt.empty()) return fail(ErrorCode::usage, "the prompt", "it has no tokens", "write at least one word");
@@ -351,6 +362,7 @@ Result<void> Decoder::warm_up() {
       if (!deep || options_.context > kDeepAttention)
         FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages, .deep = deep}));
   FOVEA_TRY(plan({.decode = false, .slot = 0, .tokens = bucket(2, StepKind::draw), .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages}));
+  if (routing || rows || pages) FOVEA_TRY(plan({.decode = true, .slot = 0, .tokens = 1, .kind = StepKind::draw}));  // whose steps are counted
   if (!device_.facts().cpu || options_.context < 3) return {};
   // A CPU driver generates code at a pipeline's first dispatch, not when the pipeline is made: take every kernel once.
   const std::array<std::int32_t, 2> tokens{0, 0};

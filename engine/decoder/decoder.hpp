@@ -104,6 +104,8 @@ class Decoder {
   // From the next begin() on, these layers read all pages or those that the rule chooses; as if created with it. Nothing may be
   // in flight. An error leaves everything as it was.
   [[nodiscard]] Result<void> choose_attention(const std::optional<SparseAttention>& sparse);
+  // Likewise who chooses a token's experts. Errors: a rule that is none for this model.
+  [[nodiscard]] Result<void> choose_experts(const std::optional<ExpertRule>& rule);
   // Starts a sequence: empties the cache, sets sampling and seed, takes the prompt's ids. Nothing may be in flight.
   // `sampling.seed` must be resolved (not negative). The first `kept` tokens of the prompt are in the cache from the sequence
   // before, which began with them, and stay there.

@@ -41,7 +41,7 @@ std::string problem_of(const ExpertRule& rule, const ModelConfig& config) {
 
 Result<ExpertRouting> ExpertRouting::create(gpu::Device& device, const ModelConfig& config, const ExpertRule& rule) {
   if (const std::string problem = problem_of(rule, config); !problem.empty())
-    return fail(ErrorCode::usage, "the policy of experts", problem, "correct --moe");
+    return fail(ErrorCode::usage, "the policy of experts", problem, "choose another one");
   ExpertRouting routing(device, config, rule);
   const std::uint64_t word = sizeof(std::uint32_t);
   using gpu::MemoryUse;

@@ -74,7 +74,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   FOVEA_ASSIGN(std::unique_ptr<gpu::Device> device, gpu::Device::create({.index = options.device}));
   ModelSummary summary = summarize(file, config, context, options.kv, options.attention, device->facts());
   summary.device = summarize(device->facts());
-  summary.experts_rule = options.experts;
+  summary.experts_rule = fitted(options.experts, config.experts_used);
 
   FOVEA_ASSIGN(DeviceWeights uploaded,
                DeviceWeights::upload(*device, config, weights,
@@ -84,7 +84,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   FOVEA_ASSIGN(std::unique_ptr<Decoder> decoder,
                Decoder::create(*device, config, std::move(uploaded),
                                {.context = context, .kv = element_type(options.kv), .activation_type = options.activations.value_or(suitable_activations(device->facts())),
-                                .sparse = options.attention, .experts = options.experts,
+                                .sparse = options.attention, .experts = summary.experts_rule,
                                 .barrier_everywhere = options.barrier_everywhere}));
   FOVEA_TRY(decoder->warm_up());
   FOVEA_TRY(device->release_staging());  // weights need much at a time, nothing later does
@@ -129,6 +129,21 @@ Result<void> Engine::choose_attention(const std::optional<SparseAttention>& atte
   summary.estimate.kv += after.bounds - before.bounds;
   summary.estimate.compute += after.scratch - before.scratch;
   summary.attention = attention;
+  summary.token_steps = state_->decoder->decode_steps();
+  summary.measured = memory();
+  return {};
+}
+
+Result<void> Engine::choose_experts(const std::optional<ExpertRule>& rule) {
+  ModelSummary& summary = state_->summary;
+  if (rule == summary.experts_rule) return {};
+  state_->benched = 0;
+  FOVEA_TRY(state_->decoder->choose_experts(rule));
+  if (auto warm = state_->decoder->warm_up(); !warm) {
+    (void)state_->decoder->choose_experts(summary.experts_rule);
+    return warm;
+  }
+  summary.experts_rule = rule;
   summary.token_steps = state_->decoder->decode_steps();
   summary.measured = memory();
   return {};

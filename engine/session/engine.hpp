@@ -28,7 +28,7 @@ struct EngineOptions {
   KvType kv = KvType::f16;     // how keys and values are kept
   std::optional<ActivationType> activations;  // of decoding, for weights in blocks; nullopt: what suits the device
   std::optional<SparseAttention> attention;  // nullopt: dense
-  std::optional<ExpertRule> experts;  // nullopt: the model's own choice
+  std::optional<ExpertRule> experts;  // as far as it fits the model; nullopt: the model's own choice
   bool barrier_everywhere = false;  // debug: must give identical output
 };
 inline constexpr std::uint32_t kDefaultContext = 16384;
@@ -91,6 +91,8 @@ class Engine {
 
   // Attention of the runs from now on; the weights stay where they are. An error leaves the policy as it was.
   [[nodiscard]] Result<void> choose_attention(const std::optional<SparseAttention>& attention);
+  // Likewise by which rule a token's experts are chosen; nullopt: as the model chooses.
+  [[nodiscard]] Result<void> choose_experts(const std::optional<ExpertRule>& rule);
 
   // One run from an empty KV cache; cancellation through `stop` is an ordinary end (StopReason::cancelled).
   // Errors: empty or too long prompt, chat without a chat format, lost device.

@@ -44,7 +44,7 @@ struct EngineThread::State {
   void run(const std::stop_token& stop);
   void load(const LoadModel& command, const std::stop_token& stop);
   void generate(const Generate& command, const std::stop_token& stop);
-  void choose_attention(const ChooseAttention& command);
+  void choose_policy(const ChoosePolicy& command);
 };
 
 void EngineThread::State::send(Event event) {
@@ -79,7 +79,7 @@ void EngineThread::State::run(const std::stop_token& stop) {
       if (stop.stop_requested()) return;
     }
     if (const auto* load_model = std::get_if<LoadModel>(&*command)) load(*load_model, stop_current);
-    if (const auto* choice = std::get_if<ChooseAttention>(&*command)) choose_attention(*choice);
+    if (const auto* choice = std::get_if<ChoosePolicy>(&*command)) choose_policy(*choice);
     if (const auto* request = std::get_if<Generate>(&*command)) generate(*request, stop_current);
   }
 }
@@ -89,7 +89,7 @@ void EngineThread::State::load(const LoadModel& command, const std::stop_token& 
   const auto attempt = [&] {
     return Engine::load(command.path,
                         {.device = command.device, .context = command.context, .kv = command.kv, .activations = command.activations,
-                         .attention = command.attention},
+                         .attention = command.attention, .experts = command.experts},
                         [this](const LoadProgress& progress) { send(progress); }, stop);
   };
   auto loaded = attempt();
@@ -105,12 +105,18 @@ void EngineThread::State::load(const LoadModel& command, const std::stop_token& 
   send(ModelLoaded{std::make_shared<const ModelSummary>(engine->summary())});
 }
 
-void EngineThread::State::choose_attention(const ChooseAttention& command) {
+void EngineThread::State::choose_policy(const ChoosePolicy& command) {
   if (!engine) {
     send(LoadFailed{"", Error{ErrorCode::usage, "the policy", "no model is open", "open a model first"}, false});
     return;
   }
-  if (auto done = engine->choose_attention(command.attention); !done) {
+  const std::optional<SparseAttention> before = engine->summary().attention;
+  auto done = engine->choose_attention(command.attention);
+  if (done) {
+    done = engine->choose_experts(fitted(command.experts, engine->summary().experts_used));
+    if (!done) (void)engine->choose_attention(before);  // both or neither
+  }
+  if (!done) {
     send(LoadFailed{engine->summary().path, std::move(done).error(), true});
     return;
   }

@@ -290,6 +290,137 @@ Entropy: 100 is even attention, 0 is all on one key.</source>
     </message>
 </context>
 <context>
+    <name>fovea::ExpertPolicyForm</name>
+    <message>
+        <source>off: as the router chooses</source>
+        <translation>off：按路由器的选择</translation>
+    </message>
+    <message>
+        <source>seed: score × (1 − load)</source>
+        <translation>seed：得分 × (1 − 负载)</translation>
+    </message>
+    <message>
+        <source>headroom: less of the busiest</source>
+        <translation>headroom：少用最忙的</translation>
+    </message>
+    <message>
+        <source>locality: more of the busiest</source>
+        <translation>locality：多用最忙的</translation>
+    </message>
+    <message>
+        <source>frozen bias of the policy file</source>
+        <translation>策略文件中的固定偏置</translation>
+    </message>
+    <message>
+        <source>At &amp;most</source>
+        <translation>最多(&amp;M)</translation>
+    </message>
+    <message>
+        <source>&amp;Experts</source>
+        <translation>专家数(&amp;E)</translation>
+    </message>
+    <message>
+        <source>Share &amp;p</source>
+        <translation>份额 p(&amp;P)</translation>
+    </message>
+    <message>
+        <source>&amp;Factor c</source>
+        <translation>系数 c(&amp;F)</translation>
+    </message>
+    <message>
+        <source>by layer</source>
+        <translation>按层</translation>
+    </message>
+    <message>
+        <source>%1 of %2</source>
+        <translation>%1 / %2</translation>
+    </message>
+    <message>
+        <source>free</source>
+        <translation>不限</translation>
+    </message>
+    <message>
+        <source>automatic</source>
+        <translation>自动</translation>
+    </message>
+    <message>
+        <source>Not applicable: the model is dense.</source>
+        <translation>不适用：模型是稠密的。</translation>
+    </message>
+    <message>
+        <source>What a model can take is known once it is open.</source>
+        <translation>打开模型后才知道它能用多少专家。</translation>
+    </message>
+    <message>
+        <source>Experts</source>
+        <translation>专家</translation>
+    </message>
+    <message>
+        <source>S&amp;tatic</source>
+        <translation>静态(&amp;T)</translation>
+    </message>
+    <message>
+        <source>Every token takes the same number of experts</source>
+        <translation>每个词元使用同样多的专家</translation>
+    </message>
+    <message>
+        <source>D&amp;ynamic</source>
+        <translation>动态(&amp;Y)</translation>
+    </message>
+    <message>
+        <source>A token takes fewer experts where the router is sure</source>
+        <translation>路由器有把握时，词元使用较少的专家</translation>
+    </message>
+    <message>
+        <source>Experts that a token takes, or at most takes; the model was trained with the largest number</source>
+        <translation>词元使用或最多使用的专家数；模型以最大的数目训练</translation>
+    </message>
+    <message>
+        <source>By what the number is found: the fewest experts whose weights reach the share p, or the weights&apos; entropy: ceil(c exp H)</source>
+        <translation>如何确定数目：权重达到份额 p 所需的最少专家，或按权重的熵：ceil(c exp H)</translation>
+    </message>
+    <message>
+        <source>Less of it: fewer experts</source>
+        <translation>越小，专家越少</translation>
+    </message>
+    <message>
+        <source>The mean number that a controller holds in every layer, moving p or c after every 16 tokens</source>
+        <translation>控制器在每层保持的平均数目，每 16 个词元调整一次 p 或 c</translation>
+    </message>
+    <message>
+        <source>What the load of an expert, the share of the last tokens that called it, does to its score; the best expert always stays</source>
+        <translation>专家的负载（最近的词元中调用它的比例）如何改变其得分；最好的专家总是保留</translation>
+    </message>
+    <message>
+        <source>How strongly; automatic: raised until the load is even, as long as enough of the router&apos;s mass is kept</source>
+        <translation>强度；自动：在保留足够路由质量的前提下逐步提高，直到负载均匀</translation>
+    </message>
+    <message>
+        <source>&amp;Number by</source>
+        <translation>数目依据(&amp;N)</translation>
+    </message>
+    <message>
+        <source>Mean &amp;k</source>
+        <translation>平均 k(&amp;K)</translation>
+    </message>
+    <message>
+        <source>B&amp;alance</source>
+        <translation>均衡(&amp;A)</translation>
+    </message>
+    <message>
+        <source>Stren&amp;gth</source>
+        <translation>强度(&amp;G)</translation>
+    </message>
+    <message>
+        <source>mass of the weights</source>
+        <translation>权重的累计份额</translation>
+    </message>
+    <message>
+        <source>entropy of the weights</source>
+        <translation>权重的熵</translation>
+    </message>
+</context>
+<context>
     <name>fovea::ExpertsPanel</name>
     <message>
         <source>No model is open</source>
@@ -426,7 +557,7 @@ best choice %4
         <translation>设备执行它的次数</translation>
     </message>
     <message>
-        <source>GPU time in microseconds, from the device's timestamps</source>
+        <source>GPU time in microseconds, from the device&apos;s timestamps</source>
         <translation>GPU 时间，单位微秒，来自设备的时间戳</translation>
     </message>
     <message>
@@ -630,7 +761,7 @@ Built with Qt %1 and QCustomPlot.</source>
         <translation>尚未打开模型</translation>
     </message>
     <message>
-        <source>What a model takes of the device's memory appears here.</source>
+        <source>What a model takes of the device&apos;s memory appears here.</source>
         <translation>模型占用的设备内存会显示在这里。</translation>
     </message>
     <message>
@@ -886,7 +1017,7 @@ entropy %5, of what was kept %6</source>
         <translation>未记录</translation>
     </message>
     <message>
-        <source>Counted from the model's shapes, not measured: every weight that a token uses once (%1), and keys and values of the %2 positions before it (%3 each)</source>
+        <source>Counted from the model&apos;s shapes, not measured: every weight that a token uses once (%1), and keys and values of the %2 positions before it (%3 each)</source>
         <translation>由模型的形状推算，并非测量：一个词元用到的每个权重读一次（%1），加上它之前 %2 个位置的键和值（每个位置 %3）</translation>
     </message>
     <message>
@@ -955,7 +1086,7 @@ entropy %5, of what was kept %6</source>
         <translation>它的计算队列没有时间戳：%1。速度仍会测量。</translation>
     </message>
     <message>
-        <source>The prompt's kernels were not timed</source>
+        <source>The prompt&apos;s kernels were not timed</source>
         <translation>读入提示时未为内核计时</translation>
     </message>
     <message>
@@ -1019,7 +1150,7 @@ entropy %5, of what was kept %6</source>
         <translation>占上限</translation>
     </message>
     <message>
-        <source>By the engine's own clock: over the last second while it goes on, over all of it afterwards</source>
+        <source>By the engine&apos;s own clock: over the last second while it goes on, over all of it afterwards</source>
         <translation>以引擎自己的时钟计：进行中为最近一秒，结束后为全程</translation>
     </message>
     <message>
@@ -1027,7 +1158,7 @@ entropy %5, of what was kept %6</source>
         <translation>推算值：解码一个词元须读写的字节数 × 每秒词元数</translation>
     </message>
     <message>
-        <source>Derived: decoding speed over the most that a token's bytes at the device's peak bandwidth and, on a GPU, its steps one after another at %1 µs each allow</source>
+        <source>Derived: decoding speed over the most that a token&apos;s bytes at the device&apos;s peak bandwidth and, on a GPU, its steps one after another at %1 µs each allow</source>
         <translation>推算值：解码速度 ÷ 理论最高速度（以设备峰值带宽读取每个 token 的字节；在 GPU 上再加上依次执行的各步，每步 %1 µs）</translation>
     </message>
     <message>
@@ -1040,11 +1171,11 @@ entropy %5, of what was kept %6</source>
         <translation>峰值未知</translation>
     </message>
     <message>
-        <source>The device's peak bandwidth</source>
+        <source>The device&apos;s peak bandwidth</source>
         <translation>设备的峰值带宽</translation>
     </message>
     <message>
-        <source>The device's memory bandwidth as its data sheet has it, since Vulkan does not tell it. 0 stands for unknown.</source>
+        <source>The device&apos;s memory bandwidth as its data sheet has it, since Vulkan does not tell it. 0 stands for unknown.</source>
         <translation>设备规格表中的显存带宽，因为 Vulkan 不提供此值。0 表示未知。</translation>
     </message>
     <message>
@@ -1052,7 +1183,7 @@ entropy %5, of what was kept %6</source>
         <translation>运行在每个内核前后带时间戳的方案；生成的词元不变</translation>
     </message>
     <message>
-        <source>Whose kernels: one decoded token's, or the whole prompt's</source>
+        <source>Whose kernels: one decoded token&apos;s, or the whole prompt&apos;s</source>
         <translation>显示谁的内核：解码一个词元的，还是整个提示的</translation>
     </message>
     <message>
@@ -1060,8 +1191,16 @@ entropy %5, of what was kept %6</source>
         <translation>各内核的 GPU 时间</translation>
     </message>
     <message>
-        <source>GPU time between the timestamps, of the engine's clock for the same steps</source>
+        <source>GPU time between the timestamps, of the engine&apos;s clock for the same steps</source>
         <translation>时间戳之间的 GPU 时间，以及引擎时钟下相同各步的用时</translation>
+    </message>
+    <message>
+        <source>Decoded tokens read %1 of %2 experts per layer on average.</source>
+        <translation>解码的词元平均在每层读取 %2 个专家中的 %1 个。</translation>
+    </message>
+    <message>
+        <source>A token reads at most %1 of %2 experts per layer.</source>
+        <translation>每个词元在每层最多读取 %2 个专家中的 %1 个。</translation>
     </message>
 </context>
 <context>
@@ -1107,7 +1246,7 @@ entropy %5, of what was kept %6</source>
         <translation>全读下限(&amp;B)</translation>
     </message>
     <message>
-        <source>Positions up to the query's own that are always read</source>
+        <source>Positions up to the query&apos;s own that are always read</source>
         <translation>直到查询自身位置、总会读取的位置数</translation>
     </message>
     <message>
@@ -1173,7 +1312,7 @@ entropy %5, of what was kept %6</source>
         <translation>对话(&amp;A)</translation>
     </message>
     <message>
-        <source>The text is wrapped in the model's chat format (%1)</source>
+        <source>The text is wrapped in the model&apos;s chat format (%1)</source>
         <translation>文本会套用模型的对话格式（%1）</translation>
     </message>
     <message>
@@ -1418,7 +1557,7 @@ entropy %5, of what was kept %6</source>
         <translation>%1（记录中）</translation>
     </message>
     <message>
-        <source>Decoding speed, by the engine's own clock</source>
+        <source>Decoding speed, by the engine&apos;s own clock</source>
         <translation>解码速度，由引擎自身计时</translation>
     </message>
     <message>
@@ -1518,11 +1657,11 @@ Press to see what the file holds</source>
         <translation>专家：无，模型是稠密的</translation>
     </message>
     <message>
-        <source>Experts: each token takes %1, the model's own number</source>
+        <source>Experts: each token takes %1, the model&apos;s own number</source>
         <translation>专家：每个词元使用 %1 个，即模型自定的专家数</translation>
     </message>
     <message>
-        <source>Experts: each token takes the model's own number of them</source>
+        <source>Experts: each token takes the model&apos;s own number of them</source>
         <translation>专家：每个词元使用模型自定的专家数</translation>
     </message>
     <message>
@@ -1572,12 +1711,64 @@ the first %5 layers and queries that see fewer than %6 keys read everything</sou
         <translation>足以占 %1 的最少页数（至多 %2）</translation>
     </message>
     <message>
-        <source>The policy of the run; press to change its attention</source>
-        <translation>本次运行的策略；点按可更改注意力</translation>
-    </message>
-    <message>
         <source>%1 · %2 · KV %3 · activations %4</source>
         <translation>%1 · %2 · KV %3 · 激活值 %4</translation>
+    </message>
+    <message>
+        <source>experts static by layer</source>
+        <translation>专家 静态 按层</translation>
+    </message>
+    <message>
+        <source>mean k %1</source>
+        <translation>平均 k %1</translation>
+    </message>
+    <message>
+        <source>experts dynamic, %1</source>
+        <translation>专家 动态，%1</translation>
+    </message>
+    <message>
+        <source>experts dynamic, %1, %2</source>
+        <translation>专家 动态，%1，%2</translation>
+    </message>
+    <message>
+        <source>Experts: each token takes %1</source>
+        <translation>专家：每个词元使用 %1 个</translation>
+    </message>
+    <message>
+        <source>Experts: each token takes a number of them that the policy gives its layer</source>
+        <translation>专家：每个词元使用策略为该层规定的数目</translation>
+    </message>
+    <message>
+        <source>Experts: each token takes as few as hold %1 of the weights</source>
+        <translation>专家：每个词元使用占权重 %1 所需的最少数目</translation>
+    </message>
+    <message>
+        <source>Experts: each token takes ceil(%1 exp H), by the entropy H of the weights</source>
+        <translation>专家：每个词元使用 ceil(%1 exp H) 个，H 为权重的熵</translation>
+    </message>
+    <message>
+        <source>, moved so that the mean is %1</source>
+        <translation>，并调整使平均为 %1</translation>
+    </message>
+    <message>
+        <source>;
+a frozen bias from a file moves the choice</source>
+        <translation>；
+文件中的固定偏置改变选择</translation>
+    </message>
+    <message>
+        <source>;
+load moves the choice: %1</source>
+        <translation>；
+负载改变选择：%1</translation>
+    </message>
+    <message>
+        <source>; it lasts from run to run, so a run depends on those before it</source>
+        <translation>；负载跨运行保留，因此一次运行取决于之前的运行</translation>
+    </message>
+    <message>
+        <source>The policy of the run; press to change attention and experts</source>
+        <translation>本次运行的策略；点击更改注意力和专家</translation>
     </message>
 </context>
 <context>

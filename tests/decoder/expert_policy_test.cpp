@@ -160,6 +160,25 @@ TEST_F(ExpertPolicy, of_a_session_and_frozen_give_the_same_tokens_whatever_ran_b
   }
 }
 
+TEST_F(ExpertPolicy, that_is_chosen_later_is_the_one_that_was_there_from_the_start) {
+  std::vector<std::int32_t> prompt;
+  const auto drawn = [&] { return generate(*decoder_, prompt, 40, {}, greedy(), 1u << 20, 16).drawn; };
+  const ExpertRule rule = balanced_rule(4).policy;
+  load_with(kNormalised, rule);
+  prompt = tokens(70, 11);
+  const std::vector<std::int32_t> under_rule = drawn();
+  load_with(kNormalised, std::nullopt);
+  const std::vector<std::int32_t> own = drawn();
+  EXPECT_NE(under_rule, own);
+  must(decoder_->choose_experts(rule));
+  EXPECT_EQ(drawn(), under_rule);
+  EXPECT_FALSE(decoder_->choose_experts(ExpertRule{.kmax = 5}));
+  EXPECT_EQ(drawn(), under_rule) << "a rule that is refused changes nothing";
+  must(decoder_->choose_experts(std::nullopt));
+  EXPECT_EQ(drawn(), own);
+  EXPECT_TRUE(must(decoder_->routing_facts()).both().empty());
+}
+
 TEST_F(ExpertPolicy, holds_a_wished_mean_in_every_layer) {
   load_with(kNormalised, ExpertRule{.target_k = 2.5});
   (void)all_logits(*decoder_, tokens(1000, 7), 128);

@@ -67,6 +67,19 @@ TEST_F(PerformancePanelTest, ShowsSpeedAndBandwidthOfTheRun) {
   EXPECT_TRUE(panel_.note_text().contains("4 of 16 experts"));
 }
 
+TEST_F(PerformancePanelTest, UnderAPolicyOfExpertsTheBytesAreThoseOfTheExpertsTaken) {
+  shape_.dynamic = true;
+  synthetic::play(state_, shape_, synthetic::all_heads());
+  settle();
+  // 1 to 4 of 4 in turn: 2.5 on average, of 300,000 bytes each in 6 layers.
+  const double depth = shape_.prompt + (shape_.generated - 1) / 2.0;
+  const double bytes = state_.model()->token_bytes->at(depth) - 6 * 1.5 * 300'000;
+  EXPECT_EQ(text(PerformancePanel::kTokenBytes), shown_bytes(bytes).replace(QChar(0x202f), ' '));
+  bool said = false;
+  for (const QLabel* label : panel_.findChildren<QLabel*>()) said = said || label->text().contains("Decoded tokens read 2.50 of 16 experts per layer on average.");
+  EXPECT_TRUE(said);
+}
+
 TEST_F(PerformancePanelTest, WhileItWritesTheLastSecondCounts) {
   state_.take({synthetic::loaded(shape_)});
   const Generate request = synthetic::all_heads();

@@ -75,9 +75,10 @@ RoutingTrace routing(const Shape& shape, std::uint32_t count) {
       if (random() % 4 == 0)
         std::iter_swap(experts.begin(),
                        std::find(experts.begin(), experts.end(), (layer * 3 + token / 16) % shape.experts));
+      const std::uint32_t used = shape.dynamic ? 1 + (token + layer) % shape.slots : shape.slots;
       for (std::uint32_t slot = 0; slot < shape.slots; ++slot) {
-        chunk->experts.push_back(experts[slot]);
-        chunk->weights.push_back(0.5f / static_cast<float>(1u << slot));
+        chunk->experts.push_back(slot < used ? experts[slot] : kUnusedSlot);
+        chunk->weights.push_back(slot < used ? 0.5f / static_cast<float>(1u << slot) : 0);
       }
     }
   trace.chunks.push_back(std::move(chunk));
@@ -156,6 +157,7 @@ MemoryBytes memory_at(std::uint32_t tokens) {
 
 }  // namespace
 
+ExpertRule dynamic_rule() { return {.p = 0.8, .target_k = 2.5, .balance = ExpertBalance::headroom}; }
 SparseAttention sparse_policy() { return {.window = 64, .global = 0.3, .sinks = 32, .dense_layers = 1, .dense_below = 0}; }
 
 std::shared_ptr<const ModelSummary> model(const Shape& shape) {
@@ -183,6 +185,7 @@ std::shared_ptr<const ModelSummary> model(const Shape& shape) {
     m.activations = ActivationType::q8_0;
   }
   if (shape.sparse) m.attention = sparse_policy();
+  if (shape.dynamic) m.experts_rule = dynamic_rule();
   m.estimate = {67'000'000, 7'000'000, 9'000'000, 2'000'000};
   m.measured = memory_at(0);
   m.device = {0,
@@ -197,7 +200,7 @@ std::shared_ptr<const ModelSummary> model(const Shape& shape) {
               true,
               "The only Vulkan device here; it runs on the processor.",
               true};
-  m.token_bytes = TokenBytes{24'600'000, 3'072};
+  m.token_bytes = TokenBytes{24'600'000, 3'072, std::vector<std::uint64_t>(shape.experts > 0 ? shape.layers : 0, 300'000)};
   m.load_ms = 312;
   m.metadata = {{"general.architecture", m.architecture},
                 {"general.name", m.name},

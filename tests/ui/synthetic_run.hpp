@@ -19,9 +19,11 @@ struct Shape {
   bool chinese = false;
   bool timed = false;  // every step
   bool eight_bits = false;  // KV cache and activations
+  bool dynamic = false;     // a policy of experts: tokens take 1 to `slots`
   bool sparse = false;      // attention by pages: choices recorded, every second row measured
 };
 
+[[nodiscard]] ExpertRule dynamic_rule();  // of a dynamic shape
 // Of a sparse shape: little enough that short runs leave something out.
 [[nodiscard]] SparseAttention sparse_policy();
 [[nodiscard]] std::shared_ptr<const ModelSummary> model(const Shape& shape);

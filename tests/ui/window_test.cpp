@@ -57,9 +57,9 @@ TEST_F(WindowTest, AnotherAttentionRunsThePromptAgainWithItsSeed) {
   request.prompt = "The prompt of that run";
   synthetic::play(state_, shape_, request);
   window_.prompt().set_prompt("what was typed since");
-  window_.choose_attention(synthetic::sparse_policy());
-  ASSERT_NE(last<ChooseAttention>(), nullptr);
-  EXPECT_EQ(last<ChooseAttention>()->attention, synthetic::sparse_policy());
+  window_.choose_policy(synthetic::sparse_policy(), std::nullopt);
+  ASSERT_NE(last<ChoosePolicy>(), nullptr);
+  EXPECT_EQ(last<ChoosePolicy>()->attention, synthetic::sparse_policy());
   shape_.sparse = true;
   state_.take({synthetic::loaded(shape_)});
   ASSERT_TRUE(synthetic::wait_until([&] { return last<Generate>() != nullptr; }));
@@ -72,7 +72,7 @@ TEST_F(WindowTest, AnotherAttentionRunsThePromptAgainWithItsSeed) {
 
   // While it runs: it is stopped first.
   const std::size_t before = commands_.size();
-  window_.choose_attention(std::nullopt);
+  window_.choose_policy(std::nullopt, std::nullopt);
   ASSERT_EQ(commands_.size(), before + 2);
   EXPECT_TRUE(std::holds_alternative<Cancel>(commands_[before]));
   shape_.sparse = false;
@@ -80,14 +80,14 @@ TEST_F(WindowTest, AnotherAttentionRunsThePromptAgainWithItsSeed) {
   ASSERT_TRUE(synthetic::wait_until([&] { return last<Generate>() != nullptr; }));
   EXPECT_EQ(last<Generate>()->trace.measure_every, 0u);
   // Models opened later take it too.
-  window_.choose_attention(synthetic::sparse_policy());
+  window_.choose_policy(synthetic::sparse_policy(), std::nullopt);
   window_.open_model("/tmp/next.gguf");
   EXPECT_EQ(last<LoadModel>()->attention, synthetic::sparse_policy());
 }
 
 TEST_F(WindowTest, AnAttentionThatIsRefusedLeavesTheOneThatIs) {
   synthetic::play(state_, shape_, synthetic::all_heads());
-  window_.choose_attention(synthetic::sparse_policy());
+  window_.choose_policy(synthetic::sparse_policy(), std::nullopt);
   const std::size_t before = commands_.size();
   state_.take({LoadFailed{"/tmp/a.gguf", {ErrorCode::memory, "sparse attention", "no memory is left", "use a smaller context"}, true}});
   EXPECT_TRUE(window_.banner().isVisible());
@@ -95,6 +95,45 @@ TEST_F(WindowTest, AnAttentionThatIsRefusedLeavesTheOneThatIs) {
   state_.take({synthetic::loaded(shape_)});
   QTest::qWait(50);
   EXPECT_EQ(commands_.size(), before) << "nothing is run again";
+}
+
+TEST_F(WindowTest, AnotherRuleOfExpertsRunsThePromptAgainWithItsSeed) {
+  synthetic::play(state_, shape_, synthetic::all_heads());
+  window_.choose_policy(std::nullopt, synthetic::dynamic_rule());
+  ASSERT_NE(last<ChoosePolicy>(), nullptr);
+  EXPECT_EQ(last<ChoosePolicy>()->experts, synthetic::dynamic_rule());
+  // An answer to something older runs nothing.
+  state_.take({synthetic::loaded(shape_)});
+  QTest::qWait(50);
+  EXPECT_EQ(last<Generate>(), nullptr);
+  shape_.dynamic = true;
+  state_.take({synthetic::loaded(shape_)});
+  ASSERT_TRUE(synthetic::wait_until([&] { return last<Generate>() != nullptr; }));
+  EXPECT_EQ(last<Generate>()->sampling.seed, 12345);
+  EXPECT_EQ(window_.policy_panel().experts_form().rule(), synthetic::dynamic_rule());
+  const Chip& chip = window_.title_strip().policy_chip();
+  EXPECT_TRUE(chip.value().contains("experts dynamic, mean k 2.5, headroom")) << chip.value().toStdString();
+  EXPECT_TRUE(chip.toolTip().contains("load moves the choice: headroom"));
+
+  // A dense model has none of it; the next mixture takes what fits.
+  window_.open_model("/tmp/dense.gguf");
+  EXPECT_EQ(last<LoadModel>()->experts, synthetic::dynamic_rule());
+  shape_.experts = 0;
+  shape_.dynamic = false;
+  state_.take({synthetic::loaded(shape_)});
+  EXPECT_TRUE(chip.value().contains("no experts"));
+  EXPECT_EQ(window_.policy_panel().experts_form().note(), "Not applicable: the model is dense.");
+  window_.open_model("/tmp/mixture.gguf");
+  EXPECT_EQ(last<LoadModel>()->experts, synthetic::dynamic_rule());
+}
+
+TEST_F(WindowTest, ARuleOfExpertsThatIsRefusedLeavesTheOneThatIs) {
+  shape_.dynamic = true;
+  synthetic::play(state_, shape_, synthetic::all_heads());
+  window_.choose_policy(std::nullopt, ExpertRule{.layer_kmax = {1, 2}});
+  state_.take({LoadFailed{"/tmp/a.gguf", {ErrorCode::usage, "the policy of experts", "it has numbers for 2 layers and the model has 6", "choose another one"}, true}});
+  EXPECT_TRUE(window_.banner().isVisible());
+  EXPECT_EQ(window_.policy_panel().experts_form().rule(), synthetic::dynamic_rule());
 }
 
 TEST_F(WindowTest, AFailureIsABannerAndTheWindowStaysUsable) {

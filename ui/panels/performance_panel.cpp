@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kInterval = 100;  // milliseconds between repaints while a run grows: numbers must stay readable
 constexpr int kRowHeight = 20, kControlHeight = 28;
+constexpr std::size_t kCellsAtOnce = 4000;  // (token, layer) pairs taken in per turn: about two milliseconds
 
 // "16.2 ms" as a number and its unit.
 std::pair<QString, QString> parts_of(const QString& shown) {
@@ -45,10 +46,11 @@ PerformancePanel::PerformancePanel(WorkbenchState& state, const Theme& theme, QW
   for (Figure*& figure : figures_) figure = new Figure(theme);
   make_table();
   lay_out();
-  for (const auto signal : {&WorkbenchState::model_changed, &WorkbenchState::run_started, &WorkbenchState::run_ended})
+  for (const auto signal : {&WorkbenchState::model_changed, &WorkbenchState::run_ended})
     connect(&state, signal, this, &PerformancePanel::refresh);
-  for (const auto signal : {&WorkbenchState::prompt_tokenized, &WorkbenchState::trace_changed})
-    connect(&state, signal, &clock_, &RefreshClock::request);
+  for (const auto signal : {&WorkbenchState::run_started, &WorkbenchState::prompt_tokenized})
+    connect(&state, signal, this, &PerformancePanel::start_over);
+  connect(&state, &WorkbenchState::trace_changed, &clock_, &RefreshClock::request);
   connect(phase_, &QComboBox::currentIndexChanged, this, &PerformancePanel::refresh);
   connect(peak_, &BandwidthBox::valueChanged, this, [this] {
     refresh();
@@ -135,9 +137,19 @@ void PerformancePanel::set_peak(std::optional<double> gb_per_s) {
   refresh();
 }
 
+void PerformancePanel::start_over() {
+  counts_.start(state_.prompt_tokens());
+  refresh();
+}
+
+RoutingWork PerformancePanel::routed() const {
+  return state_.model()->experts_rule && over_layers(counts_.work(false)).tokens > 0 ? counts_.work(false) : RoutingWork{};
+}
+
 void PerformancePanel::refresh() {
   pages_->setCurrentIndex(state_.model() ? 1 : 0);
   if (!state_.model()) return;
+  if (state_.model()->experts_rule && state_.trace() && !counts_.absorb(state_.trace()->routing, kCellsAtOnce)) clock_.request();
   show_speeds();
   show_kernels();
 }
@@ -169,8 +181,11 @@ void PerformancePanel::show_speeds() {
 void PerformancePanel::show_bandwidth(const std::optional<PhaseSpeed>& decode) {
   const auto& counted = state_.model()->token_bytes;
   const double depth = decode ? decode->mean_depth : 0;
-  const double bytes = counted ? counted->at(depth) : 0;
-  const TokenWork work = token_work(*state_.model(), bytes);
+  const RoutingWork routed = this->routed();
+  const ModelSummary& model = *state_.model();
+  const double weights = counted ? static_cast<double>(counted->weights) + expert_bytes(model, routed) - expert_bytes(model, {}) : 0;
+  const double bytes = counted ? counted->at(depth) - static_cast<double>(counted->weights) + weights : 0;
+  const TokenWork work = token_work(model, bytes);
   const auto found = decode_bound(work, decode ? decode->tokens_per_second : 0, peak_->bandwidth());
   if (counted) {
     const auto [number, unit] = parts_of(shown_bytes(bytes));
@@ -178,7 +193,7 @@ void PerformancePanel::show_bandwidth(const std::optional<PhaseSpeed>& decode) {
     figures_[kTokenBytes]->setToolTip(
         tr("Counted from the model's shapes, not measured: every weight that a token uses once (%1), and keys and "
            "values of the %2 positions before it (%3 each)")
-            .arg(shown_bytes(static_cast<double>(counted->weights)),
+            .arg(shown_bytes(weights),
                  shown_count(static_cast<std::uint64_t>(depth + 0.5)),
                  shown_bytes(static_cast<double>(counted->position))));
   } else {
@@ -213,9 +228,12 @@ void PerformancePanel::show_note(const std::optional<PhaseSpeed>& measured) {
   else
     condition = tr("Measured without recording attention or timing kernels.");
   const ModelSummary& model = *state_.model();
-  const QString reads = model.experts > 0
-                            ? tr("A token reads %1 of %2 experts per layer.").arg(model.experts_used).arg(model.experts)
-                            : tr("Dense model: a token reads every weight.");
+  const LayerRouting routed = over_layers(this->routed());
+  const QString reads = model.experts == 0  ? tr("Dense model: a token reads every weight.")
+                        : routed.tokens > 0 ? tr("Decoded tokens read %1 of %2 experts per layer on average.")
+                                                  .arg(shown_number(routed.mean_experts()), shown_count(model.experts))
+                        : model.experts_rule ? tr("A token reads at most %1 of %2 experts per layer.").arg(model.experts_used).arg(model.experts)
+                                             : tr("A token reads %1 of %2 experts per layer.").arg(model.experts_used).arg(model.experts);
   note_->setText(tr("%1 %2", "two sentences").arg(condition, reads));
 }
 

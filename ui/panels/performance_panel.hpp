@@ -12,6 +12,7 @@
 
 #include "engine/api/throughput.hpp"
 #include "ui/models/kernel_model.hpp"
+#include "ui/panels/routing_counts.hpp"
 #include "ui/state/refresh_clock.hpp"
 #include "ui/state/workbench_state.hpp"
 #include "ui/theme/theme.hpp"
@@ -58,7 +59,10 @@ class PerformancePanel : public QFrame {
   void retranslate();
   void restyle();
   void refresh();
+  void start_over();
   void show_speeds();
+  // Of the decoded tokens so far, by layer; none where every token takes the model's own number.
+  [[nodiscard]] RoutingWork routed() const;
   void show_bandwidth(const std::optional<PhaseSpeed>& decode);
   void show_note(const std::optional<PhaseSpeed>& measured);
   void show_kernels();
@@ -82,6 +86,7 @@ class PerformancePanel : public QFrame {
   EmptyState* no_times_;
   QTableView* table_;
   QLabel* total_;
+  RoutingCounts counts_;  // under a policy of experts
   RefreshClock clock_;
 };
 

@@ -44,7 +44,8 @@ PolicyPanel::PolicyPanel(const Theme& theme, QWidget* parent)
       share_(slider(100)),
       scorer_(new QComboBox),
       dense_layers_(new QSpinBox),
-      dense_below_(new QSpinBox) {
+      dense_below_(new QSpinBox),
+      experts_(new ExpertPolicyForm) {
   setObjectName(QStringLiteral("policy_panel"));
   setFixedWidth(kWidth);
   title_->setProperty("heading", true);
@@ -91,21 +92,29 @@ PolicyPanel::PolicyPanel(const Theme& theme, QWidget* parent)
   column->setSpacing(12);
   column->addLayout(head);
   column->addLayout(grid);
+  auto* rule = new QFrame;
+  rule->setObjectName(QStringLiteral("separator"));
+  rule->setFixedHeight(1);
+  column->addWidget(rule);
+  column->addWidget(experts_);
   column->addWidget(sentence_);
 
   rest_.setSingleShot(true);
   rest_.setInterval(kRestMs);
   connect(&rest_, &QTimer::timeout, this, [this] {
-    if (window_->isSliderDown() || share_->isSliderDown()) return rest_.start();
+    if (window_->isSliderDown() || share_->isSliderDown() || experts_->sliding()) return rest_.start();
     const auto chosen = attention();
-    if (chosen == told_) return;
+    const auto experts = experts_->rule();
+    if (chosen == told_ && experts == told_experts_) return;
     told_ = chosen;
-    Q_EMIT attention_chosen(chosen);
+    told_experts_ = experts;
+    Q_EMIT policy_chosen(chosen, experts);
   });
   connect(mode_, &QButtonGroup::buttonToggled, this, &PolicyPanel::changed);
   for (QSlider* bar : {window_, share_}) connect(bar, &QSlider::valueChanged, this, &PolicyPanel::changed);
   connect(scorer_, &QComboBox::currentIndexChanged, this, &PolicyPanel::changed);
   for (QSpinBox* box : {dense_layers_, dense_below_}) connect(box, &QSpinBox::valueChanged, this, &PolicyPanel::changed);
+  connect(experts_, &ExpertPolicyForm::changed, this, &PolicyPanel::changed);
   show_attention(std::nullopt, 0);
   retranslate();
 }
@@ -138,6 +147,12 @@ void PolicyPanel::show_attention(const std::optional<SparseAttention>& attention
   dense_below_->setValue(static_cast<int>(base_.dense_below));
   told_ = this->attention();
   show_values();
+}
+
+void PolicyPanel::show_experts(const std::optional<ExpertRule>& rule, std::optional<std::uint32_t> experts_used) {
+  if (rest_.isActive()) return;
+  experts_->show_rule(rule, experts_used);
+  told_experts_ = experts_->rule();
 }
 
 void PolicyPanel::changed() {

@@ -1,4 +1,4 @@
-// Which keys attention reads: a small panel under the policy's chip. Every change is told once the hand rests.
+// Which keys attention reads and which experts tokens take: a small panel under the policy's chip. Every change is told once the hand rests.
 #pragma once
 
 #include <QButtonGroup>
@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "engine/api/model_summary.hpp"
+#include "ui/panels/expert_policy_form.hpp"
 #include "ui/theme/theme.hpp"
 
 namespace fovea {
@@ -24,6 +25,8 @@ class PolicyPanel : public QFrame {
 
   // What is in use; does not tell anybody. `layers`: of the model; 0: none is open.
   void show_attention(const std::optional<SparseAttention>& attention, std::uint32_t layers);
+  // Likewise; `experts_used` as ExpertPolicyForm has it.
+  void show_experts(const std::optional<ExpertRule>& rule, std::optional<std::uint32_t> experts_used);
   [[nodiscard]] std::optional<SparseAttention> attention() const;
   // Under a widget, within its screen.
   void open_below(const QWidget& anchor);
@@ -33,9 +36,10 @@ class PolicyPanel : public QFrame {
   [[nodiscard]] QSlider& window_slider() const { return *window_; }
   [[nodiscard]] QSlider& share_slider() const { return *share_; }
   [[nodiscard]] QComboBox& scorer_box() const { return *scorer_; }
+  [[nodiscard]] ExpertPolicyForm& experts_form() const { return *experts_; }
 
  Q_SIGNALS:
-  void attention_chosen(const std::optional<fovea::SparseAttention>& attention);
+  void policy_chosen(const std::optional<fovea::SparseAttention>& attention, const std::optional<fovea::ExpertRule>& experts);
 
  protected:
   void changeEvent(QEvent* event) override;
@@ -53,9 +57,11 @@ class PolicyPanel : public QFrame {
   QSlider *window_, *share_;
   QComboBox* scorer_;
   QSpinBox *dense_layers_, *dense_below_;
+  ExpertPolicyForm* experts_;
   QTimer rest_;
   SparseAttention base_;  // what the panel has no control for
   std::optional<SparseAttention> told_;
+  std::optional<ExpertRule> told_experts_;
 };
 
 }  // namespace fovea

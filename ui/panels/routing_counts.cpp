@@ -14,17 +14,22 @@ bool RoutingCounts::absorb(const RoutingTrace& routing, std::size_t cells) {
   if (layers_ == 0) {
     layers_ = routing.layers;
     experts_ = routing.experts;
-    for (auto& calls : calls_) calls.assign(std::size_t{layers_} * experts_, 0);
+    const LayerRouting none{.counts = std::vector<std::uint64_t>(routing.slots), .calls = std::vector<std::uint64_t>(experts_)};
+    for (RoutingWork& work : work_) work.assign(layers_, none);
   }
   const RoutingChunk& last = *routing.chunks.back();
   const std::uint32_t end = last.first_token + last.tokens;
   for (std::size_t done = 0; tokens_ < end && done < cells; ++tokens_, done += layers_) {
-    auto& calls = calls_[tokens_ < prompt_tokens_ ? 1 : 0];
+    RoutingWork& work = work_[tokens_ < prompt_tokens_ ? 1 : 0];
     for (std::uint32_t layer = 0; layer < layers_; ++layer) {
       const auto chosen = routing.chosen(tokens_, layer);
       main_experts_.push_back(chosen.empty() ? kNone : chosen.front().expert);
+      LayerRouting& sum = work[layer];
+      if (chosen.empty() || chosen.size() > sum.counts.size()) continue;
+      ++sum.tokens;
+      ++sum.counts[chosen.size() - 1];
       for (const ExpertChoice& choice : chosen)
-        if (choice.expert < experts_) ++calls[std::size_t{layer} * experts_ + choice.expert];
+        if (choice.expert < experts_) ++sum.calls[choice.expert];
     }
   }
   return tokens_ >= end;
@@ -32,10 +37,9 @@ bool RoutingCounts::absorb(const RoutingTrace& routing, std::size_t cells) {
 
 std::vector<std::uint64_t> RoutingCounts::calls(bool prefill, std::optional<std::uint32_t> layer) const {
   std::vector<std::uint64_t> sums(experts_, 0);
-  const auto& calls = calls_[prefill ? 1 : 0];
+  const RoutingWork& of = work(prefill);
   for (std::uint32_t l = layer.value_or(0); l < (layer ? std::min(*layer + 1, layers_) : layers_); ++l)
-    for (std::uint32_t expert = 0; expert < experts_; ++expert)
-      sums[expert] += calls[std::size_t{l} * experts_ + expert];
+    for (std::uint32_t expert = 0; expert < experts_; ++expert) sums[expert] += of[l].calls[expert];
   return sums;
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/api/routing_facts.hpp"
 #include "engine/api/trace.hpp"
 
 namespace fovea {
@@ -21,6 +22,8 @@ class RoutingCounts {
   [[nodiscard]] std::uint32_t tokens() const { return tokens_; }  // taken in so far
   [[nodiscard]] std::uint32_t layers() const { return layers_; }
   [[nodiscard]] std::uint32_t experts() const { return experts_; }
+  // What was chosen in every layer, without masses; tokens that were not recorded are not in it.
+  [[nodiscard]] const RoutingWork& work(bool prefill) const { return work_[prefill ? 1 : 0]; }
   // Calls per expert, of one layer or of all.
   [[nodiscard]] std::vector<std::uint64_t> calls(bool prefill, std::optional<std::uint32_t> layer) const;
   [[nodiscard]] std::uint16_t main_expert(std::uint32_t token, std::uint32_t layer) const;
@@ -28,7 +31,7 @@ class RoutingCounts {
  private:
   std::uint32_t prompt_tokens_ = 0;
   std::uint32_t tokens_ = 0, layers_ = 0, experts_ = 0;
-  std::vector<std::uint64_t> calls_[2];      // [prefill][layer * experts + expert]
+  RoutingWork work_[2];                      // [prefill]
   std::vector<std::uint16_t> main_experts_;  // [token * layers + layer]
 };
 

@@ -85,6 +85,7 @@ QProgressBar::chunk { background: @accent; border-radius: 3px; }
 #banner { background: @panel; border: 1px solid @loss; border-left: 4px solid @loss; border-radius: 6px;
   margin-top: 8px; }
 #policy_panel { background: @panel; border: 1px solid @line; border-radius: 6px; }
+#separator { background: @line; border: none; }
 QSlider { min-height: 22px; }
 QSlider::groove:horizontal { background: @line; height: 4px; border-radius: 2px; }
 QSlider::sub-page:horizontal { background: @accent; border-radius: 2px; }

@@ -194,18 +194,19 @@ TEST_F(Threads, load_under_the_policy_of_the_command) {
 }
 
 TEST_F(Threads, choose_attention_without_another_load) {
-  thread_->post(ChooseAttention{SparseAttention{}});
+  thread_->post(ChoosePolicy{SparseAttention{}, {}});
   ASSERT_TRUE(wait_for<LoadFailed>());
   EXPECT_FALSE(last<LoadFailed>()->kept);
   events_.clear();
   thread_->post(LoadModel{.path = kModel});
   const SparseAttention narrow{.window = 32, .global = 0.25, .sinks = 0, .dense_layers = 1, .dense_below = 0};
-  thread_->post(ChooseAttention{narrow});
+  thread_->post(ChoosePolicy{narrow, ExpertRule{}});
   Generate measured = request(4, 150);
   measured.trace.measure_every = 8;
   thread_->post(measured);
   ASSERT_TRUE(wait_for<RunFinished>());
   EXPECT_EQ(last<ModelLoaded>()->model->attention, narrow);
+  EXPECT_EQ(last<ModelLoaded>()->model->experts_rule, std::nullopt) << "a dense model has no experts to choose";
   EXPECT_GT(last<ModelLoaded>()->model->measured.kv, 0u);
   const auto pages = last<RunFinished>()->trace->pages;
   ASSERT_NE(pages, nullptr);
@@ -215,14 +216,46 @@ TEST_F(Threads, choose_attention_without_another_load) {
   EXPECT_LT(attention_density(pages->facts.both(), pages->kv_heads), 0.9);
   // A policy that cannot be leaves the one that is.
   events_.clear();
-  thread_->post(ChooseAttention{SparseAttention{.window = 0}});
+  thread_->post(ChoosePolicy{SparseAttention{.window = 0}, {}});
   ASSERT_TRUE(wait_for<LoadFailed>());
   EXPECT_TRUE(last<LoadFailed>()->kept);
-  thread_->post(ChooseAttention{});
+  thread_->post(ChoosePolicy{});
   thread_->post(request(5, 20));
   ASSERT_TRUE(wait_for<RunFinished>());
   EXPECT_EQ(last<ModelLoaded>()->model->attention, std::nullopt);
   EXPECT_EQ(last<RunFinished>()->trace->pages, nullptr);
+}
+
+TEST_F(Threads, choose_experts_without_another_load) {
+  const std::string mixture = FOVEA_SHARED "/fixtures/logits/qwen3moe-q4_k.gguf";
+  if (!std::filesystem::exists(mixture)) GTEST_SKIP() << "the mixtures of random weights are not here: " << mixture;
+  const auto run = [&](const std::optional<ExpertRule>& rule, RequestId id) {
+    events_.clear();
+    thread_->post(ChoosePolicy{std::nullopt, rule});
+    thread_->post(request(id, 40));
+    EXPECT_TRUE(wait_for<RunFinished>());
+    return last<RunFinished>()->trace->routing;
+  };
+  thread_->post(LoadModel{.path = mixture, .experts = ExpertRule{.count = ExpertCount::fixed, .kmax = 100}});
+  ASSERT_TRUE(wait_for<ModelLoaded>());
+  const ModelSummary model = *last<ModelLoaded>()->model;
+  EXPECT_EQ(model.experts_rule, std::nullopt) << "more than the model takes is what it takes";
+  const auto used = [](const RoutingTrace& routing) { return routing.chosen(20, 0).size(); };
+  const RoutingTrace own = run(std::nullopt, 1);
+  EXPECT_EQ(used(own), model.experts_used);
+  EXPECT_EQ(used(run(ExpertRule{.count = ExpertCount::fixed, .kmax = 1}, 2)), 1u);
+  EXPECT_EQ(last<ModelLoaded>()->model->experts_rule->kmax, 1u);
+  EXPECT_EQ(last<ModelLoaded>()->model->experts_used, model.experts_used);
+  // A rule that cannot be leaves both parts as they are.
+  events_.clear();
+  thread_->post(ChoosePolicy{SparseAttention{}, ExpertRule{.layer_kmax = {1}}});
+  ASSERT_TRUE(wait_for<LoadFailed>());
+  EXPECT_TRUE(last<LoadFailed>()->kept);
+  EXPECT_EQ(used(run(ExpertRule{.count = ExpertCount::fixed, .kmax = 1}, 3)), 1u);
+  EXPECT_EQ(last<ModelLoaded>()->model->attention, std::nullopt);
+  const RoutingTrace again = run(std::nullopt, 4);
+  ASSERT_EQ(again.chunks.size(), own.chunks.size());
+  for (std::size_t i = 0; i < own.chunks.size(); ++i) EXPECT_EQ(again.chunks[i]->experts, own.chunks[i]->experts) << "to the bit";
 }
 
 TEST_F(Threads, keep_the_model_when_a_load_fails_or_is_stopped) {
