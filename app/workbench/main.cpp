@@ -84,6 +84,7 @@ void apply_run_options(MainWindow& window, const WorkbenchOptions& options) {
   form.set_options(sampling);
   if (options.max_tokens) form.set_max_tokens(*options.max_tokens);
   if (options.peak_gbs) window.set_peak(*options.peak_gbs);
+  if (options.experts) window.experts().set_view(*options.experts);
   window.performance().set_timing(options.time_kernels);
   window.prompt().set_prompt(options.prompt.value_or(QString::fromLatin1(kFirstPrompt)));
 }

@@ -31,6 +31,7 @@ void add_options(QCommandLineParser& parser) {
       flag("lang", "the window's language: zh_CN or en", "LANG"),
       flag("screenshot", "save the window to FILE.png once the prompt has finished, then end", "FILE.png"),
       flag("view", "raise a view: prompt, attention, experts, memory, model or performance", "NAME"),
+      flag("experts", "what the experts' view shows: use, layers, skew, reuse, transitions or classes", "NAME"),
       flag("theme", "light, dark or system", "NAME"),
       flag("temp", "temperature; 0: always the most likely token", "T"),
       flag("peak-gbs", "the device's memory bandwidth in GB/s, to tell the bound", "GB/S"),
@@ -74,6 +75,14 @@ Result<void> read_words(const QCommandLineParser& parser, WorkbenchOptions& opti
     if (!options.view)
       return wrong("--view " + parser.value("view"), QStringLiteral("there is no such view"),
                    QStringLiteral("use prompt, attention, experts, memory, model or performance"));
+  }
+  if (parser.isSet("experts")) {
+    static const QStringList names{"use", "layers", "skew", "reuse", "transitions", "classes"};
+    const qsizetype index = names.indexOf(parser.value("experts"));
+    if (index < 0)
+      return wrong("--experts " + parser.value("experts"), QStringLiteral("it shows nothing of that name"),
+                   QStringLiteral("use use, layers, skew, reuse, transitions or classes"));
+    options.experts = static_cast<ExpertView>(index);
   }
   if (parser.isSet("lang")) {
     options.language = parser.value("lang");

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "engine/base/result.hpp"
+#include "ui/panels/expert_view.hpp"
 #include "ui/theme/theme.hpp"
 
 namespace fovea {
@@ -25,6 +26,7 @@ struct WorkbenchOptions {
   QString language;           // empty: as saved, else the system's
   QString screenshot;         // save the window here once the run is over, then end
   std::optional<View> view;
+  std::optional<ExpertView> experts;  // what the experts' view shows
   std::optional<ThemeMode> theme;
   std::optional<double> temperature;
   std::optional<double> peak_gbs;  // the device's memory bandwidth

@@ -487,10 +487,6 @@ Entropy: 100 is even attention, 0 is all on one key.</source>
         <translation>统计哪一层的专家</translation>
     </message>
     <message>
-        <source>Calls per expert. CV: standard deviation over mean; floor: the CV that perfectly even chance would show at this count. U: mean over the largest. H: entropy, 1 is even. Dead: fewer than 1 % of the mean.</source>
-        <translation>每个专家的调用次数。CV：标准差除以均值；下限：在此次数下完全均匀的随机选择也会出现的 CV。U：均值除以最大值。H：熵，1 为均匀。闲置：少于均值的 1 %。</translation>
-    </message>
-    <message>
         <source>% of calls</source>
         <translation>调用占比 %</translation>
     </message>
@@ -505,6 +501,214 @@ Entropy: 100 is even attention, 0 is all on one key.</source>
     <message>
         <source>Main expert: tokens →, layers ↓</source>
         <translation>主专家：词元 →，层 ↓</translation>
+    </message>
+    <message>
+        <source>Calls per expert. CV: standard deviation over mean; floor: the CV that perfectly even chance would show at this count. U: mean over the largest. H: entropy, 1 is even. Dead: fewer than 1 % of the mean. k: experts a token took, on average; in brackets the share of tokens with 1, 2, ... of them.</source>
+        <translation>每个专家的调用次数。CV：标准差除以均值；下限：在此次数下完全均匀的随机选择也会出现的 CV。U：均值除以最大值。H：熵，1 为均匀。闲置：少于均值的 1 %。k：词元平均使用的专家数；括号内为使用 1、2…… 个专家的词元所占份额。</translation>
+    </message>
+    <message>
+        <source>Calls of an expert over those of even use. CV: standard deviation over mean of a layer&apos;s experts; k: experts a token took there, on average. Press a row to choose its layer for the other views.</source>
+        <translation>专家的调用次数与均匀使用之比。CV：该层各专家的标准差除以均值；k：词元在该层平均使用的专家数。点击一行，为其他视图选定该层。</translation>
+    </message>
+    <message>
+        <source>Experts from the busiest on, and the share of a layer&apos;s calls that they take together; over all layers the mean. The dashed line is even use. Gini: 0 is even, 1 one expert for all.</source>
+        <translation>从最忙的专家算起，它们合占一层调用的份额；所有层时取平均。虚线为均匀使用。基尼系数：0 为均匀，1 为全由一个专家承担。</translation>
+    </message>
+    <message>
+        <source>Calls whose expert was among the last n distinct ones that its layer had used: what a memory of n experts a layer would have held. The dashed line is chance.</source>
+        <translation>所调用的专家属于该层最近用过的 n 个不同专家的比例：即每层保留 n 个专家的缓存的命中率。虚线为随机水平。</translation>
+    </message>
+    <message>
+        <source>Of the tokens with a main expert in one layer, the share that had each main expert in the next. Right guesses are counted in this run&apos;s own tokens, so few tokens flatter them.</source>
+        <translation>在一层以某专家为主专家的词元中，下一层各主专家所占的份额。猜中率按本次运行自己的词元统计，词元少时会偏高。</translation>
+    </message>
+    <message>
+        <source>How much more often than all tokens a kind of token calls an expert; over all layers, which share of its calls goes elsewhere than theirs. Kinds are told by characters; few tokens differ by chance.</source>
+        <translation>某类词元调用一个专家的频率是全部词元的几倍；所有层时为其调用中与全部词元去向不同的份额。类别按字符判断；词元少时差异可能出于偶然。</translation>
+    </message>
+    <message>
+        <source>CV, k</source>
+        <translation>CV，k</translation>
+    </message>
+    <message>
+        <source>CV</source>
+        <translation>CV</translation>
+    </message>
+    <message>
+        <source>experts →, layers ↓, over even use</source>
+        <translation>专家 →，层 ↓，与均匀使用之比</translation>
+    </message>
+    <message>
+        <source>most uneven: layer&amp;nbsp;%1, CV&amp;nbsp;%2</source>
+        <translation>最不均匀：第&amp;nbsp;%1&amp;nbsp;层，CV&amp;nbsp;%2</translation>
+    </message>
+    <message>
+        <source>half of the calls: the busiest&amp;nbsp;%1 of %2&amp;nbsp;&amp;nbsp; Gini&amp;nbsp;%3</source>
+        <translation>一半调用：最忙的&amp;nbsp;%1&amp;nbsp;个（共&amp;nbsp;%2&amp;nbsp;个）&amp;nbsp; 基尼系数&amp;nbsp;%3</translation>
+    </message>
+    <message>
+        <source>% of the experts, busiest first</source>
+        <translation>专家的百分比，最忙的在前</translation>
+    </message>
+    <message>
+        <source>Share of the calls that the busiest experts take</source>
+        <translation>最忙的专家所占的调用份额</translation>
+    </message>
+    <message>
+        <source>last&amp;nbsp;%1: %2 hit</source>
+        <translation>最近&amp;nbsp;%1&amp;nbsp;个：命中 %2</translation>
+    </message>
+    <message>
+        <source>%1&amp;nbsp;&amp;nbsp; half of the calls: last&amp;nbsp;%2</source>
+        <translation>%1&amp;nbsp;&amp;nbsp; 一半调用：最近&amp;nbsp;%2&amp;nbsp;个</translation>
+    </message>
+    <message>
+        <source>experts used last</source>
+        <translation>最近用过的专家数</translation>
+    </message>
+    <message>
+        <source>% of calls that hit</source>
+        <translation>命中的调用 %</translation>
+    </message>
+    <message>
+        <source>Hit rate of the experts used last</source>
+        <translation>最近所用专家的命中率</translation>
+    </message>
+    <message>
+        <source>Not counted</source>
+        <translation>未统计</translation>
+    </message>
+    <message>
+        <source>A single layer has no next one.</source>
+        <translation>只有一层，没有下一层。</translation>
+    </message>
+    <message>
+        <source>%1 layers of %2 experts have more pairs than are kept in memory.</source>
+        <translation>%1 层、每层 %2 个专家，组合过多，不予保留。</translation>
+    </message>
+    <message>
+        <source>main expert of layer %1 →, of layer %2 ↓</source>
+        <translation>第 %1 层主专家 →，第 %2 层主专家 ↓</translation>
+    </message>
+    <message>
+        <source>best guess of the next right: %1 &amp;nbsp;(%2 without knowing)</source>
+        <translation>猜中下一个：%1 &amp;nbsp;（不知本层时 %2）</translation>
+    </message>
+    <message>
+        <source>tokens</source>
+        <translation>词元</translation>
+    </message>
+    <message>
+        <source>experts →, over all tokens&apos; share</source>
+        <translation>专家 →，与全部词元的份额之比</translation>
+    </message>
+    <message>
+        <source>%1 tokens of %2 kinds</source>
+        <translation>%1 个词元，%2 类</translation>
+    </message>
+    <message>
+        <source>layers →, share of calls elsewhere than all tokens&apos;</source>
+        <translation>层 →，与全部词元去向不同的调用份额</translation>
+    </message>
+    <message>
+        <source>%1, layer %2, expert %3: %4 of %5 calls, %6 × even</source>
+        <translation>%1，第 %2 层，专家 %3：%5 次调用中的 %4 次，为均匀的 %6 倍</translation>
+    </message>
+    <message>
+        <source>%1, expert %2 → %3: %4 of %5 tokens</source>
+        <translation>%1，专家 %2 → %3：%5 个词元中的 %4 个</translation>
+    </message>
+    <message>
+        <source>%1: no such tokens</source>
+        <translation>%1：没有这类词元</translation>
+    </message>
+    <message>
+        <source>%1, layer %2: %3 of its calls elsewhere</source>
+        <translation>%1，第 %2 层：%3 的调用去向不同</translation>
+    </message>
+    <message>
+        <source>%1, expert %2: %3 of its %4 calls, %5 × all tokens&apos; share</source>
+        <translation>%1，专家 %2：其 %4 次调用中的 %3 次，为全部词元份额的 %5 倍</translation>
+    </message>
+    <message>
+        <source>busiest %1 of %2 experts</source>
+        <translation>最忙的 %1 个专家（共 %2 个）</translation>
+    </message>
+    <message>
+        <source>last %1 experts</source>
+        <translation>最近 %1 个专家</translation>
+    </message>
+    <message>
+        <source>%1: prefill %2, decode %3</source>
+        <translation>%1：预填充 %2，解码 %3</translation>
+    </message>
+    <message>
+        <source>Use</source>
+        <translation>使用率</translation>
+    </message>
+    <message>
+        <source>Layers</source>
+        <translation>各层</translation>
+    </message>
+    <message>
+        <source>Skew</source>
+        <translation>集中度</translation>
+    </message>
+    <message>
+        <source>Reuse</source>
+        <translation>重用</translation>
+    </message>
+    <message>
+        <source>Transitions</source>
+        <translation>层间转移</translation>
+    </message>
+    <message>
+        <source>Token classes</source>
+        <translation>词元类别</translation>
+    </message>
+    <message>
+        <source>Calls of every expert, and the main expert of every token and layer</source>
+        <translation>每个专家的调用次数，以及每个词元在每层的主专家</translation>
+    </message>
+    <message>
+        <source>The use of every expert in every layer, beside even use</source>
+        <translation>每层每个专家的使用率，与均匀使用相比</translation>
+    </message>
+    <message>
+        <source>Which share of the calls the busiest experts take</source>
+        <translation>最忙的专家占调用的多大份额</translation>
+    </message>
+    <message>
+        <source>How often an expert is among those that its layer used last: the hit rate of a memory that keeps them</source>
+        <translation>专家属于该层最近所用专家的频率：保留它们的缓存的命中率</translation>
+    </message>
+    <message>
+        <source>To which main expert of the next layer tokens go from each main expert of a layer</source>
+        <translation>词元从一层的每个主专家转到下一层的哪个主专家</translation>
+    </message>
+    <message>
+        <source>Which experts words, digits, punctuation and other kinds of token call</source>
+        <translation>单词、数字、标点等各类词元调用哪些专家</translation>
+    </message>
+    <message>
+        <source>Layer %1 → %2</source>
+        <translation>第 %1 → %2 层</translation>
+    </message>
+    <message>
+        <source>What is shown of the experts</source>
+        <translation>展示专家的哪一方面</translation>
+    </message>
+    <message>
+        <source>Pair of layers</source>
+        <translation>相邻两层</translation>
+    </message>
+    <message>
+        <source>From which layer to which</source>
+        <translation>从哪一层到哪一层</translation>
+    </message>
+    <message>
+        <source>%1: too few tokens to tell</source>
+        <translation>%1：词元太少，无从判断</translation>
     </message>
 </context>
 <context>
@@ -716,6 +920,21 @@ Built with Qt %1 and QCustomPlot.</source>
     <message>
         <source>Performance</source>
         <translation>性能</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::MatrixPair</name>
+    <message>
+        <source>Prefill</source>
+        <translation>预填充</translation>
+    </message>
+    <message>
+        <source>Decode</source>
+        <translation>解码</translation>
+    </message>
+    <message>
+        <source>no tokens yet</source>
+        <translation>尚无词元</translation>
     </message>
 </context>
 <context>
@@ -1810,6 +2029,37 @@ load moves the choice: %1</source>
     <message>
         <source>Building pipelines</source>
         <translation>构建管线</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::token_class</name>
+    <message>
+        <source>word begins</source>
+        <translation>词首</translation>
+    </message>
+    <message>
+        <source>inside a word</source>
+        <translation>词内</translation>
+    </message>
+    <message>
+        <source>CJK</source>
+        <translation>中日韩</translation>
+    </message>
+    <message>
+        <source>digits</source>
+        <translation>数字</translation>
+    </message>
+    <message>
+        <source>punctuation</source>
+        <translation>标点</translation>
+    </message>
+    <message>
+        <source>space</source>
+        <translation>空白</translation>
+    </message>
+    <message>
+        <source>other</source>
+        <translation>其他</translation>
     </message>
 </context>
 </TS>

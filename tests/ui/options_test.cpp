@@ -47,6 +47,7 @@ TEST(Options, TakesTheContractsCommandLine) {
   EXPECT_EQ(options->peak_gbs, 3350.0);
   EXPECT_TRUE(options->time_kernels);
   EXPECT_EQ(parse({"--view", "performance"})->view, View::performance);
+  EXPECT_EQ(parse({"--experts", "classes"})->experts, ExpertView::classes);
 }
 
 TEST(Options, NothingIsFine) {
@@ -58,7 +59,7 @@ TEST(Options, NothingIsFine) {
 }
 
 TEST(Options, RefusesWithASentence) {
-  for (const QStringList& wrong : {QStringList{"--view", "sound"},
+  for (const QStringList& wrong : {QStringList{"--view", "sound"}, {"--experts", "all"},
                                    {"--lang", "xx"},
                                    {"--temp", "hot"},
                                    {"--peak-gbs", "0"},

@@ -1,5 +1,6 @@
 #include "ui/panels/experts_panel.hpp"
 
+#include <QElapsedTimer>
 #include <QEvent>
 #include <QHBoxLayout>
 #include <QMouseEvent>
@@ -9,7 +10,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "ui/heatmap/heatmap_geometry.hpp"
 #include "ui/panels/plot.hpp"
 #include "ui/panels/plot_style.hpp"
 #include "ui/text/format.hpp"
@@ -17,18 +17,10 @@
 namespace fovea {
 
 namespace {
-
-constexpr int kInterval = 66;               // milliseconds between repaints while a run grows
-constexpr std::size_t kCellsAtOnce = 4000;  // (token, layer) pairs taken in per turn: about two milliseconds
-
-QVector<double> shares(const std::vector<std::uint64_t>& calls) {
-  const auto total = std::accumulate(calls.begin(), calls.end(), std::uint64_t{0});
-  QVector<double> result;
-  for (const std::uint64_t n : calls)
-    result << (total > 0 ? 100.0 * static_cast<double>(n) / static_cast<double>(total) : 0);
-  return result;
-}
-
+constexpr int kInterval = 66;              // milliseconds between repaints while a run grows
+constexpr int kTakeInFor = 5;              // milliseconds of a turn that go into what is new
+constexpr std::size_t kCellsAtOnce = 500;  // (token, layer) pairs between two looks at the clock
+constexpr int kBeside = 640;               // pixels of width from which figures stand beside what is chosen
 }  // namespace
 
 ExpertsPanel::ExpertsPanel(WorkbenchState& state, const Theme& theme, QWidget* parent)
@@ -36,11 +28,17 @@ ExpertsPanel::ExpertsPanel(WorkbenchState& state, const Theme& theme, QWidget* p
       state_(state),
       theme_(theme),
       pages_(new QStackedWidget),
+      views_(new QStackedWidget),
       empty_(new EmptyState),
+      absent_(new EmptyState),
       plot_(new QCustomPlot),
       map_(new RoutingMap(state, theme, counts_)),
+      curve_(new ExpertCurve(theme)),
+      matrix_(new MatrixPair(theme, MatrixScale::ratio)),
       bar_(new QHBoxLayout),
+      view_(new QComboBox),
       layer_(new QComboBox),
+      pair_(new QComboBox),
       figures_{new QLabel, new QLabel},
       readout_(new QLabel),
       map_title_(new QLabel),
@@ -50,11 +48,21 @@ ExpertsPanel::ExpertsPanel(WorkbenchState& state, const Theme& theme, QWidget* p
   make_plot();
   lay_out();
   connect(map_, &RoutingMap::cell_pointed, readout_, &QLabel::setText);
-  connect(layer_, &QComboBox::currentIndexChanged, this, &ExpertsPanel::plot_calls);
+  connect(matrix_, &MatrixPair::cell_pointed, this, &ExpertsPanel::point_at_cell);
+  connect(matrix_, &MatrixPair::row_pressed, this, [this](std::uint32_t row) {
+    if (view() == ExpertView::layers) layer_->setCurrentIndex(static_cast<int>(row) + 1);
+  });
+  connect(curve_, &ExpertCurve::number_pointed, this, &ExpertsPanel::point_at_number);
+  for (QComboBox* box : {view_, layer_, pair_})
+    connect(box, &QComboBox::currentIndexChanged, this, [this] {
+      readout_->clear();
+      show_view();
+    });
   connect(&state, &WorkbenchState::model_changed, this, &ExpertsPanel::retranslate);
   connect(&state, &WorkbenchState::run_started, this, &ExpertsPanel::start_over);
   connect(&state, &WorkbenchState::prompt_tokenized, this, &ExpertsPanel::start_over);
   connect(&state, &WorkbenchState::trace_changed, &clock_, &RefreshClock::request);
+  connect(&state.selection(), &Selection::token_changed, this, [this] { matrix_->set_marks(marks()); });
   connect(&theme, &Theme::changed, this, &ExpertsPanel::restyle);
   retranslate();
   restyle();
@@ -80,31 +88,51 @@ void ExpertsPanel::make_plot() {
   plot_->setMouseTracking(true);
 }
 
+QWidget* ExpertsPanel::make_use_page() {
+  map_title_->setProperty("dim", true);
+  map_title_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
+  auto* page = new QWidget;
+  auto* layout = new QVBoxLayout(page);
+  layout->setContentsMargins(0, 0, 0, 0);
+  layout->setSpacing(4);
+  layout->addWidget(plot_, 3);
+  layout->addWidget(map_title_);
+  layout->addWidget(map_, 2);
+  return page;
+}
+
 void ExpertsPanel::lay_out() {
-  layer_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
-  bar_->setSpacing(12);
-  bar_->addWidget(layer_, 0, Qt::AlignTop | Qt::AlignLeft);
+  auto* choices = new QHBoxLayout;
+  choices->setSpacing(6);
+  for (std::size_t i = 0; i < kExpertViews; ++i) view_->addItem(QString());
+  for (QComboBox* box : {view_, layer_, pair_}) {
+    box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+    choices->addWidget(box, 0, Qt::AlignTop | Qt::AlignLeft);
+  }
+  choices->addStretch(1);
+  bar_->addLayout(choices);
   auto* figures = new QVBoxLayout;
   figures->setSpacing(0);
   for (QLabel* label : figures_) {
     label->setTextFormat(Qt::RichText);
     label->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     label->setWordWrap(true);  // between figures, where the panel is narrow; the policy would forget it
+    label->installEventFilter(this);
     figures->addWidget(label);
   }
   bar_->addLayout(figures, 1);
-  map_title_->setProperty("dim", true);
-  map_title_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
   readout_->setTextFormat(Qt::PlainText);
   readout_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
+  views_->addWidget(make_use_page());
+  views_->addWidget(curve_);
+  views_->addWidget(matrix_);
+  views_->addWidget(absent_);
   auto* page = new QWidget;
   auto* layout = new QVBoxLayout(page);
   layout->setContentsMargins(8, 8, 8, 8);
   layout->setSpacing(4);
   layout->addLayout(bar_);
-  layout->addWidget(plot_, 3);
-  layout->addWidget(map_title_);
-  layout->addWidget(map_, 2);
+  layout->addWidget(views_, 1);
   layout->addWidget(readout_);
   pages_->addWidget(empty_);
   pages_->addWidget(page);
@@ -120,17 +148,26 @@ std::optional<std::uint32_t> ExpertsPanel::layer() const {
 
 void ExpertsPanel::start_over() {
   counts_.start(state_.prompt_tokens());
+  patterns_.start(state_.prompt_tokens());
   readout_->clear();
   refresh();
 }
 
 void ExpertsPanel::refresh() {
   bool complete = true;
-  if (state_.trace()) complete = counts_.absorb(state_.trace()->routing, kCellsAtOnce);
+  if (const auto& trace = state_.trace()) {
+    QElapsedTimer timer;
+    timer.start();
+    const std::span<const TokenText> tokens = trace->tokens ? std::span<const TokenText>(*trace->tokens) : std::span<const TokenText>();
+    do {
+      complete = counts_.absorb(trace->routing, kCellsAtOnce);
+      complete = patterns_.absorb(trace->routing, tokens, kCellsAtOnce) && complete;
+    } while (!complete && timer.elapsed() < kTakeInFor);
+  }
   refresh_pages();
   if (shows_plots()) {
-    plot_calls();
-    map_->refresh();
+    show_view();
+    if (view() == ExpertView::use) map_->refresh();
   }
   if (!complete) clock_.request();
 }
@@ -147,42 +184,6 @@ void ExpertsPanel::refresh_pages() {
   pages_->setCurrentIndex(model && model->experts > 0 && counts_.tokens() > 0 ? 1 : 0);
 }
 
-void ExpertsPanel::plot_calls() {
-  if (counts_.experts() == 0) return;
-  QVector<double> keys(static_cast<int>(counts_.experts()));
-  std::iota(keys.begin(), keys.end(), 0);
-  double most = 100.0 / counts_.experts();
-  const QString names[2] = {tr("Prefill"), tr("Decode")};
-  for (const bool prefill : {true, false}) {
-    const auto calls = counts_.calls(prefill, layer());
-    const QVector<double> values = shares(calls);
-    (prefill ? prefill_bars_ : decode_bars_)->setData(keys, values, true);
-    most = std::max(most, *std::max_element(values.begin(), values.end()));
-    const auto figures = utilization_figures(calls);
-    QLabel* label = figures_[prefill ? 0 : 1];
-    const QColor swatch = (prefill ? prefill_bars_ : decode_bars_)->brush().color();
-    const QString mark =
-        QStringLiteral("<span style='color:%1'>■</span> <b>%2</b> &nbsp;").arg(swatch.name(), names[prefill ? 0 : 1]);
-    label->setText(figures ? mark + tr("CV&nbsp;%1 (floor&nbsp;%2)&nbsp;&nbsp; U&nbsp;%3&nbsp;&nbsp; H&nbsp;%4&nbsp;&nbsp; dead&nbsp;%5")
-                                        .arg(shown_number(figures->cv), shown_number(figures->cv_floor),
-                                             shown_number(figures->utilization), shown_number(figures->entropy))
-                                        .arg(figures->dead)
-                           : mark + tr("no tokens yet"));
-  }
-  fit_figures();
-  const double uniform = 100.0 / counts_.experts();
-  uniform_->point1->setCoords(0, uniform);
-  uniform_->point2->setCoords(1, uniform);
-  // Only ever grows within a run, in even steps, so that bars can be compared while they change.
-  const double top = std::ceil(most * 1.1 / 5) * 5;
-  plot_->yAxis->setRange(0, top);
-  plot_->yAxis->ticker()->setTickCount(std::clamp(plot_->axisRect()->height() / 20, 2, 5));
-  plot_->xAxis->setRange(-0.6, counts_.experts() - 0.4);
-  auto ticker = qSharedPointerCast<QCPAxisTickerFixed>(plot_->xAxis->ticker());
-  ticker->setTickStep(tick_step(counts_.experts() * 26.0 / std::max(1, plot_->axisRect()->width())));
-  plot_->replot(QCustomPlot::rpQueuedReplot);
-}
-
 void ExpertsPanel::point_at_bar(double x) {
   const double expert = std::round(plot_->xAxis->pixelToCoord(x));
   if (expert < 0 || expert >= counts_.experts()) return readout_->clear();
@@ -195,13 +196,11 @@ void ExpertsPanel::point_at_bar(double x) {
   readout_->setText(tr("expert %1: prefill %2, decode %3").arg(index).arg(part(true), part(false)));
 }
 
-// Beside the choice of layer the figures want so many pixels; else they go below it.
+// Where the panel is narrow, figures go below what is chosen.
 void ExpertsPanel::resizeEvent(QResizeEvent* event) {
-  constexpr int kBeside = 400;
   bar_->setDirection(width() < kBeside ? QBoxLayout::TopToBottom : QBoxLayout::LeftToRight);
   bar_->setSpacing(width() < kBeside ? 4 : 12);
   QFrame::resizeEvent(event);
-  fit_figures();
 }
 
 // A layout gives a label that wraps the height of one line where space is short.
@@ -213,6 +212,7 @@ bool ExpertsPanel::eventFilter(QObject* watched, QEvent* event) {
   if (watched == plot_ && event->type() == QEvent::MouseMove)
     point_at_bar(static_cast<QMouseEvent*>(event)->position().x());
   if (watched == plot_ && event->type() == QEvent::Leave) readout_->clear();
+  if ((watched == figures_[0] || watched == figures_[1]) && event->type() == QEvent::Resize) fit_figures();
   return QFrame::eventFilter(watched, event);
 }
 
@@ -222,40 +222,57 @@ void ExpertsPanel::changeEvent(QEvent* event) {
 }
 
 void ExpertsPanel::retranslate() {
-  const QSignalBlocker blocked(layer_);
-  const int chosen = layer_->currentIndex();
-  layer_->clear();
-  layer_->addItem(tr("All layers"));
+  const QSignalBlocker blocked[] = {QSignalBlocker(view_), QSignalBlocker(layer_), QSignalBlocker(pair_)};
+  const std::array<QString, kExpertViews> views{tr("Use"), tr("Layers"), tr("Skew"), tr("Reuse"), tr("Transitions"), tr("Token classes")};
+  const std::array<QString, kExpertViews> reasons{tr("Calls of every expert, and the main expert of every token and layer"),
+                                                  tr("The use of every expert in every layer, beside even use"),
+                                                  tr("Which share of the calls the busiest experts take"),
+                                                  tr("How often an expert is among those that its layer used last: the hit rate of a memory that keeps them"),
+                                                  tr("To which main expert of the next layer tokens go from each main expert of a layer"),
+                                                  tr("Which experts words, digits, punctuation and other kinds of token call")};
+  for (int i = 0; i < static_cast<int>(kExpertViews); ++i) {
+    view_->setItemText(i, views[static_cast<std::size_t>(i)]);
+    view_->setItemData(i, reasons[static_cast<std::size_t>(i)], Qt::ToolTipRole);
+  }
+  const auto fill = [](QComboBox* box, const QStringList& items) {
+    const int chosen = box->currentIndex();
+    box->clear();
+    box->addItems(items);
+    box->setCurrentIndex(chosen > 0 && chosen < box->count() ? chosen : 0);
+  };
+  QStringList layers{tr("All layers")}, pairs;
   const auto& model = state_.model();
-  for (std::uint32_t i = 0; model && i < model->layers; ++i) layer_->addItem(tr("Layer %1").arg(i));
-  layer_->setCurrentIndex(chosen > 0 && chosen < layer_->count() ? chosen : 0);
+  for (std::uint32_t i = 0; model && i < model->layers; ++i) {
+    layers << tr("Layer %1").arg(i);
+    if (i + 1 < model->layers) pairs << tr("Layer %1 → %2").arg(i).arg(i + 1);
+  }
+  fill(layer_, layers);
+  fill(pair_, pairs);
+  view_->setAccessibleName(tr("What is shown of the experts"));
+  view_->setToolTip(view_->accessibleName());
   layer_->setAccessibleName(tr("Layer"));
   layer_->setToolTip(tr("The layer whose experts are counted"));
-  const QString explained = tr(
-      "Calls per expert. CV: standard deviation over mean; floor: the CV that perfectly even chance would show at this "
-      "count. U: mean over the largest. H: entropy, 1 is even. Dead: fewer than 1 % of the mean.");
-  for (QLabel* label : figures_) label->setToolTip(explained);
+  pair_->setAccessibleName(tr("Pair of layers"));
+  pair_->setToolTip(tr("From which layer to which"));
   plot_->yAxis->setLabel(tr("% of calls"));
   plot_->setAccessibleName(tr("Utilization per expert; the dashed line is even use"));
   map_->setAccessibleName(tr("Main expert per token and layer"));
   map_title_->setText(tr("Main expert: tokens →, layers ↓"));
   refresh_pages();
-  plot_calls();
+  show_view();
 }
 
 void ExpertsPanel::restyle() {
   const ThemeColors& colors = theme_.colors();
   style_plot(*plot_, theme_);
-  QColor lighter = colors.run_a;
-  lighter = colors.dark ? lighter.darker(190) : lighter.lighter(165);
   prefill_bars_->setPen(Qt::NoPen);
-  prefill_bars_->setBrush(lighter);
+  prefill_bars_->setBrush(prefill_color(colors));
   decode_bars_->setPen(Qt::NoPen);
   decode_bars_->setBrush(colors.run_a);
   uniform_->setPen(QPen(colors.text, 1, Qt::DashLine));
   for (QLabel* label : {figures_[0], figures_[1], map_title_}) label->setFont(theme_.sans(12));
   readout_->setFont(theme_.mono(12));
-  plot_calls();
+  show_view();
   plot_->replot(QCustomPlot::rpQueuedReplot);
 }
 

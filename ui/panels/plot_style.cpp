@@ -23,6 +23,8 @@ void style_axis(QCPAxis& axis, const Theme& theme, bool grid) {
   axis.grid()->setSubGridVisible(false);
 }
 
+QColor prefill_color(const ThemeColors& colors) { return colors.dark ? colors.run_a.darker(160) : colors.run_a.lighter(165); }
+
 void style_plot(QCustomPlot& plot, const Theme& theme) {
   plot.setBackground(QBrush(theme.colors().panel));
   plot.setFont(theme.sans(11));

@@ -7,6 +7,8 @@
 namespace fovea {
 
 void style_plot(QCustomPlot& plot, const Theme& theme);
+// Of what the prompt did, beside run_a for what decoding did.
+[[nodiscard]] QColor prefill_color(const ThemeColors& colors);
 void style_axis(QCPAxis& axis, const Theme& theme, bool grid);
 
 }  // namespace fovea
