@@ -35,6 +35,8 @@ void add_generate(CLI::App& program, Commands& commands);
 void add_logits(CLI::App& program, Commands& commands);
 void add_perplexity(CLI::App& program, Commands& commands);
 void add_passkey(CLI::App& program, Commands& commands);
+void add_trace(CLI::App& program, Commands& commands);
+void add_compare(CLI::App& program, Commands& commands);
 void add_bench(CLI::App& program, Commands& commands);
 
 }  // namespace fovea::cli

@@ -2,20 +2,16 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cmath>
-#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "app/cli/attention_figures.hpp"
 #include "app/cli/command.hpp"
 #include "app/cli/kernel_table.hpp"
 #include "app/cli/load.hpp"
 #include "app/cli/moe_figures.hpp"
-#include "app/cli/number_range.hpp"
 #include "app/cli/options.hpp"
-#include "app/cli/text_source.hpp"
+#include "app/cli/run_request.hpp"
 
 namespace fovea::cli {
 namespace {
@@ -24,71 +20,9 @@ using Json = nlohmann::ordered_json;
 
 struct GenerateOptions {
   CommonOptions common;
-  TextSource text;
-  std::int64_t tokens = 128;  // -1: until the context is full
-  SamplingOptions sampling;
-  bool chat = false;
-  std::string system;
-  std::vector<std::string> record;  // "LAYER,HEAD" or "all"
-  bool no_routing = false;
-  std::uint32_t measure = 0;
+  RunRequest run;
   bool profile = false;
 };
-
-// "3,11"; nullopt when it is not two numbers.
-std::optional<HeadId> parse_head(std::string_view text) {
-  const std::size_t comma = text.find(',');
-  if (comma == std::string_view::npos) return std::nullopt;
-  const auto layer = parse_count(text.substr(0, comma)), head = parse_count(text.substr(comma + 1));
-  if (!layer || !head) return std::nullopt;
-  return HeadId{*layer, *head};
-}
-
-Result<TracePlan> trace_plan(const GenerateOptions& options, const ModelSummary& model) {
-  TracePlan plan;
-  plan.routing = !options.no_routing;
-  plan.measure_every = options.measure;
-  for (const std::string& written : options.record) {
-    const auto id = parse_head(written);
-    if (!id) {
-      plan.all_heads = true;
-      continue;
-    }
-    if (id->layer >= model.layers || id->head >= model.query_heads)
-      return fail(ErrorCode::usage, "--record " + written,
-                  fmt::format("this model has {} layers of {} heads", model.layers, model.query_heads),
-                  "count both from 0");
-    plan.heads.push_back(*id);
-  }
-  return plan;
-}
-
-Result<Generate> request_of(const GenerateOptions& options, const ModelSummary& model, std::string prompt) {
-  Generate request;
-  request.prompt = std::move(prompt);
-  request.chat = options.chat;
-  request.system = options.system;
-  request.max_tokens =
-      options.tokens < 0 ? std::numeric_limits<std::uint32_t>::max() : static_cast<std::uint32_t>(options.tokens);
-  request.sampling = options.sampling;
-  request.sampling.seed = options.common.seed;
-  FOVEA_ASSIGN(request.trace, trace_plan(options, model));
-  return request;
-}
-
-std::string_view shown(StopReason reason) {
-  switch (reason) {
-    case StopReason::length:
-      return "length";
-    case StopReason::end_of_text:
-      return "end_of_text";
-    case StopReason::cancelled:
-      return "cancelled";
-    case StopReason::context_full:
-      return "context_full";
-  }
-  return "unknown";
-}
 
 Json attention_json(const RunResult& run, const ModelSummary& model) {
   Json attention = cli::attention_json(model, run.attention);
@@ -129,7 +63,7 @@ Json to_json(const RunResult& run, const ModelSummary& model) {
              {"tokens", std::move(ids)},
              {"prompt_tokens", run.prompt_tokens},
              {"prompt_token_ids", std::move(prompt_ids)},
-             {"stop", shown(run.reason)},
+             {"stop", name(run.reason)},
              {"seed", run.seed},
              {"timings",
               {{"load_ms", model.load_ms},
@@ -165,20 +99,13 @@ std::string summary_line(const RunResult& run) {
                      : timings.recording                 ? " (while recording attention)"
                      : timings.timing                    ? " (while timing kernels)"
                                                          : "",
-                     shown(run.reason), run.seed);
-}
-
-// One final newline of a file is the editor's, not the prompt's (as llama.cpp reads -f).
-std::string without_final_newline(std::string text) {
-  if (!text.empty() && text.back() == '\n') text.pop_back();
-  return text;
+                     name(run.reason), run.seed);
 }
 
 Result<void> run_generate(const GenerateOptions& options, Process& process) {
-  FOVEA_ASSIGN(std::string prompt, read_text(options.text));
-  if (!options.text.file.empty()) prompt = without_final_newline(std::move(prompt));
+  FOVEA_ASSIGN(std::string prompt, read_prompt(options.run));
   FOVEA_ASSIGN(const auto engine, load_engine(options.common, 0, process.stop.get_token()));
-  FOVEA_ASSIGN(const Generate request, request_of(options, engine->summary(), std::move(prompt)));
+  FOVEA_ASSIGN(const Generate request, request_of(options.run, options.common.seed, engine->summary(), std::move(prompt)));
 
   RunObserver observer;
   bool wrote = false;
@@ -202,49 +129,13 @@ Result<void> run_generate(const GenerateOptions& options, Process& process) {
   return {};
 }
 
-void add_sampling_options(CLI::App& parser, SamplingOptions& sampling) {
-  constexpr double largest = 1e9;  // far beyond any use, well inside a float
-  constexpr std::int64_t longest = std::numeric_limits<std::int32_t>::max();
-  parser.add_option("--temp", sampling.temperature, "Temperature; 0 takes the most likely token (default: 0.8)")
-      ->check(real_number(-largest, largest));
-  parser.add_option("--top-k", sampling.top_k, "Keep the K most likely tokens; 0 = all (default: 40)");
-  parser
-      .add_option("--top-p", sampling.top_p,
-                  "Keep the most likely tokens up to this probability; 1 = off (default: 0.95)")
-      ->check(real_number(0, 1));
-  parser.add_option("--min-p", sampling.min_p, "Drop tokens below this part of the likeliest; 0 = off (default: 0.05)")
-      ->check(real_number(0, 1));
-  parser
-      .add_option("--repeat-penalty", sampling.repeat_penalty, "Penalty of tokens seen lately; 1 = off (default: 1.0)")
-      ->check(real_number(1e-9, largest));
-  parser
-      .add_option("--repeat-last-n", sampling.repeat_last_n, "How many tokens are lately; -1 = context (default: 64)")
-      ->check(whole_number(-1, longest));
-}
-
 }  // namespace
 
 void add_generate(CLI::App& program, Commands& commands) {
   CLI::App* const parser = program.add_subcommand("generate", "Continue a prompt");
   const auto options = std::make_shared<GenerateOptions>();
   add_common_options(*parser, options->common);
-  add_text_options(*parser, options->text);
-  parser
-      ->add_option("-n,--predict", options->tokens, "Tokens to generate; -1 = until the context is full (default: 128)")
-      ->check(whole_number(-1, std::numeric_limits<std::uint32_t>::max()));
-  add_sampling_options(*parser, options->sampling);
-  auto* const chat = parser->add_flag("--chat", options->chat, "Wrap the prompt in the model's chat format");
-  parser->add_option("--system", options->system, "System message of the chat")->needs(chat)->type_name("TEXT");
-  parser->add_option("--record", options->record, "Record exact attention rows of a head, or of all; repeatable")
-      ->type_name("LAYER,HEAD|all")
-      ->allow_extra_args(false)
-      ->check([](const std::string& text) {
-        return std::string(text == "all" || parse_head(text) ? "" : "write LAYER,HEAD in numbers, or all");
-      });
-  parser->add_flag("--no-routing", options->no_routing, "Do not record which experts were chosen");
-  parser->add_option("--measure", options->measure, "Measure in every Nth row how much of dense attention its pages hold")
-      ->type_name("N")
-      ->check(whole_number(1, std::numeric_limits<std::uint32_t>::max()));
+  add_run_options(*parser, options->run);
   parser->add_flag("--profile", options->profile, "Tell GPU time per kernel; the timestamps slow the run");
   commands.push_back({parser, [options](Process& process) { return run_generate(*options, process); }});
 }

@@ -67,6 +67,8 @@ int run_program(int argc, char** argv) {
   add_inspect(program, commands);
   add_tokenize(program, commands);
   add_generate(program, commands);
+  add_trace(program, commands);
+  add_compare(program, commands);
   add_logits(program, commands);
   add_perplexity(program, commands);
   add_passkey(program, commands);

@@ -9,19 +9,19 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <thread>
 
 #include "app/cli/attention_figures.hpp"
 #include "app/cli/command.hpp"
-#include "app/cli/divergence.hpp"
 #include "app/cli/load.hpp"
 #include "app/cli/moe_figures.hpp"
-#include "app/cli/nll_score.hpp"
 #include "app/cli/number_range.hpp"
 #include "app/cli/options.hpp"
 #include "app/cli/text_source.hpp"
+#include "engine/api/divergence.hpp"
+#include "engine/api/nll_score.hpp"
 #include "engine/io/bounded_read.hpp"
 #include "engine/io/shown_name.hpp"
+#include "engine/session/paired_logits.hpp"
 #include "engine/tensor/kv_row.hpp"
 
 namespace fovea::cli {
@@ -69,56 +69,22 @@ void show_progress(const Evaluation& done) {
   fmt::print(stderr, "\r{} of windows, perplexity {:.4f} ", done.windows, done.score.perplexity());
 }
 
-// The other policy's run of the same window, on a thread of its own: rows come as they are taken.
-class StandardRun {
- public:
-  StandardRun(Engine& engine, std::span<const TokenId> window, std::uint32_t first)
-      : thread_([this, &engine, window, first] {
-          const auto hand_on = [this](std::uint32_t, std::span<const float> logits) {
-            if (!queue_.push(logits)) stop_.request_stop();
-          };
-          result_ = engine.logits(window, first, hand_on, stop_.get_token());
-          queue_.close();
-        }) {}
-  ~StandardRun() { queue_.close(); }
-  [[nodiscard]] std::optional<std::vector<float>> next() { return queue_.pop(); }
-  // Once there is no next row.
-  [[nodiscard]] Result<void> finish() {
-    queue_.close();
-    thread_.join();
-    return result_;
-  }
-
- private:
-  RowQueue queue_;
-  std::stop_source stop_;
-  Result<void> result_;
-  std::jthread thread_;  // last, so that it begins when the others are there and ends before they go
-};
-
 Result<void> score_window(Engine& engine, Engine* standard, std::span<const TokenId> tokens, std::uint32_t first, std::uint32_t measure,
                           Evaluation& done, std::stop_token stop) {
   std::vector<TokenId> window(tokens.begin(), tokens.end());
   const Tokenizer& tokenizer = engine.tokenizer();
   if (tokenizer.adds_bos() && tokenizer.bos() >= 0) window.front() = tokenizer.bos();
   std::uint32_t delivered = 0;
-  std::optional<StandardRun> other;
-  if (standard != nullptr) other.emplace(*standard, window, first);
-  FOVEA_TRY(engine.logits(
-      window, first,
-      [&](std::uint32_t position, std::span<const float> logits) {
-        ++delivered;
-        std::optional<std::vector<float>> row;
-        if (other) row = other->next();
-        if (position + 1 >= window.size()) return;
-        const auto target = static_cast<std::size_t>(window[position + 1]);
-        done.score.add(logits, target);
-        if (!row) return;
-        done.standard.add(*row, target);
-        done.divergence.add(*row, logits);
-      },
-      stop, measure));
-  if (other) FOVEA_TRY(other->finish());
+  const auto take = [&](std::uint32_t position, std::span<const float> logits, std::span<const float> row) {
+    ++delivered;
+    if (position + 1 >= window.size()) return;
+    const auto target = static_cast<std::size_t>(window[position + 1]);
+    done.score.add(logits, target);
+    if (row.empty()) return;
+    done.standard.add(row, target);
+    done.divergence.add(row, logits);
+  };
+  FOVEA_TRY(paired_logits(engine, standard, window, first, take, stop, measure));
   if (delivered != window.size() - first)
     return fail(ErrorCode::cancelled, "perplexity", "it was stopped before the text was scored", "run it again");
   return {};

@@ -19,8 +19,8 @@ struct TextSource {
   std::string file;    // used when not empty
 };
 
-// -p TEXT and -f FILE, of which exactly one must be given.
-void add_text_options(CLI::App& parser, TextSource& source);
+// -p TEXT and -f FILE, of which exactly one must be given; at most one where it is not `required`.
+void add_text_options(CLI::App& parser, TextSource& source, bool required = true);
 
 [[nodiscard]] Result<std::string> read_text(const TextSource& source);
 

@@ -5,17 +5,18 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "engine/api/activation_type.hpp"
 #include "engine/api/expert_rule.hpp"
 #include "engine/api/kv_type.hpp"
+#include "engine/api/policy_scores.hpp"
+#include "engine/api/request_id.hpp"
 #include "engine/api/sampling.hpp"
 #include "engine/api/sparse_attention.hpp"
 #include "engine/api/trace.hpp"
 
 namespace fovea {
-
-using RequestId = std::uint64_t;
 
 struct LoadModel {
   std::string path;
@@ -53,6 +54,21 @@ struct ChoosePolicy {
   std::optional<ExpertRule> experts;         // as far as it fits the model; nullopt: the model's own choice
 };
 
-using Command = std::variant<LoadModel, Generate, Cancel, TimeKernels, ChoosePolicy>;
+// Two policies on the tokens of one text; the model stays as it is, each policy gets one of its own while this goes on.
+struct ScorePair {
+  RequestId id = 0;
+  ScoredText text;
+  PolicyText a, b;
+};
+
+// The model's own choice of experts, static numbers of them, and other policies, each on the tokens of one text.
+struct MeasureFrontier {
+  RequestId id = 0;
+  ScoredText text;
+  PolicyText base;                   // of the static ones all but the experts
+  std::vector<PolicyText> policies;  // beside static:k = 1 .. the model's own number
+};
+
+using Command = std::variant<LoadModel, Generate, Cancel, TimeKernels, ChoosePolicy, ScorePair, MeasureFrontier>;
 
 }  // namespace fovea

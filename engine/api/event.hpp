@@ -9,6 +9,9 @@
 
 #include "engine/api/command.hpp"
 #include "engine/api/model_summary.hpp"
+#include "engine/api/policy_scores.hpp"
+#include "engine/api/run_record.hpp"
+#include "engine/api/run_timings.hpp"
 #include "engine/api/trace.hpp"
 #include "engine/base/result.hpp"
 
@@ -51,23 +54,12 @@ struct TraceAdvanced {
   std::shared_ptr<const TraceSnapshot> trace;
 };
 
-enum class StopReason { length, end_of_text, cancelled, context_full };
-
-struct RunTimings {
-  double prompt_ms = 0, decode_ms = 0, first_token_ms = 0;
-  std::uint32_t prompt_tokens = 0, generated_tokens = 0;
-  bool recording = false;  // speed was measured while attention was recorded
-  bool timing = false;     // kernels were timed in some step
-  [[nodiscard]] double prompt_tps() const { return prompt_ms > 0 ? prompt_tokens * 1000.0 / prompt_ms : 0; }
-  // The first token comes with the prompt; the others are decoded.
-  [[nodiscard]] double decode_tps() const { return decode_ms > 0 && generated_tokens > 1 ? (generated_tokens - 1) * 1000.0 / decode_ms : 0; }
-};
-
 struct RunFinished {
   RequestId id = 0;
   StopReason reason = StopReason::length;
   RunTimings timings;
   std::shared_ptr<const TraceSnapshot> trace;  // final
+  std::shared_ptr<const RunRecord> record;     // all that is known of the run
 };
 
 struct RunFailed {
@@ -75,7 +67,27 @@ struct RunFailed {
   Error error;
 };
 
+// Two policies are being held against each other on one text, or several measured on it.
+struct ScoresAdvanced {
+  RequestId id = 0;
+  std::string doing;    // "Loading the model", "Scoring the text" (English; the window translates)
+  double fraction = 0;  // 0..1
+};
+struct PairScored {
+  RequestId id = 0;
+  std::shared_ptr<const PairScores> scores;
+};
+struct FrontierMeasured {
+  RequestId id = 0;
+  std::shared_ptr<const Frontier> frontier;  // points so far; all of them where `complete`
+  bool complete = false;
+};
+struct ScoresFailed {
+  RequestId id = 0;
+  Error error;
+};
+
 using Event = std::variant<LoadProgress, ModelLoaded, LoadFailed, PromptTokenized, PrefillProgress, TokensGenerated,
-                           TraceAdvanced, RunFinished, RunFailed>;
+                           TraceAdvanced, RunFinished, RunFailed, ScoresAdvanced, PairScored, FrontierMeasured, ScoresFailed>;
 
 }  // namespace fovea

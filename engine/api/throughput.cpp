@@ -1,6 +1,32 @@
 #include "engine/api/throughput.hpp"
 
+#include <algorithm>
+
 namespace fovea {
+
+namespace {
+
+// How many bytes more (less) than a dense one a decoded token touches: pages that are not read, bounds that are.
+double bytes_beside_dense(const AttentionWork& decode, const ModelSummary& model) {
+  double skipped = 0, scored = 0, choices = 0;
+  for (const PageChoices& layer : decode.layers) {
+    skipped += static_cast<double>(layer.skipped);
+    scored += static_cast<double>(layer.scored);
+    choices = std::max(choices, static_cast<double>(layer.choices));
+  }
+  if (choices == 0 || !model.token_bytes || !model.attention) return 0;
+  const double tokens = choices / model.kv_heads;
+  const double of_key = static_cast<double>(model.token_bytes->position) / model.layers / model.kv_heads;
+  const double of_bounds = (model.attention->scorer == PageScorer::mean ? 2.0 : 4.0) * model.head_width;
+  return (scored * of_bounds - skipped * kAttentionPage * of_key) / tokens;
+}
+
+}  // namespace
+
+double bytes_touched(const ModelSummary& model, double depth, const AttentionWork& decode, const RoutingWork& routed) {
+  if (!model.token_bytes) return 0;
+  return model.token_bytes->at(depth) + bytes_beside_dense(decode, model) + expert_bytes(model, routed) - expert_bytes(model, {});
+}
 
 std::optional<PhaseSpeed> phase_speed(std::span<const StepTiming> steps, bool prefill,
                                       std::optional<double> window_ms) {

@@ -6,6 +6,8 @@
 #include <span>
 
 #include "engine/api/model_summary.hpp"
+#include "engine/api/routing_facts.hpp"
+#include "engine/api/sparse_attention.hpp"
 #include "engine/api/trace.hpp"
 
 namespace fovea {
@@ -30,6 +32,10 @@ inline constexpr double kSpeedWindowMs = 1000;  // what "now" means for a live s
 // What a step behind a barrier takes on a GPU however little it does: a chain of dispatches of 132 workgroups, measured
 // on an H200. A CPU driver's figure depends on the processor, and none was counted.
 inline constexpr double kGpuStepMicroseconds = 2.4;
+
+// Bytes that a decoded token touches at `depth` positions, counted: TokenBytes, less the pages that sparse attention did not
+// read, its bounds, and the experts that the token did not use. 0: the weights were not loaded.
+[[nodiscard]] double bytes_touched(const ModelSummary& model, double depth, const AttentionWork& decode, const RoutingWork& routed);
 
 // What a decoded token must do, counted.
 struct TokenWork {

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/api/throughput.hpp"
 #include "engine/decoder/decode_loop.hpp"
 #include "engine/decoder/decoder.hpp"
 #include "engine/decoder/step_cost.hpp"
@@ -25,21 +26,6 @@ double milliseconds_since(Clock::time_point start) {
 }
 
 Error stopped() { return {ErrorCode::cancelled, "the run", "it was stopped", "start it again when wanted"}; }
-
-// How many bytes more (less) than a dense one a decoded token touches: pages that are not read, bounds that are.
-double bytes_beside_dense(const AttentionWork& decode, const ModelSummary& model) {
-  double skipped = 0, scored = 0, choices = 0;
-  for (const PageChoices& layer : decode.layers) {
-    skipped += static_cast<double>(layer.skipped);
-    scored += static_cast<double>(layer.scored);
-    choices = std::max(choices, static_cast<double>(layer.choices));
-  }
-  if (choices == 0 || !model.token_bytes || !model.attention) return 0;
-  const double tokens = choices / model.kv_heads;
-  const double of_key = static_cast<double>(model.token_bytes->position) / model.layers / model.kv_heads;
-  const double of_bounds = (model.attention->scorer == PageScorer::mean ? 2.0 : 4.0) * model.head_width;
-  return (scored * of_bounds - skipped * kAttentionPage * of_key) / tokens;
-}
 
 }  // namespace
 
@@ -225,14 +211,12 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
     return {};
   };
   BenchSample sample;
-  const TokenBytes bytes = state_->summary.token_bytes.value_or(TokenBytes{});
-  sample.bytes_per_token = bytes.at(test.depth + (std::max(test.prompt, test.generate) - 1.0) / 2);
   const auto take_facts = [&]() -> Result<void> {
     FOVEA_ASSIGN(sample.attention, decoder.attention_facts());
     FOVEA_ASSIGN(sample.routing, decoder.routing_facts());
     const RoutingWork& routed = test.generate > 0 ? sample.routing.decode : sample.routing.prefill;
-    sample.bytes_per_token += bytes_beside_dense(sample.attention.decode, state_->summary) +
-                              expert_bytes(state_->summary, routed) - expert_bytes(state_->summary, {});
+    sample.bytes_per_token = bytes_touched(state_->summary, test.depth + (std::max(test.prompt, test.generate) - 1.0) / 2,
+                                           sample.attention.decode, routed);
     return {};
   };
   if (test.generate == 0) {

@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "engine/session/engine.hpp"
+#include "engine/session/policy_scoring.hpp"
+#include "engine/session/run_record.hpp"
 
 namespace fovea {
 
@@ -45,6 +47,10 @@ struct EngineThread::State {
   void load(const LoadModel& command, const std::stop_token& stop);
   void generate(const Generate& command, const std::stop_token& stop);
   void choose_policy(const ChoosePolicy& command);
+  void score(const ScorePair& command, const std::stop_token& stop);
+  void measure(const MeasureFrontier& command, const std::stop_token& stop);
+  // The open model, for policies that get one of their own; nullopt: none is open, which was told.
+  [[nodiscard]] std::optional<ScoringModel> scoring_model(RequestId id);
 };
 
 void EngineThread::State::send(Event event) {
@@ -53,7 +59,8 @@ void EngineThread::State::send(Event event) {
     const std::lock_guard lock(mutex);
     // A snapshot or a progress mark that nobody has seen yet is replaced by the newer one.
     if (!events.empty() && events.back().index() == event.index() &&
-        (std::holds_alternative<TraceAdvanced>(event) || std::holds_alternative<LoadProgress>(event))) {
+        (std::holds_alternative<TraceAdvanced>(event) || std::holds_alternative<LoadProgress>(event) ||
+         std::holds_alternative<ScoresAdvanced>(event))) {
       events.back() = std::move(event);
     } else {
       if (std::holds_alternative<TraceAdvanced>(event))
@@ -81,6 +88,8 @@ void EngineThread::State::run(const std::stop_token& stop) {
     if (const auto* load_model = std::get_if<LoadModel>(&*command)) load(*load_model, stop_current);
     if (const auto* choice = std::get_if<ChoosePolicy>(&*command)) choose_policy(*choice);
     if (const auto* request = std::get_if<Generate>(&*command)) generate(*request, stop_current);
+    if (const auto* pair = std::get_if<ScorePair>(&*command)) score(*pair, stop_current);
+    if (const auto* frontier = std::get_if<MeasureFrontier>(&*command)) measure(*frontier, stop_current);
   }
 }
 
@@ -145,7 +154,37 @@ void EngineThread::State::generate(const Generate& command, const std::stop_toke
     }
     return;
   }
-  send(RunFinished{command.id, result->reason, result->timings, result->trace});
+  send(RunFinished{command.id, result->reason, result->timings, result->trace,
+                   std::make_shared<const RunRecord>(record_of(engine->summary(), command, *result))});
+}
+
+std::optional<ScoringModel> EngineThread::State::scoring_model(RequestId id) {
+  if (engine) return ScoringModel{engine->summary().path, static_cast<std::int32_t>(engine->summary().device.index), engine->summary().context};
+  send(ScoresFailed{id, Error{ErrorCode::usage, "the comparison", "no model is open", "open a model first"}});
+  return std::nullopt;
+}
+
+void EngineThread::State::score(const ScorePair& command, const std::stop_token& stop) {
+  const auto model = scoring_model(command.id);
+  if (!model) return;
+  const auto tell = [&](const char* doing, double fraction) { send(ScoresAdvanced{command.id, doing, fraction}); };
+  auto scores = score_policies(*model, command.text, command.a, command.b, tell, stop);
+  if (scores)
+    send(PairScored{command.id, std::make_shared<const PairScores>(std::move(*scores))});
+  else
+    send(ScoresFailed{command.id, std::move(scores).error()});
+}
+
+void EngineThread::State::measure(const MeasureFrontier& command, const std::stop_token& stop) {
+  const auto model = scoring_model(command.id);
+  if (!model) return;
+  const auto tell = [&](const char* doing, double fraction) { send(ScoresAdvanced{command.id, doing, fraction}); };
+  const auto show = [&](const Frontier& so_far) { send(FrontierMeasured{command.id, std::make_shared<const Frontier>(so_far), false}); };
+  auto frontier = measure_frontier(*model, command.text, command.base, command.policies, tell, show, stop);
+  if (frontier)
+    send(FrontierMeasured{command.id, std::make_shared<const Frontier>(std::move(*frontier)), true});
+  else
+    send(ScoresFailed{command.id, std::move(frontier).error()});
 }
 
 EngineThread::EngineThread(std::function<void()> wake) : state_(std::make_unique<State>(std::move(wake))) {

@@ -11,7 +11,7 @@ TEST(Arguments, HelpNamesEverySubcommandAndEndsWell) {
   const Outcome outcome = run({"--help"});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_EQ(outcome.err, "");
-  for (const char* name : {"devices", "inspect", "tokenize", "generate", "logits", "perplexity", "passkey", "bench"})
+  for (const char* name : {"devices", "inspect", "tokenize", "generate", "trace", "compare", "logits", "perplexity", "passkey", "bench"})
     EXPECT_NE(outcome.out.find(name), std::string::npos) << name;
   EXPECT_NE(run({"generate", "--help"}).out.find("--repeat-last-n"), std::string::npos);
   EXPECT_EQ(run({"--version"}).out.rfind("fovea-cli ", 0), 0u);
@@ -20,7 +20,7 @@ TEST(Arguments, HelpNamesEverySubcommandAndEndsWell) {
 TEST(Arguments, MistakesAreUsageErrors) {
   expect_usage(run({}), "subcommand");
   expect_usage(run({"frobnicate"}), "no subcommand 'frobnicate'");
-  expect_usage(run({"trace", "-p", "x", "-n", "1", "-o", "run.fovea"}));
+  expect_usage(run({"trace", "-p", "x", "-n", "1"}), "--output");
   expect_usage(run({"generate", "-p", "x", "--frobnicate"}));
   expect_usage(run({"generate"}), "--prompt");
   expect_usage(run({"generate", "-p", "x", "-f", "y"}), "--prompt");

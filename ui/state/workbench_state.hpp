@@ -60,6 +60,7 @@ class WorkbenchState : public QObject {
   void trace_changed();
   void run_ended();  // phase is finished or failed
   void run_failed(const fovea::Error& error);
+  void scores_told(const fovea::Event& event);  // of policies on one text; for whoever asked for it
 
  private:
   void on(const LoadProgress& event);
@@ -71,6 +72,10 @@ class WorkbenchState : public QObject {
   void on(const TraceAdvanced& event);
   void on(const RunFinished& event);
   void on(const RunFailed& event);
+  void on(const ScoresAdvanced& event) { Q_EMIT scores_told(event); }
+  void on(const PairScored& event) { Q_EMIT scores_told(event); }
+  void on(const FrontierMeasured& event) { Q_EMIT scores_told(event); }
+  void on(const ScoresFailed& event) { Q_EMIT scores_told(event); }
   void forget_run();
 
   Selection* selection_;

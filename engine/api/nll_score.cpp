@@ -1,9 +1,9 @@
-#include "app/cli/nll_score.hpp"
+#include "engine/api/nll_score.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-namespace fovea::cli {
+namespace fovea {
 
 double log_sum_exp(std::span<const float> logits) {
   const double largest = *std::max_element(logits.begin(), logits.end());
@@ -30,4 +30,4 @@ double NllScore::standard_error() const {
   return perplexity() * std::sqrt(variance / static_cast<double>(count_ - 1));
 }
 
-}  // namespace fovea::cli
+}  // namespace fovea

@@ -1,12 +1,11 @@
-#include "app/cli/divergence.hpp"
+#include "engine/api/divergence.hpp"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cmath>
-#include <thread>
 
-namespace fovea::cli {
+namespace fovea {
 namespace {
 
 TEST(Divergence, OfEqualDistributionsIsNothing) {
@@ -16,6 +15,7 @@ TEST(Divergence, OfEqualDistributionsIsNothing) {
   divergence.add(a, shifted);
   EXPECT_EQ(divergence.count(), 2u);
   EXPECT_NEAR(divergence.kl_mean(), 0, 1e-7);
+  EXPECT_EQ(kl_divergence(a, a), 0) << "to the bit";
   EXPECT_EQ(divergence.same_top(), 1);
 }
 
@@ -33,24 +33,5 @@ TEST(Divergence, ByHand) {
   EXPECT_NEAR(divergence.kl_p99(), 0.143841, 1e-6);
 }
 
-TEST(RowQueue, HandsOnAllRowsInOrderAndEnds) {
-  RowQueue queue;
-  std::jthread maker([&queue] {
-    for (int i = 0; i < 100; ++i) {
-      const std::array<float, 1> row{static_cast<float>(i)};
-      EXPECT_TRUE(queue.push(row));
-    }
-    queue.close();
-  });
-  for (int i = 0; i < 100; ++i) {
-    const auto row = queue.pop();
-    ASSERT_TRUE(row);
-    EXPECT_EQ(row->front(), static_cast<float>(i));
-  }
-  EXPECT_FALSE(queue.pop());
-  const std::array<float, 1> row{1};
-  EXPECT_FALSE(queue.push(row));
-}
-
 }  // namespace
-}  // namespace fovea::cli
+}  // namespace fovea

@@ -1,11 +1,11 @@
-#include "app/cli/nll_score.hpp"
+#include "engine/api/nll_score.hpp"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cmath>
 
-namespace fovea::cli {
+namespace fovea {
 namespace {
 
 TEST(NllScore, EvenLogitsGiveTheVocabularyAsPerplexity) {
@@ -42,4 +42,4 @@ TEST(NllScore, NothingScored) {
 }
 
 }  // namespace
-}  // namespace fovea::cli
+}  // namespace fovea

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-namespace fovea::cli {
+namespace fovea {
 
 // Of one position's logits, at least one; in double.
 [[nodiscard]] double log_sum_exp(std::span<const float> logits);
@@ -29,4 +29,4 @@ class NllScore {
   std::uint64_t count_ = 0;
 };
 
-}  // namespace fovea::cli
+}  // namespace fovea

@@ -1,15 +1,16 @@
 // How far the predictions of one policy are from those of another on the same text.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
-#include <deque>
-#include <mutex>
-#include <optional>
 #include <span>
 #include <vector>
 
-namespace fovea::cli {
+namespace fovea {
+
+// Kullback-Leibler divergence of the judged distribution from the standard, both as logits of one position: sum p ln(p / q),
+// nats, never below 0; exactly 0 for equal logits.
+[[nodiscard]] double kl_divergence(std::span<const float> standard, std::span<const float> judged);
+[[nodiscard]] bool same_top(std::span<const float> a, std::span<const float> b);  // of equal ones the first counts
 
 class Divergence {
  public:
@@ -27,18 +28,4 @@ class Divergence {
   std::size_t same_top_ = 0;
 };
 
-// Hands rows of logits from the thread that makes them to the one that takes them, a few at a time.
-class RowQueue {
- public:
-  bool push(std::span<const float> row);            // waits for room; false: closed
-  [[nodiscard]] std::optional<std::vector<float>> pop();  // waits for a row; nullopt: closed and empty
-  void close();
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::vector<float>> rows_;
-  bool closed_ = false;
-};
-
-}  // namespace fovea::cli
+}  // namespace fovea
