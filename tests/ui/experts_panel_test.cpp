@@ -297,6 +297,31 @@ TEST_F(ExpertsPanelTest, EveryViewIsReadInBothLanguagesAndThemesAndSizes) {
   use_language("en");
 }
 
+TEST_F(ExpertsPanelTest, ALargeMixtureIsTakenInByTurnsAndDrawn) {
+  QDir().mkpath(FOVEA_PICTURES);
+  shape_.layers = 48;
+  shape_.experts = 128;
+  shape_.slots = 8;
+  shape_.prompt = 300;
+  theme_.set_mode(ThemeMode::dark);
+  panel_.resize(547, 300);
+  Generate request;
+  request.id = 1;
+  synthetic::play(state_, shape_, request);
+  for (const ExpertView view : {ExpertView::layers, ExpertView::transitions, ExpertView::reuse, ExpertView::use}) {
+    panel_.set_view(view);
+    settle();
+    ASSERT_TRUE(panel_.grab().save(QStringLiteral(FOVEA_PICTURES "/experts_large_%1.png").arg(static_cast<int>(view))));
+  }
+  EXPECT_EQ(panel_.counts().tokens(), 372u);
+  const QImage map = panel_.map().grab().toImage();
+  const QColor last = map.pixelColor(QPoint(static_cast<int>(panel_.map().token_x(371)), 4) * map.devicePixelRatio());
+  EXPECT_NE(last, theme_.colors().panel) << "what came while another view was open is drawn too";
+  EXPECT_NE(last, theme_.colors().unrecorded);
+  EXPECT_EQ(panel_.pair_box().count(), 47);
+  EXPECT_FALSE(panel_.absence().isVisible());
+}
+
 TEST_F(ExpertsPanelTest, ANewRunStartsFromNothing) {
   synthetic::play(state_, shape_, synthetic::all_heads());
   settle();

@@ -109,12 +109,14 @@ void ExpertsPanel::show_use() {
   uniform_->point1->setCoords(0, uniform);
   uniform_->point2->setCoords(1, uniform);
   // Only ever grows within a run, in even steps, so that bars can be compared while they change.
-  plot_->yAxis->setRange(0, std::ceil(most * 1.1 / 5) * 5);
+  const double step = most > 4 ? 5 : 1;
+  plot_->yAxis->setRange(0, std::ceil(most * 1.1 / step) * step);
   plot_->yAxis->ticker()->setTickCount(std::clamp(plot_->axisRect()->height() / 20, 2, 5));
   plot_->xAxis->setRange(-0.6, counts_.experts() - 0.4);
   auto ticker = qSharedPointerCast<QCPAxisTickerFixed>(plot_->xAxis->ticker());
   ticker->setTickStep(tick_step(counts_.experts() * 26.0 / std::max(1, plot_->axisRect()->width())));
   plot_->replot(QCustomPlot::rpQueuedReplot);
+  map_->refresh();
 }
 
 void ExpertsPanel::show_matrix(MatrixScale scale, MatrixTable table) {

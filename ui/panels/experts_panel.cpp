@@ -165,10 +165,7 @@ void ExpertsPanel::refresh() {
     } while (!complete && timer.elapsed() < kTakeInFor);
   }
   refresh_pages();
-  if (shows_plots()) {
-    show_view();
-    if (view() == ExpertView::use) map_->refresh();
-  }
+  if (shows_plots()) show_view();
   if (!complete) clock_.request();
 }
 
