@@ -936,6 +936,10 @@ Built with Qt %1 and QCustomPlot.</source>
         <source>no tokens yet</source>
         <translation>尚无词元</translation>
     </message>
+    <message>
+        <source>too few tokens to tell</source>
+        <translation>词元太少，无从判断</translation>
+    </message>
 </context>
 <context>
     <name>fovea::MemoryPanel</name>

@@ -200,9 +200,16 @@ void ExpertsPanel::resizeEvent(QResizeEvent* event) {
   QFrame::resizeEvent(event);
 }
 
-// A layout gives a label that wraps the height of one line where space is short.
+// A layout gives a label that wraps the height of one line where space is short. The height that it asks for is never below
+// its minimum, so that is taken back first.
 void ExpertsPanel::fit_figures() {
-  for (QLabel* label : figures_) label->setMinimumHeight(std::max(0, label->heightForWidth(label->width())));
+  for (std::size_t i = 0; i < 2; ++i) {
+    QLabel* label = figures_[i];
+    if (fitted_[i] == std::pair(label->text(), label->width())) continue;
+    fitted_[i] = {label->text(), label->width()};
+    label->setMinimumHeight(0);
+    label->setMinimumHeight(std::max(0, label->heightForWidth(label->width())));
+  }
 }
 
 bool ExpertsPanel::eventFilter(QObject* watched, QEvent* event) {
@@ -269,6 +276,7 @@ void ExpertsPanel::restyle() {
   uniform_->setPen(QPen(colors.text, 1, Qt::DashLine));
   for (QLabel* label : {figures_[0], figures_[1], map_title_}) label->setFont(theme_.sans(12));
   readout_->setFont(theme_.mono(12));
+  fitted_ = {};
   show_view();
   plot_->replot(QCustomPlot::rpQueuedReplot);
 }

@@ -100,6 +100,7 @@ class ExpertsPanel : public QFrame {
   QBoxLayout* bar_;  // what is chosen, and figures
   QComboBox *view_, *layer_, *pair_;
   QLabel *figures_[2], *readout_, *map_title_;
+  std::array<std::pair<QString, int>, 2> fitted_;  // text and width that figures have room for
   RefreshClock clock_;
 };
 

@@ -72,6 +72,7 @@ void MatrixPair::redraw() {
   if (!(most_ > 0)) most_ = 1;
   for (std::size_t i = 0; i < 2; ++i) {
     images_[i] = {};
+    blank_[i] = std::ranges::all_of(table_.values[i], [](float value) { return std::isnan(value); });
     const auto& values = table_.values[i];
     if (values.size() < std::size_t{table_.rows} * table_.columns || values.empty()) continue;
     QImage image(static_cast<int>(table_.columns), static_cast<int>(table_.rows), QImage::Format_RGB32);
@@ -216,6 +217,10 @@ void MatrixPair::paint_matrix(QPainter& painter, bool prefill) const {
   if (w >= kGridFrom && h >= kGridFrom) {
     for (double x = at.left() + w; x < at.right() - w / 2; x += w) painter.drawLine(QPointF(x, at.top()), QPointF(x, at.bottom()));
     for (double y = at.top() + h; y < at.bottom() - h / 2; y += h) painter.drawLine(QPointF(at.left(), y), QPointF(at.right(), y));
+  }
+  if (blank_[prefill ? 0 : 1]) {
+    painter.setPen(colors.dim);
+    painter.drawText(at, Qt::AlignCenter | Qt::TextWordWrap, tr("too few tokens to tell"));
   }
   painter.setBrush(Qt::NoBrush);
   painter.setPen(QPen(colors.text, 1));

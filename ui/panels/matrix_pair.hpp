@@ -75,6 +75,7 @@ class MatrixPair : public QWidget {
   MatrixTable table_;
   float most_ = 1;  // of a scale of shares
   std::array<QImage, 2> images_;  // a pixel a cell
+  std::array<bool, 2> blank_{};   // nothing in any cell
   std::vector<std::pair<std::uint32_t, std::uint32_t>> marks_;
   std::optional<MatrixCell> pointed_;
 };
