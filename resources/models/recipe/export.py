@@ -149,16 +149,14 @@ def read_model(path: Path, shape: Shape, device) -> Model:
     return model
 
 
-def export(work: Path, recipe: Recipe, device, measure, say) -> None:
-    """Writes the master, tries the mixes that fit the limit, keeps the one with the lowest loss by `measure`."""
+def export(work: Path, recipe: Recipe, device, measure, even_out, say) -> None:
+    """Tries the mixes of types, keeps of those that fit the limit the one with the lowest loss by `measure`, evens its
+    routers by `even_out`, and writes the embedded file and the master."""
     model = Model(recipe.shape).to(device)
     model.load_state_dict(torch.load(work / "model.pt", map_location=device, weights_only=True)["model"])
     tokenizer_file = work / "tokenizer.json"
-    master = write(work / MASTER, model, "F16", recipe.shape, tokenizer_file)
-    tried = {"F16": {"bytes": master, "loss": measure(decoded_model(model, "F16"))}}
+    tried = {}
     for name in MIXES:
-        if name == "F16":
-            continue
         size = write(work / "candidate.gguf", model, name, recipe.shape, tokenizer_file)
         tried[name] = {"bytes": size, "loss": measure(decoded_model(model, name))}
     for name, result in tried.items():
@@ -168,7 +166,13 @@ def export(work: Path, recipe: Recipe, device, measure, say) -> None:
     if not fitting:
         raise SystemExit("no mix of types fits into 32 MiB")
     best = min(fitting, key=lambda name: fitting[name]["loss"])
+    rounded = decoded_model(model, best)
+    even_out(rounded)
+    for block, evened in zip(model.blocks, rounded.blocks):
+        block.experts.router.data.copy_(evened.experts.router)
     write(work / EMBEDDED, model, best, recipe.shape, tokenizer_file)
+    write(work / MASTER, model, "F16", recipe.shape, tokenizer_file)
     (work / "candidate.gguf").unlink()
-    (work / "export.json").write_text(json.dumps({"chosen": best, "tried": tried}, indent=1))
-    say(f"embedded file: {best}")
+    evened_loss = measure(rounded)
+    (work / "export.json").write_text(json.dumps({"chosen": best, "tried": tried, "loss_evened": evened_loss}, indent=1))
+    say(f"embedded file: {best}, mean loss with evened routers {evened_loss:.4f}")

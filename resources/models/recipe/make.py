@@ -19,6 +19,7 @@ import torch
 import card
 import corpus
 import evaluate
+import even
 import export
 import train
 from config import FULL, TINY
@@ -47,7 +48,8 @@ def main() -> int:
     stages = (
         ("prepared", lambda: corpus.prepare(arguments.data, work, recipe, say)),
         ("trained", lambda: train.train(work, recipe, device, say)),
-        ("exported", lambda: export.export(work, recipe, device, evaluate.measure_mixed_loss(work, recipe), say)),
+        ("exported", lambda: export.export(work, recipe, device, evaluate.measure_mixed_loss(work, recipe),
+                                           even.evener(work, recipe, say), say)),
         ("evaluated", lambda: evaluate.evaluate(work, recipe, arguments.eval, device, say)),
         ("described", lambda: card.write(work, recipe)),
     )
