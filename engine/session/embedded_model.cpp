@@ -34,7 +34,6 @@ Result<fs::path> embedded_model() {
     std::uintmax_t best_bytes = 0;
     for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
       if (entry.path().extension() != ".gguf" || !entry.is_regular_file(error)) continue;
-      // The largest is the real one where a small stand-in lies beside it.
       if (const std::uintmax_t bytes = entry.file_size(error); bytes > best_bytes) {
         best = entry.path();
         best_bytes = bytes;

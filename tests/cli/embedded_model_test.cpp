@@ -24,20 +24,13 @@ std::string filler(std::size_t paragraphs) {
   return text;
 }
 
-class EmbeddedModel : public testing::Test {
- protected:
-  void SetUp() override {
-    if (run_json({"inspect"})["architecture"] != "qwen3moe") GTEST_SKIP() << "the model in resources/models is a stand-in";
-  }
-};
-
 std::string answer(const std::string& question) {
   const Outcome outcome = run({"generate", "--chat", "--temp", "0", "-n", "40", "-p", question});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   return outcome.out;
 }
 
-TEST_F(EmbeddedModel, is_a_small_mixture_of_experts_with_a_card_in_both_languages) {
+TEST(EmbeddedModel, is_a_small_mixture_of_experts_with_a_card_in_both_languages) {
   const auto facts = run_json({"inspect"});
   EXPECT_EQ(facts["architecture"], "qwen3moe");
   EXPECT_EQ(facts["experts"], 16);
@@ -49,12 +42,12 @@ TEST_F(EmbeddedModel, is_a_small_mixture_of_experts_with_a_card_in_both_language
     EXPECT_TRUE(std::filesystem::exists(file.parent_path() / (file.stem().string() + suffix))) << suffix;
 }
 
-TEST_F(EmbeddedModel, answers_in_english_and_in_chinese) {
+TEST(EmbeddedModel, answers_in_english_and_in_chinese) {
   EXPECT_NE(answer("What is the capital of Italy?").find("Rome"), std::string::npos);
   EXPECT_NE(answer("感冒了应该怎么办？").find("休息"), std::string::npos);
 }
 
-TEST_F(EmbeddedModel, finds_facts_thousands_of_tokens_back_and_tells_them_apart) {
+TEST(EmbeddedModel, finds_facts_thousands_of_tokens_back_and_tells_them_apart) {
   const std::string text = filler(16) + "The secret number of Nina is 48213.\n" + filler(20) +
                            "The secret number of Oscar is 90576.\n" + filler(20);
   for (const auto& [name, number] : {std::pair{"Nina", "48213"}, std::pair{"Oscar", "90576"}}) {
@@ -65,14 +58,14 @@ TEST_F(EmbeddedModel, finds_facts_thousands_of_tokens_back_and_tells_them_apart)
   }
 }
 
-TEST_F(EmbeddedModel, calls_every_expert_of_every_layer) {
+TEST(EmbeddedModel, calls_every_expert_of_every_layer) {
   const auto value = run_json({"generate", "--temp", "0", "-n", "1", "-p", "-"}, filler(6) + "春天来了，小兔子想去河边看花。\n");
   ASSERT_EQ(value["moe"]["layers"].size(), 6u);
   for (const auto& layer : value["moe"]["layers"]) EXPECT_LE(layer["dead"], 1) << layer["layer"];
   EXPECT_EQ(value["moe"]["dead"], 0);
 }
 
-TEST_F(EmbeddedModel, predicts_the_opening_of_a_held_out_book) {
+TEST(EmbeddedModel, predicts_the_opening_of_a_held_out_book) {
   const std::string books = FOVEA_SHARED "/eval/books.txt";
   if (!std::filesystem::exists(books)) GTEST_SKIP() << "needs ../shared/eval";
   const auto value = run_json({"perplexity", "-f", books, "-c", "2048", "--windows", "1", "--last", "2047"});
