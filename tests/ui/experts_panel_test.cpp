@@ -325,6 +325,19 @@ TEST_F(ExpertsPanelTest, ALargeMixtureIsTakenInByTurnsAndDrawn) {
   EXPECT_FALSE(panel_.absence().isVisible());
 }
 
+TEST_F(ExpertsPanelTest, NeedsLittleRoomInEveryLanguage) {
+  for (const char* language : {"en", "zh_CN"}) {
+    use_language(language);
+    synthetic::play(state_, shape_, synthetic::all_heads());
+    for (std::size_t view = 0; view < kExpertViews; ++view) {
+      panel_.set_view(static_cast<ExpertView>(view));
+      settle();
+      EXPECT_LE(panel_.minimumSizeHint().width(), 210) << language << ' ' << view;
+    }
+  }
+  use_language("en");
+}
+
 TEST_F(ExpertsPanelTest, ANewRunStartsFromNothing) {
   synthetic::play(state_, shape_, synthetic::all_heads());
   settle();

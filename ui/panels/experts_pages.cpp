@@ -41,10 +41,10 @@ std::optional<std::size_t> half_of(const std::vector<double>& curve) {
 QString ExpertsPanel::phase_name(bool prefill) { return prefill ? tr("Prefill") : tr("Decode"); }
 
 void ExpertsPanel::show_view() {
-  if (counts_.experts() == 0) return;
   const ExpertView view = this->view();
   layer_->setVisible(view != ExpertView::layers && view != ExpertView::transitions);
   pair_->setVisible(view == ExpertView::transitions);
+  if (counts_.experts() == 0) return;
   const QString page[] = {
       tr("Calls per expert. CV: standard deviation over mean; floor: the CV that perfectly even chance would show at this "
          "count. U: mean over the largest. H: entropy, 1 is even. Dead: fewer than 1 % of the mean. k: experts a token took, "

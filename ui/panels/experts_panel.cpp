@@ -20,6 +20,7 @@ namespace {
 constexpr int kInterval = 66;              // milliseconds between repaints while a run grows
 constexpr int kTakeInFor = 5;              // milliseconds of a turn that go into what is new
 constexpr std::size_t kCellsAtOnce = 500;  // (token, layer) pairs between two looks at the clock
+constexpr int kNarrowestChoice = 72;       // pixels of a box where the panel is narrow
 constexpr int kBeside = 640;               // pixels of width from which figures stand beside what is chosen
 }  // namespace
 
@@ -107,6 +108,7 @@ void ExpertsPanel::lay_out() {
   for (std::size_t i = 0; i < kExpertViews; ++i) view_->addItem(QString());
   for (QComboBox* box : {view_, layer_, pair_}) {
     box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+    box->setMinimumWidth(kNarrowestChoice);
     choices->addWidget(box, 0, Qt::AlignTop | Qt::AlignLeft);
   }
   choices->addStretch(1);

@@ -233,8 +233,12 @@ void MatrixPair::paint_matrix(QPainter& painter, bool prefill) const {
   // Numbers below the columns, words to the right of the rows.
   painter.setPen(colors.dim);
   const std::uint32_t step = tick_step(24 / w);
-  for (std::uint32_t column = 0; column < table_.columns; column += step)
-    painter.drawText(QRectF(at.left() + (column + 0.5) * w - 20, at.bottom() + 2, 40, kTicks - 4), Qt::AlignHCenter | Qt::AlignVCenter, QString::number(column));
+  for (std::uint32_t column = 0; column < table_.columns; column += step) {
+    const QString number = QString::number(column);
+    const double half = QFontMetrics(theme_.sans(11)).horizontalAdvance(number) / 2.0 + 1;
+    const double x = std::min(at.left() + (column + 0.5) * w, width() - kEdge - half);
+    painter.drawText(QRectF(x - half, at.bottom() + 2, 2 * half, kTicks - 4), Qt::AlignHCenter | Qt::AlignVCenter, number);
+  }
   const QStringList& notes = table_.notes[prefill ? 0 : 1];
   if (notes.isEmpty() || note_width() == 0) return;
   const double left = at.right() + kNameGap, width = note_width() - kNameGap;
