@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <span>
 #include <string>
 
 namespace fovea {
@@ -47,10 +48,6 @@ Result<ExpertRouting> ExpertRouting::create(gpu::Device& device, const ModelConf
   using gpu::MemoryUse;
   FOVEA_ASSIGN(routing.memory_, device.create_buffer(config.layers * router_memory_words(config.experts) * word, MemoryUse::compute));
   FOVEA_ASSIGN(routing.facts_, device.create_buffer(2 * config.layers * router_fact_words(config.experts, config.experts_used) * word, MemoryUse::compute));
-  if (!rule.bias.empty()) {
-    FOVEA_ASSIGN(routing.bias_, device.create_buffer(rule.bias.size() * sizeof(float), MemoryUse::upload));
-    FOVEA_TRY(device.upload(routing.bias_, 0, std::as_bytes(std::span(rule.bias))));
-  }
   FOVEA_TRY(routing.forget());
   FOVEA_TRY(routing.begin());
   return routing;
@@ -67,12 +64,23 @@ ExpertChoiceRule ExpertRouting::device_rule(std::uint32_t layer) const {
   return rule;
 }
 
-Result<void> ExpertRouting::record_choice(KernelRecorder& kernels, std::uint32_t layer, const RouterArgs& args) const {
+ExpertChoiceArgs ExpertRouting::choice(std::uint32_t layer, const RouterArgs& args) const {
   const std::uint64_t word = sizeof(std::uint32_t), row = (args.tokens == 1 ? layers_ : 0) + layer;
-  return record_expert_choice(kernels, {.router = args, .rule = device_rule(layer),
-                                        .memory = memory_.address() + layer * router_memory_words(experts_) * word,
-                                        .bias = rule_.bias.empty() ? 0 : bias_.address() + std::uint64_t{layer} * experts_ * sizeof(float),
-                                        .facts = facts_.address() + row * router_fact_words(experts_, slots_) * word});
+  return {.router = args, .rule = device_rule(layer), .memory = memory_.address() + layer * router_memory_words(experts_) * word,
+          .facts = facts_.address() + row * router_fact_words(experts_, slots_) * word};
+}
+
+Result<void> ExpertRouting::record_choice(KernelRecorder& kernels, std::uint32_t layer, const RouterArgs& args) const {
+  return record_expert_choice(kernels, choice(layer, args));
+}
+
+FoldedPolicy ExpertRouting::folded(std::uint32_t layer, const RouterArgs& args) const { return folded_policy(choice(layer, args)); }
+
+Result<void> ExpertRouting::record_memory(KernelRecorder& kernels, std::uint64_t state) const {
+  const ExpertChoiceRule rule = device_rule(0);  // how it is remembered is the same in all layers
+  if (!rule.remembers()) return {};
+  kernels.plan().tag("router memory");
+  return record_router_memory(kernels, {.rule = rule, .memory = memory_.address(), .state = state, .layers = layers_, .experts = experts_, .slots = slots_});
 }
 
 Result<void> ExpertRouting::begin() const {
@@ -83,7 +91,8 @@ Result<void> ExpertRouting::begin() const {
 Result<void> ExpertRouting::forget() const {
   std::vector<std::uint32_t> words;
   for (std::uint32_t layer = 0; layer < layers_; ++layer) {
-    const std::vector<std::uint32_t> one = initial_router_memory(device_rule(layer), experts_, slots_);
+    const auto bias = rule_.bias.empty() ? std::span<const float>{} : std::span(rule_.bias).subspan(std::size_t{layer} * experts_, experts_);
+    const std::vector<std::uint32_t> one = initial_router_memory(device_rule(layer), experts_, slots_, bias);
     words.insert(words.end(), one.begin(), one.end());
   }
   return device_->upload(memory_, 0, std::as_bytes(std::span(words)));

@@ -21,6 +21,9 @@ class ExpertRouting {
 
   // `args`: of the plain choice, in whose place this is.
   [[nodiscard]] Result<void> record_choice(KernelRecorder& kernels, std::uint32_t layer, const RouterArgs& args) const;
+  // The same for one token, where the product behind it makes the choice; record_memory() then comes behind the last layer.
+  [[nodiscard]] FoldedPolicy folded(std::uint32_t layer, const RouterArgs& args) const;
+  [[nodiscard]] Result<void> record_memory(KernelRecorder& kernels, std::uint64_t state) const;
 
   // Before a run: sums become zero, and what was remembered is forgotten, unless the rule says never.
   [[nodiscard]] Result<void> begin() const;
@@ -35,12 +38,12 @@ class ExpertRouting {
   ExpertRouting(gpu::Device& device, const ModelConfig& config, const ExpertRule& rule)
       : device_(&device), layers_(config.layers), experts_(config.experts), slots_(config.experts_used), rule_(rule) {}
   [[nodiscard]] ExpertChoiceRule device_rule(std::uint32_t layer) const;
+  [[nodiscard]] ExpertChoiceArgs choice(std::uint32_t layer, const RouterArgs& args) const;
   gpu::Device* device_;
   std::uint32_t layers_, experts_, slots_;
   ExpertRule rule_;
   gpu::Buffer memory_;  // uint (layers, router_memory_words)
   gpu::Buffer facts_;   // uint (prompt and decode, layers, router_fact_words)
-  gpu::Buffer bias_;    // float (layers, experts)
 };
 
 }  // namespace fovea

@@ -22,6 +22,7 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
     kernels.plan().tag("page bounds");
     FOVEA_TRY(selection->record_bounds_of_token(kernels, attention_shape(0, tokens), cache));
   }
+  if (routing != nullptr && tokens == 1 && kernels.folds_steps()) FOVEA_TRY(routing->record_memory(kernels, state));
   return record_head(kernels, tokens, head);
 }
 
@@ -219,7 +220,10 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
   ExpertBatch batch{.tokens = tokens, .in_tiles = experts_take_tiles(kernels, tokens, w.gate, w.down), .state = state};
   if (config.mixture()) {
     const std::uint64_t routing_offset = std::uint64_t{layer} * tokens * config.experts_used * sizeof(std::uint32_t);
-    batch.mode = tokens > 1 ? ExpertMode::grouped : kernels.folds_steps() && routing == nullptr ? ExpertMode::routed : ExpertMode::direct;
+    batch.mode = tokens > 1              ? ExpertMode::grouped
+                 : !kernels.folds_steps() ? ExpertMode::direct
+                 : routing != nullptr     ? ExpertMode::by_policy
+                                          : ExpertMode::routed;
     batch.slots = config.experts_used;
     batch.experts = a.experts + routing_offset;
     batch.weights = a.expert_weights + routing_offset;
@@ -235,10 +239,11 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
                                       .x_stride = a.strides.width, .y_stride = a.strides.router, .tokens = tokens,
                                       .norm = input.norm}));
     kernels.plan().barrier();
-    if (batch.mode != ExpertMode::routed) {
-      const RouterArgs choice{.logits = a.router, .experts = batch.experts, .weights = batch.weights, .state = state,
-                              .stride = a.strides.router, .expert_count = config.experts, .slots = config.experts_used,
-                              .tokens = tokens, .normalize = config.normalize_expert_weights};
+    const RouterArgs choice{.logits = a.router, .experts = batch.experts, .weights = batch.weights, .state = state,
+                            .stride = a.strides.router, .expert_count = config.experts, .slots = config.experts_used,
+                            .tokens = tokens, .normalize = config.normalize_expert_weights};
+    if (batch.mode == ExpertMode::by_policy) batch.policy = routing->folded(layer, choice);
+    if (batch.mode == ExpertMode::direct || batch.mode == ExpertMode::grouped) {
       FOVEA_TRY(routing != nullptr ? routing->record_choice(kernels, layer, choice) : record_router_topk(kernels, choice));
       kernels.plan().barrier();
     }

@@ -124,7 +124,8 @@ Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batc
   const std::uint32_t slots = batch.mode == ExpertMode::dense ? 1 : batch.slots;
   const shader::GateUpDotPush push{.gate = args.gate.address, .up = args.up.address, .x = args.x.address, .act = args.act,
                                    .experts = batch.experts, .norm = args.x.norm.weight, .logits = batch.logits,
-                                   .weights = batch.weights, .rows = args.gate.rows, .row_bytes = args.gate.row_bytes,
+                                   .weights = batch.weights, .memory = batch.policy.memory, .facts = batch.policy.facts,
+                                   .state = batch.state, .rows = args.gate.rows, .row_bytes = args.gate.row_bytes,
                                    .expert_bytes_low = args.gate.matrix_bytes_low(),
                                    .expert_bytes_high = args.gate.matrix_bytes_high(), .y_stride = args.act_stride,
                                    .epsilon = args.x.norm.epsilon};
@@ -138,7 +139,8 @@ Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batc
                           {shape.local_size, args.gate.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
                            args.x.rounded ? 0u : 1u, norms(args.x),
                            static_cast<std::uint32_t>(batch.mode), slots, std::max(batch.expert_count, 1u),
-                           batch.normalize ? 1u : 0u, kernels.subgroup(), args.rounded ? 1u : 0u, turns, kAhead, held},
+                           batch.normalize ? 1u : 0u, kernels.subgroup(), args.rounded ? 1u : 0u, turns, kAhead, held,
+                           batch.policy.count, batch.policy.load, batch.policy.remembers ? 1u : 0u},
                           push, groups, slots);
 }
 

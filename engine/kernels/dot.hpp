@@ -59,7 +59,7 @@ struct GateUpDotArgs {
   std::uint32_t act_stride = 0;
   bool rounded = false;     // writes words; asks for kernels.folds_steps() and a multiple of 32 rows
 };
-// The batch's mode is dense, direct or routed.
+// The batch's mode is dense, direct, routed or by a policy.
 [[nodiscard]] Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpDotArgs& args);
 
 struct DownDotArgs {
@@ -69,7 +69,7 @@ struct DownDotArgs {
   std::uint32_t act_stride = 0;
   NextInput next{};
 };
-// The batch's mode is direct or routed.
+// The batch's mode is direct, routed or by a policy.
 [[nodiscard]] Result<void> record_expert_down_dot(KernelRecorder& kernels, const ExpertBatch& batch, const DownDotArgs& args);
 
 }  // namespace fovea

@@ -6,8 +6,21 @@
 
 namespace fovea {
 
-std::vector<std::uint32_t> initial_router_memory(const ExpertChoiceRule& rule, std::uint32_t experts, std::uint32_t slots) {
+std::vector<std::uint32_t> initial_router_memory(const ExpertChoiceRule& rule, std::uint32_t experts, std::uint32_t slots,
+                                                 std::span<const float> bias) {
   std::vector<std::uint32_t> words(router_memory_words(experts));
+  const auto put = [&](std::uint32_t word, float value) { words[word] = std::bit_cast<std::uint32_t>(value); };
+  words[shader::kRuleLeast] = rule.least;
+  words[shader::kRuleMost] = rule.most;
+  put(shader::kRuleThreshold, rule.threshold);
+  put(shader::kRuleTarget, rule.target);
+  put(shader::kRuleGamma, rule.gamma);
+  put(shader::kRuleGammaMost, rule.gamma_most);
+  put(shader::kRuleCv, rule.cv);
+  put(shader::kRuleRetained, rule.retained);
+  put(shader::kRuleTau, rule.tau);
+  put(shader::kRuleDecay, std::exp2(-static_cast<float>(shader::kRouterBlock) / rule.half_life));
+
   float control = 0;
   if (rule.count == shader::kCountMass) {
     const float mass = std::clamp(rule.threshold, 0.05f, 0.9995f);
@@ -15,23 +28,28 @@ std::vector<std::uint32_t> initial_router_memory(const ExpertChoiceRule& rule, s
   } else if (rule.count == shader::kCountEntropy) {
     control = std::log(rule.threshold);
   }
-  words[shader::kMemoryThreshold] = std::bit_cast<std::uint32_t>(control);
-  words[shader::kMemoryGammaGain] = std::bit_cast<std::uint32_t>(0.5f);
+  put(shader::kMemoryThreshold, control);
+  put(shader::kMemoryGammaGain, 0.5f);
   // Until something is known every expert is called as often as any other.
   const float even = static_cast<float>(slots) / static_cast<float>(experts);
-  std::fill_n(words.begin() + shader::kMemoryHead, experts, std::bit_cast<std::uint32_t>(even));
+  for (std::uint32_t e = 0; e < experts; ++e) put(shader::kMemoryHead + e, e < bias.size() ? bias[e] : even);
   return words;
 }
+
+namespace {
+
+std::vector<std::uint32_t> choice_constants(std::uint32_t local, std::uint32_t lanes, std::uint32_t experts, std::uint32_t slots,
+                                            bool normalize, const ExpertChoiceRule& rule, bool closes) {
+  return {local, experts, slots, normalize ? 1u : 0u, lanes, rule.count, rule.load, rule.remembers() ? 1u : 0u, closes ? 1u : 0u};
+}
+
+}  // namespace
 
 Result<void> record_expert_choice(KernelRecorder& kernels, const ExpertChoiceArgs& args) {
   const RouterArgs& router = args.router;
   const ExpertChoiceRule& rule = args.rule;
   const shader::ExpertChoicePush push{.logits = router.logits, .experts = router.experts, .weights = router.weights,
-                                      .state = router.state, .memory = args.memory, .bias = args.bias, .facts = args.facts,
-                                      .stride = router.stride, .least = rule.least, .most = rule.most,
-                                      .threshold = rule.threshold, .target = rule.target, .gamma = rule.gamma,
-                                      .gamma_most = rule.gamma_most, .cv = rule.cv, .retained = rule.retained, .tau = rule.tau,
-                                      .decay = std::exp2(-static_cast<float>(shader::kRouterBlock) / rule.half_life)};
+                                      .state = router.state, .memory = args.memory, .facts = args.facts, .stride = router.stride};
   const std::uint32_t lanes = kernels.subgroup();
   // A subgroup for each token of a block; one on a CPU driver, which runs them one after another.
   const std::uint32_t fit = std::max(1u, kernels.facts().max_workgroup_invocations / lanes);
@@ -39,9 +57,18 @@ Result<void> record_expert_choice(KernelRecorder& kernels, const ExpertChoiceArg
   // A batch that begins within a block has a part of one more.
   const std::uint32_t blocks = router.tokens == 1 ? 1 : router.tokens / shader::kRouterBlock + 1 + (router.tokens % shader::kRouterBlock != 0 ? 1 : 0);
   return kernels.dispatch(ShaderId::expert_choice,
-                          {lanes * subgroups, router.expert_count, router.slots, router.normalize ? 1u : 0u, lanes, rule.count,
-                           rule.load, rule.remembers() ? 1u : 0u},
+                          choice_constants(lanes * subgroups, lanes, router.expert_count, router.slots, router.normalize, rule, false),
                           push, rule.remembers() ? 1 : blocks);
+}
+
+FoldedPolicy folded_policy(const ExpertChoiceArgs& args) {
+  return {.memory = args.memory, .facts = args.facts, .count = args.rule.count, .load = args.rule.load, .remembers = args.rule.remembers()};
+}
+
+Result<void> record_router_memory(KernelRecorder& kernels, const RouterMemoryArgs& args) {
+  const shader::ExpertChoicePush push{.state = args.state, .memory = args.memory, .stride = router_memory_words(args.experts)};
+  const std::uint32_t lanes = kernels.subgroup();
+  return kernels.dispatch(ShaderId::expert_choice, choice_constants(lanes, lanes, args.experts, args.slots, true, args.rule, true), push, args.layers);
 }
 
 }  // namespace fovea

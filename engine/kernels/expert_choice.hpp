@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "engine/kernels/experts.hpp"
@@ -29,15 +30,29 @@ struct ExpertChoiceRule {
   return shader::kRouterFactHead + slots + experts;
 }
 // What it remembers at the beginning of a sequence, in `slots` of `experts`.
-[[nodiscard]] std::vector<std::uint32_t> initial_router_memory(const ExpertChoiceRule& rule, std::uint32_t experts, std::uint32_t slots);
+// `bias`: of log scores, a number for each expert, where the rule's load is kLoadBias.
+[[nodiscard]] std::vector<std::uint32_t> initial_router_memory(const ExpertChoiceRule& rule, std::uint32_t experts, std::uint32_t slots,
+                                                               std::span<const float> bias = {});
 
 struct ExpertChoiceArgs {
   RouterArgs router;
-  ExpertChoiceRule rule;
+  ExpertChoiceRule rule;     // that `memory` was made with
   std::uint64_t memory = 0;  // uint (router_memory_words)
-  std::uint64_t bias = 0;    // float (experts)
   std::uint64_t facts = 0;   // uint (router_fact_words), added to
 };
+// A step of its own, as prompts and CPU drivers take it.
 [[nodiscard]] Result<void> record_expert_choice(KernelRecorder& kernels, const ExpertChoiceArgs& args);
+
+// The same choice for one token, made by the gate and up product.
+[[nodiscard]] FoldedPolicy folded_policy(const ExpertChoiceArgs& args);
+// Behind all layers of a token that was chosen for so, where the rule remembers: what every layer remembers moves if the
+// token ended a block. Reads no result of the token's and may run beside what comes next.
+struct RouterMemoryArgs {
+  ExpertChoiceRule rule;
+  std::uint64_t memory = 0;  // uint (layers, router_memory_words)
+  std::uint64_t state = 0;
+  std::uint32_t layers = 0, experts = 0, slots = 0;
+};
+[[nodiscard]] Result<void> record_router_memory(KernelRecorder& kernels, const RouterMemoryArgs& args);
 
 }  // namespace fovea

@@ -7,7 +7,8 @@
 namespace fovea {
 namespace {
 
-bool one_by_one(const ExpertBatch& batch) { return batch.mode == ExpertMode::direct || batch.mode == ExpertMode::routed; }
+bool chooses(const ExpertBatch& batch) { return batch.mode == ExpertMode::routed || batch.mode == ExpertMode::by_policy; }
+bool one_by_one(const ExpertBatch& batch) { return batch.mode == ExpertMode::direct || chooses(batch); }
 
 // Tokens a tile in registers takes; the same for both products of a batch, since they share the tile list.
 std::uint32_t tile_tokens(const KernelRecorder& kernels, const ExpertBatch& batch, std::uint32_t rows) {
@@ -92,8 +93,10 @@ Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, c
     return record_dense_product(kernels, args.gate.type, batch.tokens, args.unpacked, push);
   }
   const ProductShape shape = gate_shape(kernels, batch, args.gate.rows);
+  const bool folded = batch.mode == ExpertMode::by_policy;
   const shader::GateUpPush push{.gate = args.gate.address, .up = args.up.address, .x = args.x, .act = args.act,
-                                .experts = batch.experts, .tiles = batch.tiles, .sorted = batch.sorted, .state = batch.state,
+                                .experts = batch.experts, .tiles = folded ? batch.policy.memory : batch.tiles,
+                                .sorted = folded ? batch.policy.facts : batch.sorted, .state = batch.state,
                                 .norm = args.norm.weight, .logits = batch.logits, .weights = batch.weights,
                                 .rows = args.gate.rows, .row_bytes = args.gate.row_bytes,
                                 .expert_bytes_low = args.gate.matrix_bytes_low(),
@@ -102,7 +105,8 @@ Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, c
   const ShaderId shader = shader_for(ShaderId::gate_up_F32, args.gate.type);
   auto constants = product_constants(shape, args.gate.columns, batch);
   constants.insert(constants.end(), {args.norm.weight != 0 ? 1u : 0u, std::max(batch.expert_count, 1u),
-                                     batch.normalize ? 1u : 0u, kernels.subgroup()});
+                                     batch.normalize ? 1u : 0u, kernels.subgroup(), batch.policy.count, batch.policy.load,
+                                     batch.policy.remembers ? 1u : 0u});
   if (batch.mode == ExpertMode::grouped) return kernels.dispatch_indirect(shader, std::move(constants), push, *batch.dispatch, 0);
   const std::uint32_t y = one_by_one(batch) ? batch.tokens * batch.slots
                                                            : (batch.tokens + shape.tokens - 1) / shape.tokens;
@@ -120,7 +124,7 @@ Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batc
                               .x_stride = args.act_stride, .y_stride = grouped ? args.partial_stride : args.x_stride};
   const ShaderId shader = shader_for(ShaderId::expert_down_F32, args.down.type);
   ExpertBatch chosen = batch;
-  if (batch.mode == ExpertMode::routed) chosen.mode = ExpertMode::direct;  // the choice is made by now
+  if (chooses(batch)) chosen.mode = ExpertMode::direct;  // the choice is made by now
   auto constants = product_constants(shape, args.down.columns, chosen);
   if (!grouped) return kernels.dispatch(shader, std::move(constants), push, shape.groups(args.down.rows), batch.tokens);
   constexpr std::uint64_t kDownCounts = 3 * sizeof(std::uint32_t);

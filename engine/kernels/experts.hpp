@@ -25,6 +25,14 @@ enum class ExpertMode : std::uint32_t {
   direct = 1,   // one workgroup row per assignment: batches too small to share weights
   grouped = 2,  // sorted token lists, exact tile list, indirect dispatch; in registers or in tiles of shared memory
   routed = 3,   // direct for one token, where the gate and up product makes the router's choice itself
+  by_policy = 4,  // likewise, by a policy
+};
+
+// A policy's choice that the gate and up product makes (expert_choice.hpp).
+struct FoldedPolicy {
+  std::uint64_t memory = 0, facts = 0;
+  std::uint32_t count = 0, load = 0;  // shader::kCount*, kLoad*
+  bool remembers = false;
 };
 
 struct ExpertBatch {
@@ -36,6 +44,7 @@ struct ExpertBatch {
   std::uint32_t expert_count = 0;                      // routed
   bool normalize = true;                               // routed: chosen weights sum to one
   bool varies = false;                                 // tokens may leave slots unused: experts of kNoExpert, not routed
+  FoldedPolicy policy{};                               // by_policy
   std::uint64_t sorted = 0, tiles = 0;                 // grouped
   const gpu::Buffer* dispatch = nullptr;               // grouped: uint (2, 3)
   bool in_tiles = false;  // dense and grouped: both products in tiles, with halves between them (product_tile.hpp)
@@ -59,7 +68,7 @@ struct GateUpArgs {
   std::uint64_t halves = 0;  // in tiles, in place of x: half (tokens * slots, columns), grouped as `sorted`
   FoldedNorm norm{};         // of x, done on the way in
 };
-// Routed: also writes the batch's experts and weights.
+// Routed and by a policy: also writes the batch's experts and weights.
 [[nodiscard]] Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpArgs& args);
 
 struct ExpertDownArgs {
@@ -69,7 +78,7 @@ struct ExpertDownArgs {
   std::uint64_t x = 0;        // float (tokens, x_stride): the residual that is added to
   std::uint32_t act_stride = 0, partial_stride = 0, x_stride = 0;
 };
-// Direct and routed: one step. Grouped: two steps with a barrier between.
+// Direct, routed and by a policy: one step. Grouped: two steps with a barrier between.
 [[nodiscard]] Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batch, const ExpertDownArgs& args);
 
 // Upper bound of tiles that a batch can need, to size the tile list.

@@ -53,6 +53,9 @@ struct GateUpDotPush {
   address norm;      // as above
   address logits;    // routed: float (experts)
   address weights;   // routed: float (slots), written
+  address memory;    // by a policy: its RouterMemory of the layer
+  address facts;     // likewise: what it counts
+  address state;
   uint rows;
   uint row_bytes;
   uint expert_bytes_low, expert_bytes_high;

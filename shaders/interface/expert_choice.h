@@ -15,35 +15,36 @@ const uint kControlTokens = 512;  // from one step of gamma's controller to the 
 const uint kCountFixed = 0, kCountMass = 1, kCountEntropy = 2;
 const uint kLoadOff = 0, kLoadSeed = 1, kLoadHeadroom = 2, kLoadLocality = 3, kLoadBias = 4;
 
+// Of a batch; or of nothing, where blocks only end (CLOSES).
 struct ExpertChoicePush {
   address logits;    // float (tokens, stride)
   address experts;   // uint (tokens, slots): kNoExpert where unused
   address weights;   // float (tokens, slots)
   address state;     // StepState
-  address memory;    // RouterMemory of this layer, where something is remembered
-  address bias;      // float (experts), of log scores: kLoadBias
+  address memory;    // RouterMemory of this layer; of all layers where blocks only end
   address facts;     // uint (kRouterFactHead + slots + experts), added to
-  uint stride;
-  uint least, most;  // experts of a token
-  float threshold;   // mass to reach, below 1; or factor of exp(entropy)
-  float target;      // mean number that the threshold's controller holds; 0: none
-  float gamma;       // negative: its controller sets it
-  float gamma_most, cv, retained;
-  float tau;
-  float decay;       // of a load per block
+  uint stride;       // where blocks only end: words from one layer's memory to the next
 };
 
-// What a layer's router remembers: words, of which some are floats; behind them float load (experts), then uint calls of
-// the open block (experts).
-const uint kMemoryThreshold = 0;   // float: logit of a mass, logarithm of a factor
-const uint kMemoryIntegral = 1;    // float
-const uint kMemoryGamma = 2;       // float
-const uint kMemoryGammaGain = 3;   // float
-const uint kMemorySeen = 4;        // tokens of all blocks that ended
-const uint kMemoryWindowMass = 5;  // their kept mass since the last step of gamma's controller, in 1 / kMassUnit
-const uint kMemoryBlockSlots = 6;  // experts called in the open block; a sequence that begins drops what it holds
-const uint kMemoryBlockMass = 7;   // its kept mass
-const uint kMemoryHead = 8;
+// A layer's router: words, of which some are floats; behind them float load (experts), of kLoadBias the bias of log scores,
+// then uint calls of the open block (experts). First its rule, which does not change.
+const uint kRuleLeast = 0, kRuleMost = 1;  // experts of a token
+const uint kRuleThreshold = 2;     // float: mass to reach, below 1; or factor of exp(entropy)
+const uint kRuleTarget = 3;        // float: mean number that the threshold's controller holds; 0: none
+const uint kRuleGamma = 4;         // float: negative: its controller sets it
+const uint kRuleGammaMost = 5, kRuleCv = 6, kRuleRetained = 7;  // float
+const uint kRuleTau = 8;           // float
+const uint kRuleDecay = 9;         // float: of a load per block
+// What it remembers.
+const uint kMemoryThreshold = 10;  // float: logit of a mass, logarithm of a factor
+const uint kMemoryIntegral = 11;   // float
+const uint kMemoryGamma = 12;      // float
+const uint kMemoryGammaGain = 13;  // float
+const uint kMemorySeen = 14;       // tokens of all blocks that ended
+const uint kMemoryWindowMass = 15; // their kept mass since the last step of gamma's controller, in 1 / kMassUnit
+const uint kMemoryBlockSlots = 16; // experts called in the open block; a sequence that begins drops what it holds
+const uint kMemoryBlockMass = 17;  // its kept mass
+const uint kMemoryHead = 18;
 const uint kMassUnit = 4096;
 
 // Sums over tokens for the host: of tokens; of the mass kept of the model's own choice, and of the best experts of the same

@@ -42,8 +42,8 @@ struct GateUpPush {
   address x;         // float (tokens, x_stride)
   address act;       // float (assignments, y_stride); dense: (tokens, y_stride)
   address experts;   // direct: uint (tokens, slots)
-  address tiles;     // grouped: ExpertTile
-  address sorted;    // grouped: uint
+  address tiles;     // grouped: ExpertTile; by a policy: its RouterMemory of the layer
+  address sorted;    // grouped: uint; by a policy: its facts
   address state;
   address norm;      // float (columns): weights of the norm of x; 0 where x is taken as it is
   address logits;    // routed: float (experts) of the one token

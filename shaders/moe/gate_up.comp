@@ -1,7 +1,8 @@
 // Gate and up products with SwiGLU, dense or over experts; gate and up rows are read by the same invocation.
 // MODE 0: dense, y = token tile. MODE 1: direct, y = assignment, expert read from the routing buffer (decode).
 // MODE 2: grouped, y = tile of assignments that share an expert (prefill, indirect). MODE 3: routed, y = slot of the one
-// token; every subgroup finds its expert in the router's logits, and one writes the choice for who comes after.
+// token; every subgroup finds its expert in the router's logits, and one writes the choice for who comes after. MODE 4:
+// likewise by a policy.
 // With NORM the rows of x are normed on the way in. Twins: engine/reference/expert_ffn, router, rms_norm.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -23,7 +24,11 @@ layout(constant_id = 8) const uint EXPERTS = 1;       // routed: the choice's co
 layout(constant_id = 9) const bool NORMALIZE = true;
 layout(constant_id = 10) const uint LANES = 8;
 
-#include "shaders/include/router_choice.glsl"
+layout(constant_id = 11) const uint COUNT = 0;  // MODE 4: the policy's constants
+layout(constant_id = 12) const uint LOAD = 0;
+layout(constant_id = 13) const bool REMEMBERS = false;
+
+#include "shaders/include/folded_policy.glsl"
 
 layout(push_constant, scalar) uniform Push { GateUpPush p; };
 
@@ -38,10 +43,12 @@ void main() {
     first = y;
     expert = Uints(p.experts).v[y];
     if (expert == kNoExpert) return;
-  } else if (MODE == 3u) {
+  } else if (MODE >= 3u) {
     bool publish = gl_WorkGroupID.x == 0u && y == SLOTS - 1u && gl_SubgroupID == 0u;
     first = y;
-    expert = choose_experts(p.logits, y, publish, p.experts, p.weights);
+    expert = MODE == 3u ? choose_experts(p.logits, y, publish, p.experts, p.weights)
+                        : fold_policy(p.logits, y, publish, State(p.state).s.position == 0u, p.tiles, p.sorted, p.experts, p.weights);
+    if (MODE == 4u && expert == kNoExpert) return;
   } else {
     ExpertTile tile = Tiles(p.tiles).v[y];
     expert = tile.expert;

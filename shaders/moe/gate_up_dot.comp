@@ -1,6 +1,6 @@
 // Gate and up products with SwiGLU for one token, activations in 8 bits, weights in blocks. y = slot. MODE 0: dense.
 // MODE 1: direct, expert read from the routing buffer. MODE 3: routed, every workgroup finds its expert in the router's
-// logits, and one writes the choice for who comes after. ROUNDED: a workgroup has 32 rows at a time, and rounds them to 8
+// logits, and one writes the choice for who comes after. MODE 4: likewise by a policy. ROUNDED: a workgroup has 32 rows at a time, and rounds them to 8
 // bits for the product behind it. Twins: engine/reference/quantize, rms_norm, router, expert_ffn.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -20,11 +20,14 @@ layout(constant_id = 11) const bool ROUNDED = false;
 layout(constant_id = 12) const uint TURNS = 1;     // SUBGROUP: with ROWS each, a workgroup takes a block of rows
 layout(constant_id = 13) const bool AHEAD = true;  // SUBGROUP: the next weights are asked for before these are multiplied
 
+layout(constant_id = 15) const uint COUNT = 0;  // MODE 4: the policy's constants
+layout(constant_id = 16) const uint LOAD = 0;
+layout(constant_id = 17) const bool REMEMBERS = false;
 layout(constant_id = 14) const uint HELD = 0;  // SUBGROUP: of a row, in portions of a lane, when it keeps its activations in registers
 
 #include "shaders/include/dot_rows.glsl"
 #include "shaders/include/expert_units.glsl"
-#include "shaders/include/router_choice.glsl"
+#include "shaders/include/folded_policy.glsl"
 
 layout(push_constant, scalar) uniform Push { GateUpDotPush p; };
 
@@ -193,15 +196,17 @@ void main() {
     expert = Uints(p.experts).v[slot];
     if (expert == kNoExpert) return;
   }
-  if (MODE == 3u) {
+  if (MODE >= 3u) {
     // One subgroup chooses for the workgroup; of one workgroup another one tells those who come after.
     bool publish = gl_WorkGroupID.x == 0u && slot == SLOTS - 1u && gl_SubgroupID == gl_NumSubgroups - 1u;
     if (gl_SubgroupID == 0u || publish) {
-      uint own = choose_experts(p.logits, slot, publish, p.experts, p.weights);
+      uint own = MODE == 3u ? choose_experts(p.logits, slot, publish, p.experts, p.weights)
+                            : fold_policy(p.logits, slot, publish, State(p.state).s.position == 0u, p.memory, p.facts, p.experts, p.weights);
       if (gl_SubgroupID == 0u && subgroupElect()) chosen = own;
     }
     barrier();
     expert = chosen;
+    if (MODE == 4u && expert == kNoExpert) return;
   }
   uint64_t offset = expert_offset(expert, p.expert_bytes_low, p.expert_bytes_high);
   Floats act = Floats(p.act + uint64_t(slot * p.y_stride) * 4ul);

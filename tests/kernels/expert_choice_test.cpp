@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/kernels/dot.hpp"
 #include "engine/reference/expert_choice.hpp"
 #include "tests/support/kernel_test.hpp"
 #include "tests/support/tolerance.hpp"
@@ -46,7 +47,7 @@ class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape
     const Shape s = GetParam();
     const std::uint32_t stride = (s.experts + 3) / 4 * 4 + 4;
     Chosen all;
-    all.memory = initial_router_memory(rule, s.experts, s.slots);
+    all.memory = initial_router_memory(rule, s.experts, s.slots, bias);
     all.facts.assign(router_fact_words(s.experts, s.slots), 0);
     std::size_t at = 0;
     for (const std::uint32_t tokens : batches) {
@@ -59,13 +60,12 @@ class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape
       const std::uint64_t rows = place_rows({logits.begin() + static_cast<std::ptrdiff_t>(at * s.experts),
                                              logits.begin() + static_cast<std::ptrdiff_t>((at + tokens) * s.experts)},
                                             s.experts, stride);
-      const std::uint64_t biases = bias.empty() ? 0 : place(bias);
       run(
           [&](KernelRecorder& kernels, std::uint64_t state) {
             return record_expert_choice(kernels, {.router = {.logits = rows, .experts = experts.address(), .weights = weights.address(),
                                                              .state = state, .stride = stride, .expert_count = s.experts, .slots = s.slots,
                                                              .tokens = room, .normalize = s.normalize},
-                                                  .rule = rule, .memory = memory.address(), .bias = biases, .facts = facts.address()});
+                                                  .rule = rule, .memory = memory.address(), .facts = facts.address()});
           },
           {&experts, &weights, &memory, &facts}, form);
       const auto got = experts.values<std::uint32_t>();
@@ -79,6 +79,68 @@ class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape
       at += tokens;
     }
     return all;
+  }
+
+  // Token after token from position 0, chosen by the gate and up product over weights of `type`.
+  Chosen choose_folded(const ExpertChoiceRule& rule, const std::vector<float>& logits, DType type, const std::vector<float>& bias) {
+    const Shape s = GetParam();
+    constexpr std::uint32_t kWidth = 64, kHidden = 32;
+    Seeded random(4);
+    const StoredMatrix gate = stored_matrix(type, kWidth, kHidden, random, s.experts), up = stored_matrix(type, kWidth, kHidden, random, s.experts);
+    const DeviceMatrix gates = place(gate), ups = place(up);
+    const std::uint64_t x = place(random.normals(kWidth));
+    Chosen all;
+    all.memory = initial_router_memory(rule, s.experts, s.slots, bias);
+    all.facts.assign(router_fact_words(s.experts, s.slots), 0);
+    for (std::uint32_t t = 0; t < logits.size() / s.experts; ++t) {
+      GuardBuffer experts = output(s.slots), weights = output(s.slots), memory = output(all.memory.size()), facts = output(all.facts.size()),
+                  act = output(s.slots * kHidden);
+      memory.set_initial<std::uint32_t>(all.memory);
+      facts.set_initial<std::uint32_t>(all.facts);
+      set_state(t, 1);
+      const auto from = logits.begin() + static_cast<std::ptrdiff_t>(t * s.experts);
+      const std::uint64_t row = place(std::vector(from, from + s.experts));
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+            ExpertBatch batch{.mode = ExpertMode::by_policy, .slots = s.slots, .experts = experts.address(), .weights = weights.address(), .logits = row,
+                              .expert_count = s.experts, .normalize = s.normalize, .varies = true, .state = state};
+            batch.policy = folded_policy({.router = {.tokens = 1}, .rule = rule, .memory = memory.address(), .facts = facts.address()});
+            if (type == DType::F32)
+              FOVEA_TRY(record_gate_up(kernels, batch, {.gate = gates, .up = ups, .x = x, .act = act.address(), .x_stride = kWidth, .act_stride = kHidden}));
+            else
+              FOVEA_TRY(record_gate_up_dot(kernels, batch, {.gate = gates, .up = ups, .x = {.address = x}, .act = act.address(), .act_stride = kHidden}));
+            kernels.plan().barrier();
+            if (!rule.remembers()) return {};
+            return record_router_memory(kernels, {.rule = rule, .memory = memory.address(), .state = state, .layers = 1, .experts = s.experts, .slots = s.slots});
+          },
+          {&experts, &weights, &memory, &facts, &act}, ProductForm::gpu);
+      const auto got = experts.values<std::uint32_t>();
+      const std::vector<float> kept = weights.values<float>(), products = act.values<float>();
+      all.experts.insert(all.experts.end(), got.begin(), got.end());
+      all.weights.insert(all.weights.end(), kept.begin(), kept.end());
+      for (std::uint32_t slot = 0; slot < s.slots; ++slot)
+        for (std::uint32_t i = 0; i < kHidden; ++i)
+          EXPECT_EQ(GuardBuffer::is_poison(products[slot * kHidden + i]), got[slot] == shader::kNoExpert) << "a product of token " << t << " in slot " << slot;
+      all.memory = memory.values<std::uint32_t>();
+      all.facts = facts.values<std::uint32_t>();
+    }
+    return all;
+  }
+  void expect_folded_the_same(const ExpertChoiceRule& rule) {
+    const Shape s = GetParam();
+    SCOPED_TRACE("count " + std::to_string(rule.count) + ", load " + std::to_string(rule.load));
+    Seeded random(s.experts + rule.count * 5 + rule.load);
+    const std::vector<float> logits = random.normals(std::size_t{20} * s.experts, 2);
+    const std::vector<float> bias = rule.load == shader::kLoadBias ? random.normals(s.experts, 0.3) : std::vector<float>{};
+    const Chosen own = choose(rule, logits, {20}, ProductForm::gpu, bias);
+    for (const DType type : {DType::F32, DType::Q8_0}) {
+      if (type == DType::Q8_0 && !device().facts().integer_dot) continue;
+      const Chosen folded = choose_folded(rule, logits, type, bias);
+      EXPECT_EQ(folded.experts, own.experts);
+      EXPECT_EQ(folded.weights, own.weights);
+      EXPECT_EQ(folded.memory, own.memory);
+      EXPECT_EQ(folded.facts, own.facts);
+    }
   }
 
   void expect_the_reference(const ExpertChoiceRule& rule, std::uint32_t tokens, const std::vector<std::uint32_t>& batches,
@@ -182,6 +244,15 @@ TEST_P(ExpertChoice, hangs_on_no_batches) {
     EXPECT_EQ(parts.memory, whole.memory);
     EXPECT_EQ(parts.facts, whole.facts);
   }
+}
+
+// On a GPU a decoded token's choice is made by the product behind it, and blocks end beside the head.
+TEST_P(ExpertChoice, folded_into_the_product_is_that_of_its_own_step) {
+  const std::uint32_t slots = GetParam().slots;
+  expect_folded_the_same({.count = shader::kCountMass, .least = 1, .most = slots, .threshold = 0.7f});
+  expect_folded_the_same({.count = shader::kCountFixed, .least = slots, .most = slots, .load = shader::kLoadBias});
+  expect_folded_the_same({.count = shader::kCountEntropy, .least = 1, .most = slots, .threshold = 0.8f, .target = 1 + static_cast<float>(slots) * 0.3f,
+                          .load = shader::kLoadHeadroom, .half_life = 50});
 }
 
 TEST_P(ExpertChoice, of_a_policy_that_changes_nothing_is_that_of_the_model_to_the_bit) {

@@ -1,0 +1,59 @@
+// A policy's choice for the one token that is decoded, made by every workgroup of the product that reads it. What the
+// layer's router remembers is only read, but for the open block, which nobody reads before it ends (expert_choice, CLOSES).
+//
+// Needs what policy_choice.glsl needs, which it includes, and the specialisation constant REMEMBERS.
+#ifndef FOVEA_FOLDED_POLICY_GLSL
+#define FOVEA_FOLDED_POLICY_GLSL
+
+#include "policy_choice.glsl"
+
+// By lane 0, and by all lanes for the experts that they hold.
+void note_choice(PolicyChoice c, bool begins, Uints memory, Uints facts) {
+  uint lane = gl_SubgroupInvocationID, head = kRouterFactHead + SLOTS;
+  if (REMEMBERS)
+    [[unroll]] for (uint i = 0; i < PER_LANE; i++) {
+      uint e = lane + i * LANES, called = 0u;
+      [[dont_unroll]] for (uint slot = 0; slot < c.count; slot++) called += chosen_id[slot] == e ? 1u : 0u;
+      if (e < EXPERTS && (called != 0u || begins))
+        memory.v[kMemoryHead + EXPERTS + e] = (begins ? 0u : memory.v[kMemoryHead + EXPERTS + e]) + called;
+    }
+  if (lane != 0u) return;
+  [[dont_unroll]] for (uint slot = 0; slot < c.count; slot++) atomicAdd(facts.v[head + chosen_id[slot]], 1u);
+  atomicAdd(facts.v[kRouterFactTokens], 1u);
+  atomicAdd(facts.v[kRouterFactMass], kept_mass(c));
+  atomicAdd(facts.v[kRouterFactMoved], moved_mass(c));
+  atomicAdd(facts.v[kRouterFactSame], c.same);
+  atomicAdd(facts.v[kRouterFactHead + c.count - 1u], 1u);
+  if (!REMEMBERS) return;
+  memory.v[kMemoryBlockSlots] = (begins ? 0u : memory.v[kMemoryBlockSlots]) + c.count;
+  memory.v[kMemoryBlockMass] = (begins ? 0u : memory.v[kMemoryBlockMass]) + moved_mass(c);
+}
+
+// The expert of rank `slot`, kNoExpert where the token does not use the slot. With `publish` the choice is also written and
+// counted; one subgroup alone does that.
+uint fold_policy(uint64_t logits, uint slot, bool publish, bool begins, uint64_t router, uint64_t facts, uint64_t experts,
+                 uint64_t weights) {
+  Uints memory = Uints(router);
+  float factor[PER_LANE], most = 1e-6;
+  if (LOAD != kLoadOff) {
+    [[unroll]] for (uint i = 0; i < PER_LANE; i++) {
+      uint e = gl_SubgroupInvocationID + i * LANES;
+      factor[i] = uintBitsToFloat(memory.v[kMemoryHead + min(e, EXPERTS - 1u)]);
+      most = max(most, factor[i]);
+    }
+    if (LOAD == kLoadHeadroom || LOAD == kLoadLocality) most = subgroupMax(most);
+    float given = uintBitsToFloat(memory.v[kRuleGamma]);
+    float gamma = given < 0.0 ? uintBitsToFloat(memory.v[kMemoryGamma]) : memory.v[kMemorySeen] < kColdTokens ? 0.0 : given;
+    [[unroll]] for (uint i = 0; i < PER_LANE; i++) factor[i] = load_factor(factor[i], most, gamma);
+  }
+  float threshold = policy_threshold(uintBitsToFloat(memory.v[kRuleThreshold]), REMEMBERS ? uintBitsToFloat(memory.v[kRuleTarget]) : 0.0,
+                                     uintBitsToFloat(memory.v[kMemoryThreshold]));
+  PolicyChoice c = policy_choice(logits, factor, memory.v[kRuleLeast], memory.v[kRuleMost], threshold, uintBitsToFloat(memory.v[kRuleTau]));
+  if (publish) {
+    if (gl_SubgroupInvocationID == 0u) write_choice(c, experts, weights);
+    note_choice(c, begins, memory, Uints(facts));
+  }
+  return slot < c.count ? chosen_id[slot] : kNoExpert;
+}
+
+#endif
