@@ -37,6 +37,7 @@ void add_perplexity(CLI::App& program, Commands& commands);
 void add_passkey(CLI::App& program, Commands& commands);
 void add_trace(CLI::App& program, Commands& commands);
 void add_compare(CLI::App& program, Commands& commands);
+void add_calibrate(CLI::App& program, Commands& commands);
 void add_bench(CLI::App& program, Commands& commands);
 
 }  // namespace fovea::cli

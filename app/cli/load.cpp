@@ -1,5 +1,8 @@
 #include "app/cli/load.hpp"
 
+#include <optional>
+#include <utility>
+
 #include "engine/session/embedded_model.hpp"
 
 namespace fovea::cli {
@@ -9,20 +12,46 @@ Result<std::filesystem::path> model_path(const CommonOptions& options) {
   return std::filesystem::path(options.model);
 }
 
-Result<std::unique_ptr<Engine>> load_engine(const CommonOptions& options, std::uint32_t context, std::stop_token stop) {
-  FOVEA_ASSIGN(const Policy policy, resolve_policy(options.policy));
-  FOVEA_ASSIGN(const std::filesystem::path path, model_path(options));
+namespace {
+
+Result<std::unique_ptr<Engine>> load(const CommonOptions& options, const Policy& policy, const std::filesystem::path& path,
+                                     std::optional<ExpertRule> experts, std::uint32_t context, std::stop_token stop) {
   EngineOptions engine_options;
-  if (!chooses_plainly(policy)) {
-    FOVEA_ASSIGN(const ModelSummary summary, inspect(path));
-    FOVEA_ASSIGN(engine_options.experts, expert_rule(policy.moe, summary));
-  }
+  engine_options.experts = std::move(experts);
   engine_options.device = options.device;
   engine_options.kv = kv_type(policy);
   engine_options.activations = activation_type(policy);
   engine_options.attention = sparse_attention(policy);
   engine_options.context = options.context != 0 ? options.context : context;
   return Engine::load(path, engine_options, {}, std::move(stop));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> load_engine(const CommonOptions& options, std::uint32_t context, std::stop_token stop) {
+  FOVEA_ASSIGN(const Policy policy, resolve_policy(options.policy));
+  FOVEA_ASSIGN(const std::filesystem::path path, model_path(options));
+  std::optional<ExpertRule> experts;
+  if (!chooses_plainly(policy)) {
+    FOVEA_ASSIGN(const ModelSummary summary, inspect(path));
+    FOVEA_ASSIGN(experts, expert_rule(policy.moe, summary));
+  }
+  return load(options, policy, path, std::move(experts), context, std::move(stop));
+}
+
+Result<std::unique_ptr<Engine>> load_calibrated(const CommonOptions& options, std::uint32_t context, std::stop_token stop) {
+  FOVEA_ASSIGN(const Policy policy, resolve_policy(options.policy));
+  FOVEA_ASSIGN(const std::filesystem::path path, model_path(options));
+  FOVEA_ASSIGN(const ModelSummary summary, inspect(path));
+  if (summary.experts == 0)
+    return fail(ErrorCode::unsupported, "calibrate", "not applicable: this model is dense, it has no experts whose load could be evened", "use a mixture");
+  FOVEA_ASSIGN(const std::optional<ExpertRule> given, expert_rule(policy.moe, summary));
+  ExpertRule rule = given.value_or(ExpertRule{.count = ExpertCount::fixed});
+  if (rule.balance != ExpertBalance::off || rule.reset == LoadReset::frozen || rule.escort)
+    return fail(ErrorCode::usage, "calibrate", "the policy already moves choices", "leave balance, bias and escort out of --moe");
+  rule.reset = LoadReset::frozen;
+  rule.bias.assign(std::size_t{summary.layers} * summary.experts, 0);
+  return load(options, policy, path, std::move(rule), context, std::move(stop));
 }
 
 }  // namespace fovea::cli

@@ -14,6 +14,36 @@ using Json = nlohmann::ordered_json;
 
 Json or_null(bool there, double value) { return there ? Json(value) : Json(nullptr); }
 
+void put_bytes(Json& into, const ModelSummary& model, const RoutingWork& work) {
+  const double whole = expert_bytes(model, {}), bytes = expert_bytes(model, work);
+  into["expert_bytes_per_token"] = or_null(whole > 0, bytes);
+  into["expert_bytes_ratio"] = or_null(whole > 0, bytes / whole);
+}
+
+Json phase_json(const ModelSummary& model, const RoutingWork& work, const RoutingWork& counted) {
+  Json phase;
+  phase["tokens"] = work.empty() ? 0 : work.front().tokens;
+  put_figures(phase, over_layers(work));
+  put_masses(phase, over_layers(counted));
+  put_bytes(phase, model, work);
+  return phase;
+}
+
+Json escort_json(const ModelSummary& model, const RoutingFacts& facts) {
+  if (facts.escort.empty() || !model.experts_rule || !model.experts_rule->escort) return nullptr;
+  Json escort{{"mode", name(model.experts_rule->escort->mode)}, {"layers", Json::array()}};
+  for (const EscortFacts& layer : facts.escort)
+    escort["layers"].push_back({{"calls", layer.calls},
+                                {"of", layer.of},
+                                {"share", or_null(layer.of > 0, static_cast<double>(layer.calls) / static_cast<double>(layer.of))},
+                                {"tokens", layer.tokens},
+                                {"log_probability", or_null(layer.tokens > 0, layer.liking)},
+                                {"log_probability_called", or_null(layer.calls > 0, layer.called_liking)}});
+  return escort;
+}
+
+}  // namespace
+
 void put_figures(Json& into, const LayerRouting& routing) {
   into["k_mean"] = or_null(routing.tokens > 0, routing.mean_experts());
   into["k_histogram"] = routing.tokens > 0 ? Json(routing.counts) : Json(nullptr);
@@ -33,25 +63,8 @@ void put_masses(Json& into, const LayerRouting& counted) {
   const bool there = counted.tokens > 0;
   into["retained_mass"] = or_null(there, counted.kept_mass / tokens);
   into["mass_of_best"] = or_null(there, counted.moved_mass / tokens);
-  into["agreement"] = or_null(there, static_cast<double>(counted.same) / static_cast<double>(counted.total_calls()));
+  into["agreement"] = or_null(there, static_cast<double>(counted.same) / static_cast<double>(counted.total_calls() - counted.escorted));
 }
-
-void put_bytes(Json& into, const ModelSummary& model, const RoutingWork& work) {
-  const double whole = expert_bytes(model, {}), bytes = expert_bytes(model, work);
-  into["expert_bytes_per_token"] = or_null(whole > 0, bytes);
-  into["expert_bytes_ratio"] = or_null(whole > 0, bytes / whole);
-}
-
-Json phase_json(const ModelSummary& model, const RoutingWork& work, const RoutingWork& counted) {
-  Json phase;
-  phase["tokens"] = work.empty() ? 0 : work.front().tokens;
-  put_figures(phase, over_layers(work));
-  put_masses(phase, over_layers(counted));
-  put_bytes(phase, model, work);
-  return phase;
-}
-
-}  // namespace
 
 Json moe_json(const ModelSummary& model) {
   Json moe;
@@ -70,6 +83,7 @@ Json moe_json(const ModelSummary& model, const RoutingFacts& shown, const Routin
   moe["calls"] = over_layers(whole).calls;
   moe["prefill"] = phase_json(model, shown.prefill, counted.prefill);
   moe["decode"] = phase_json(model, shown.decode, counted.decode);
+  moe["escort"] = escort_json(model, counted);
   moe["layers"] = Json::array();
   for (std::size_t layer = 0; layer < whole.size(); ++layer) {
     Json row{{"layer", layer}};

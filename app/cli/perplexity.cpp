@@ -113,6 +113,7 @@ Result<Evaluation> evaluate(Engine& engine, Engine* standard, const PerplexityOp
     FOVEA_ASSIGN(const RoutingFacts routed, engine.routing_facts());
     done.routing.prefill += routed.prefill;
     done.routing.decode += routed.decode;
+    done.routing.escort = routed.escort;  // of the last window, or since loading where load is never forgotten
     ++done.windows;
     show_progress(done);
   }

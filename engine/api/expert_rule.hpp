@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -40,6 +41,24 @@ enum class LoadReset {
   return reset == LoadReset::session ? "session" : reset == LoadReset::never ? "never" : "frozen";
 }
 
+// How a new expert is called while it is escorted.
+enum class EscortMode {
+  shadow,  // beside the token's own experts, with the weight 0: what comes out does not change
+  weight,  // in place of the last of a token's experts, with a small weight
+};
+[[nodiscard]] constexpr std::string_view name(EscortMode mode) { return mode == EscortMode::shadow ? "shadow" : "weight"; }
+
+// A new expert in every layer: a copy of one that is there, or one from a side file.
+struct ExpertEscort {
+  std::uint32_t copy_of = 0;   // where `file` is empty
+  std::string file;            // GGUF: blk.N.ffn_{gate,up,down}_exps.weight of one expert, blk.N.ffn_gate_inp.weight of one row
+  EscortMode mode = EscortMode::shadow;
+  double share = 0.05;         // of all calls, until it has had `calls`
+  std::uint32_t calls = 1000;
+  double weight = 0.05;        // mode weight: the most of a call
+  bool operator==(const ExpertEscort&) const = default;
+};
+
 struct ExpertRule {
   ExpertCount count = ExpertCount::mass;
   std::uint32_t kmin = 1, kmax = 0;       // experts of a token; kmax 0: the model's own number, which is the most
@@ -55,6 +74,7 @@ struct ExpertRule {
   double half_life = 2048;                // of load, in tokens
   LoadReset reset = LoadReset::session;
   std::vector<float> bias;                // frozen: of log scores, (layers, experts)
+  std::optional<ExpertEscort> escort;
   bool operator==(const ExpertRule&) const = default;
 };
 

@@ -16,13 +16,14 @@ void add(LayerRouting& sum, const LayerRouting& more) {
   sum.kept_mass += more.kept_mass;
   sum.moved_mass += more.moved_mass;
   sum.same += more.same;
+  sum.escorted += more.escorted;
   add(sum.counts, more.counts);
   add(sum.calls, more.calls);
 }
 
 }  // namespace
 
-std::uint64_t LayerRouting::total_calls() const { return std::accumulate(calls.begin(), calls.end(), std::uint64_t{0}); }
+std::uint64_t LayerRouting::total_calls() const { return std::accumulate(calls.begin(), calls.end(), escorted); }
 
 double LayerRouting::mean_experts() const {
   return tokens > 0 ? static_cast<double>(total_calls()) / static_cast<double>(tokens) : 0;

@@ -16,15 +16,25 @@ struct LayerRouting {
   double moved_mass = 0;  // the same over that of the best experts of the same number: below the tokens where load moved choices
   std::uint64_t same = 0;               // chosen experts that are among those
   std::vector<std::uint64_t> counts;    // tokens by their number of experts less one
-  std::vector<std::uint64_t> calls;     // by expert
+  std::vector<std::uint64_t> calls;     // by expert of the model's own
+  std::uint64_t escorted = 0;           // of a new expert
   [[nodiscard]] std::uint64_t total_calls() const;
   [[nodiscard]] double mean_experts() const;  // of a token; 0 without tokens
 };
 // By layer; none where the model chooses for itself, and of dense models.
 using RoutingWork = std::vector<LayerRouting>;
 RoutingWork& operator+=(RoutingWork& sum, const RoutingWork& more);  // of one model
+// A new expert's escort in one layer, since load was last forgotten.
+struct EscortFacts {
+  std::uint64_t calls = 0;      // of the new expert
+  std::uint64_t of = 0;         // of all experts until its last one was given
+  std::uint64_t tokens = 0;     // likewise
+  double liking = 0;            // mean over these tokens of the log of its router probability beside the model's own experts
+  double called_liking = 0;     // over those that called it
+};
 struct RoutingFacts {
   RoutingWork prefill, decode;
+  std::vector<EscortFacts> escort;  // by layer; none without one
   [[nodiscard]] RoutingWork both() const;
 };
 

@@ -355,6 +355,11 @@ Result<RoutingFacts> Decoder::routing_facts() const { return routing_ ? routing_
 
 Result<std::vector<float>> Decoder::expert_bias() const { return routing_ ? routing_->bias() : std::vector<float>{}; }
 
+Result<void> Decoder::choose_bias(std::vector<float> bias) {
+  if (!routing_) return fail(ErrorCode::usage, "the bias of experts", "the model chooses for itself", "choose a policy with reset=frozen");
+  return routing_->choose_bias(std::move(bias));
+}
+
 Result<void> Decoder::warm_up() {
   const bool routing = records_routing(), rows = !row_order_.empty(), pages = page_capture_.has_value();
   for (const bool deep : {false, true})

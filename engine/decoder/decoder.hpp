@@ -141,6 +141,8 @@ class Decoder {
   [[nodiscard]] Result<RoutingFacts> routing_facts() const;
   // The bias by load that is in force, (layers, experts); nothing where the model chooses for itself.
   [[nodiscard]] Result<std::vector<float>> expert_bias() const;
+  // Another frozen bias; nothing may be in flight. Errors: the rule has none, another number of numbers.
+  [[nodiscard]] Result<void> choose_bias(std::vector<float> bias);
   // The heads in the order in which StepRecord::rows holds them.
   [[nodiscard]] const std::vector<HeadId>& row_order() const { return row_order_; }
 

@@ -50,6 +50,8 @@ class Placements {
       }
     }
   }
+  // One more matrix behind those that were placed last.
+  void behind(std::span<const std::byte> bytes) { all_.push_back({bytes, nullptr}); }
   void vector(std::uint64_t& target, const WeightView& view) { all_.push_back({view.bytes, &target}); }
   void bytes(std::uint64_t& target, std::span<const std::byte> bytes) { all_.push_back({bytes, &target}); }
 
@@ -102,7 +104,8 @@ std::vector<std::uint64_t> rope_turns(const ModelConfig& config) {
 }
 
 Result<DeviceWeights> DeviceWeights::upload(gpu::Device& device, const ModelConfig& config, const ModelWeights& weights,
-                                            const std::function<void(double)>& progress, std::stop_token stop) {
+                                            const std::function<void(double)>& progress, std::stop_token stop,
+                                            std::span<const FurtherExpert> further) {
   DeviceWeights result;
   Placements placements;
   placements.matrix(result.token_embedding, weights.token_embedding);
@@ -121,9 +124,19 @@ Result<DeviceWeights> DeviceWeights::upload(gpu::Device& device, const ModelConf
     placements.stacked(to.qkv, {&from.query, &from.key, &from.value});
     placements.matrix(to.attention_output, from.attention_output);
     if (from.router) placements.matrix(to.router, *from.router);
-    placements.matrix(to.gate, from.gate);
-    placements.matrix(to.up, from.up);
-    placements.matrix(to.down, from.down);
+    if (!further.empty()) {
+      placements.behind(further[i].router);
+      ++to.router.rows;
+    }
+    const auto experts = [&](DeviceMatrix& target, const WeightView& view, std::span<const std::byte> FurtherExpert::* one) {
+      placements.matrix(target, view);
+      if (further.empty()) return;
+      placements.behind(further[i].*one);
+      ++target.matrices;
+    };
+    experts(to.gate, from.gate, &FurtherExpert::gate);
+    experts(to.up, from.up, &FurtherExpert::up);
+    experts(to.down, from.down, &FurtherExpert::down);
     if (from.gate.type != from.up.type)
       return fail(ErrorCode::unsupported, "layer " + std::to_string(i),
                   "its gate weights are " + std::string(name(from.gate.type)) + " and its up weights " + std::string(name(from.up.type)),

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <vector>
 
@@ -23,11 +24,18 @@ struct DeviceLayer {
   DeviceMatrix gate, up, down;
 };
 
+// A further expert of a layer, in the form in which the layer's own are stored: one matrix each, and a row of the router.
+struct FurtherExpert {
+  std::span<const std::byte> gate, up, down, router;
+};
+
 class DeviceWeights {
  public:
-  // Copies every tensor of `weights` once. `progress` gets the fraction done; a stop ends between tensors.
+  // Copies every tensor of `weights` once; `further`, one for each layer or none, behind the experts of its layer. `progress` gets
+  // the fraction done; a stop ends between tensors.
   [[nodiscard]] static Result<DeviceWeights> upload(gpu::Device& device, const ModelConfig& config, const ModelWeights& weights,
-                                                    const std::function<void(double)>& progress, std::stop_token stop);
+                                                    const std::function<void(double)>& progress, std::stop_token stop,
+                                                    std::span<const FurtherExpert> further = {});
 
   DeviceMatrix token_embedding, output;
   std::uint64_t output_norm = 0;  // float (width)

@@ -35,12 +35,30 @@ std::string problem_of(const ExpertRule& rule, const ModelConfig& config) {
     return "a value is out of its range";
   if (rule.reset == LoadReset::frozen && rule.bias.size() != std::size_t{config.layers} * config.experts)
     return "its bias is not one number for each of " + std::to_string(config.experts) + " experts in " + std::to_string(config.layers) + " layers";
+  if (rule.escort && (rule.escort->copy_of >= config.experts || !(rule.escort->share > 0 && rule.escort->share <= 0.2) || rule.escort->calls < 1 || !share(rule.escort->weight)))
+    return "its escort is out of range: an expert of the model's, a share of at most 0.2 and a weight from 0 to 1 are";
   return "";
+}
+
+// What the model has without the escorted expert.
+ModelConfig own_numbers(ModelConfig config, const ExpertRule& rule) {
+  if (!rule.escort || !config.mixture()) return config;
+  config.experts -= 1;
+  config.experts_used -= rule.escort->mode == EscortMode::shadow ? 1 : 0;
+  return config;
 }
 
 }  // namespace
 
-Result<ExpertRouting> ExpertRouting::create(gpu::Device& device, const ModelConfig& config, const ExpertRule& rule) {
+ModelConfig with_escort(ModelConfig config, const ExpertRule& rule) {
+  if (!rule.escort || !config.mixture()) return config;
+  config.experts += 1;
+  config.experts_used += rule.escort->mode == EscortMode::shadow ? 1 : 0;
+  return config;
+}
+
+Result<ExpertRouting> ExpertRouting::create(gpu::Device& device, const ModelConfig& room, const ExpertRule& rule) {
+  const ModelConfig config = own_numbers(room, rule);
   if (const std::string problem = problem_of(rule, config); !problem.empty())
     return fail(ErrorCode::usage, "the policy of experts", problem, "choose another one");
   ExpertRouting routing(device, config, rule);
@@ -61,12 +79,21 @@ ExpertChoiceRule ExpertRouting::device_rule(std::uint32_t layer) const {
                         .gamma = static_cast<float>(rule_.gamma.value_or(-1)), .cv = static_cast<float>(rule_.cv),
                         .retained = static_cast<float>(rule_.retained), .tau = static_cast<float>(rule_.tau),
                         .half_life = static_cast<float>(rule_.half_life)};
+  if (rule_.escort) {
+    rule.escort = rule_.escort->mode == EscortMode::shadow ? shader::kEscortShadow : shader::kEscortWeight;
+    rule.escort_calls = rule_.escort->calls;
+    rule.escort_share = static_cast<float>(rule_.escort->share);
+    rule.escort_weight = static_cast<float>(rule_.escort->weight);
+  }
   return rule;
 }
 
 ExpertChoiceArgs ExpertRouting::choice(std::uint32_t layer, const RouterArgs& args) const {
   const std::uint64_t word = sizeof(std::uint32_t), row = (args.tokens == 1 ? layers_ : 0) + layer;
-  return {.router = args, .rule = device_rule(layer), .memory = memory_.address() + layer * router_memory_words(experts_) * word,
+  RouterArgs own = args;
+  own.expert_count = experts_;
+  own.slots = slots_;
+  return {.router = own, .rule = device_rule(layer), .memory = memory_.address() + layer * router_memory_words(experts_) * word,
           .facts = facts_.address() + row * router_fact_words(experts_, slots_) * word};
 }
 
@@ -111,10 +138,30 @@ Result<RoutingFacts> ExpertRouting::facts() const {
                        .moved_mass = at[shader::kRouterFactMoved] / static_cast<double>(shader::kMassUnit),
                        .same = at[shader::kRouterFactSame],
                        .counts = {counts, calls},
-                       .calls = {calls, end}});
-      at = end;
+                       .calls = {calls, end},
+                       .escorted = *end});
+      at = end + 1;
     }
+  if (!rule_.escort) return facts;
+  std::vector<std::uint32_t> memory(memory_.bytes() / sizeof(std::uint32_t));
+  FOVEA_TRY(device_->download(memory_, 0, std::as_writable_bytes(std::span(memory))));
+  for (std::uint32_t layer = 0; layer < layers_; ++layer) {
+    const auto escort = std::span(memory).subspan(layer * router_memory_words(experts_) + shader::kMemoryHead + 2 * experts_);
+    const auto mean = [&](std::uint32_t word, std::uint32_t count) {
+      return count > 0 ? static_cast<double>(std::bit_cast<float>(escort[word])) / count : 0.0;
+    };
+    facts.escort.push_back({.calls = escort[shader::kEscortCalls], .of = escort[shader::kEscortOf], .tokens = escort[shader::kEscortTokens],
+                            .liking = mean(shader::kEscortSum, escort[shader::kEscortTokens]),
+                            .called_liking = mean(shader::kEscortCalledSum, escort[shader::kEscortCalls])});
+  }
   return facts;
+}
+
+Result<void> ExpertRouting::choose_bias(std::vector<float> bias) {
+  if (rule_.reset != LoadReset::frozen || bias.size() != rule_.bias.size())
+    return fail(ErrorCode::usage, "the bias of experts", "the policy has none, or one of another size", "choose a policy with reset=frozen");
+  rule_.bias = std::move(bias);
+  return forget();
 }
 
 Result<std::vector<float>> ExpertRouting::bias() const {

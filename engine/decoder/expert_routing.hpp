@@ -14,13 +14,19 @@
 
 namespace fovea {
 
+// The numbers of experts that weights, activations and traces have room for: an escorted expert is the last one, a shadow has a
+// slot of its own.
+[[nodiscard]] ModelConfig with_escort(ModelConfig config, const ExpertRule& rule);
+
 class ExpertRouting {
  public:
-  // Errors: a rule out of range, or none for this model; no memory.
+  // `config`: with an escort's expert counted (with_escort). Errors: a rule out of range, or none for this model; no memory.
   [[nodiscard]] static Result<ExpertRouting> create(gpu::Device& device, const ModelConfig& config, const ExpertRule& rule);
 
   // `args`: of the plain choice, in whose place this is.
   [[nodiscard]] Result<void> record_choice(KernelRecorder& kernels, std::uint32_t layer, const RouterArgs& args) const;
+  // Whether the product behind it can make the choice of one token, where kernels fold steps.
+  [[nodiscard]] bool folds() const { return !rule_.escort; }
   // The same for one token, where the product behind it makes the choice; record_memory() then comes behind the last layer.
   [[nodiscard]] FoldedPolicy folded(std::uint32_t layer, const RouterArgs& args) const;
   [[nodiscard]] Result<void> record_memory(KernelRecorder& kernels, std::uint64_t state) const;
@@ -33,10 +39,12 @@ class ExpertRouting {
   [[nodiscard]] Result<RoutingFacts> facts() const;
   // The bias of log scores that now is in force, (layers, experts): what `frozen` would hold still.
   [[nodiscard]] Result<std::vector<float>> bias() const;
+  // Another one in place of a frozen one.
+  [[nodiscard]] Result<void> choose_bias(std::vector<float> bias);
 
  private:
   ExpertRouting(gpu::Device& device, const ModelConfig& config, const ExpertRule& rule)
-      : device_(&device), layers_(config.layers), experts_(config.experts), slots_(config.experts_used), rule_(rule) {}
+      : device_(&device), layers_(config.layers), experts_(config.experts), slots_(config.experts_used), rule_(rule) {}  // the model's own numbers
   [[nodiscard]] ExpertChoiceRule device_rule(std::uint32_t layer) const;
   [[nodiscard]] ExpertChoiceArgs choice(std::uint32_t layer, const RouterArgs& args) const;
   gpu::Device* device_;

@@ -22,7 +22,7 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
     kernels.plan().tag("page bounds");
     FOVEA_TRY(selection->record_bounds_of_token(kernels, attention_shape(0, tokens), cache));
   }
-  if (routing != nullptr && tokens == 1 && kernels.folds_steps()) FOVEA_TRY(routing->record_memory(kernels, state));
+  if (routing != nullptr && tokens == 1 && kernels.folds_steps() && routing->folds()) FOVEA_TRY(routing->record_memory(kernels, state));
   return record_head(kernels, tokens, head);
 }
 
@@ -222,7 +222,7 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
     const std::uint64_t routing_offset = std::uint64_t{layer} * tokens * config.experts_used * sizeof(std::uint32_t);
     batch.mode = tokens > 1              ? ExpertMode::grouped
                  : !kernels.folds_steps() ? ExpertMode::direct
-                 : routing != nullptr     ? ExpertMode::by_policy
+                 : routing != nullptr     ? (routing->folds() ? ExpertMode::by_policy : ExpertMode::direct)
                                           : ExpertMode::routed;
     batch.slots = config.experts_used;
     batch.experts = a.experts + routing_offset;

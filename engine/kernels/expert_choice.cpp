@@ -33,6 +33,14 @@ std::vector<std::uint32_t> initial_router_memory(const ExpertChoiceRule& rule, s
   // Until something is known every expert is called as often as any other.
   const float even = static_cast<float>(slots) / static_cast<float>(experts);
   for (std::uint32_t e = 0; e < experts; ++e) put(shader::kMemoryHead + e, e < bias.size() ? bias[e] : even);
+
+  // In a shadow its calls come on top of the others.
+  const std::uint32_t escort = shader::kMemoryHead + 2 * experts;
+  const double share = static_cast<double>(rule.escort_share), of_others = rule.escort == shader::kEscortShadow ? share / (1 - share) : share;
+  words[escort + shader::kEscortShare] = static_cast<std::uint32_t>(std::ceil(of_others * shader::kEscortUnit));
+  words[escort + shader::kEscortLimit] = rule.escort_calls;
+  put(escort + shader::kEscortCap, rule.escort_weight);
+  words[escort + shader::kEscortCredit] = shader::kEscortOwed * shader::kEscortUnit;
   return words;
 }
 
@@ -40,7 +48,7 @@ namespace {
 
 std::vector<std::uint32_t> choice_constants(std::uint32_t local, std::uint32_t lanes, std::uint32_t experts, std::uint32_t slots,
                                             bool normalize, const ExpertChoiceRule& rule, bool closes) {
-  return {local, experts, slots, normalize ? 1u : 0u, lanes, rule.count, rule.load, rule.remembers() ? 1u : 0u, closes ? 1u : 0u};
+  return {local, experts, slots, normalize ? 1u : 0u, lanes, rule.count, rule.load, rule.remembers() ? 1u : 0u, closes ? 1u : 0u, rule.escort};
 }
 
 }  // namespace

@@ -18,16 +18,22 @@ struct ExpertChoiceRule {
   std::uint32_t load = shader::kLoadOff;
   float gamma = -1, gamma_most = 0.95f, cv = 0.07f, retained = 0.97f, tau = 0.5f;
   float half_life = 2048;             // of a load, in tokens
+  // Of a new expert, the one behind the model's own (kEscort*): its share of all calls until it has had so many, and the most
+  // weight of a call.
+  std::uint32_t escort = shader::kEscortNone, escort_calls = 1000;
+  float escort_share = 0.05f, escort_weight = 0.05f;
   // Whether what a token gets hangs on the tokens before it.
   [[nodiscard]] bool remembers() const {
-    return (load != shader::kLoadOff && load != shader::kLoadBias) || (target > 0 && count != shader::kCountFixed);
+    return escort != shader::kEscortNone || (load != shader::kLoadOff && load != shader::kLoadBias) || (target > 0 && count != shader::kCountFixed);
   }
 };
 
 // Words of what a layer's router remembers, and of its sums.
-[[nodiscard]] constexpr std::uint32_t router_memory_words(std::uint32_t experts) { return shader::kMemoryHead + 2 * experts; }
+[[nodiscard]] constexpr std::uint32_t router_memory_words(std::uint32_t experts) {
+  return shader::kMemoryHead + 2 * experts + shader::kEscortWords;
+}
 [[nodiscard]] constexpr std::uint32_t router_fact_words(std::uint32_t experts, std::uint32_t slots) {
-  return shader::kRouterFactHead + slots + experts;
+  return shader::kRouterFactHead + slots + experts + 1;
 }
 // What it remembers at the beginning of a sequence, in `slots` of `experts`.
 // `bias`: of log scores, a number for each expert, where the rule's load is kLoadBias.
@@ -43,7 +49,7 @@ struct ExpertChoiceArgs {
 // A step of its own, as prompts and CPU drivers take it.
 [[nodiscard]] Result<void> record_expert_choice(KernelRecorder& kernels, const ExpertChoiceArgs& args);
 
-// The same choice for one token, made by the gate and up product.
+// The same choice for one token, made by the gate and up product; not with an escort.
 [[nodiscard]] FoldedPolicy folded_policy(const ExpertChoiceArgs& args);
 // Behind all layers of a token that was chosen for so, where the rule remembers: what every layer remembers moves if the
 // token ended a block. Reads no result of the token's and may run beside what comes next.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 namespace fovea::reference {
 namespace {
@@ -76,8 +77,28 @@ double variation(std::span<const double> load) {
   return mean > 0 ? std::sqrt(squares / static_cast<double>(load.size())) / mean : 0;
 }
 
+Escort::Escort(const EscortRule& rule)
+    : rule_(rule),
+      // A shadow's calls come on top of the others.
+      share_(static_cast<std::uint64_t>(std::ceil((rule.form == EscortForm::shadow ? rule.share / (1 - rule.share) : rule.share) * kEscortUnit))),
+      credit_(static_cast<std::uint64_t>(kOwedCalls) * kEscortUnit) {}
+
+bool Escort::calls(std::uint32_t experts, double liking) {
+  if (rule_.form == EscortForm::none || given_ >= rule_.calls) return false;
+  const std::uint64_t more = share_ * experts;
+  credit_ = std::min(credit_ + more, static_cast<std::uint64_t>(kMostOwedCalls) * kEscortUnit);
+  if (!std::exchange(begun_, true)) level_ = liking;
+  const bool liked = liking > level_, room = rule_.form == EscortForm::shadow || experts > 1;
+  const bool called = room && credit_ >= kEscortUnit && (liked || credit_ >= static_cast<std::uint64_t>(kOwedCalls) * kEscortUnit);
+  level_ += kEscortStep * ((liked ? 1.0 : 0.0) - static_cast<double>(more) / kEscortUnit);
+  if (called) credit_ -= kEscortUnit;
+  given_ += called ? 1 : 0;
+  of_ += experts + (called && rule_.form == EscortForm::shadow ? 1 : 0);
+  return called;
+}
+
 ExpertRouter::ExpertRouter(std::uint32_t experts, std::uint32_t used, bool normalize, const ExpertRule& rule)
-    : used_(used), normalize_(normalize), rule_(rule), load_(experts, static_cast<double>(used) / experts), calls_(experts) {
+    : used_(used), normalize_(normalize), rule_(rule), load_(experts, static_cast<double>(used) / experts), calls_(experts), escort_(rule.escort) {
   if (rule.count == CountRule::mass) control_ = logit(std::clamp(rule.threshold, kLeastMass, kMostMass));
   if (rule.count == CountRule::entropy) control_ = std::log(rule.threshold);
 }
@@ -92,7 +113,8 @@ double ExpertRouter::gamma() const {
   return tokens_ / kRouterBlock * kRouterBlock < kColdTokens ? 0 : rule_.gamma;
 }
 
-Routing ExpertRouter::route(std::span<const float> logits) {
+Routing ExpertRouter::route(std::span<const float> all_logits) {
+  const std::span<const float> logits = all_logits.first(load_.size());
   const double highest = static_cast<double>(*std::ranges::max_element(logits));
   std::vector<double> scores;
   for (const float logit : logits) scores.push_back(std::exp(static_cast<double>(logit) - highest));
@@ -121,6 +143,24 @@ Routing ExpertRouter::route(std::span<const float> logits) {
   for (const std::uint32_t expert : routing.experts) {
     routing.weights.push_back(static_cast<float>(scores[expert] / kept * whole));
     calls_[expert] += 1;
+  }
+  if (rule_.escort.form != EscortForm::none) {
+    const double liking = static_cast<double>(all_logits.back()) - highest - std::log(all);
+    if (escort_.calls(count, liking)) {
+      routing.experts.push_back(static_cast<std::uint32_t>(load_.size()));
+      if (rule_.escort.form == EscortForm::shadow) {
+        routing.weights.push_back(0);
+      } else {
+        const std::uint32_t gone = routing.experts[count - 1];
+        calls_[gone] -= 1;
+        routing.experts.erase(routing.experts.end() - 2);
+        const double own_score = std::exp(liking), others = kept - scores[gone];
+        const double weight = std::min(own_score / (others + own_score), rule_.escort.weight) * whole;
+        for (std::uint32_t i = 0; i + 1 < count; ++i)
+          routing.weights[i] = static_cast<float>(scores[routing.experts[i]] / others * (whole - weight));
+        routing.weights[count - 1] = static_cast<float>(weight);
+      }
+    }
   }
   block_slots_ += count;
   window_mass_ += static_cast<std::uint64_t>(kept / sum_of(std::span(own).first(count)) * kMassUnit + 0.5);

@@ -23,6 +23,39 @@ enum class LoadRule {
   bias,      // h = exp(bias), the same for ever
 };
 
+enum class EscortForm {
+  none,
+  shadow,  // a call of its own with the weight 0
+  weight,  // in place of the last expert of a token that has two or more, with a capped weight
+};
+
+// A new expert's escort: a share of all calls until it has had a number of them. A call is owed when the credit, which grows
+// by the share with every call, reaches one; it is made for a token in which the new expert's log probability is above its
+// running quantile, or at once when kOwedCalls are owed, as many as in the beginning.
+struct EscortRule {
+  EscortForm form = EscortForm::none;
+  double share = 0.05, weight = 0.05;  // weight: the most of a call, of a token's whole
+  std::uint64_t calls = 1000;
+};
+inline constexpr double kOwedCalls = 4, kMostOwedCalls = 64, kEscortStep = 0.1;
+inline constexpr std::uint64_t kEscortUnit = 1048576;  // credit of one call: whole numbers add up to the same everywhere
+
+class Escort {
+ public:
+  explicit Escort(const EscortRule& rule);
+  // Whether a token with this number of experts calls the new one. `liking`: log of the new expert's score over the sum of the
+  // others' exponentials.
+  [[nodiscard]] bool calls(std::uint32_t experts, double liking);
+  [[nodiscard]] std::uint64_t given() const { return given_; }
+  [[nodiscard]] std::uint64_t of() const { return of_; }  // calls of all experts until the last that was given
+
+ private:
+  EscortRule rule_;
+  std::uint64_t share_, credit_, given_ = 0, of_ = 0;
+  double level_ = 0;
+  bool begun_ = false;
+};
+
 struct ExpertRule {
   CountRule count = CountRule::fixed;
   std::uint32_t least = 1, most = 1;  // experts of a token
@@ -33,6 +66,7 @@ struct ExpertRule {
   double gamma_most = 0.95, cv = 0.07, retained = 0.97;  // the controller's: its most, its aim, the mass that must be kept
   double tau = 0.5, half_life = 2048;  // of u, in tokens
   std::vector<double> bias;            // of each expert's log score
+  EscortRule escort;
 };
 
 // `weights`: of the model's own number of experts, in descending order; they need not sum to one.
@@ -62,11 +96,13 @@ class ExpertRouter {
   // `used`: the model's own number; `normalize`: its convention of weights. Where it does not normalise, what is kept is
   // scaled to the sum of the model's own choice.
   ExpertRouter(std::uint32_t experts, std::uint32_t used, bool normalize, const ExpertRule& rule);
+  // With an escort the logits have one more, the new expert's, which is called as the expert behind the others.
   [[nodiscard]] Routing route(std::span<const float> logits);
 
   [[nodiscard]] double threshold() const;
   [[nodiscard]] double gamma() const;  // in force now
   [[nodiscard]] const std::vector<double>& load() const { return load_; }
+  [[nodiscard]] const Escort& escort() const { return escort_; }
 
  private:
   void end_block();
@@ -76,6 +112,7 @@ class ExpertRouter {
   double control_ = 0, integral_ = 0, gamma_ = 0, gamma_gain_ = kGammaGain;
   std::uint64_t tokens_ = 0, block_slots_ = 0, window_mass_ = 0;
   std::vector<double> load_, calls_;
+  Escort escort_;
 };
 
 }  // namespace fovea::reference

@@ -12,6 +12,7 @@
 #include "engine/decoder/decode_loop.hpp"
 #include "engine/decoder/decoder.hpp"
 #include "engine/decoder/step_cost.hpp"
+#include "engine/session/escort.hpp"
 #include "engine/session/generator.hpp"
 #include "engine/session/model_facts.hpp"
 #include "engine/text/chat_template.hpp"
@@ -62,13 +63,17 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   summary.device = summarize(device->facts());
   summary.experts_rule = fitted(options.experts, config.experts_used);
 
+  EscortWeights escort;
+  if (options.experts && options.experts->escort) {
+    FOVEA_ASSIGN(escort, escort_weights(*options.experts->escort, weights));
+  }
   FOVEA_ASSIGN(DeviceWeights uploaded,
                DeviceWeights::upload(*device, config, weights,
-                                     [&](double done) { tell("Uploading weights", 0.05 + 0.75 * done); }, stop));
+                                     [&](double done) { tell("Uploading weights", 0.05 + 0.75 * done); }, stop, escort.layers));
   summary.token_bytes = token_bytes(config, uploaded, element_type(options.kv));
   tell("Building pipelines", 0.8);
   FOVEA_ASSIGN(std::unique_ptr<Decoder> decoder,
-               Decoder::create(*device, config, std::move(uploaded),
+               Decoder::create(*device, options.experts ? with_escort(config, *options.experts) : config, std::move(uploaded),
                                {.context = context, .kv = element_type(options.kv), .activation_type = options.activations.value_or(suitable_activations(device->facts())),
                                 .sparse = options.attention, .experts = summary.experts_rule,
                                 .barrier_everywhere = options.barrier_everywhere}));
@@ -181,6 +186,12 @@ std::shared_ptr<const PageTrace> Engine::page_trace() const { return state_->pag
 Result<AttentionFacts> Engine::attention_facts() const { return state_->decoder->attention_facts(); }
 Result<RoutingFacts> Engine::routing_facts() const { return state_->decoder->routing_facts(); }
 Result<std::vector<float>> Engine::expert_bias() const { return state_->decoder->expert_bias(); }
+
+Result<void> Engine::choose_bias(std::vector<float> bias) {
+  FOVEA_TRY(state_->decoder->choose_bias(bias));
+  state_->summary.experts_rule->bias = std::move(bias);
+  return {};
+}
 
 Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   Decoder& decoder = *state_->decoder;

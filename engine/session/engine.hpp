@@ -113,6 +113,8 @@ class Engine {
   [[nodiscard]] Result<RoutingFacts> routing_facts() const;
   // The bias by load that is in force at its end, (layers, experts); nothing where the model chooses for itself.
   [[nodiscard]] Result<std::vector<float>> expert_bias() const;
+  // Another bias for a policy with a frozen one, (layers, experts). Errors: another policy, another number of numbers.
+  [[nodiscard]] Result<void> choose_bias(std::vector<float> bias);
 
   // One timed repetition; random tokens, no sampling parameters beyond greedy, as llama-bench does.
   [[nodiscard]] Result<BenchSample> bench(const BenchTest& test, std::stop_token stop = {});

@@ -16,8 +16,9 @@
 namespace fovea {
 namespace {
 
-constexpr std::array<std::string_view, 15> kDynamicKeys{"kmin", "kmax", "layers", "rule", "p", "c", "target-k", "balance",
-                                                        "gamma", "cv", "retained", "tau", "half-life", "reset", "bias"};
+constexpr std::array<std::string_view, 20> kDynamicKeys{"kmin", "kmax", "layers", "rule", "p", "c", "target-k", "balance",
+                                                        "gamma", "cv", "retained", "tau", "half-life", "reset", "bias", "escort", "escort-mode",
+                                                        "escort-share", "escort-calls", "escort-weight"};
 constexpr std::size_t kLongestBiasFile = 64u << 20;
 
 std::optional<double> parse_number(std::string_view text) {
@@ -87,6 +88,25 @@ class Reader {
     else
       refuse("layers", *value, "a whole number of at least 1 for each layer, with / between them");
   }
+  void escort(ExpertRule& rule) {
+    const std::string* value = spec_.find("escort");
+    if (value == nullptr) {
+      for (const char* key : {"escort-mode", "escort-share", "escort-calls", "escort-weight"})
+        if (problem.empty() && spec_.find(key) != nullptr) problem = fmt::format("{} goes with escort=", key);
+      return;
+    }
+    ExpertEscort& escort = rule.escort.emplace();
+    if (const auto expert = parse_count(*value))
+      escort.copy_of = *expert;
+    else if (value->ends_with(".gguf"))
+      escort.file = *value;
+    else
+      refuse("escort", *value, "the number of an expert to copy, or a .gguf file with one");
+    word("escort-mode", std::array{EscortMode::shadow, EscortMode::weight}, "shadow or weight", escort.mode);
+    number("escort-share", 0.0001, 0.2, "a number from 0.0001 to 0.2", escort.share);
+    count("escort-calls", escort.calls);
+    share("escort-weight", escort.weight);
+  }
   std::string problem;
 
  private:
@@ -144,6 +164,7 @@ tl::expected<std::optional<ExpertRule>, std::string> read_expert_rule(const Spec
     read.share("tau", rule.tau);
     read.number("half-life", 1, 1e9, "a number of tokens, at least 1", rule.half_life);
     read.word("reset", std::array{LoadReset::session, LoadReset::never, LoadReset::frozen}, "session, never or frozen", rule.reset);
+    read.escort(rule);
     const auto need = [&](bool fine, std::string_view sentence) {
       if (read.problem.empty() && !fine) read.problem = sentence;
     };
@@ -173,6 +194,9 @@ Result<std::optional<ExpertRule>> expert_rule(const Spec& spec, const ModelSumma
   if (!rule.layer_kmax.empty() && rule.layer_kmax.size() != model.layers)
     return fail(ErrorCode::usage, what, fmt::format("it has numbers for {} layers and the model has {}", rule.layer_kmax.size(), model.layers), "give one for each layer");
   if (rule.count == ExpertCount::fixed && rule.layer_kmax.empty() && rule.kmax == model.experts_used) return std::optional<ExpertRule>{};
+  if (rule.escort && rule.escort->file.empty() && rule.escort->copy_of >= model.experts)
+    return fail(ErrorCode::usage, what, fmt::format("the model has {} experts and no number {}", model.experts, rule.escort->copy_of),
+                fmt::format("escort a copy of 0 to {}", model.experts - 1));
   if (rule.reset == LoadReset::frozen) {
     FOVEA_ASSIGN(rule.bias, read_bias(*spec.find("bias"), model));
   }
@@ -194,6 +218,12 @@ std::string shown_moe(const ModelSummary& model) {
     text += rule.gamma ? ",gamma=" + shown(*rule.gamma) : fmt::format(",cv={},retained={}", shown(rule.cv), shown(rule.retained));
   if (rule.balance != ExpertBalance::off) text += fmt::format(",half-life={}", shown(rule.half_life));
   if (rule.balance != ExpertBalance::off || rule.reset == LoadReset::frozen) text += fmt::format(",tau={},reset={}", shown(rule.tau), name(rule.reset));
+  if (rule.escort) {
+    const ExpertEscort& escort = *rule.escort;
+    text += fmt::format(",escort={},escort-mode={},escort-share={},escort-calls={}", escort.file.empty() ? std::to_string(escort.copy_of) : escort.file,
+                        name(escort.mode), shown(escort.share), escort.calls);
+    if (escort.mode == EscortMode::weight) text += ",escort-weight=" + shown(escort.weight);
+  }
   return text;
 }
 

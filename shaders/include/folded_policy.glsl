@@ -7,26 +7,34 @@
 
 #include "policy_choice.glsl"
 
-// By lane 0, and by all lanes for the experts that they hold.
+// By all lanes, each for the slots that it holds. An expert is called once by a token, so nobody else touches its count.
 void note_choice(PolicyChoice c, bool begins, Uints memory, Uints facts) {
-  uint lane = gl_SubgroupInvocationID, head = kRouterFactHead + SLOTS;
-  if (REMEMBERS)
-    [[unroll]] for (uint i = 0; i < PER_LANE; i++) {
-      uint e = lane + i * LANES, called = 0u;
-      [[dont_unroll]] for (uint slot = 0; slot < c.count; slot++) called += chosen_id[slot] == e ? 1u : 0u;
-      if (e < EXPERTS && (called != 0u || begins))
-        memory.v[kMemoryHead + EXPERTS + e] = (begins ? 0u : memory.v[kMemoryHead + EXPERTS + e]) + called;
+  uint lane = gl_SubgroupInvocationID, head = kRouterFactHead + SLOTS, calls = kMemoryHead + EXPERTS;
+  if (REMEMBERS && begins) {
+    [[unroll]] for (uint i = 0; i < PER_LANE; i++)
+      if (lane + i * LANES < EXPERTS) memory.v[calls + lane + i * LANES] = 0u;
+    subgroupMemoryBarrierBuffer();
+    subgroupBarrier();
+  }
+  [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
+    if (lane + i * LANES < c.count) {
+      atomicAdd(facts.v[head + own_id[i]], 1u);
+      if (REMEMBERS) atomicAdd(memory.v[calls + own_id[i]], 1u);
     }
   if (lane != 0u) return;
-  [[dont_unroll]] for (uint slot = 0; slot < c.count; slot++) atomicAdd(facts.v[head + chosen_id[slot]], 1u);
   atomicAdd(facts.v[kRouterFactTokens], 1u);
   atomicAdd(facts.v[kRouterFactMass], kept_mass(c));
   atomicAdd(facts.v[kRouterFactMoved], moved_mass(c));
   atomicAdd(facts.v[kRouterFactSame], c.same);
   atomicAdd(facts.v[kRouterFactHead + c.count - 1u], 1u);
   if (!REMEMBERS) return;
-  memory.v[kMemoryBlockSlots] = (begins ? 0u : memory.v[kMemoryBlockSlots]) + c.count;
-  memory.v[kMemoryBlockMass] = (begins ? 0u : memory.v[kMemoryBlockMass]) + moved_mass(c);
+  if (begins) {
+    memory.v[kMemoryBlockSlots] = c.count;
+    memory.v[kMemoryBlockMass] = moved_mass(c);
+  } else {
+    atomicAdd(memory.v[kMemoryBlockSlots], c.count);
+    atomicAdd(memory.v[kMemoryBlockMass], moved_mass(c));
+  }
 }
 
 // The expert of rank `slot`, kNoExpert where the token does not use the slot. With `publish` the choice is also written and
@@ -50,10 +58,10 @@ uint fold_policy(uint64_t logits, uint slot, bool publish, bool begins, uint64_t
                                      uintBitsToFloat(memory.v[kMemoryThreshold]));
   PolicyChoice c = policy_choice(logits, factor, memory.v[kRuleLeast], memory.v[kRuleMost], threshold, uintBitsToFloat(memory.v[kRuleTau]));
   if (publish) {
-    if (gl_SubgroupInvocationID == 0u) write_choice(c, experts, weights);
+    write_choice(c, experts, weights);
     note_choice(c, begins, memory, Uints(facts));
   }
-  return slot < c.count ? chosen_id[slot] : kNoExpert;
+  return slot < c.count ? of_slot(own_id, slot) : kNoExpert;
 }
 
 #endif

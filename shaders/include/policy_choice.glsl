@@ -10,10 +10,13 @@
 
 const float kLeastMass = 0.05, kMostMass = 0.9995, kLeastFactor = 0.05, kMostFactor = 20.0;
 
-// Of the choice that was made last: experts and router probabilities, by rank.
-uint chosen_id[SLOTS];
-float chosen_weight[SLOTS];
+const uint PER_LANE_SLOTS = (SLOTS + LANES - 1) / LANES;
+
+// Of the choice that was made last, by rank: slot lane + i * LANES is its lane's, so that nothing is kept in memory.
+uint own_id[PER_LANE_SLOTS];
+float own_weight[PER_LANE_SLOTS];  // of the router's probabilities
 struct PolicyChoice {
+  uint best;         // the expert of rank 0
   uint count, same;  // experts, and those of them that are among as many best
   float total, best_mass, kept;  // probability of the model's own choice, of as many best experts, of these
 };
@@ -24,25 +27,35 @@ float policy_threshold(float given, float target, float control) {
   return COUNT == kCountMass ? 1.0 / (1.0 + exp(-control)) : exp(control);
 }
 
-uint policy_count(float total, uint least, uint most, float threshold) {
-  uint count = most;
+// `sums`: of the weights up to the lane's slots, in order of their rank.
+uint policy_count(float sums[PER_LANE_SLOTS], float total, uint least, uint most, float threshold) {
+  uint lane = gl_SubgroupInvocationID, count = most;
   if (COUNT == kCountMass && threshold < 1.0) {
-    float sum = 0.0;
-    [[dont_unroll]] for (uint slot = 0; slot < SLOTS; slot++) {
-      sum += chosen_weight[slot];
-      if (sum >= threshold * total) {
-        count = slot + 1u;
-        break;
-      }
-    }
+    uint reached = 0xFFFFFFFFu;
+    [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
+      if (lane + i * LANES < SLOTS && sums[i] >= threshold * total) reached = min(reached, lane + i * LANES + 1u);
+    count = min(subgroupMin(reached), most);
   }
   if (COUNT == kCountEntropy) {
     float entropy = 0.0;
-    [[dont_unroll]] for (uint slot = 0; slot < SLOTS; slot++)
-      if (chosen_weight[slot] > 0.0) entropy -= chosen_weight[slot] / total * log(chosen_weight[slot] / total);
-    count = uint(min(ceil(threshold * exp(entropy) - 1e-4), 1e6));
+    [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
+      if (lane + i * LANES < SLOTS && own_weight[i] > 0.0) entropy -= own_weight[i] / total * log(own_weight[i] / total);
+    count = uint(min(ceil(threshold * exp(subgroupAdd(entropy)) - 1e-4), 1e6));
   }
   return clamp(count, least, most);
+}
+
+// What slot `slot` holds in its lane, for all lanes: numbers that are not negative.
+uint of_slot(uint held[PER_LANE_SLOTS], uint slot) {
+  uint one = 0u;
+  [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
+    if (gl_SubgroupInvocationID + i * LANES == slot) one = held[i];
+  return subgroupMax(one);
+}
+float of_slot(float held[PER_LANE_SLOTS], uint slot) {
+  uint bits[PER_LANE_SLOTS];
+  [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++) bits[i] = floatBitsToUint(held[i]);
+  return uintBitsToFloat(of_slot(bits, slot));
 }
 
 // h of an expert of this load, beside the largest load of all.
@@ -72,6 +85,7 @@ PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uin
 
   // The model's own choice.
   PolicyChoice c;
+  float sums[PER_LANE_SLOTS];
   c.total = 0.0;
   [[dont_unroll]] for (uint slot = 0; slot < SLOTS; slot++) {
     uint best = 0u, at = EXPERTS;
@@ -81,55 +95,74 @@ PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uin
     uint expert = min(subgroupMin(best == highest ? at : EXPERTS), EXPERTS - 1u);
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
       if (lane + i * LANES == expert) left[i] = 0u;
-    chosen_id[slot] = expert;
-    chosen_weight[slot] = exp(choice_value(highest) - maximum) / sum;
-    c.total += chosen_weight[slot];
+    float weight = exp(choice_value(highest) - maximum) / sum;
+    c.total += weight;
+    if (slot == 0u) c.best = expert;
+    [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
+      if (lane + i * LANES == slot) {
+        own_id[i] = expert;
+        own_weight[i] = weight;
+        sums[i] = c.total;
+      }
   }
-  c.count = policy_count(c.total, least, most, threshold);
-  c.best_mass = 0.0;
-  [[dont_unroll]] for (uint slot = 0; slot < c.count; slot++) c.best_mass += chosen_weight[slot];
+  c.count = policy_count(sums, c.total, least, most, threshold);
+  c.best_mass = c.count == SLOTS ? c.total : of_slot(sums, c.count - 1u);
   c.same = c.count;
   c.kept = c.best_mass;
   if (LOAD == kLoadOff) return c;
 
   // Positive floats are ordered as their bits are; 0: not to be chosen.
-  float floor_score = tau * chosen_weight[c.count - 1u];
+  float floor_score = tau * of_slot(own_weight, c.count - 1u);
   uint rank[PER_LANE], fit = 0u;
+  bool is_best[PER_LANE];  // whether it is among as many best, which `left` has let go
+  [[unroll]] for (uint i = 0; i < PER_LANE; i++) is_best[i] = false;
+  [[dont_unroll]] for (uint slot = 0; slot < c.count; slot++) {
+    uint expert = of_slot(own_id, slot);
+    [[unroll]] for (uint i = 0; i < PER_LANE; i++) is_best[i] = is_best[i] || lane + i * LANES == expert;
+  }
   [[unroll]] for (uint i = 0; i < PER_LANE; i++) {
     uint e = lane + i * LANES;
     float score = key[i] != 0u ? exp(choice_value(key[i]) - maximum) / sum : -1.0;
     rank[i] = 0u;
     if (e < EXPERTS && score >= floor_score) rank[i] = floatBitsToUint(max(score * factor[i], 0.0)) + 1u;
-    if (e == chosen_id[0]) rank[i] = 0xFFFFFFFFu;
+    if (e == c.best) rank[i] = 0xFFFFFFFFu;
     fit += rank[i] != 0u ? 1u : 0u;
   }
   if (subgroupAdd(fit) < c.count) return c;  // some logits are no numbers: the model's own choice stays
-  uint own[SLOTS];
-  [[dont_unroll]] for (uint slot = 0; slot < c.count; slot++) own[slot] = chosen_id[slot];
-  c.same = 0u;
+  uint same = 0u;
   c.kept = 0.0;
   [[dont_unroll]] for (uint slot = 0; slot < c.count; slot++) {
     uint best = 0u, at = EXPERTS;
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
       if (rank[i] > best) { best = rank[i]; at = lane + i * LANES; }
     highest = subgroupMax(best);
-    uint expert = min(subgroupMin(best == highest ? at : EXPERTS), EXPERTS - 1u);
+    uint expert = min(subgroupMin(best == highest ? at : EXPERTS), EXPERTS - 1u), chosen_key = 0u;
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
-      if (lane + i * LANES == expert) rank[i] = 0u;
-    chosen_id[slot] = expert;
-    chosen_weight[slot] = exp(logits.v[expert] - maximum) / sum;
-    c.kept += chosen_weight[slot];
-    [[dont_unroll]] for (uint i = 0; i < c.count; i++) c.same += own[i] == expert ? 1u : 0u;
+      if (lane + i * LANES == expert) {
+        rank[i] = 0u;
+        chosen_key = key[i];
+        same += is_best[i] ? 1u : 0u;
+      }
+    float weight = exp(choice_value(subgroupMax(chosen_key)) - maximum) / sum;
+    c.kept += weight;
+    [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
+      if (lane + i * LANES == slot) {
+        own_id[i] = expert;
+        own_weight[i] = weight;
+      }
   }
+  c.same = subgroupAdd(same);
   return c;
 }
 
-// By one invocation: uint and float (SLOTS), experts that are used first.
+// By all lanes: uint and float (SLOTS), experts that are used first. A quotient of equal numbers need not be 1 on a GPU.
 void write_choice(PolicyChoice c, uint64_t experts, uint64_t weights) {
-  [[dont_unroll]] for (uint slot = 0; slot < SLOTS; slot++) {
+  [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++) {
+    uint slot = gl_SubgroupInvocationID + i * LANES;
+    if (slot >= SLOTS) continue;
     bool used = slot < c.count;
-    Uints(experts).v[slot] = used ? chosen_id[slot] : kNoExpert;
-    Floats(weights).v[slot] = !used ? 0.0 : NORMALIZE ? chosen_weight[slot] / c.kept : chosen_weight[slot] * (c.total / c.kept);
+    Uints(experts).v[slot] = used ? own_id[i] : kNoExpert;
+    Floats(weights).v[slot] = !used ? 0.0 : NORMALIZE ? own_weight[i] / c.kept : c.kept == c.total ? own_weight[i] : own_weight[i] * (c.total / c.kept);
   }
 }
 

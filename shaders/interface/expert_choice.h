@@ -17,17 +17,17 @@ const uint kLoadOff = 0, kLoadSeed = 1, kLoadHeadroom = 2, kLoadLocality = 3, kL
 
 // Of a batch; or of nothing, where blocks only end (CLOSES).
 struct ExpertChoicePush {
-  address logits;    // float (tokens, stride)
-  address experts;   // uint (tokens, slots): kNoExpert where unused
-  address weights;   // float (tokens, slots)
+  address logits;    // float (tokens, stride); with an escort a row has one number more, the new expert's
+  address experts;   // uint (tokens, slots): kNoExpert where unused; of a shadow (tokens, slots + 1)
+  address weights;   // float, likewise
   address state;     // StepState
   address memory;    // RouterMemory of this layer; of all layers where blocks only end
-  address facts;     // uint (kRouterFactHead + slots + experts), added to
+  address facts;     // uint (kRouterFactHead + slots + experts + 1), added to
   uint stride;       // where blocks only end: words from one layer's memory to the next
 };
 
 // A layer's router: words, of which some are floats; behind them float load (experts), of kLoadBias the bias of log scores,
-// then uint calls of the open block (experts). First its rule, which does not change.
+// then uint calls of the open block (experts), then the escort's words. First its rule, which does not change.
 const uint kRuleLeast = 0, kRuleMost = 1;  // experts of a token
 const uint kRuleThreshold = 2;     // float: mass to reach, below 1; or factor of exp(entropy)
 const uint kRuleTarget = 3;        // float: mean number that the threshold's controller holds; 0: none
@@ -47,9 +47,30 @@ const uint kMemoryBlockMass = 17;  // its kept mass
 const uint kMemoryHead = 18;
 const uint kMassUnit = 4096;
 
+// A new expert's escort, the expert behind the model's own: it is called for a share of the calls until it has had a number of
+// them. A call is owed when the credit, which grows by the share with every call, reaches one; it is made for a token whose
+// router likes the new expert more than most, or at once when four are owed. kEscortShadow: in a slot of its own with the
+// weight 0; kEscortWeight: in place of the token's last expert, with a small weight.
+const uint kEscortNone = 0, kEscortShadow = 1, kEscortWeight = 2;
+const uint kEscortUnit = 1048576;  // of a credit: one call
+const uint kEscortOwed = 4;        // calls that are owed at the beginning, so that the share is never below what was wished
+const uint kEscortMostOwed = 64;
+// Words behind the open block's calls: the rule, then what is remembered.
+const uint kEscortShare = 0;       // credit of a call
+const uint kEscortLimit = 1;       // calls, then it is over
+const uint kEscortCap = 2;         // float: most weight of a call
+const uint kEscortCredit = 3;
+const uint kEscortCalls = 4;
+const uint kEscortOf = 5;          // calls of all experts until the last escorted one
+const uint kEscortTokens = 6;      // likewise
+const uint kEscortLevel = 7;       // float: what the new expert's log probability is above in the share of tokens that is needed
+const uint kEscortSum = 8;         // float: of that logarithm over these tokens
+const uint kEscortCalledSum = 9;   // float: over the tokens that called it
+const uint kEscortWords = 10;
+
 // Sums over tokens for the host: of tokens; of the mass kept of the model's own choice, and of the best experts of the same
 // number, in 1 / kMassUnit; of experts that are among those. Behind them tokens by their number of experts less one
-// (slots), then calls (experts). Exact for a million tokens.
+// (slots), then calls (experts), then calls of an escorted expert. Exact for a million tokens.
 const uint kRouterFactTokens = 0, kRouterFactMass = 1, kRouterFactMoved = 2, kRouterFactSame = 3;
 const uint kRouterFactHead = 4;
 

@@ -19,19 +19,27 @@ layout(constant_id = 5) const uint COUNT = 0;          // rule of the number
 layout(constant_id = 6) const uint LOAD = 0;           // rule of the load
 layout(constant_id = 7) const bool REMEMBERS = false;  // load or threshold change
 layout(constant_id = 8) const bool CLOSES = false;     // chooses nothing: ends the block that the last token filled, a workgroup for each layer
+layout(constant_id = 9) const uint ESCORT = 0;         // of a new expert: kEscort*; then something is remembered
 
 #include "shaders/include/policy_choice.glsl"
 
 layout(push_constant, scalar) uniform Push { ExpertChoicePush p; };
 
-const uint FACTS = kRouterFactHead + SLOTS + EXPERTS;
-const float kThresholdGain = 1.2, kThresholdIntegralGain = 0.12, kLeastGammaGain = 0.02;
+const uint FACTS = kRouterFactHead + SLOTS + EXPERTS + 1u;
+const uint ROOM = SLOTS + (ESCORT == kEscortShadow ? 1u : 0u);  // of a token
+const uint kEscortHead = kMemoryHead + 2u * EXPERTS;
+const float kThresholdGain = 1.2, kThresholdIntegralGain = 0.12, kLeastGammaGain = 0.02, kEscortStep = 0.1;
 
 shared uint facts[FACTS];
 shared uint calls[EXPERTS];   // of the open block
 shared float load[EXPERTS];
 shared float factor[EXPERTS];
 shared float threshold, integral, gamma_now, gamma_gain;  // of the controllers
+shared uint escort[ESCORT != kEscortNone ? kEscortWords : 1u];
+shared uint token_count[kRouterBlock];    // of the block's tokens: experts,
+shared float token_liking[kRouterBlock];  // log probability of the new expert,
+shared float token_sums[kRouterBlock];    // and what the probabilities of its experts sum to
+shared bool called[kRouterBlock];         // whether the new expert is
 shared uint seen, window_mass, block_slots, block_mass;
 
 uint64_t router() { return p.memory + (CLOSES ? uint64_t(gl_WorkGroupID.x * p.stride) * 4ul : 0ul); }
@@ -42,19 +50,31 @@ float given_threshold, target, tau;
 void add_fact(uint which, uint more) { atomicAdd(facts[which], more); }
 float logit(float x) { return log(x / (1.0 - x)); }
 
-void choose(uint token) {
+// `at`: in its block.
+void choose(uint token, uint at) {
   float factors[PER_LANE];
   if (LOAD != kLoadOff)
     [[unroll]] for (uint i = 0; i < PER_LANE; i++) factors[i] = factor[min(gl_SubgroupInvocationID + i * LANES, EXPERTS - 1u)];
   float limit = policy_threshold(given_threshold, REMEMBERS ? target : 0.0, threshold);
   PolicyChoice c = policy_choice(p.logits + uint64_t(token * p.stride) * 4ul, factors, least, most, limit, tau);
-  if (gl_SubgroupInvocationID != 0u) return;
-  uint64_t row = uint64_t(token * SLOTS) * 4ul;
-  write_choice(c, p.experts + row, p.weights + row);
-  [[dont_unroll]] for (uint slot = 0; slot < c.count; slot++) {
-    add_fact(kRouterFactHead + SLOTS + chosen_id[slot], 1u);
-    if (REMEMBERS) atomicAdd(calls[chosen_id[slot]], 1u);
+  if (ESCORT != kEscortNone) {
+    Floats logits = Floats(p.logits + uint64_t(token * p.stride) * 4ul);
+    // Beside the token's best expert, whose probability is known: the new one is not in the softmax.
+    float liking = logits.v[EXPERTS] - logits.v[c.best] + log(of_slot(own_weight, 0u));
+    if (gl_SubgroupInvocationID == 0u) {
+      token_count[at] = c.count;
+      token_liking[at] = isnan(liking) ? -1e30 : liking;
+      token_sums[at] = c.kept;
+    }
   }
+  uint64_t row = uint64_t(token * ROOM) * 4ul;
+  write_choice(c, p.experts + row, p.weights + row);
+  [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
+    if (gl_SubgroupInvocationID + i * LANES < c.count) {
+      add_fact(kRouterFactHead + SLOTS + own_id[i], 1u);
+      if (REMEMBERS) atomicAdd(calls[own_id[i]], 1u);
+    }
+  if (gl_SubgroupInvocationID != 0u) return;
   add_fact(kRouterFactTokens, 1u);
   add_fact(kRouterFactMass, kept_mass(c));
   add_fact(kRouterFactMoved, moved_mass(c));
@@ -64,6 +84,55 @@ void choose(uint token) {
     atomicAdd(block_slots, c.count);
     atomicAdd(block_mass, moved_mass(c));
   }
+}
+
+// By one invocation: which tokens of a block, from `from` up to `to`, call the new expert, in turn.
+void call_escorted(uint from, uint to) {
+  [[dont_unroll]] for (uint at = from; at < to; at++) {
+    called[at] = false;
+    if (escort[kEscortCalls] >= escort[kEscortLimit]) continue;
+    uint more = escort[kEscortShare] * token_count[at], credit = min(escort[kEscortCredit] + more, kEscortMostOwed * kEscortUnit);
+    float liking = token_liking[at], level = escort[kEscortTokens] == 0u ? liking : uintBitsToFloat(escort[kEscortLevel]);
+    bool liked = liking > level, room = ESCORT == kEscortShadow || token_count[at] > 1u;
+    called[at] = room && credit >= kEscortUnit && (liked || credit >= kEscortOwed * kEscortUnit);
+    escort[kEscortLevel] = floatBitsToUint(level + kEscortStep * ((liked ? 1.0 : 0.0) - float(more) / float(kEscortUnit)));
+    escort[kEscortCredit] = credit - (called[at] ? kEscortUnit : 0u);
+    escort[kEscortOf] += token_count[at] + (called[at] && ESCORT == kEscortShadow ? 1u : 0u);
+    escort[kEscortTokens] += 1u;
+    escort[kEscortSum] = floatBitsToUint(uintBitsToFloat(escort[kEscortSum]) + liking);
+    if (!called[at]) continue;
+    escort[kEscortCalls] += 1u;
+    escort[kEscortCalledSum] = floatBitsToUint(uintBitsToFloat(escort[kEscortCalledSum]) + liking);
+  }
+}
+
+void write_escorted(uint token, uint at) {
+  uint64_t row = uint64_t(token * ROOM) * 4ul;
+  Uints experts = Uints(p.experts + row);
+  Floats weights = Floats(p.weights + row);
+  if (ESCORT == kEscortShadow) {
+    experts.v[SLOTS] = kNoExpert;
+    weights.v[SLOTS] = 0.0;
+  }
+  if (!called[at]) return;
+  add_fact(kRouterFactHead + SLOTS + EXPERTS, 1u);
+  uint count = token_count[at];
+  if (ESCORT == kEscortShadow) {
+    experts.v[count] = EXPERTS;
+    weights.v[count] = 0.0;
+    return;
+  }
+  // In place of the last: what the token's weights sum to stays.
+  uint last = count - 1u, gone = experts.v[last];
+  float whole = 0.0, own = exp(min(token_liking[at], 80.0)), sum = token_sums[at];
+  [[dont_unroll]] for (uint slot = 0; slot < count; slot++) whole += weights.v[slot];
+  float others = whole - weights.v[last], of_others = sum * (others / whole);
+  float weight = min(own / (of_others + own), uintBitsToFloat(escort[kEscortCap])) * whole;
+  [[dont_unroll]] for (uint slot = 0; slot < last; slot++) weights.v[slot] *= (whole - weight) / others;
+  weights.v[last] = weight;
+  experts.v[last] = EXPERTS;
+  atomicAdd(facts[kRouterFactHead + SLOTS + gone], 0xFFFFFFFFu);  // one less
+  atomicAdd(calls[gone], 0xFFFFFFFFu);
 }
 
 // h of every expert, for the block that comes.
@@ -129,6 +198,8 @@ void main() {
       integral = uintBitsToFloat(memory.v[kMemoryIntegral]);
       gamma_now = uintBitsToFloat(memory.v[kMemoryGamma]);
       gamma_gain = uintBitsToFloat(memory.v[kMemoryGammaGain]);
+      if (ESCORT != kEscortNone)
+        [[dont_unroll]] for (uint i = 0; i < kEscortWords; i++) escort[i] = memory.v[kEscortHead + i];
       seen = memory.v[kMemorySeen];
       window_mass = memory.v[kMemoryWindowMass];
       block_slots = first == 0u && !CLOSES ? 0u : memory.v[kMemoryBlockSlots];
@@ -148,8 +219,15 @@ void main() {
       barrier();
     }
     uint from = max(begin, first), to = min(begin + kRouterBlock, end);
-    [[dont_unroll]] for (uint at = from + gl_SubgroupID; at < to; at += gl_NumSubgroups) choose(at - first);
+    [[dont_unroll]] for (uint at = from + gl_SubgroupID; at < to; at += gl_NumSubgroups) choose(at - first, at - begin);
+    if (ESCORT != kEscortNone) memoryBarrierBuffer();  // a token's weights are read again
     barrier();
+    if (ESCORT != kEscortNone) {
+      if (me == 0u) call_escorted(from - begin, to - begin);
+      barrier();
+      for (uint at = from + me; at < to; at += gl_WorkGroupSize.x) write_escorted(at - first, at - begin);
+      barrier();
+    }
     if (REMEMBERS && to == begin + kRouterBlock) {
       end_block();
       barrier();
@@ -169,6 +247,8 @@ void main() {
       memory.v[kMemoryIntegral] = floatBitsToUint(integral);
       memory.v[kMemoryGamma] = floatBitsToUint(gamma_now);
       memory.v[kMemoryGammaGain] = floatBitsToUint(gamma_gain);
+      if (ESCORT != kEscortNone)
+        [[dont_unroll]] for (uint i = kEscortCredit; i < kEscortWords; i++) memory.v[kEscortHead + i] = escort[i];
       memory.v[kMemorySeen] = seen;
       memory.v[kMemoryWindowMass] = window_mass;
       memory.v[kMemoryBlockSlots] = block_slots;

@@ -77,6 +77,33 @@ TEST_F(ExpertPolicies, ABiasByLoadIsSavedAndFrozen) {
   expect_failure(run({"perplexity", "-m", model, "-f", text, "-c", "128", "--save-bias", bias}), "balances no load");
 }
 
+TEST_F(ExpertPolicies, AShadowChangesNothingAndAnEscortIsToldOf) {
+  const auto own = perplexity("dynamic:p=1"), shadow = perplexity("dynamic:p=1,escort=1,reset=never");
+  EXPECT_EQ(shadow["nll"], own["nll"]);
+  EXPECT_TRUE(own["moe"]["escort"].is_null());
+  EXPECT_EQ(shadow["moe"]["cv"], own["moe"]["cv"]);
+  EXPECT_EQ(shadow["moe"]["escort"]["mode"], "shadow");
+  EXPECT_GT(shadow["moe"]["k_mean"].get<double>(), own["moe"]["k_mean"].get<double>());
+  for (const auto& layer : shadow["moe"]["escort"]["layers"]) {
+    EXPECT_NEAR(layer["share"].get<double>(), 0.05, 0.005);
+    EXPECT_GE(layer["log_probability_called"].get<double>(), layer["log_probability"].get<double>());
+  }
+  const auto weighed = perplexity("dynamic:p=1,escort=0,escort-mode=weight,escort-calls=20,reset=never");
+  EXPECT_NE(weighed["nll"], own["nll"]);
+  for (const auto& layer : weighed["moe"]["escort"]["layers"]) EXPECT_EQ(layer["calls"], 20);
+  const Arguments request{"generate", "-m", model, "-p", "the cat", "-n", "12", "--temp", "0", "--json", "--moe"};
+  const auto with = [&](const std::string& moe) {
+    Arguments all = request;
+    all.push_back(moe);
+    return all;
+  };
+  EXPECT_EQ(run_json(with("dynamic:p=1,escort=2"))["tokens"], run_json(with("static"))["tokens"]);
+  expect_failure(run(with("dynamic:escort=9999")), "9999");
+  expect_failure(run(with("dynamic:escort=" + folder.file("none.gguf"))), "none.gguf");
+  expect_failure(run(with("dynamic:escort=" + folder.write("wrong.gguf", "GGUF, it says"))), "wrong.gguf");
+  expect_failure(run(with("dynamic:escort=" + model)), "ffn_gate_exps");  // all experts of a model are not one
+}
+
 TEST_F(ExpertPolicies, BenchCountsTheBytesOfTheExpertsThatWereUsed) {
   const auto of = [&](const std::string& moe) {
     return run_json({"bench", "-m", model, "-p", "0", "-n", "4", "-d", "16", "-r", "1", "--json", "--moe", moe});

@@ -157,5 +157,44 @@ TEST(ExpertChoice, VariationHasItsGoldenValues) {
   EXPECT_NEAR(variation(std::vector<double>{110, 95, 105, 90, 108, 92, 103, 97}), .0704, 5e-5);
 }
 
+// Invariant 11, for every number of experts and both ways of calling.
+TEST(Escort, ReachesItsThousandCallsWithinTwentyThousandAndNeverDisplacesRankOne) {
+  for (const EscortForm form : {EscortForm::shadow, EscortForm::weight})
+    for (const std::uint32_t used : {8u, 4u, 2u}) {
+      std::mt19937 random(used);
+      ExpertRouter router(32, used, true, {.least = used, .most = used, .escort = {.form = form}});
+      std::uint64_t calls = 0, all = 0, of = 0, tokens = 0;
+      double liking = 0, liking_called = 0;
+      while (all < 21000) {
+        std::vector<float> logits = seeded_logits(random, 33);
+        const auto best = static_cast<std::uint32_t>(std::max_element(logits.begin(), logits.end() - 1) - logits.begin());
+        const Routing routing = router.route(logits);
+        EXPECT_EQ(routing.experts.front(), best);
+        EXPECT_NEAR(std::accumulate(routing.weights.begin(), routing.weights.end(), 0.0), 1, 1e-6);
+        const bool called = std::ranges::find(routing.experts, 32u) != routing.experts.end();
+        if (called) {
+          EXPECT_LE(routing.weights.back(), form == EscortForm::shadow ? 0 : .05f + 1e-6f);
+        }
+        all += routing.experts.size();
+        calls += called ? 1 : 0;
+        if (calls == 1000 && of == 0) of = all;
+        if (of != 0) continue;
+        ++tokens;
+        liking += static_cast<double>(logits.back());
+        liking_called += called ? static_cast<double>(logits.back()) : 0;
+        if (all > 2000) {
+          EXPECT_NEAR(static_cast<double>(calls) / static_cast<double>(all), .05, .0025);
+        }
+      }
+      EXPECT_EQ(calls, 1000u) << "no further call once it has had them";
+      EXPECT_LE(of, 20000u);
+      EXPECT_NEAR(1000.0 / static_cast<double>(of), .05, .0005);
+      EXPECT_EQ(router.escort().given(), 1000u);
+      EXPECT_EQ(router.escort().of(), of);
+      // Called for tokens that like it: logits have a standard deviation of 2.
+      EXPECT_GT(liking_called / 1000, liking / static_cast<double>(tokens) + .5 * 2) << used;
+    }
+}
+
 }  // namespace
 }  // namespace fovea::reference

@@ -137,7 +137,8 @@ TEST(Policy, ExpertsAreChosenByTheModelOrByARule) {
             (ExpertRule{.count = ExpertCount::entropy, .kmin = 2, .kmax = 3, .layer_kmax = {3, 2}, .c = 0.8, .target_k = 2.5, .balance = ExpertBalance::seed,
                         .gamma = 0.5, .cv = 0.1, .retained = 0.9, .tau = 0.4, .half_life = 100, .reset = LoadReset::never}));
   for (const char* written : {"static:k=2", "static:layers=3/1", "dynamic:kmax=3,p=0.9,target-k=2.5", "dynamic:rule=entropy,c=0.5,balance=headroom,gamma=0.8",
-                              "dynamic:balance=headroom,cv=0.2,retained=0.9,half-life=512", "dynamic:balance=locality,gamma=0.5,tau=0.25,reset=never"}) {
+                              "dynamic:balance=headroom,cv=0.2,retained=0.9,half-life=512", "dynamic:balance=locality,gamma=0.5,tau=0.25,reset=never", "dynamic:p=1,escort=1,escort-mode=weight,escort-weight=0.1",
+                              "dynamic:escort=new.gguf,escort-share=0.1,escort-calls=20"}) {
     model.experts_rule = rule(written);
     const std::string shown = shown_moe(model);
     EXPECT_EQ(spec_problem("moe", shown), "") << shown;
@@ -154,7 +155,9 @@ TEST(Policy, RulesOfExpertsSayWhatIsNoValue) {
         {"dynamic:kmin=3,kmax=2", "kmin must not be above kmax"}, {"dynamic:target-k=0.5", "at least 1"}, {"dynamic:kmax=2,target-k=3", "between kmin and kmax"},
         {"dynamic:rule=best", "mass or entropy"}, {"dynamic:balance=even", "off, seed, headroom or locality"}, {"dynamic:reset=often", "session, never or frozen"},
         {"dynamic:reset=frozen", "go together"}, {"dynamic:bias=x.json", "go together"}, {"dynamic:reset=frozen,bias=x,balance=seed", "leave balance out"},
-        {"static:layers=1/0", "for each layer"}, {"static:layers=1//2", "for each layer"}, {"dynamic:half-life=0", "at least 1"}, {"dynamic:c=0", "0.05 to 20"}})
+        {"static:layers=1/0", "for each layer"}, {"static:layers=1//2", "for each layer"}, {"dynamic:half-life=0", "at least 1"}, {"dynamic:c=0", "0.05 to 20"},
+        {"dynamic:escort=best", "number of an expert"}, {"dynamic:escort-share=0.1", "goes with escort"}, {"dynamic:escort=1,escort-share=0.5", "0.0001 to 0.2"},
+        {"dynamic:escort=1,escort-mode=loud", "shadow or weight"}})
     EXPECT_NE(spec_problem("moe", written).find(said), std::string::npos) << written << ": " << spec_problem("moe", written);
 }
 

@@ -1,0 +1,52 @@
+// Finds the frozen bias of log scores that evens the load of a mixture's experts as far as a guard of quality lets it: the
+// deterministic form of balancing (reset=frozen). Pure arithmetic over what was counted; who runs the model is the caller.
+//
+// After every stretch of text each layer's bias moves against its load, b_e += step * log(mean load / load of e), which to
+// second order ascends the entropy of the mean choice (ln E - H = CV^2 / 2; bias on the choice alone as in loss-free balancing,
+// arXiv 2408.15664). Where less router mass than wished was kept, the bias shrinks and its step is halved: the guard wins.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "engine/api/routing_facts.hpp"
+
+namespace fovea {
+
+// Why a layer's bias ended where it is.
+enum class CalibrationEnd {
+  reached,  // the coefficient of variation is what was wished
+  guard,    // more would keep too little of the router's mass
+  text,     // the text ended before
+};
+[[nodiscard]] constexpr std::string_view name(CalibrationEnd end) {
+  return end == CalibrationEnd::reached ? "reached" : end == CalibrationEnd::guard ? "guard" : "text";
+}
+
+struct CalibrationGoal {
+  double cv = 0.07;        // coefficient of variation of the load that is enough
+  double retained = 0.97;  // least mean of a token's router mass over that of as many best experts
+};
+
+class BiasCalibration {
+ public:
+  BiasCalibration(std::uint32_t layers, std::uint32_t experts, const CalibrationGoal& goal);
+  // What a stretch of text did under bias(). Work of another shape is ignored.
+  void add(const RoutingWork& work);
+  [[nodiscard]] std::vector<float> bias() const;  // (layers, experts), of mean 0 in each layer
+  [[nodiscard]] CalibrationEnd end(std::uint32_t layer) const;
+  [[nodiscard]] std::uint32_t guarded(std::uint32_t layer) const { return layers_[layer].guarded; }  // how often the guard won
+
+ private:
+  struct Layer {
+    std::vector<double> bias, load;  // load: of the last stretches, newer ones count more
+    double step = 0.5, cv = 0;
+    std::uint32_t guarded = 0, stretches = 0;
+    bool guard_was_last = false;
+  };
+  CalibrationGoal goal_;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace fovea
