@@ -7,6 +7,7 @@
 
 #include "app/cli/attention_figures.hpp"
 #include "app/cli/command.hpp"
+#include "app/cli/device_figures.hpp"
 #include "app/cli/kernel_table.hpp"
 #include "app/cli/load.hpp"
 #include "app/cli/moe_figures.hpp"
@@ -84,6 +85,7 @@ Json to_json(const RunResult& run, const ModelSummary& model) {
                {"peak", run.memory_peak}}}};
   value["attention"] = run.trace ? attention_json(run, model) : Json(nullptr);
   value["activations"] = name(model.activations);
+  value["adaptation"] = fits_json(model.fits);
   const RoutingFacts recorded = run.trace ? recorded_routing(run.trace->routing, run.prompt_tokens) : RoutingFacts{};
   value["moe"] = moe_json(model, recorded.prefill.empty() ? run.routing : recorded, run.routing);
   if (timings.timing) value["profile"] = profile_json(*run.trace);

@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "app/cli/command.hpp"
+#include "app/cli/device_figures.hpp"
 #include "app/cli/load.hpp"
 #include "app/cli/options.hpp"
 #include "engine/io/gguf.hpp"
@@ -79,6 +80,7 @@ Json to_json(const ModelSummary& model, const Gguf& gguf) {
             {"other", model.estimate.other},
             {"total", model.estimate.total()},
             {"context", model.context}}},
+          {"adaptation", fits_json(model.fits)},
           {"metadata", std::move(metadata)},
           {"tensors", std::move(tensors)}};
 }
@@ -101,6 +103,7 @@ void write_text(const ModelSummary& model, StandardOutput& out) {
       "other {:.1f} = {:.1f} MiB\n",
       model.context, mebibytes(model.estimate.weights), name(model.kv), mebibytes(model.estimate.kv),
       mebibytes(model.estimate.compute), mebibytes(model.estimate.other), mebibytes(model.estimate.total())));
+  for (const DeviceFit& fit : model.fits) out.write(fit_line(fit));
   out.write(fmt::format("\n{} metadata entries\n", model.metadata.size()));
   for (const auto& [key, value] : model.metadata)
     out.write(fmt::format("  {} = {}\n", printable(key), printable(value)));
@@ -113,7 +116,7 @@ void write_text(const ModelSummary& model, StandardOutput& out) {
 Result<void> run_inspect(const CommonOptions& options, Process& process) {
   FOVEA_ASSIGN(const std::filesystem::path path, model_path(options));
   FOVEA_ASSIGN(const Policy policy, resolve_policy(options.policy));
-  FOVEA_ASSIGN(const ModelSummary model, inspect(path, options.context, kv_type(policy), sparse_attention(policy)));
+  FOVEA_ASSIGN(const ModelSummary model, inspect(path, options.context, chosen_kv(policy), sparse_attention(policy), activation_type(policy)));
   FOVEA_TRY(check_policy(policy, model));
   if (!options.json) {
     write_text(model, process.out);

@@ -19,7 +19,7 @@ Result<std::unique_ptr<Engine>> load(const CommonOptions& options, const Policy&
   EngineOptions engine_options;
   engine_options.experts = std::move(experts);
   engine_options.device = options.device;
-  engine_options.kv = kv_type(policy);
+  engine_options.kv = chosen_kv(policy);
   engine_options.activations = activation_type(policy);
   engine_options.attention = sparse_attention(policy);
   engine_options.context = options.context != 0 ? options.context : context;

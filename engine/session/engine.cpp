@@ -59,7 +59,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
 
   tell("Opening the device", 0.02);
   FOVEA_ASSIGN(std::unique_ptr<gpu::Device> device, gpu::Device::create({.index = options.device}));
-  ModelSummary summary = summarize(file, config, context, options.kv, options.attention, device->facts());
+  ModelSummary summary = summarize(file, config, context, options.kv, options.activations, options.attention, device->facts());
   summary.device = summarize(device->facts());
   summary.experts_rule = fitted(options.experts, config.experts_used);
 
@@ -70,11 +70,11 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   FOVEA_ASSIGN(DeviceWeights uploaded,
                DeviceWeights::upload(*device, config, weights,
                                      [&](double done) { tell("Uploading weights", 0.05 + 0.75 * done); }, stop, escort.layers));
-  summary.token_bytes = token_bytes(config, uploaded, element_type(options.kv));
+  summary.token_bytes = token_bytes(config, uploaded, element_type(summary.kv));
   tell("Building pipelines", 0.8);
   FOVEA_ASSIGN(std::unique_ptr<Decoder> decoder,
                Decoder::create(*device, options.experts ? with_escort(config, *options.experts) : config, std::move(uploaded),
-                               {.context = context, .kv = element_type(options.kv), .activation_type = options.activations.value_or(suitable_activations(device->facts())),
+                               {.context = context, .kv = element_type(summary.kv), .activation_type = options.activations.value_or(suitable_activations(device->facts())),
                                 .sparse = options.attention, .experts = summary.experts_rule,
                                 .barrier_everywhere = options.barrier_everywhere}));
   FOVEA_TRY(decoder->warm_up());

@@ -25,7 +25,7 @@ namespace fovea {
 struct EngineOptions {
   std::int32_t device = -1;    // -1: choose
   std::uint32_t context = 0;   // 0: the trained context, at most kDefaultContext
-  KvType kv = KvType::f16;     // how keys and values are kept
+  std::optional<KvType> kv = KvType::f16;  // how keys and values are kept; nullopt: what suits the device
   std::optional<ActivationType> activations;  // of decoding, for weights in blocks; nullopt: what suits the device
   std::optional<SparseAttention> attention;  // nullopt: dense
   std::optional<ExpertRule> experts;  // as far as it fits the model; nullopt: the model's own choice
@@ -133,6 +133,8 @@ class Engine {
 
 // What a file is, without reading a weight or touching a device; for `inspect` and the load dialog.
 [[nodiscard]] Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context = 0,
-                                           KvType kv = KvType::f16, const std::optional<SparseAttention>& attention = std::nullopt);
+                                           std::optional<KvType> kv = KvType::f16,
+                                           const std::optional<SparseAttention>& attention = std::nullopt,
+                                           std::optional<ActivationType> activations = std::nullopt);
 
 }  // namespace fovea

@@ -12,6 +12,7 @@
 #include "engine/decoder/decoder.hpp"
 #include "engine/kernels/sample.hpp"
 #include "engine/model/model_weights.hpp"
+#include "engine/session/device_fits.hpp"
 #include "engine/session/engine.hpp"
 #include "engine/session/model_card.hpp"
 #include "engine/text/chat_template.hpp"
@@ -73,8 +74,8 @@ std::vector<KernelTime> kernel_times(const std::vector<gpu::TagTime>& tags) {
   return times;
 }
 
-ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, KvType kv,
-                       const std::optional<SparseAttention>& attention, const gpu::DeviceFacts& facts) {
+ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, std::optional<KvType> kv,
+                       std::optional<ActivationType> activations, const std::optional<SparseAttention>& attention, const gpu::DeviceFacts& facts) {
   const Gguf& gguf = file.gguf();
   ModelSummary summary;
   summary.path = file.path().string();
@@ -97,9 +98,11 @@ ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uin
   const ChatFormat chat = recognise_chat_format(gguf.string_value("tokenizer.chat_template").value_or(""));
   summary.chat = chat != ChatFormat::none;
   summary.chat_format = std::string(name(chat));
-  summary.kv = kv;
+  const MemoryBytes f16 = estimate_run(file, config, context, KvType::f16, attention, facts);
+  summary.kv = kv.value_or(suitable_kv(facts, f16));
+  summary.fits = device_fits(facts, config, context, summary.kv, kv.has_value(), f16, activations);
   summary.attention = attention;
-  summary.estimate = estimate_run(file, config, context, kv, attention, facts);
+  summary.estimate = estimate_run(file, config, context, summary.kv, attention, facts);
 
   std::map<std::string, std::uint64_t> bytes_of_type;
   for (const GgufTensor& tensor : gguf.tensors()) {
@@ -127,8 +130,8 @@ Result<std::uint32_t> choose_context(const ModelConfig& config, std::uint32_t wa
   return wanted;
 }
 
-Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context, KvType kv,
-                             const std::optional<SparseAttention>& attention) {
+Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context, std::optional<KvType> kv,
+                             const std::optional<SparseAttention>& attention, std::optional<ActivationType> activations) {
   FOVEA_ASSIGN(const GgufFile file, GgufFile::open(model));
   FOVEA_ASSIGN(const ModelConfig config, read_model_config(file));
   FOVEA_TRY(read_model_weights(file, config));
@@ -139,7 +142,7 @@ Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t c
   if (const auto devices = gpu::list_devices())
     for (const gpu::DeviceFacts& device : *devices)
       if (device.chosen) facts = device;
-  return summarize(file, config, positions, kv, attention, facts);
+  return summarize(file, config, positions, kv, activations, attention, facts);
 }
 
 }  // namespace fovea

@@ -1,6 +1,7 @@
 // What is told about a model: the summary from its file, the estimate, the counted bytes.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "engine/api/kernel_times.hpp"
@@ -16,8 +17,10 @@ namespace fovea {
 [[nodiscard]] std::vector<KernelTime> kernel_times(const std::vector<gpu::TagTime>& tags);
 [[nodiscard]] DeviceSummary summarize(const gpu::DeviceFacts& facts);
 // Everything that follows from the file and the card beside it; device and measured memory are left empty.
-[[nodiscard]] ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, KvType kv,
-                                     const std::optional<SparseAttention>& attention, const gpu::DeviceFacts& facts);
+// `kv`: nullopt takes what suits the device, which the summary then tells.
+[[nodiscard]] ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, std::optional<KvType> kv,
+                                     std::optional<ActivationType> activations, const std::optional<SparseAttention>& attention,
+                                     const gpu::DeviceFacts& facts);
 // What sparse attention keeps beside the cache under a policy; nothing of a dense one.
 [[nodiscard]] PageSelection::Bytes page_bytes(const ModelConfig& config, std::uint32_t context, const std::optional<SparseAttention>& attention,
                                               const gpu::DeviceFacts& facts);

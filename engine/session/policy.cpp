@@ -26,7 +26,7 @@ struct Part {
 constexpr std::array<Part, 4> parts{{
     {"attention", &Policy::attention, &PolicyOptions::attention, {"dense", "sparse", ""}, "entropy"},
     {"moe", &Policy::moe, &PolicyOptions::moe, {"static", "dynamic", ""}, ""},
-    {"kv", &Policy::kv, &PolicyOptions::kv, {"f16", "q8_0", ""}, "tiered"},
+    {"kv", &Policy::kv, &PolicyOptions::kv, {"auto", "f16", "q8_0"}, "tiered"},
     {"activations", &Policy::activations, &PolicyOptions::activations, {"auto", "f32", "q8_0"}, ""},
 }};
 
@@ -126,6 +126,8 @@ Result<void> check_policy(const Policy& policy, const ModelSummary& model) {
 bool chooses_plainly(const Policy& policy) { return policy.moe.mode == "static" && policy.moe.parameters.empty(); }
 
 KvType kv_type(const Policy& policy) { return kv_type_named(policy.kv.mode).value_or(KvType::f16); }
+
+std::optional<KvType> chosen_kv(const Policy& policy) { return kv_type_named(policy.kv.mode); }
 
 std::optional<SparseAttention> sparse_attention(const Policy& policy) {
   if (policy.attention.mode != "sparse") return std::nullopt;

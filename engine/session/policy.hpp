@@ -17,7 +17,7 @@
 namespace fovea {
 
 struct Policy {
-  Spec attention{"dense", {}}, moe{"static", {}}, kv{"f16", {}}, activations{"auto", {}};
+  Spec attention{"dense", {}}, moe{"static", {}}, kv{"auto", {}}, activations{"auto", {}};
 };
 
 // As given on the command line; malformed ones were refused by the parser.
@@ -40,8 +40,10 @@ struct PolicyOptions {
 // Whether it takes any model's experts as the model chooses them.
 [[nodiscard]] bool chooses_plainly(const Policy& policy);
 
-// How keys and values are kept under a policy that resolve_policy() let through.
+// How keys and values are kept under a policy that resolve_policy() let through; f16 where nothing is said.
 [[nodiscard]] KvType kv_type(const Policy& policy);
+// Likewise; nullopt where nothing is said: what suits the device.
+[[nodiscard]] std::optional<KvType> chosen_kv(const Policy& policy);
 // Which keys attention reads under such a policy; nullopt: all.
 [[nodiscard]] std::optional<SparseAttention> sparse_attention(const Policy& policy);
 // What decoding is to multiply block weights with under such a policy; nullopt: what suits the device.

@@ -70,7 +70,7 @@ TEST(Arguments, PoliciesThatAreNotBuiltFailInOneSentence) {
   expect_failure(with({"--attention", "dense:window=3"}), "'window'");
   expect_failure(with({"--moe", "dynamic:kmin=1,kmax=4"}), "not applicable: this model is dense");
   expect_failure(with({"--moe", "static:k=2"}), "dense");
-  expect_failure(with({"--kv", "q4_0"}), "use --kv f16 or q8_0");
+  expect_failure(with({"--kv", "q4_0"}), "use --kv auto, f16 or q8_0");
   expect_failure(with({"--kv", "q8_0:hot=1"}), "'hot'");
   expect_failure(with({"--kv", "tiered:hot=0.25"}), "not available in this version");
   expect_failure(with({"--activations", "q4_0"}), "use --activations auto, f32 or q8_0");

@@ -16,7 +16,8 @@ TEST(Policy, DefaultsAreWhatThisVersionRuns) {
   ASSERT_TRUE(policy);
   EXPECT_EQ(to_string(policy->attention), "dense");
   EXPECT_EQ(to_string(policy->moe), "static");
-  EXPECT_EQ(to_string(policy->kv), "f16");
+  EXPECT_EQ(to_string(policy->kv), "auto");
+  EXPECT_EQ(chosen_kv(*policy), std::nullopt);
   EXPECT_EQ(to_string(policy->activations), "auto");
   EXPECT_TRUE(resolve_policy(
       {.attention = "dense", .moe = "static:k=4", .kv = "f16", .activations = "f32", .file = ""}));

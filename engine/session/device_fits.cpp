@@ -1,0 +1,103 @@
+#include "engine/session/device_fits.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/decoder/decoder.hpp"
+
+namespace fovea {
+namespace {
+
+constexpr std::uint64_t kCopiedOnGpu = 256ull << 20, kCopiedOnCpu = 32ull << 20;  // more than caches hold
+constexpr int kGoes = 5, kCopiesOfAGo = 8;
+
+double gibibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / (1u << 30); }
+std::uint64_t room_of(const gpu::DeviceFacts& facts) { return facts.memory_bytes / 10 * 9; }
+
+DeviceFit activations_fit(const gpu::DeviceFacts& facts, std::optional<ActivationType> asked) {
+  const ActivationType suits = suitable_activations(facts);
+  return {.what = "activations", .taken = std::string(name(asked.value_or(suits))),
+          .why = facts.cpu            ? "a CPU driver multiplies floats as fast as it reads weights"
+                 : facts.integer_dot ? "the device has packed integer dot products; floats would be several times slower in decoding"
+                                     : "the device has no packed integer dot products",
+          .option = "--activations", .asked = asked.has_value()};
+}
+
+DeviceFit products_fit(const gpu::DeviceFacts& facts) {
+  DeviceFit fit{.what = "prompt_products"};
+  if (facts.cpu) {
+    fit.taken = "rows";
+    fit.why = "a CPU driver has no shared memory that would pay: an invocation takes a row for up to 8 tokens";
+  } else if (facts.cooperative_matrix && !facts.workgroup_matrices.empty()) {
+    fit.taken = "workgroup matrices";
+    fit.why = "matrix cores multiply halves for whole workgroups (NV_cooperative_matrix2)";
+  } else if (facts.cooperative_matrix) {
+    fit.taken = "subgroup matrices";
+    fit.why = "matrix cores multiply 16 x 16 x 16 halves for subgroups (KHR_cooperative_matrix)";
+  } else {
+    fit.taken = "tiles in registers";
+    fit.why = "the device has no matrix cores that multiply halves and sum as float";
+  }
+  return fit;
+}
+
+DeviceFit steps_fit(const gpu::DeviceFacts& facts) {
+  return {.what = "steps", .taken = facts.cpu ? "apart" : "folded",
+          .why = facts.cpu ? "on a CPU driver a dispatch is cheaper than work that every workgroup does again"
+                           : "on a GPU a step behind a barrier costs microseconds however little it does: norms, the choice of experts and rotary positions are "
+                             "part of the products behind them"};
+}
+
+DeviceFit kv_fit(const gpu::DeviceFacts& facts, KvType kv, bool asked, const MemoryBytes& f16) {
+  const bool fits = suitable_kv(facts, f16) == KvType::f16;
+  return {.what = "kv", .taken = std::string(name(kv)),
+          .why = fmt::format("as f16 a run of the whole context {} the {:.1f} GiB that may be taken of the device's memory: weights {:.1f}, keys and values {:.1f}, "
+                             "all {:.1f} GiB (derived)",
+                             fits ? "fits into" : "does not fit into", gibibytes(room_of(facts)), gibibytes(f16.weights), gibibytes(f16.kv), gibibytes(f16.total())),
+          .option = "--kv", .asked = asked};
+}
+
+DeviceFit batch_fit(const gpu::DeviceFacts& facts, const ModelConfig& config, std::uint32_t context) {
+  return {.what = "batch", .taken = std::to_string(suitable_batch(facts, config, context)),
+          .why = facts.cpu ? std::string("prompt tokens of a submission; a CPU driver gains nothing by more")
+                           : fmt::format("prompt tokens of a submission; as many as keep a GPU busy with activations of at most a sixteenth of its {:.1f} GiB{}",
+                                         gibibytes(facts.memory_bytes), config.mixture() ? "" : "; more than 1,024 help experts alone")};
+}
+
+}  // namespace
+
+KvType suitable_kv(const gpu::DeviceFacts& facts, const MemoryBytes& f16) { return f16.total() <= room_of(facts) ? KvType::f16 : KvType::q8_0; }
+
+DeviceFits device_fits(const gpu::DeviceFacts& facts) { return {activations_fit(facts, std::nullopt), products_fit(facts), steps_fit(facts)}; }
+
+DeviceFits device_fits(const gpu::DeviceFacts& facts, const ModelConfig& config, std::uint32_t context, KvType kv, bool kv_asked, const MemoryBytes& f16,
+                       std::optional<ActivationType> activations) {
+  return {kv_fit(facts, kv, kv_asked, f16), activations_fit(facts, activations), batch_fit(facts, config, context), products_fit(facts), steps_fit(facts)};
+}
+
+Result<double> measure_copy_bandwidth(std::int32_t index) {
+  using Clock = std::chrono::steady_clock;
+  FOVEA_ASSIGN(const std::unique_ptr<gpu::Device> device, gpu::Device::create({.index = index}));
+  const std::uint64_t bytes = device->facts().cpu ? kCopiedOnCpu : kCopiedOnGpu;
+  FOVEA_ASSIGN(const gpu::Buffer from, device->create_buffer(bytes, gpu::MemoryUse::compute));
+  FOVEA_ASSIGN(const gpu::Buffer to, device->create_buffer(bytes, gpu::MemoryUse::compute));
+  FOVEA_ASSIGN(gpu::CommandRecorder recorder, device->record());
+  for (int i = 0; i < kCopiesOfAGo; ++i) {
+    recorder.copy(from, 0, to, 0, bytes);
+    recorder.barrier();
+  }
+  FOVEA_ASSIGN(const gpu::CommandPlan plan, recorder.finish());
+  double best = 0;
+  for (int go = 0; go < kGoes; ++go) {  // the first warms up
+    const Clock::time_point start = Clock::now();
+    FOVEA_ASSIGN(const std::uint64_t ticket, device->submit(plan));
+    FOVEA_TRY(device->wait(ticket));
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    best = std::max(best, 2e-9 * kCopiesOfAGo * static_cast<double>(bytes) / seconds);
+  }
+  return best;
+}
+
+}  // namespace fovea
