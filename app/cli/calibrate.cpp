@@ -12,7 +12,7 @@
 #include "app/cli/command.hpp"
 #include "app/cli/load.hpp"
 #include "app/cli/moe_figures.hpp"
-#include "app/cli/nll_score.hpp"
+#include "engine/api/nll_score.hpp"
 #include "app/cli/number_range.hpp"
 #include "app/cli/options.hpp"
 #include "app/cli/text_source.hpp"

@@ -91,6 +91,8 @@ Result<void> Decoder::choose_attention(const std::optional<SparseAttention>& spa
 }
 
 Result<void> Decoder::choose_experts(const std::optional<ExpertRule>& rule) {
+  if ((rule ? rule->escort : std::nullopt) != escort_)
+    return fail(ErrorCode::usage, "the policy", "an escorted expert comes and goes with the model's weights", "load the model again with this policy");
   std::optional<ExpertRouting> made;
   if (rule) {
     FOVEA_ASSIGN(made, ExpertRouting::create(device_, config_, *rule));

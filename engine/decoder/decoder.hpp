@@ -104,7 +104,8 @@ class Decoder {
   // From the next begin() on, these layers read all pages or those that the rule chooses; as if created with it. Nothing may be
   // in flight. An error leaves everything as it was.
   [[nodiscard]] Result<void> choose_attention(const std::optional<SparseAttention>& sparse);
-  // Likewise who chooses a token's experts. Errors: a rule that is none for this model.
+  // Likewise who chooses a token's experts. Errors: a rule that is none for this model, or that escorts another expert than
+  // the weights hold.
   [[nodiscard]] Result<void> choose_experts(const std::optional<ExpertRule>& rule);
   // Starts a sequence: empties the cache, sets sampling and seed, takes the prompt's ids. Nothing may be in flight.
   // `sampling.seed` must be resolved (not negative). The first `kept` tokens of the prompt are in the cache from the sequence
@@ -168,7 +169,7 @@ class Decoder {
   };
 
   Decoder(gpu::Device& device, const ModelConfig& config, DeviceWeights weights, const DecoderOptions& options)
-      : device_(device), config_(config), options_(options), weights_(std::move(weights)) {}
+      : device_(device), config_(config), options_(options), escort_(options.experts ? options.experts->escort : std::nullopt), weights_(std::move(weights)) {}
   [[nodiscard]] Result<void> create_buffers();
   [[nodiscard]] Result<Step> submit(PlanKey key, std::uint32_t tokens);
   [[nodiscard]] bool records_routing() const { return trace_.routing && config_.mixture(); }
@@ -185,6 +186,7 @@ class Decoder {
   gpu::Device& device_;
   ModelConfig config_;
   DecoderOptions options_;
+  std::optional<ExpertEscort> escort_;  // the expert that the weights hold beside the model's own
   DeviceWeights weights_;
   std::optional<KvCache> cache_;
   std::optional<PageSelection> selection_;

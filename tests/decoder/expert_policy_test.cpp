@@ -173,6 +173,7 @@ TEST_F(ExpertPolicy, that_is_chosen_later_is_the_one_that_was_there_from_the_sta
   must(decoder_->choose_experts(rule));
   EXPECT_EQ(drawn(), under_rule);
   EXPECT_FALSE(decoder_->choose_experts(ExpertRule{.kmax = 5}));
+  EXPECT_FALSE(decoder_->choose_experts(ExpertRule{.escort = ExpertEscort{}})) << "its weights are not there";
   EXPECT_EQ(drawn(), under_rule) << "a rule that is refused changes nothing";
   must(decoder_->choose_experts(std::nullopt));
   EXPECT_EQ(drawn(), own);
