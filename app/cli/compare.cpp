@@ -145,7 +145,7 @@ Result<void> export_all(const CompareOptions& options, const Comparison& compari
   if (!options.save.empty()) FOVEA_TRY(write_run_file(options.save, comparison.file()));
   if (!options.html.empty()) FOVEA_TRY(write_text(options.html, comparison_html(comparison)));
   if (!options.csv.empty()) FOVEA_TRY(write_text(options.csv, comparison_csv(comparison)));
-  if (!options.whole_json.empty()) FOVEA_TRY(write_text(options.whole_json, json_line(comparison_json(comparison, true))));
+  if (!options.whole_json.empty()) FOVEA_TRY(write_text(options.whole_json, comparison_text_json(comparison)));
   return {};
 }
 

@@ -145,7 +145,8 @@ int run_workbench(const WorkbenchOptions& options, const WorkbenchPolicy& policy
     });
   }
   window.show();
-  window.raise_view(options.view.value_or(View::prompt));
+  for (const QString& run : options.runs) window.open_file(run);
+  window.raise_view(options.view.value_or(options.runs.isEmpty() ? View::prompt : View::compare));
   if (options.measure_latency) probe.start();
   if (picture && options.model.isEmpty())
     if (const auto embedded = embedded_model(); !embedded) return fail_with(embedded.error());

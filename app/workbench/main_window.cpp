@@ -41,6 +41,8 @@ MainWindow::MainWindow(WorkbenchState& state, Theme& theme, const WorkbenchSetti
       memory_(new MemoryPanel(state, theme)),
       model_(new ModelPanel(state, theme)),
       performance_(new PerformancePanel(state, theme)),
+      shelf_(new RunShelf(this)),
+      compare_(new ComparePanel(state, *shelf_, theme)),
       status_(new StatusLine(state)),
       banner_(new Banner(theme)),
       progress_(new ProgressStrip) {
@@ -65,8 +67,8 @@ MainWindow::MainWindow(WorkbenchState& state, Theme& theme, const WorkbenchSetti
 }
 
 void MainWindow::make_docks() {
-  const std::array<QWidget*, kViews> views{prompt_, attention_, experts_, memory_, model_, performance_};
-  static constexpr const char* kNames[kViews] = {"prompt", "attention", "experts", "memory", "model", "performance"};
+  const std::array<QWidget*, kViews> views{prompt_, attention_, experts_, memory_, model_, performance_, compare_};
+  static constexpr const char* kNames[kViews] = {"prompt", "attention", "experts", "memory", "model", "performance", "compare"};
   for (std::size_t i = 0; i < kViews; ++i) {
     docks_[i] = new QDockWidget(this);
     docks_[i]->setObjectName(QString::fromLatin1(kNames[i]));
@@ -104,6 +106,8 @@ void MainWindow::connect_state() {
   connect(attention_, &AttentionPanel::record_requested, this, &MainWindow::run_recording_head);
   connect(performance_, &PerformancePanel::timing_changed, this, [this](bool on) { Q_EMIT command(TimeKernels{on}); });
   connect(performance_, &PerformancePanel::timed_run_requested, this, &MainWindow::run_timing_kernels);
+  connect(compare_, &ComparePanel::command, this, &MainWindow::command);
+  connect(compare_, &ComparePanel::failed, this, &MainWindow::show_error);
   connect(performance_, &PerformancePanel::peak_changed, this, &MainWindow::remember_peak);
   connect(&prompt_->prompt_box(), &QPlainTextEdit::textChanged, this, &MainWindow::update_actions);
   connect(&state_, &WorkbenchState::load_changed, this, &MainWindow::on_load_changed);
@@ -123,7 +127,7 @@ void MainWindow::connect_state() {
 }
 
 void MainWindow::default_layout() {
-  const auto [prompt, attention, experts, memory, model, performance] = docks_;
+  const auto [prompt, attention, experts, memory, model, performance, compare] = docks_;
   for (QDockWidget* dock : docks_) {
     removeDockWidget(dock);
     dock->setFloating(false);
@@ -134,15 +138,17 @@ void MainWindow::default_layout() {
   splitDockWidget(experts, memory, Qt::Horizontal);
   tabifyDockWidget(memory, model);
   tabifyDockWidget(model, performance);
+  tabifyDockWidget(attention, compare);
   for (QDockWidget* dock : docks_) dock->show();
   memory->raise();
+  attention->raise();
   default_sizes();
   update_titles();
 }
 
 // Shares of the window, so they mean something only once it has its size.
 void MainWindow::default_sizes() {
-  const auto [prompt, attention, experts, memory, model, performance] = docks_;
+  const auto [prompt, attention, experts, memory, model, performance, compare] = docks_;
   resizeDocks({prompt, attention}, {width() * 40 / 100, width() * 59 / 100}, Qt::Horizontal);
   resizeDocks({attention, experts}, {height() * 51 / 100, height() * 39 / 100}, Qt::Vertical);
   resizeDocks({experts, memory}, {width() * 38 / 100, width() * 28 / 100}, Qt::Horizontal);
@@ -198,6 +204,13 @@ void MainWindow::open_model(const QString& path, bool remember) {
   state_.begin_loading(path);
   again_.reset();
   Q_EMIT command(LoadModel{path.toStdString(), device_, context_, policy_.kv, policy_.activations, policy_.attention, policy_.experts});
+}
+
+void MainWindow::open_file(const QString& path) {
+  if (!is_run_file(path)) return open_model(path);
+  banner_->dismiss();
+  compare_->open(path);
+  raise_view(View::compare);
 }
 
 void MainWindow::start(Generate request) {
@@ -290,12 +303,12 @@ void MainWindow::restore_layout(const WorkbenchSettings& settings) {
 
 void MainWindow::choose_file() {
   const QString folder = last_folder_.isEmpty() ? QDir::homePath() : last_folder_;
-  auto* dialog = new QFileDialog(this, tr("Open a model"), folder, tr("GGUF models (*.gguf);;All files (*)"));
+  auto* dialog = new QFileDialog(this, tr("Open a model or a run"), folder, tr("GGUF models and runs (*.gguf *.fovea);;All files (*)"));
   dialog->setAttribute(Qt::WA_DeleteOnClose);
   dialog->setFileMode(QFileDialog::ExistingFile);
   connect(dialog, &QFileDialog::fileSelected, this, [this](const QString& path) {
     last_folder_ = QFileInfo(path).absolutePath();
-    open_model(path);
+    open_file(path);
   });
   dialog->open();
 }
@@ -387,7 +400,7 @@ void MainWindow::dropEvent(QDropEvent* event) {
   const QList<QUrl> urls = event->mimeData()->urls();
   if (urls.isEmpty() || !urls.front().isLocalFile()) return;
   event->acceptProposedAction();
-  open_model(urls.front().toLocalFile());
+  open_file(urls.front().toLocalFile());
 }
 
 }  // namespace fovea

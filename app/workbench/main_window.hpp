@@ -16,6 +16,7 @@
 #include "app/workbench/status_line.hpp"
 #include "app/workbench/title_strip.hpp"
 #include "engine/api/command.hpp"
+#include "ui/compare/compare_panel.hpp"
 #include "ui/panels/attention_panel.hpp"
 #include "ui/panels/experts_panel.hpp"
 #include "ui/panels/memory_panel.hpp"
@@ -37,6 +38,7 @@ class MainWindow : public QMainWindow {
   void set_peak(double gb_per_s);  // of whatever device runs, instead of what is remembered of it
   void set_policy(const WorkbenchPolicy& policy);  // of models that are opened from now on
   void open_model(const QString& path, bool remember = true);
+  void open_file(const QString& path);  // a model, or a run file, by its ending
   void run();
   void run_recording_head();  // again with the same seed, recording the selected head
   void run_timing_kernels();  // again with the same seed
@@ -56,6 +58,7 @@ class MainWindow : public QMainWindow {
   [[nodiscard]] MemoryPanel& memory() const { return *memory_; }
   [[nodiscard]] ModelPanel& model() const { return *model_; }
   [[nodiscard]] PerformancePanel& performance() const { return *performance_; }
+  [[nodiscard]] ComparePanel& compare() const { return *compare_; }
   [[nodiscard]] Banner& banner() const { return *banner_; }
   [[nodiscard]] ProgressStrip& progress() const { return *progress_; }
   [[nodiscard]] StatusLine& status_line() const { return *status_; }
@@ -77,7 +80,7 @@ class MainWindow : public QMainWindow {
   void showEvent(QShowEvent* event) override;
 
  private:
-  static constexpr std::size_t kViews = 6;
+  static constexpr std::size_t kViews = 7;
   void make_header();
   void make_docks();
   void make_actions();
@@ -119,6 +122,8 @@ class MainWindow : public QMainWindow {
   MemoryPanel* memory_;
   ModelPanel* model_;
   PerformancePanel* performance_;
+  RunShelf* shelf_;
+  ComparePanel* compare_;
   std::array<QDockWidget*, kViews> docks_{};
   std::array<DockTitle*, kViews> titles_{};
   TitleStrip* strip_ = nullptr;

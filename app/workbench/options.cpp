@@ -21,6 +21,8 @@ void add_options(QCommandLineParser& parser) {
   parser.addPositionalArgument(QStringLiteral("MODEL.gguf"),
                                QStringLiteral("the model to open; without it the embedded one"),
                                QStringLiteral("[MODEL.gguf]"));
+  parser.addPositionalArgument(QStringLiteral("RUN.fovea"), QStringLiteral("runs to compare, or a saved comparison"),
+                               QStringLiteral("[RUN.fovea...]"));
   parser.addOptions({
       {{"h", "help"}, "print this and end"},
       {{"v", "version"}, "print the version and end"},
@@ -30,7 +32,7 @@ void add_options(QCommandLineParser& parser) {
       {{"c", "context"}, "room for N tokens", "N"},
       flag("lang", "the window's language: zh_CN or en", "LANG"),
       flag("screenshot", "save the window to FILE.png once the prompt has finished, then end", "FILE.png"),
-      flag("view", "raise a view: prompt, attention, experts, memory, model or performance", "NAME"),
+      flag("view", "raise a view: prompt, attention, experts, memory, model, performance or compare", "NAME"),
       flag("experts", "what the experts' view shows: use, layers, skew, reuse, transitions or classes", "NAME"),
       flag("theme", "light, dark or system", "NAME"),
       flag("temp", "temperature; 0: always the most likely token", "T"),
@@ -74,7 +76,7 @@ Result<void> read_words(const QCommandLineParser& parser, WorkbenchOptions& opti
     options.view = view_named(parser.value("view"));
     if (!options.view)
       return wrong("--view " + parser.value("view"), QStringLiteral("there is no such view"),
-                   QStringLiteral("use prompt, attention, experts, memory, model or performance"));
+                   QStringLiteral("use prompt, attention, experts, memory, model, performance or compare"));
   }
   if (parser.isSet("experts")) {
     static const QStringList names{"use", "layers", "skew", "reuse", "transitions", "classes"};
@@ -125,8 +127,10 @@ Result<void> read_words(const QCommandLineParser& parser, WorkbenchOptions& opti
 
 }  // namespace
 
+bool is_run_file(const QString& path) { return path.endsWith(QLatin1String(".fovea"), Qt::CaseInsensitive); }
+
 std::optional<View> view_named(const QString& name) {
-  static const QStringList names{"prompt", "attention", "experts", "memory", "model", "performance"};
+  static const QStringList names{"prompt", "attention", "experts", "memory", "model", "performance", "compare"};
   const qsizetype index = names.indexOf(name);
   return index < 0 ? std::nullopt : std::optional(static_cast<View>(index));
 }
@@ -148,10 +152,12 @@ Result<WorkbenchOptions> parse_options(const QStringList& arguments) {
     options.information = QCoreApplication::applicationName() + ' ' + QCoreApplication::applicationVersion() + '\n';
     return options;
   }
-  if (parser.positionalArguments().size() > 1)
+  QStringList models;
+  for (const QString& file : parser.positionalArguments()) (is_run_file(file) ? options.runs : models) << file;
+  if (models.size() > 1)
     return wrong(QStringLiteral("command line"), QStringLiteral("more than one model was named"),
                  QStringLiteral("name one"));
-  options.model = parser.positionalArguments().value(0);
+  options.model = models.value(0);
   if (parser.isSet("prompt")) options.prompt = parser.value("prompt");
   options.policy_file = parser.value("policy");
   options.screenshot = parser.value("screenshot");

@@ -14,11 +14,14 @@
 namespace fovea {
 
 // The views that --view can raise.
-enum class View { prompt, attention, experts, memory, model, performance };
+enum class View { prompt, attention, experts, memory, model, performance, compare };
+// By its ending.
+[[nodiscard]] bool is_run_file(const QString& path);
 [[nodiscard]] std::optional<View> view_named(const QString& name);
 
 struct WorkbenchOptions {
   QString model;                  // empty: the embedded one
+  QStringList runs;               // run files to compare
   std::optional<QString> prompt;  // generate at once
   QString policy_file;
   std::int32_t device = -1;

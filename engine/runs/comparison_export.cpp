@@ -164,6 +164,10 @@ Json comparison_json(const Comparison& comparison, bool whole) {
   return value;
 }
 
+std::string comparison_text_json(const Comparison& comparison) {
+  return comparison_json(comparison, true).dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
 std::vector<ExportTable> comparison_tables(const Comparison& comparison) {
   std::vector<ExportTable> tables;
   for (ExportTable table : {figure_table(comparison), token_table(comparison), score_table(comparison),

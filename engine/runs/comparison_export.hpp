@@ -12,6 +12,8 @@ namespace fovea {
 // {a,b,first_divergence,kl_mean,same_top,delta_ppl_percent,speed_ratio,memory_ratio,k_mean:[a,b],cv:[a,b],utilization:[a,b],note}
 // and more; null is not recorded. `whole`: with the series by token and expert and the frontier.
 [[nodiscard]] nlohmann::ordered_json comparison_json(const Comparison& comparison, bool whole);
+// The whole of it as one line of text; bytes that are not UTF-8 become U+FFFD.
+[[nodiscard]] std::string comparison_text_json(const Comparison& comparison);
 
 struct ExportTable {
   std::string name;

@@ -62,7 +62,8 @@ std::string grid(const Axis& y, int pieces) {
 std::string bottom(const Axis& x, double y, bool whole) {
   std::string svg;
   const double step = std::max(round_step(x.most - x.least, 10), whole ? 1.0 : 0.0);
-  for (double value = std::ceil(x.least / step) * step; value <= x.most + step / 1000; value += step) svg += label(x.at(value), y + 16, "middle", fmt::format("{:.5g}", value));
+  for (double value = std::ceil(x.least / step) * step; value <= x.most + step / 1000; value += step)
+    svg += label(x.at(value), y + 16, "middle", fmt::format("{:.5g}", std::abs(value) < step / 1000 ? 0 : value));
   return svg;
 }
 
@@ -143,7 +144,8 @@ std::string bars_svg(const ComparedSeries& series, const PlotWords& words, std::
       if (i >= values.size() || !values[i]) return;
       const double value = *values[i] * words.scale;
       plots.svg += bar(x, plots.upper, value, style);
-      if (marks) plots.svg += style[0] == 'a' ? circle(x + width / 2, plots.upper.at(value)) : triangle(x + width / 2, plots.upper.at(value), style);
+      const double above = plots.upper.at(value) - 7;  // free of the bar
+      if (marks) plots.svg += style[0] == 'a' ? circle(x + width / 2, above) : triangle(x + width / 2, above, style);
     };
     side(series.a, middle - width, "a");
     side(series.b, middle, "b");

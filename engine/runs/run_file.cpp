@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/io/checked.hpp"
+#include "engine/io/sha256.hpp"
 #include "engine/runs/array_file.hpp"
 #include "engine/runs/header_fields.hpp"
 #include "engine/runs/run_header.hpp"
@@ -303,6 +304,18 @@ std::shared_ptr<const Frontier> read_frontier(const nlohmann::json& header, std:
 }
 
 }  // namespace
+
+RunFile with_sums(RunFile file, std::stop_token stop) {
+  for (auto* run : {&file.a, &file.b}) {
+    if (!*run || (*run)->path.empty() || !(*run)->model.sha256.empty()) continue;
+    auto summed = std::make_shared<RunRecord>(**run);
+    const bool known = run == &file.b && file.a->path == summed->path;
+    // A file that has gone has no sum; the run stays what it was.
+    summed->model.sha256 = known ? file.a->model.sha256 : file_sha256(summed->path, stop).value_or("");
+    *run = std::move(summed);
+  }
+  return file;
+}
 
 Result<void> write_run_file(const std::filesystem::path& path, const RunFile& file) {
   ArrayWriter arrays;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <stop_token>
 
 #include "engine/api/policy_scores.hpp"
 #include "engine/api/run_record.hpp"
@@ -15,6 +16,9 @@ struct RunFile {
   std::shared_ptr<const PairScores> scores;   // null: not measured
   std::shared_ptr<const Frontier> frontier;   // likewise
 };
+
+// The same with the sums of the models' files, where these are known and were not summed yet: a pass over each file.
+[[nodiscard]] RunFile with_sums(RunFile file, std::stop_token stop = {});
 
 // What is kept: all of the record but the choices of pages and kernel times. `a` must be there.
 [[nodiscard]] Result<void> write_run_file(const std::filesystem::path& path, const RunFile& file);

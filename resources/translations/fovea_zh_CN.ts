@@ -271,6 +271,293 @@ Entropy: 100 is even attention, 0 is all on one key.</source>
     </message>
 </context>
 <context>
+    <name>fovea::ComparePanel</name>
+    <message>
+        <source>the tokens of A</source>
+        <translation>A 的词元</translation>
+    </message>
+    <message>
+        <source>Open runs</source>
+        <translation>打开运行</translation>
+    </message>
+    <message>
+        <source>Runs (*.fovea);;All files (*)</source>
+        <translation>运行 (*.fovea);;所有文件 (*)</translation>
+    </message>
+    <message>
+        <source>Choose a text</source>
+        <translation>选择文本</translation>
+    </message>
+    <message>
+        <source>Texts (*.txt *.md);;All files (*)</source>
+        <translation>文本 (*.txt *.md);;所有文件 (*)</translation>
+    </message>
+    <message>
+        <source>Two runs are needed.</source>
+        <translation>需要两次运行。</translation>
+    </message>
+    <message>
+        <source>No model is open.</source>
+        <translation>没有打开模型。</translation>
+    </message>
+    <message>
+        <source>A generated fewer than two tokens.</source>
+        <translation>A 生成的词元少于两个。</translation>
+    </message>
+    <message>
+        <source>The runs are of %1: open that model to measure.</source>
+        <translation>这些运行属于 %1：打开该模型后才能测量。</translation>
+    </message>
+    <message>
+        <source>All layers</source>
+        <translation>所有层</translation>
+    </message>
+    <message>
+        <source>Layer %1</source>
+        <translation>第 %1 层</translation>
+    </message>
+    <message>
+        <source>One run is here. Run again, with another policy or from another prompt, or open a run file: then both are compared.</source>
+        <translation>目前只有一次运行。换一种策略或提示再运行一次，或打开运行文件，即可比较两者。</translation>
+    </message>
+    <message>
+        <source>The texts part at token %1.</source>
+        <translation>两段文本从词元 %1 起不同。</translation>
+    </message>
+    <message>
+        <source>Both texts are the same.</source>
+        <translation>两段文本相同。</translation>
+    </message>
+    <message>
+        <source>On %1, %2 tokens: KL divergence of B from A %3 nats (99 %: %4), the same most likely token in %5, perplexity %6 ± %7.</source>
+        <translation>在 %1 上（%2 个词元）：B 相对 A 的 KL 散度 %3 奈特（99 %：%4），最可能词元相同的占 %5，困惑度 %6 ± %7。</translation>
+    </message>
+    <message>
+        <source>How the predictions of both differ was not measured.</source>
+        <translation>尚未测量两者预测的差异。</translation>
+    </message>
+    <message>
+        <source>%1 A static number of experts   %2 another policy   Bars: one standard error of the paired difference. On %3, %4 tokens.</source>
+        <translation>%1 固定专家数   %2 其他策略   误差线：配对差的一个标准误。文本：%3，%4 个词元。</translation>
+    </message>
+    <message>
+        <source>Bars: experts used.</source>
+        <translation>短条：使用的专家数。</translation>
+    </message>
+    <message>
+        <source>Ground: KL divergence. Dots: another token was most likely.</source>
+        <translation>底色：KL 散度。点线：最可能的词元不同。</translation>
+    </message>
+    <message>
+        <source>Frame: the first different token.</source>
+        <translation>边框：第一个不同的词元。</translation>
+    </message>
+    <message>
+        <source>Both policies, or several, on one text; each gets a model of its own in memory while it goes on</source>
+        <translation>让两种或多种策略处理同一段文本；测量期间每种策略在内存中各有一份模型</translation>
+    </message>
+    <message>
+        <source>Not applicable</source>
+        <translation>不适用</translation>
+    </message>
+    <message>
+        <source>This is a dense model: there are no experts whose number could be chosen.</source>
+        <translation>这是稠密模型：没有可以选择数量的专家。</translation>
+    </message>
+    <message>
+        <source>The frontier was not measured</source>
+        <translation>尚未测量前沿</translation>
+    </message>
+    <message>
+        <source>Static numbers of experts from 1 to the model's own, and both policies, are held against the model's own choice on one text.</source>
+        <translation>在同一段文本上，将固定专家数（从 1 到模型自身的数量）和两种策略与模型自身的选择比较。</translation>
+    </message>
+    <message>
+        <source>Measure on the tokens of A</source>
+        <translation>用 A 的词元测量</translation>
+    </message>
+    <message>
+        <source>Waiting for the engine</source>
+        <translation>等待引擎</translation>
+    </message>
+    <message>
+        <source>Experts per token</source>
+        <translation>每词元专家数</translation>
+    </message>
+    <message>
+        <source>Time per token</source>
+        <translation>每词元时间</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>内存</translation>
+    </message>
+    <message>
+        <source>KL divergence of B from A</source>
+        <translation>B 相对 A 的 KL 散度</translation>
+    </message>
+    <message>
+        <source>token</source>
+        <translation>词元</translation>
+    </message>
+    <message>
+        <source>Not recorded</source>
+        <translation>未记录</translation>
+    </message>
+    <message>
+        <source>experts a layer</source>
+        <translation>每层专家数</translation>
+    </message>
+    <message>
+        <source>Not applicable: a dense model</source>
+        <translation>不适用：稠密模型</translation>
+    </message>
+    <message>
+        <source>ms</source>
+        <translation>毫秒</translation>
+    </message>
+    <message>
+        <source>MiB</source>
+        <translation>MiB</translation>
+    </message>
+    <message>
+        <source>nats</source>
+        <translation>奈特</translation>
+    </message>
+    <message>
+        <source>Not measured</source>
+        <translation>未测量</translation>
+    </message>
+    <message>
+        <source>token of %1</source>
+        <translation>词元（%1）</translation>
+    </message>
+    <message>
+        <source>numbers of experts</source>
+        <translation>专家数分布</translation>
+    </message>
+    <message>
+        <source>experts used</source>
+        <translation>使用的专家数</translation>
+    </message>
+    <message>
+        <source>% of tokens and layers</source>
+        <translation>占词元与层的 %</translation>
+    </message>
+    <message>
+        <source>utilization</source>
+        <translation>利用率</translation>
+    </message>
+    <message>
+        <source>expert</source>
+        <translation>专家</translation>
+    </message>
+    <message>
+        <source>% of calls</source>
+        <translation>占调用的 %</translation>
+    </message>
+    <message>
+        <source>Nothing to compare yet</source>
+        <translation>还没有可比较的内容</translation>
+    </message>
+    <message>
+        <source>Every run of this session can be compared with another: run a prompt, change the policy, and both stand side by side here. Run files open too.</source>
+        <translation>本次会话的每次运行都可以互相比较：运行一个提示，换一种策略，两者就会并排显示在这里。也可以打开运行文件。</translation>
+    </message>
+    <message>
+        <source>Open runs…</source>
+        <translation>打开运行…</translation>
+    </message>
+    <message>
+        <source>Figures</source>
+        <translation>数据</translation>
+    </message>
+    <message>
+        <source>Texts</source>
+        <translation>文本</translation>
+    </message>
+    <message>
+        <source>Experts</source>
+        <translation>专家</translation>
+    </message>
+    <message>
+        <source>Frontier</source>
+        <translation>前沿</translation>
+    </message>
+    <message>
+        <source>Run A</source>
+        <translation>运行 A</translation>
+    </message>
+    <message>
+        <source>Run B</source>
+        <translation>运行 B</translation>
+    </message>
+    <message>
+        <source>Swap A and B</source>
+        <translation>交换 A 和 B</translation>
+    </message>
+    <message>
+        <source>Open…</source>
+        <translation>打开…</translation>
+    </message>
+    <message>
+        <source>Open run files</source>
+        <translation>打开运行文件</translation>
+    </message>
+    <message>
+        <source>Measure</source>
+        <translation>测量</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>导出</translation>
+    </message>
+    <message>
+        <source>Predictions on the &amp;tokens of A</source>
+        <translation>A 的词元上的预测(&amp;T)</translation>
+    </message>
+    <message>
+        <source>Predictions on a te&amp;xt…</source>
+        <translation>一段文本上的预测(&amp;X)…</translation>
+    </message>
+    <message>
+        <source>&amp;Frontier on the tokens of A</source>
+        <translation>A 的词元上的前沿(&amp;F)</translation>
+    </message>
+    <message>
+        <source>F&amp;rontier on a text…</source>
+        <translation>一段文本上的前沿(&amp;R)…</translation>
+    </message>
+    <message>
+        <source>&amp;Page (HTML)…</source>
+        <translation>网页（HTML）(&amp;P)…</translation>
+    </message>
+    <message>
+        <source>All of it (&amp;JSON)…</source>
+        <translation>全部数据（JSON）(&amp;J)…</translation>
+    </message>
+    <message>
+        <source>Tables (&amp;CSV)…</source>
+        <translation>表格（CSV）(&amp;C)…</translation>
+    </message>
+    <message>
+        <source>Both &amp;runs with what was measured…</source>
+        <translation>两次运行及测量结果(&amp;R)…</translation>
+    </message>
+    <message>
+        <source>What is drawn by token</source>
+        <translation>按词元绘制的内容</translation>
+    </message>
+    <message>
+        <source>Layer</source>
+        <translation>层</translation>
+    </message>
+    <message>
+        <source>Figures of both runs</source>
+        <translation>两次运行的数据</translation>
+    </message>
+</context>
+<context>
     <name>fovea::DockTitle</name>
     <message>
         <source>Make this view a window of its own, or dock it again</source>
@@ -712,6 +999,40 @@ Entropy: 100 is even attention, 0 is all on one key.</source>
     </message>
 </context>
 <context>
+    <name>fovea::FigureModel</name>
+    <message>
+        <source>%1: derived, counted from shapes and recorded choices, not measured</source>
+        <translation>%1：推导值，由形状和记录的选择计算得出，并非测量</translation>
+    </message>
+    <message>
+        <source>Figure</source>
+        <translation>数据</translation>
+    </message>
+    <message>
+        <source>relative</source>
+        <translation>相对</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::FrontierPlot</name>
+    <message>
+        <source>%1: %2 experts a token, %3 of experts; perplexity %4 (%5 ± %6)</source>
+        <translation>%1：每词元 %2 个专家，专家数据 %3；困惑度 %4（%5 ± %6）</translation>
+    </message>
+    <message>
+        <source>bytes of experts a decoded token reads, % of the model's own choice (derived)</source>
+        <translation>解码一个词元读取的专家字节数，占模型自身选择的 %（推导值）</translation>
+    </message>
+    <message>
+        <source>perplexity over the model's own choice, %</source>
+        <translation>相对模型自身选择的困惑度，%</translation>
+    </message>
+    <message>
+        <source>Loss of quality against bytes of experts</source>
+        <translation>质量损失与专家字节数</translation>
+    </message>
+</context>
+<context>
     <name>fovea::HeadGrid</name>
     <message>
         <source>layer %1, head %2</source>
@@ -783,14 +1104,6 @@ best choice %4
 </context>
 <context>
     <name>fovea::MainWindow</name>
-    <message>
-        <source>Open a model</source>
-        <translation>打开模型</translation>
-    </message>
-    <message>
-        <source>GGUF models (*.gguf);;All files (*)</source>
-        <translation>GGUF 模型 (*.gguf);;所有文件 (*)</translation>
-    </message>
     <message>
         <source>Go to token</source>
         <translation>转到词元</translation>
@@ -920,6 +1233,18 @@ Built with Qt %1 and QCustomPlot.</source>
     <message>
         <source>Performance</source>
         <translation>性能</translation>
+    </message>
+    <message>
+        <source>Open a model or a run</source>
+        <translation>打开模型或运行</translation>
+    </message>
+    <message>
+        <source>GGUF models and runs (*.gguf *.fovea);;All files (*)</source>
+        <translation>GGUF 模型和运行 (*.gguf *.fovea);;所有文件 (*)</translation>
+    </message>
+    <message>
+        <source>Compare</source>
+        <translation>比较</translation>
     </message>
 </context>
 <context>
@@ -1165,6 +1490,21 @@ appears with the first run</source>
     </message>
 </context>
 <context>
+    <name>fovea::OverlayPlot</name>
+    <message>
+        <source>not recorded</source>
+        <translation>未记录</translation>
+    </message>
+    <message>
+        <source>%1 %2: %3</source>
+        <translation>%1 %2：%3</translation>
+    </message>
+    <message>
+        <source>%1 %2: %3 A %4, %5 B %6</source>
+        <translation>%1 %2：%3 A %4，%5 B %6</translation>
+    </message>
+</context>
+<context>
     <name>fovea::PageStrip</name>
     <message>
         <source>row %1</source>
@@ -1231,6 +1571,29 @@ entropy %5, of what was kept %6</source>
     <message>
         <source>which pages were read was not recorded</source>
         <translation>读取了哪些页未记录</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::PairedText</name>
+    <message>
+        <source>ends here</source>
+        <translation>到此结束</translation>
+    </message>
+    <message>
+        <source>token %1, id %2, %3</source>
+        <translation>词元 %1，编号 %2，%3</translation>
+    </message>
+    <message>
+        <source>%1 %2 experts a layer</source>
+        <translation>%1 每层 %2 个专家</translation>
+    </message>
+    <message>
+        <source>KL divergence of B from A: %1 nats</source>
+        <translation>B 相对 A 的 KL 散度：%1 奈特</translation>
+    </message>
+    <message>
+        <source>another token was most likely</source>
+        <translation>最可能的词元不同</translation>
     </message>
 </context>
 <context>
@@ -2007,6 +2370,201 @@ load moves the choice: %1</source>
     <message>
         <source>Copy this &amp;token</source>
         <translation>复制此词元(&amp;T)</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::compare</name>
+    <message>
+        <source>Loading the model</source>
+        <translation>正在加载模型</translation>
+    </message>
+    <message>
+        <source>Scoring the text</source>
+        <translation>正在为文本评分</translation>
+    </message>
+    <message>
+        <source>Prefill speed</source>
+        <translation>预填充速度</translation>
+    </message>
+    <message>
+        <source>Decode speed</source>
+        <translation>解码速度</translation>
+    </message>
+    <message>
+        <source>First token</source>
+        <translation>首个词元</translation>
+    </message>
+    <message>
+        <source>Decoding</source>
+        <translation>解码用时</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>内存</translation>
+    </message>
+    <message>
+        <source>KV cache</source>
+        <translation>KV 缓存</translation>
+    </message>
+    <message>
+        <source>Memory, at most</source>
+        <translation>内存峰值</translation>
+    </message>
+    <message>
+        <source>Bytes per decoded token</source>
+        <translation>每个解码词元的字节数</translation>
+    </message>
+    <message>
+        <source>of these, experts</source>
+        <translation>其中专家</translation>
+    </message>
+    <message>
+        <source>Experts per token</source>
+        <translation>每词元专家数</translation>
+    </message>
+    <message>
+        <source>CV of experts</source>
+        <translation>专家变异系数</translation>
+    </message>
+    <message>
+        <source>Utilization of experts</source>
+        <translation>专家利用率</translation>
+    </message>
+    <message>
+        <source>Entropy of experts</source>
+        <translation>专家熵</translation>
+    </message>
+    <message>
+        <source>Attention density, decode</source>
+        <translation>注意力密度（解码）</translation>
+    </message>
+    <message>
+        <source>Attention operations, decode</source>
+        <translation>注意力运算量（解码）</translation>
+    </message>
+    <message>
+        <source>Perplexity of the scored text</source>
+        <translation>评分文本的困惑度</translation>
+    </message>
+    <message>
+        <source>Tokens generated</source>
+        <translation>生成的词元</translation>
+    </message>
+    <message>
+        <source>dense</source>
+        <translation>稠密</translation>
+    </message>
+    <message>
+        <source>sparse</source>
+        <translation>稀疏</translation>
+    </message>
+    <message>
+        <source>static</source>
+        <translation>固定</translation>
+    </message>
+    <message>
+        <source>dynamic</source>
+        <translation>动态</translation>
+    </message>
+    <message>
+        <source>%1 tokens</source>
+        <translation>%1 个词元</translation>
+    </message>
+    <message>
+        <source>seed %1</source>
+        <translation>种子 %1</translation>
+    </message>
+    <message>
+        <source>not recorded</source>
+        <translation>未记录</translation>
+    </message>
+    <message>
+        <source>Neither the policy nor anything else differs.</source>
+        <translation>策略和其他方面都没有差别。</translation>
+    </message>
+    <message>
+        <source>Nothing but the policy differs.</source>
+        <translation>只有策略不同。</translation>
+    </message>
+    <message>
+        <source>model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>device</source>
+        <translation>设备</translation>
+    </message>
+    <message>
+        <source>driver</source>
+        <translation>驱动</translation>
+    </message>
+    <message>
+        <source>prompt</source>
+        <translation>提示</translation>
+    </message>
+    <message>
+        <source>seed</source>
+        <translation>种子</translation>
+    </message>
+    <message>
+        <source>number of tokens asked for</source>
+        <translation>要求的词元数</translation>
+    </message>
+    <message>
+        <source>context</source>
+        <translation>上下文</translation>
+    </message>
+    <message>
+        <source>what was recorded while speed was measured</source>
+        <translation>测速时记录的内容</translation>
+    </message>
+    <message>
+        <source>sampling</source>
+        <translation>采样</translation>
+    </message>
+    <message>
+        <source>Beside the policy differ: %1.</source>
+        <translation>除策略外还有不同：%1。</translation>
+    </message>
+    <message>
+        <source>, </source>
+        <comment>between parts of a list</comment>
+        <translation>、</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::export</name>
+    <message>
+        <source>Save as</source>
+        <translation>另存为</translation>
+    </message>
+    <message>
+        <source>Not saved</source>
+        <translation>未保存</translation>
+    </message>
+    <message>
+        <source>%1 cannot be written. Name a file in a folder that can be, with room on its disk.</source>
+        <translation>无法写入 %1。请选择可写且磁盘有空间的文件夹。</translation>
+    </message>
+    <message>
+        <source>&amp;Copy the picture</source>
+        <translation>复制图片(&amp;C)</translation>
+    </message>
+    <message>
+        <source>Save as &amp;PNG…</source>
+        <translation>另存为 PNG(&amp;P)…</translation>
+    </message>
+    <message>
+        <source>Save as &amp;SVG…</source>
+        <translation>另存为 SVG(&amp;S)…</translation>
+    </message>
+    <message>
+        <source>Copy the &amp;data</source>
+        <translation>复制数据(&amp;D)</translation>
+    </message>
+    <message>
+        <source>Save as CS&amp;V…</source>
+        <translation>另存为 CSV(&amp;V)…</translation>
     </message>
 </context>
 <context>

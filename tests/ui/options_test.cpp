@@ -48,6 +48,11 @@ TEST(Options, TakesTheContractsCommandLine) {
   EXPECT_TRUE(options->time_kernels);
   EXPECT_EQ(parse({"--view", "performance"})->view, View::performance);
   EXPECT_EQ(parse({"--experts", "classes"})->experts, ExpertView::classes);
+  EXPECT_EQ(parse({"--view", "compare"})->view, View::compare);
+  const auto runs = parse({"a.fovea", "model.gguf", "b.FOVEA"});
+  ASSERT_TRUE(runs);
+  EXPECT_EQ(runs->model, "model.gguf");
+  EXPECT_EQ(runs->runs, (QStringList{"a.fovea", "b.FOVEA"}));
 }
 
 TEST(Options, NothingIsFine) {

@@ -38,6 +38,8 @@ QTabWidget::pane { border: none; border-top: 1px solid @line; }
 
 QPushButton, QToolButton { background: @control; color: @text; border: 1px solid @line; border-radius: 5px; padding: 4px 12px; }
 QToolButton { padding: 4px 8px; }
+QToolButton[popupMode="2"] { padding-right: 22px; }
+QToolButton::menu-indicator { image: url(@chevron); width: 9px; height: 9px; subcontrol-origin: padding; subcontrol-position: right center; right: 7px; }
 QPushButton:hover, QToolButton:hover { background: @hover; }
 QPushButton:pressed, QToolButton:pressed, QToolButton:checked { background: @selected; }
 QPushButton:focus, QToolButton:focus, QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus,

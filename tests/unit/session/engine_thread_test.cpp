@@ -85,6 +85,38 @@ class Threads : public testing::Test {
   std::optional<EngineThread> thread_;  // last: gone before what its wake touches
 };
 
+TEST_F(Threads, hold_two_policies_against_each_other_on_a_runs_tokens) {
+  load();
+  thread_->post(request(1, 20));
+  ASSERT_TRUE(wait_for<RunFinished>());
+  const auto record = last<RunFinished>()->record;
+  ASSERT_NE(record, nullptr);
+  EXPECT_EQ(record->tokens().size(), 25u);
+  EXPECT_EQ(record->policy.attention, "dense");
+  EXPECT_GT(record->token_bytes.value_or(0), 0);
+  ScorePair pair{.id = 2, .text = {.name = "the tokens of A", .file = {}, .tokens = {}, .first = record->prompt_tokens()}, .a = record->policy, .b = record->policy};
+  for (const TokenText& token : record->tokens()) pair.text.tokens.push_back(token.id);
+  thread_->post(pair);
+  ASSERT_TRUE(wait_for<PairScored>());
+  const PairScores& same = *last<PairScored>()->scores;
+  EXPECT_EQ(same.count(), 20u);
+  EXPECT_EQ(pair_figures(same)->kl_mean, 0) << "to the bit";
+  EXPECT_EQ(pair_figures(same)->delta_ppl_percent, 0);
+  pair.id = 3;
+  pair.b.kv = "q8_0";
+  thread_->post(pair);
+  ASSERT_TRUE(wait_for<PairScored>());
+  EXPECT_GT(pair_figures(*last<PairScored>()->scores)->kl_mean, 0);
+  pair.id = 4;
+  pair.b.moe = "dynamic:reset=frozen,bias=/etc/passwd";
+  thread_->post(pair);
+  ASSERT_TRUE(wait_for<ScoresFailed>());
+  EXPECT_NE(last<ScoresFailed>()->error.why.find("a run does not carry"), std::string::npos);
+  thread_->post(MeasureFrontier{.id = 5, .text = pair.text, .base = {}, .policies = {}});
+  ASSERT_TRUE(wait_for([](const Event& event) { return std::holds_alternative<ScoresFailed>(event) && std::get<ScoresFailed>(event).id == 5; }));
+  EXPECT_NE(last<ScoresFailed>()->error.why.find("dense"), std::string::npos);
+}
+
 TEST_F(Threads, tell_of_a_load_and_a_run_in_order) {
   thread_->post(LoadModel{.path = kModel});
   thread_->post(request(3, 20));

@@ -1,0 +1,134 @@
+#include "ui/compare/run_words.hpp"
+
+#include <QCoreApplication>
+#include <QStringList>
+#include <cmath>
+
+#include "ui/text/format.hpp"
+
+namespace fovea {
+
+namespace {
+
+constexpr const char* kContext = "fovea::compare";
+
+// The names of figures as engine/runs has them; listed here for the translators.
+[[maybe_unused]] constexpr const char* kFigureNames[] = {
+    QT_TRANSLATE_NOOP("fovea::compare", "Prefill speed"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Decode speed"),
+    QT_TRANSLATE_NOOP("fovea::compare", "First token"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Decoding"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Memory"),
+    QT_TRANSLATE_NOOP("fovea::compare", "KV cache"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Memory, at most"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Bytes per decoded token"),
+    QT_TRANSLATE_NOOP("fovea::compare", "of these, experts"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Experts per token"),
+    QT_TRANSLATE_NOOP("fovea::compare", "CV of experts"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Utilization of experts"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Entropy of experts"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Attention density, decode"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Attention operations, decode"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Perplexity of the scored text"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Tokens generated")};
+
+QString say(const char* text) { return QCoreApplication::translate(kContext, text); }
+
+// "p" of "dynamic:kmin=1,p=0.5"; "" where it is not there.
+QString parameter(const QString& spec, const QString& key) {
+  for (const QString& part : spec.section(':', 1).split(','))
+    if (part.startsWith(key + '=')) return part.mid(key.size() + 1);
+  return {};
+}
+
+QString shown_attention_spec(const std::string& attention) {
+  const QString spec = QString::fromStdString(attention);
+  if (!spec.startsWith(QLatin1String("sparse"))) return QCoreApplication::translate("fovea::compare", "dense");
+  const QString window = parameter(spec, QStringLiteral("window")), share = parameter(spec, QStringLiteral("global"));
+  const QString sparse = QCoreApplication::translate("fovea::compare", "sparse");
+  return share.isEmpty() ? sparse : QStringLiteral("%1 %2+%3").arg(sparse, window, shown_percent(share.toDouble()));
+}
+
+}  // namespace
+
+QString shown_experts(const std::string& moe) {
+  const QString spec = QString::fromStdString(moe);
+  if (spec.startsWith(QLatin1String("static"))) {
+    const QString k = parameter(spec, QStringLiteral("k"));
+    return k.isEmpty() ? QCoreApplication::translate("fovea::compare", "static") : QStringLiteral("k = %1").arg(k);
+  }
+  QStringList parts{QCoreApplication::translate("fovea::compare", "dynamic")};
+  for (const char* key : {"target-k", "p", "c", "balance"}) {
+    const QString value = parameter(spec, QString::fromLatin1(key));
+    if (value.isEmpty() || value == QLatin1String("off")) continue;
+    const bool target = qstrcmp(key, "target-k") == 0;
+    parts << (qstrcmp(key, "balance") == 0 ? value : target ? QStringLiteral("k ≈ %1").arg(value) : QStringLiteral("%1 %2").arg(QString::fromLatin1(key), value));
+    if (target) break;
+  }
+  return parts.join(QStringLiteral(", "));
+}
+
+QString shown_run(const RunShelf::Entry& entry) {
+  const RunRecord& run = *entry.run;
+  // What tells runs apart comes first, since a narrow box shows the beginning.
+  QStringList parts;
+  if (entry.file.isEmpty()) parts << QString::number(entry.number);
+  if (run.model.experts > 0) parts << shown_experts(run.policy.moe);
+  if (run.model.experts == 0 || run.policy.attention != "dense") parts << shown_attention_spec(run.policy.attention);
+  if (run.policy.kv != "f16") parts << QString::fromStdString(run.policy.kv);
+  parts << QCoreApplication::translate("fovea::compare", "%1 tokens").arg(shown_count(run.timings.generated_tokens));
+  if (!entry.file.isEmpty()) parts << entry.file;
+  return parts.join(QStringLiteral(" · "));
+}
+
+QString described_run(const RunRecord& run) {
+  const auto text = [](const std::string& value) { return QString::fromStdString(value); };
+  QStringList lines{QStringLiteral("--attention ") + text(run.policy.attention)};
+  if (run.model.experts > 0) lines << QStringLiteral("--moe ") + text(run.policy.moe);
+  lines << QStringLiteral("--kv %1 --activations %2").arg(text(run.policy.kv), text(run.policy.activations)) << text(run.model.file) << text(run.device)
+        << QCoreApplication::translate("fovea::compare", "seed %1").arg(run.seed);
+  return lines.join('\n').toHtmlEscaped().replace('\n', QLatin1String("<br>"));
+}
+
+QString figure_name(const ComparedFigure& figure) { return say(figure.name.c_str()); }
+
+QString figure_value(const std::optional<double>& value, ComparedFigure::Unit unit) {
+  using Unit = ComparedFigure::Unit;
+  if (!value) return QCoreApplication::translate("fovea::compare", "not recorded");
+  switch (unit) {
+    case Unit::count: return shown_count(static_cast<std::uint64_t>(std::max(0.0, *value)));
+    case Unit::number: return shown_number(*value);
+    case Unit::percent: return shown_percent(*value);
+    case Unit::milliseconds: return shown_duration(*value);
+    case Unit::bytes: return shown_bytes(*value);
+    case Unit::rate: return shown_rate(*value);
+  }
+  return {};
+}
+
+QString figure_difference(const std::optional<double>& value, ComparedFigure::Unit unit) {
+  if (!value) return QStringLiteral("–");
+  if (*value == 0) return QStringLiteral("0");
+  return (*value < 0 ? QStringLiteral("−") : QStringLiteral("+")) + figure_value(std::fabs(*value), unit);
+}
+
+QString comparison_note(const Comparison& comparison) {
+  const auto& others = comparison.other_differences();
+  if (others.empty())
+    return comparison.policy_differences().empty() ? QCoreApplication::translate("fovea::compare", "Neither the policy nor anything else differs.")
+                                                   : QCoreApplication::translate("fovea::compare", "Nothing but the policy differs.");
+  const RunRecord &a = comparison.a(), &b = comparison.b();
+  QStringList parts;
+  if (!a.model.same_as(b.model)) parts << QCoreApplication::translate("fovea::compare", "model");
+  if (a.device != b.device) parts << QCoreApplication::translate("fovea::compare", "device");
+  if (a.device == b.device && a.driver != b.driver) parts << QCoreApplication::translate("fovea::compare", "driver");
+  if (a.prompt != b.prompt || a.chat != b.chat || a.system != b.system) parts << QCoreApplication::translate("fovea::compare", "prompt");
+  if (a.seed != b.seed) parts << QCoreApplication::translate("fovea::compare", "seed");
+  if (a.max_tokens != b.max_tokens) parts << QCoreApplication::translate("fovea::compare", "number of tokens asked for");
+  if (a.model.context != b.model.context) parts << QCoreApplication::translate("fovea::compare", "context");
+  if (a.timings.recording != b.timings.recording || a.timings.timing != b.timings.timing) parts << QCoreApplication::translate("fovea::compare", "what was recorded while speed was measured");
+  if (parts.size() < static_cast<qsizetype>(others.size())) parts << QCoreApplication::translate("fovea::compare", "sampling");
+  return QCoreApplication::translate("fovea::compare", "Beside the policy differ: %1.").arg(parts.join(QCoreApplication::translate("fovea::compare", ", ", "between parts of a list")));
+}
+
+}  // namespace fovea

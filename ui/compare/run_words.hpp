@@ -1,0 +1,28 @@
+// How runs and figures are called where two are compared.
+#pragma once
+
+#include <QString>
+
+#include "engine/runs/comparison.hpp"
+#include "ui/state/run_shelf.hpp"
+
+namespace fovea {
+
+inline constexpr const char* kMarkA = "●";
+inline constexpr const char* kMarkB = "▲";
+
+// "3 · dynamic, p 0.5 · 128 tokens": its number, what of the policy matters, how long it is, and its file.
+[[nodiscard]] QString shown_run(const RunShelf::Entry& entry);
+// All of its policy, model, device and seed, a line each.
+[[nodiscard]] QString described_run(const RunRecord& run);
+// The policy of a frontier's point, short: "k = 2", "dynamic, p 0.5".
+[[nodiscard]] QString shown_experts(const std::string& moe);
+
+[[nodiscard]] QString figure_name(const ComparedFigure& figure);
+[[nodiscard]] QString figure_value(const std::optional<double>& value, ComparedFigure::Unit unit);
+// With its sign.
+[[nodiscard]] QString figure_difference(const std::optional<double>& value, ComparedFigure::Unit unit);
+// What differs beside the policy, as the window's language says it.
+[[nodiscard]] QString comparison_note(const Comparison& comparison);
+
+}  // namespace fovea
