@@ -180,20 +180,6 @@ TEST_F(ExpertPolicy, that_is_chosen_later_is_the_one_that_was_there_from_the_sta
   EXPECT_TRUE(must(decoder_->routing_facts()).both().empty());
 }
 
-// Also where the run before recorded something, whose plans have steps of their own.
-TEST_F(ExpertPolicy, that_is_chosen_later_is_counted_by_its_plain_steps) {
-  load_with(kNormalised, ExpertRule{}, ProductForm::gpu);
-  must(decoder_->warm_up());
-  const std::uint32_t under_rule = decoder_->decode_steps();
-  load_with(kNormalised, std::nullopt, ProductForm::gpu);
-  must(decoder_->warm_up());
-  EXPECT_NE(decoder_->decode_steps(), under_rule);
-  (void)generate(*decoder_, tokens(20, 12), 4, {.routing = true});
-  must(decoder_->choose_experts(ExpertRule{}));
-  must(decoder_->warm_up());
-  EXPECT_EQ(decoder_->decode_steps(), under_rule);
-}
-
 TEST_F(ExpertPolicy, holds_a_wished_mean_in_every_layer) {
   load_with(kNormalised, ExpertRule{.target_k = 2.5});
   (void)all_logits(*decoder_, tokens(1000, 7), 128);
