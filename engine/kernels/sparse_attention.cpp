@@ -24,18 +24,21 @@ std::uint32_t subgroups_of(const KernelRecorder& kernels, std::uint32_t wanted) 
   return std::max(1u, std::min({wanted, kernels.facts().max_workgroup_invocations / kernels.subgroup(), kMostSubgroups}));
 }
 
-// Whether the ranks of all pages fit into shared memory beside what else a choice keeps there (shaders/include/page_choice.glsl)
-// and `staged` bytes.
-bool shares_ranks(const KernelRecorder& kernels, std::uint32_t pages, std::uint32_t queries, std::uint32_t staged, bool masses) {
-  constexpr std::uint32_t kCounts = 4096 + 2048;  // of digits, each once more with masses; of few pages, and sums
-  return pages * 4 + pages / 8 + queries * 4 + kCounts + (masses ? 4096 : 0) + staged <= kernels.facts().shared_memory_bytes;
+// Whether what a choice keeps of all pages fits into shared memory beside the rest (shaders/include/page_choice.glsl) and
+// `staged` bytes.
+bool keeps_in_shared(const KernelRecorder& kernels, std::uint32_t pages, std::uint32_t queries, std::uint32_t staged, bool masses) {
+  constexpr std::uint32_t kCounts = 4096 + 2048;  // of bins, each once more with masses; of few pages, and sums
+  const std::uint32_t ranks = pages * 4, factors = queries * blocks_of(pages) * 4, bits = 2 * divide_up(pages, 32) * 4;
+  return ranks + factors + bits + queries * 4 + kCounts + (masses ? 4096 : 0) + staged <= kernels.facts().shared_memory_bytes;
 }
 
 // Tiles of a prompt that are scored together: scores of all would take gigabytes of a long context.
 std::uint32_t tiles_together(std::uint32_t query_heads, std::uint32_t pages, std::uint32_t tokens) {
   if (tokens == 1) return 1;
   const std::uint64_t scores_of_tile = std::uint64_t{query_heads} * shader::kSampledRows * pages * sizeof(float);
-  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(kMostScoreBytes / scores_of_tile, 1, divide_up(tokens, shader::kTileRows)));
+  const std::uint32_t tiles = divide_up(tokens, shader::kTileRows);
+  const auto most = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(kMostScoreBytes / scores_of_tile, 1, tiles));
+  return divide_up(tiles, divide_up(tiles, most));  // turns of one size
 }
 
 std::uint32_t staged_bytes(const AttentionShape& shape, std::uint32_t samples) {
@@ -69,7 +72,7 @@ std::uint64_t PageChoiceBuffers::lay_out(std::uint64_t base, std::uint32_t query
   };
   const std::uint64_t tiles = divide_up(tokens, shader::kTileRows), slots = tiles * kv_heads;
   const std::uint64_t queries = std::uint64_t{tiles_together(query_heads, pages, tokens)} * query_heads * (tokens > 1 ? shader::kSampledRows : 1);
-  take(scores, queries * pages * sizeof(float));
+  take(scores, queries * blocks_of(pages) * shader::kPageBlock * sizeof(float));
   take(totals, queries * blocks_of(pages) * 2 * sizeof(float));
   take(best, queries * blocks_of(pages) * 2 * sizeof(std::uint64_t));
   take(tickets, slots * sizeof(std::uint32_t));
@@ -98,9 +101,9 @@ Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& a
                                     .scores = b.scores, .totals = b.totals, .best = b.best, .tickets = b.tickets, .list = b.list,
                                     .table = b.table, .keys = b.keys, .facts = args.facts, .kv_heads = shape.kv_heads,
                                     .epsilon = rope.epsilon};
-  const auto rule_constants = [&](std::uint32_t subgroups, bool shared_ranks) {
+  const auto rule_constants = [&](std::uint32_t subgroups, bool in_shared) {
     return std::vector<std::uint32_t>{lanes * subgroups, group, samples, tile, args.pages, rule.window, rule.sink_pages,
-                                      rule.dense_below, rule.global, rule.least, rule.mass, shared_ranks ? 1u : 0u};
+                                      rule.dense_below, rule.global, rule.least, rule.mass, in_shared ? 1u : 0u};
   };
 
   // Of a decoded token the workgroup that ends last also chooses, hence many subgroups; four queries at once, since more of them
@@ -116,7 +119,7 @@ Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& a
   const bool staged = !cpu && staged_bytes(shape, samples) <= kMostStagedBytes;
   const std::uint32_t staged_room = staged ? staged_bytes(shape, samples) : 0;
   std::vector<std::uint32_t> scoring =
-      rule_constants(subgroups, chooses && shares_ranks(kernels, args.pages, group * samples, staged_room, rule.mass != 0));
+      rule_constants(subgroups, chooses && keeps_in_shared(kernels, args.pages, group * samples, staged_room, rule.mass != 0));
   scoring.insert(scoring.end(), {lanes, subgroups, at_once, chunk, rule.scorer, staged ? 1u : 0u, args.rope != nullptr ? 1u : 0u,
                                  chooses ? 1u : 0u, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm,
                                  cpu ? 1u : turns});
@@ -130,7 +133,7 @@ Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& a
     kernels.plan().barrier();
     FOVEA_TRY(kernels.dispatch(ShaderId::page_choice,
                                rule_constants(subgroups_of(kernels, wanted.choosing > 0 ? wanted.choosing : 8),
-                                              shares_ranks(kernels, args.pages, group * samples, 0, rule.mass != 0)),
+                                              keeps_in_shared(kernels, args.pages, group * samples, 0, rule.mass != 0)),
                                push, shape.kv_heads, count));
   }
   return {};

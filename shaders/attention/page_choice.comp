@@ -7,7 +7,7 @@
 
 layout(local_size_x_id = 0) in;
 #include "shaders/include/page_rule.glsl"
-layout(constant_id = 11) const bool RANKS_SHARED = true;  // ranks of all pages fit into shared memory
+layout(constant_id = 11) const bool IN_SHARED = true;  // of page_choice.glsl
 #include "shaders/include/page_choice.glsl"
 
 void main() {

@@ -1,6 +1,6 @@
 // What each page is thought to score for the queries that choose (units of q.k / sqrt(head_width), as
-// engine/reference/sparse_attention page_score), and of every block of 32 pages the largest score, the sum of exponentials
-// and each query's two best remote pages. A workgroup per KV head, tile and CHUNK blocks; grid (kv_heads, tiles * chunks).
+// engine/reference/sparse_attention page_score), as weights: exponentials relative to the largest score of their block of 32
+// pages; of every block that score, the weights' sum and each query's two best remote pages. A workgroup per KV head, tile and CHUNK blocks; grid (kv_heads, tiles * chunks).
 // A subgroup takes some of the queries for one block, a lane a page: bounds are read 16 bytes a lane, side by side, and
 // no sum crosses lanes. Behind it page_choice, or, where it CHOOSES, the workgroup that ends last for its slot.
 #version 460
@@ -12,7 +12,7 @@
 
 layout(local_size_x_id = 0) in;  // LANES * SUBGROUPS
 #include "shaders/include/page_rule.glsl"
-layout(constant_id = 11) const bool RANKS_SHARED = true;  // of page_choice.glsl
+layout(constant_id = 11) const bool IN_SHARED = true;  // of page_choice.glsl
 layout(constant_id = 12) const uint LANES = 32;           // subgroup size
 layout(constant_id = 13) const uint SUBGROUPS = 4;
 layout(constant_id = 14) const uint AT_ONCE = 1;          // queries that a subgroup scores together
@@ -146,11 +146,12 @@ uint64_t take_best(inout uint key, uint page) {
   return best == 0u ? 0ul : (uint64_t(best) << 32) | uint64_t(page + lane + 1u);
 }
 
+const uint PARTS = LANES < kPageBlock ? kPageBlock / LANES : 1;  // of a block, for a subgroup
 uint first_page(uint block) { return block * kPageBlock + gl_SubgroupInvocationID; }
 
 // One block for AT_ONCE queries, by one subgroup. `asked`: its first page's bounds have been asked for.
 void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0, bool asked) {
-  float score[AT_ONCE], maximum[AT_ONCE], sum[AT_ONCE];
+  float scores[PARTS * AT_ONCE], maximum[AT_ONCE], sum[AT_ONCE];
   uint64_t first[AT_ONCE], second[AT_ONCE];
   [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
     maximum[i] = kMinusInfinity;
@@ -158,26 +159,33 @@ void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0, bool 
     first[i] = 0ul;
     second[i] = 0ul;
   }
-  [[dont_unroll]] for (uint part = 0; part < kPageBlock; part += LANES) {
-    uint page = first_page(block) + part;
-    bool within = part + gl_SubgroupInvocationID < kPageBlock;
+  [[dont_unroll]] for (uint part = 0; part < PARTS; part++) {
+    uint lanes_page = block * kPageBlock + part * LANES, page = lanes_page + gl_SubgroupInvocationID;
+    float score[AT_ONCE];
     if (part > 0u || !asked) bring(bounds_of(kv_head, page), 0u);
     score_page(t, kv_head, q0, page, score);
     [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
-      uint q = q0 + i;
-      if (q >= QUERIES) continue;
-      bool real = within && page < estimated_pages(t, q / GROUP);
-      if (real) SharedFloats(p.scores).v[scores_of(slot, q) + page] = score[i];
-      float mine = real ? score[i] : kMinusInfinity, highest = max(maximum[i], subgroupMax(mine));
-      sum[i] = sum[i] * exp(maximum[i] - highest) + subgroupAdd(real ? exp(mine - highest) : 0.0);
-      maximum[i] = highest;
+      uint q = min(q0 + i, QUERIES - 1u);
+      bool real = gl_SubgroupInvocationID < kPageBlock && page < estimated_pages(t, q / GROUP);
+      float mine = real ? score[i] : kMinusInfinity;
+      scores[part * AT_ONCE + i] = mine;
+      maximum[i] = max(maximum[i], subgroupMax(mine));
       bool remote = real && page >= t.far && page < t.near;
-      uint key = remote ? ordered_key(floatBitsToUint(mine)) : 0u, lanes_page = block * kPageBlock + part;
+      uint key = remote ? ordered_key(floatBitsToUint(mine)) : 0u;
       uint64_t best = take_best(key, lanes_page), next = SAMPLES == 1u ? take_best(key, lanes_page) : 0ul;
       second[i] = best > first[i] ? max(first[i], next) : max(second[i], best);
       first[i] = max(first[i], best);
     }
   }
+  [[dont_unroll]] for (uint part = 0; part < PARTS; part++) {
+    uint page = block * kPageBlock + part * LANES + gl_SubgroupInvocationID;
+    [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
+      float mine = scores[part * AT_ONCE + i], weight = mine > kMinusInfinity ? exp(mine - maximum[i]) : 0.0;
+      if (q0 + i < QUERIES && gl_SubgroupInvocationID < kPageBlock) SharedFloats(p.scores).v[scores_of(slot, q0 + i) + page] = weight;
+      sum[i] += weight;
+    }
+  }
+  [[unroll]] for (uint i = 0; i < AT_ONCE; i++) sum[i] = subgroupAdd(sum[i]);
   if (!subgroupElect()) return;
   [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
     if (q0 + i >= QUERIES) continue;

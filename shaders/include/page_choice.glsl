@@ -1,25 +1,30 @@
 // The choice of one slot by one workgroup: the masses of its pages, each query's best pages, as many of the remote pages as
 // the budget allows by falling (forced, mass), of equal ones the later, and the list. Masses are compared by their bits and
 // added as integers, so neither order nor shape of the workgroup changes a choice; the logarithms of the sums of exponentials
-// are added up in the order of the blocks by each lane and then over lanes. Needs page_rule.glsl and RANKS_SHARED.
+// are added up in the order of the blocks by each lane and then over lanes. Needs page_rule.glsl and IN_SHARED: whether there
+// is shared memory for what a choice keeps of all pages.
 #ifndef FOVEA_PAGE_CHOICE_GLSL
 #define FOVEA_PAGE_CHOICE_GLSL
 
+#extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
 #extension GL_EXT_shader_subgroup_extended_types_int64 : require
 
 const uint kForced = 1u << 30;  // above the bits of every mass, which is at most 1
 const float kMassUnit = 1073741824.0;  // 2^30
 
+const uint kWords = (ROOM + 31) / 32;  // a bit for each page
 shared float normalizers[QUERIES];
-shared uint forced[(ROOM + 31) / 32];
-shared uint ranks[RANKS_SHARED ? ROOM : 1];
+shared float factors[IN_SHARED ? QUERIES * BLOCKS : 1];  // from weights relative to their block's largest to shares of all
+shared uint marked[kWords];                              // forced pages, then those that are read
+shared uint before[kWords];                              // pages read before each word
+shared uint ranks[IN_SHARED ? ROOM : 1];
 
 // (forced, mass) of a page. Where shared memory is too small, a rank takes the place of the page's score for the first query,
 // once that has been read.
-uint rank_of(uint slot, uint page) { return RANKS_SHARED ? ranks[page] : SharedUints(p.scores).v[scores_of(slot, 0u) + page]; }
+uint rank_of(uint slot, uint page) { return IN_SHARED ? ranks[page] : SharedUints(p.scores).v[scores_of(slot, 0u) + page]; }
 void keep_rank(uint slot, uint page, uint rank) {
-  if (RANKS_SHARED)
+  if (IN_SHARED)
     ranks[page] = rank;
   else
     SharedUints(p.scores).v[scores_of(slot, 0u) + page] = rank;
@@ -70,6 +75,11 @@ void list_page(uint slot, uint at, uint page, uint64_t where) {
   Addresses(p.table).v[slot * ROOM + at] = where;
 }
 
+float factor_of(uint slot, uint q, uint block) {
+  if (IN_SHARED) return factors[q * BLOCKS + block];
+  return exp(SharedFloat2s(p.totals).v[blocks_at(slot, q) + block].x - normalizers[q]);
+}
+
 // Of pages in ascending order, whose loads are issued together; what is not estimated has none.
 const uint kPagesAtOnce = 4;
 vec4 page_masses(PageTile t, uint slot, uvec4 pages) {
@@ -78,13 +88,13 @@ vec4 page_masses(PageTile t, uint slot, uvec4 pages) {
     uint estimated = estimated_pages(t, s);
     if (pages.x >= estimated) continue;
     uvec4 at = min(pages, estimated - 1u);
-    vec4 score[GROUP];
+    vec4 weight[GROUP], sum = vec4(0.0);
     [[unroll]] for (uint g = 0; g < GROUP; g++) {
       uint row = scores_of(slot, s * GROUP + g);
-      [[unroll]] for (uint i = 0; i < 4; i++) score[g][i] = SharedFloats(p.scores).v[row + at[i]];
+      [[unroll]] for (uint i = 0; i < 4; i++) weight[g][i] = SharedFloats(p.scores).v[row + at[i]];
     }
-    vec4 sum = vec4(0.0);
-    [[unroll]] for (uint g = 0; g < GROUP; g++) sum += exp(score[g] - normalizers[s * GROUP + g]);
+    [[unroll]] for (uint g = 0; g < GROUP; g++)
+      [[unroll]] for (uint i = 0; i < 4; i++) sum[i] += weight[g][i] * factor_of(slot, s * GROUP + g, at[i] / kPageBlock);
     mass += mix(vec4(0.0), sum, lessThan(pages, uvec4(estimated)));
   }
   return min(mass / float(QUERIES), 1.0);
@@ -98,10 +108,16 @@ struct Budget { uint least, most, mass; };
 bool enough(Budget budget, uint count, uint mass) {
   return count >= budget.least && (count >= budget.most || (MASS != 0u && mass >= budget.mass));
 }
-struct Cut { uint threshold, count; };  // the `count` first pages, all of them of ranks from the threshold on
+// The `count` first pages: those beyond (rank, page) and itself; of rank 2^32 - 1, none.
+struct Cut { uint rank, page, count; };
+bool is_taken(Cut cut, uint rank, uint page) { return rank > cut.rank || (rank == cut.rank && page >= cut.page); }
 
-// Of pages whose ranks begin with what is known of the threshold: how many have which next digit, and their mass.
-const uint kDigit = 10, kBins = 1u << kDigit;
+// Remote pages among which the cut is, by falling (rank, page): ranks of `size` from `from` on, of the pages of `page_size`.
+// They are counted by bins of 2^shift ranks or pages.
+struct Stretch { uint from, size, first_page, page_size; };
+bool within(Stretch stretch, uint rank, uint page) { return rank - stretch.from < stretch.size && page - stretch.first_page < stretch.page_size; }
+
+const uint kBins = 1024u;
 shared uint bins[kBins], bin_masses[MASS != 0u ? kBins : 1];
 void clear_bins() {
   for (uint i = group_place(); i < kBins; i += gl_WorkGroupSize.x) {
@@ -109,45 +125,49 @@ void clear_bins() {
     if (MASS != 0u) bin_masses[i] = 0u;
   }
 }
-void count_page(uint rank, uint shift) {
-  uint bin = (rank >> shift) % kBins;
+void count_page(uint bin, uint rank) {
   atomicAdd(bins[bin], 1u);
   if (MASS != 0u) atomicAdd(bin_masses[bin], mass_of(rank));
 }
+// At first a thirty-second of an octave each, from masses of 1 on downwards: few pages share one, and few lanes meet. The
+// lowest bin holds all that is smaller.
+const uint kFirstShift = 18u, kFirstBin = (0x3F800000u >> kFirstShift) - (kBins - 1u);
+uint first_bin(uint rank) { return max(rank >> kFirstShift, kFirstBin) - kFirstBin; }
 
-// Digits of the threshold, the highest first, until few pages have it or all that have it are equal. Of few each one finds its
-// place by comparing itself with the others. `bins` hold the first digits of all remote pages of `begin` to `end` of all
-// invocations that are not forced.
-const uint kFewPages = 128;
+// Of few pages each one finds its place by comparing itself with the others. `bins` hold all remote pages that are not forced, by
+// first_bin. Remote pages of this invocation: `begin`, and every WorkGroupSize-th behind it, up to `end`.
+const uint kFewPages = 64;
 shared uvec2 few[kFewPages];  // ranks, pages
 shared uint few_count;
-shared uint cut_digits, cut_above, cut_above_mass, cut_pages;  // of the digit that is the cut: pages beyond it, and of it
+shared uint cut_bin, cut_above, cut_above_mass, cut_pages;  // the bin with the cut; pages beyond it, and of it
 shared Cut the_cut;
-Cut cut_of(uint slot, uint begin, uint end, Budget budget) {
-  uint above = 0u, above_mass = 0u, known = 1u, shift = 30u, place = group_place();
+Cut cut_of(uint slot, uint begin, uint end, uint remote, Budget budget) {
+  uint place = group_place(), above = 0u, above_mass = 0u, pages = group_sums[kForcedPages], shift = 20u;
+  Stretch stretch = Stretch(kForced, kForced, 0u, 0xFFFFFFFFu);
   bool counted = !enough(budget, group_sums[kForcedPages], group_sums[kForcedMass]);
   if (counted) {
     above = group_sums[kForcedPages];
     above_mass = group_sums[kForcedMass];
-    known = 0u;
+    pages = remote - above;
+    stretch.from = 0u;
   }
-  uint pages;  // that share what is known
-  do {
-    shift -= kDigit;
-    if (!counted) {
+  // Ranks of at most 30 bits take three turns after the first, pages one: bins of 64 pages hold few.
+  [[dont_unroll]] for (uint turn = 0; turn < 6u && pages > kFewPages; turn++) {
+    bool by_page = stretch.size == 1u, by_first = counted;
+    counted = false;
+    if (!by_first) {
       clear_bins();
       barrier();
-      [[dont_unroll]] for (uint page = begin; page < end; page++) {
+      [[dont_unroll]] for (uint page = begin; page < end; page += gl_WorkGroupSize.x) {
         uint rank = rank_of(slot, page);
-        if (rank >> shift >> kDigit == known) count_page(rank, shift);
+        if (within(stretch, rank, page)) count_page(by_page ? page / kFewPages : (rank - stretch.from) >> shift, rank);
       }
       barrier();
     }
-    counted = false;
     uint each = (kBins + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x, first = min(place * each, kBins), last = min(first + each, kBins);
     uvec2 own = uvec2(0u), total;
     for (uint i = first; i < last; i++) own += uvec2(bins[i], MASS != 0u ? bin_masses[i] : 0u);
-    uvec2 before = group_prefix(own, MASS != 0u, total), beyond = uvec2(above, above_mass) + total - before - own;
+    uvec2 lower = group_prefix(own, MASS != 0u, total), beyond = uvec2(above, above_mass) + total - lower - own;
     if (!enough(budget, beyond.x, beyond.y) && enough(budget, beyond.x + own.x, beyond.y + own.y)) {
       uint bin = last - 1u;
       uvec2 one = uvec2(bins[bin], MASS != 0u ? bin_masses[bin] : 0u);
@@ -156,48 +176,51 @@ Cut cut_of(uint slot, uint begin, uint end, Budget budget) {
         bin--;
         one = uvec2(bins[bin], MASS != 0u ? bin_masses[bin] : 0u);
       }
-      cut_digits = known << kDigit | bin;
+      cut_bin = bin;
       cut_above = beyond.x;
       cut_above_mass = beyond.y;
       cut_pages = one.x;
-      few_count = 0u;
     }
     barrier();
-    known = cut_digits;
     above = cut_above;
     above_mass = cut_above_mass;
     pages = cut_pages;
-  } while (shift > 0u && pages > kFewPages);
-  if (pages <= kFewPages) {
-    [[dont_unroll]] for (uint page = begin; page < end; page++) {
-      uint rank = rank_of(slot, page);
-      if (rank >> shift == known) few[atomicAdd(few_count, 1u)] = uvec2(rank, page);
+    if (by_page) {
+      stretch.first_page = cut_bin * kFewPages;
+      stretch.page_size = kFewPages;
+    } else if (by_first && cut_bin == 0u) {
+      stretch.size = (kFirstBin + 1u) << kFirstShift;
+    } else {
+      stretch.from = by_first ? (kFirstBin + cut_bin) << kFirstShift : stretch.from + (cut_bin << shift);
+      stretch.size = 1u << (by_first ? kFirstShift : shift);
     }
-    barrier();
-    for (uint i = place; i < pages; i += gl_WorkGroupSize.x) {
-      uvec2 mine = few[i], beyond = uvec2(above, above_mass);
-      for (uint n = 0u; n < pages; n++) {
-        uvec2 other = few[n];
-        bool before = other.x > mine.x || (other.x == mine.x && other.y > mine.y);
-        beyond += before ? uvec2(1u, mass_of(other.x)) : uvec2(0u);
-      }
-      if (!enough(budget, beyond.x, beyond.y) && enough(budget, beyond.x + 1u, beyond.y + mass_of(mine.x))) the_cut = Cut(mine.x, beyond.x + 1u);
-    }
-    barrier();
-    return the_cut;
+    // 1024 bins span the stretch.
+    shift = stretch.size > (1u << 20) ? 20u : stretch.size > (1u << 10) ? uint(findMSB(stretch.size)) - 10u : 0u;
   }
-  // Equal ones: as many as it takes.
-  uint each = mass_of(known), missing = budget.mass > above_mass ? budget.mass - above_mass : 0u, ties = budget.most - above;
-  if (MASS != 0u && each != 0u) ties = min(ties, (missing + each - 1u) / each);
-  if (MASS != 0u && missing == 0u) ties = 0u;
-  return Cut(known, above + min(pages, max(ties, budget.least - min(above, budget.least))));
+  [[dont_unroll]] for (uint page = begin; page < end; page += gl_WorkGroupSize.x) {
+    uint rank = rank_of(slot, page);
+    if (within(stretch, rank, page)) few[min(atomicAdd(few_count, 1u), kFewPages - 1u)] = uvec2(rank, page);
+  }
+  barrier();
+  for (uint i = place; i < pages; i += gl_WorkGroupSize.x) {
+    uvec2 mine = few[i], beyond = uvec2(above, above_mass);
+    for (uint n = 0u; n < pages; n++) {
+      uvec2 other = few[n];
+      bool first = other.x > mine.x || (other.x == mine.x && other.y > mine.y);
+      beyond += first ? uvec2(1u, mass_of(other.x)) : uvec2(0u);
+    }
+    if (!enough(budget, beyond.x, beyond.y) && enough(budget, beyond.x + 1u, beyond.y + mass_of(mine.x))) the_cut = Cut(mine.x, mine.y, beyond.x + 1u);
+  }
+  barrier();
+  return the_cut;
 }
 
 const uint kBlocksAtOnce = 4;  // whose loads are issued together
 // Of every query: the logarithm of its sum of exponentials, and its best pages marked.
 void normalize_queries(PageTile t, uint slot) {
   uint place = group_place();
-  for (uint i = place; i < (ROOM + 31u) / 32u; i += gl_WorkGroupSize.x) forced[i] = 0u;
+  for (uint i = place; i < kWords; i += gl_WorkGroupSize.x) marked[i] = 0u;
+  if (place == 0u) few_count = 0u;
   for (uint i = place; i < kSums; i += gl_WorkGroupSize.x) group_sums[i] = 0u;
   clear_bins();
   barrier();
@@ -212,7 +235,7 @@ void normalize_queries(PageTile t, uint slot) {
         uint at = first_at + min(some + i * gl_SubgroupSize, blocks - 1u);
         totals[i] = SharedFloat2s(p.totals).v[at];
         best[i] = SharedKeys(p.best).v[2u * at];
-        next[i] = SharedKeys(p.best).v[2u * at + 1u];
+        next[i] = SAMPLES == 1u ? SharedKeys(p.best).v[2u * at + 1u] : 0ul;
       }
       [[unroll]] for (uint i = 0; i < kBlocksAtOnce; i++) {
         if (some + i * gl_SubgroupSize >= blocks) continue;
@@ -225,11 +248,15 @@ void normalize_queries(PageTile t, uint slot) {
     }
     float highest = subgroupMax(maximum), total = subgroupAdd(sum * exp(maximum - highest));
     uint64_t best = subgroupMax(first), next = subgroupMax(first == best ? second : first);
+    float normalizer = highest + log(total);
     if (subgroupElect()) {
-      normalizers[q] = highest + log(total);
-      if (best != 0ul) atomicOr(forced[(uint(best) - 1u) / 32u], 1u << ((uint(best) - 1u) % 32u));
-      if (SAMPLES == 1u && next != 0ul) atomicOr(forced[(uint(next) - 1u) / 32u], 1u << ((uint(next) - 1u) % 32u));
+      normalizers[q] = normalizer;
+      if (best != 0ul) atomicOr(marked[(uint(best) - 1u) / 32u], 1u << ((uint(best) - 1u) % 32u));
+      if (SAMPLES == 1u && next != 0ul) atomicOr(marked[(uint(next) - 1u) / 32u], 1u << ((uint(next) - 1u) % 32u));
     }
+    if (IN_SHARED)
+      [[dont_unroll]] for (uint block = gl_SubgroupInvocationID; block < blocks; block += gl_SubgroupSize)
+        factors[q * BLOCKS + block] = exp(SharedFloat2s(p.totals).v[first_at + block].x - normalizer);
   }
   barrier();
 }
@@ -273,60 +300,69 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
       uint rank = floatBitsToUint(mass);
       if (page < t.far || page >= t.near) {
         kept += mass_of(rank);
-      } else if ((forced[page / 32u] & (1u << (page % 32u))) != 0u) {
+      } else if ((marked[page / 32u] & (1u << (page % 32u))) != 0u) {
         forced_pages++;
         forced_mass += mass_of(rank);
         rank |= kForced;
       } else {
-        count_page(rank, 30u - kDigit);
+        count_page(first_bin(rank), rank);
       }
       keep_rank(slot, page, rank);
     }
   }
-  if (!RANKS_SHARED) memoryBarrierBuffer();
+  if (!IN_SHARED) memoryBarrierBuffer();
   add_to_group(kKept, kept);
   add_to_group(kEntropy, uint(entropy * 1048576.0));
   add_to_group(kForcedPages, forced_pages);
   add_to_group(kForcedMass, forced_mass);
   barrier();
 
-  // From here on consecutive pages, in whose order they are listed.
-  uint each = (t.pages + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x;
-  uint begin = min(place * each, t.pages), end = min(begin + each, t.pages);
-  uint first = clamp(begin, t.far, t.near), last = clamp(end, t.far, t.near), remote = t.near - t.far;  // its remote pages
+  for (uint i = place; i < kWords; i += gl_WorkGroupSize.x) marked[i] = 0u;
+  uint remote = t.near - t.far, begin = place < t.far ? place + (t.far - place + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x * gl_WorkGroupSize.x : place;
   uint most = share_of(remote, GLOBAL);
   Budget budget = Budget(MASS == 0u ? most : min(share_of(remote, LEAST), most), most, MASS > group_sums[kKept] ? MASS - group_sums[kKept] : 0u);
-  Cut cut = Cut(0xFFFFFFFFu, 0u);
-  if (!enough(budget, 0u, 0u)) cut = cut_of(slot, first, last, budget);
-  uint counts = 0u;  // of pages above the threshold, and << 16 at it
-  [[dont_unroll]] for (uint page = first; page < last; page++) {
-    uint rank = rank_of(slot, page);
-    counts += (rank > cut.threshold ? 1u : 0u) + (rank == cut.threshold ? 1u << 16 : 0u);
-  }
-  uvec2 all, sums = group_prefix(uvec2(counts, 0u), false, all);
-  uvec2 total = uvec2(all.x & 0xFFFFu, all.x >> 16), before = uvec2(sums.x & 0xFFFFu, sums.x >> 16);
-  uint spare = total.y - (cut.count - total.x);  // pages at it that stay out: the first ones
-  uint at = min(begin, t.far) + max(begin, t.near) - t.near + before.x + max(before.y, spare) - spare, tie = before.y;
-  uint mass = 0u;
-  [[dont_unroll]] for (uint some = begin; some < end; some += kPagesAtOnce) {
-    uint64_t found[kPagesAtOnce];
-    [[unroll]] for (uint i = 0; i < kPagesAtOnce; i++) found[i] = Addresses(p.pages).v[min(some + i, end - 1u)];
-    [[unroll]] for (uint i = 0; i < kPagesAtOnce; i++) {
-      uint page = some + i;
-      if (page >= end) continue;
-      if (page >= t.far && page < t.near) {
-        uint rank = rank_of(slot, page);
-        bool taken = rank > cut.threshold || (rank == cut.threshold && tie >= spare);
-        tie += rank == cut.threshold ? 1u : 0u;
-        if (!taken) continue;
-        mass += mass_of(rank);
-      }
-      list_page(slot, at, page, found[i]);
-      at++;
+  Cut cut = Cut(0xFFFFFFFFu, 0u, 0u);
+  if (!enough(budget, 0u, 0u))
+    cut = cut_of(slot, begin, t.near, remote, budget);
+  else
+    barrier();
+  // Bits of the pages that are read, then the list: a page stands behind as many as there are bits before its own. Lanes of a
+  // subgroup take neighbouring pages.
+  uint mass = 0u, lane = gl_SubgroupInvocationID;
+  [[dont_unroll]] for (uint first = place - lane; first < t.pages; first += gl_WorkGroupSize.x) {
+    uint page = first + lane;
+    bool remote_page = page >= t.far && page < t.near, taken = page < t.pages && !remote_page;
+    if (remote_page) {
+      uint rank = rank_of(slot, page);
+      taken = is_taken(cut, rank, page);
+      if (taken) mass += mass_of(rank);
+    }
+    uvec4 ballot = subgroupBallot(taken);
+    if (subgroupElect()) {
+      atomicOr(marked[first / 32u], ballot.x << (first % 32u));
+      if (gl_SubgroupSize > 32u && first / 32u + 1u < kWords) atomicOr(marked[first / 32u + 1u], ballot.y);
     }
   }
   add_to_group(kTaken, mass);
   barrier();
+  uint words = (t.pages + 31u) / 32u, already = 0u;
+  [[dont_unroll]] for (uint first = 0u; first < words; first += gl_WorkGroupSize.x) {
+    uint word = first + place;
+    uvec2 all, lower = group_prefix(uvec2(word < words ? bitCount(marked[min(word, words - 1u)]) : 0u, 0u), false, all);
+    if (word < words) before[word] = already + lower.x;
+    already += all.x;
+  }
+  barrier();
+  [[dont_unroll]] for (uint some = place; some < t.pages; some += kPagesAtOnce * gl_WorkGroupSize.x) {
+    uint64_t found[kPagesAtOnce];
+    [[unroll]] for (uint i = 0; i < kPagesAtOnce; i++) found[i] = Addresses(p.pages).v[min(some + i * gl_WorkGroupSize.x, t.pages - 1u)];
+    [[unroll]] for (uint i = 0; i < kPagesAtOnce; i++) {
+      uint page = some + i * gl_WorkGroupSize.x;
+      if (page >= t.pages) continue;
+      uint word = marked[page / 32u], bit = 1u << (page % 32u);
+      if ((word & bit) != 0u) list_page(slot, before[page / 32u] + bitCount(word & (bit - 1u)), page, found[i]);
+    }
+  }
   uint pages = t.pages - remote + cut.count, scored = 0u;
   for (uint s = 0u; s < SAMPLES; s++) scored += estimated_pages(t, s);
   if (place == 0u) {

@@ -18,7 +18,7 @@ layout(constant_id = 9) const uint LEAST = 80000;     // adaptive: the least
 layout(constant_id = 10) const uint MASS = 0;         // adaptive: wanted, in units of 2^-30; 0: a strict budget
 
 const uint QUERIES = GROUP * SAMPLES;
-const uint BLOCKS = (ROOM + kPageBlock - 1u) / kPageBlock;
+const uint BLOCKS = (ROOM + kPageBlock - 1u) / kPageBlock, SCORES = BLOCKS * kPageBlock;
 
 layout(push_constant, scalar) uniform Push { PageChoicePush p; };
 
@@ -37,8 +37,7 @@ struct PageTile {
   bool everything;    // nothing is chosen: all pages are read
 };
 
-PageTile page_tile(uint tile) {
-  StepState state = State(p.state).s;
+PageTile page_tile(uint tile, StepState state) {
   PageTile t;
   t.token = tile * TILE;
   t.rows = state.tokens > t.token ? min(TILE, state.tokens - t.token) : 0u;
@@ -51,11 +50,12 @@ PageTile page_tile(uint tile) {
   t.everything = t.near - t.far <= 2u || keys < DENSE_BELOW;
   return t;
 }
+PageTile page_tile(uint tile) { return page_tile(tile, State(p.state).s); }
 // The row that sample `s` of the tile is, and how many pages it estimates: those before its own, which are full.
 uint sampled_row(PageTile t, uint s) { return ((s + 1u) * t.rows + SAMPLES - 1u) / SAMPLES - 1u; }
 uint estimated_pages(PageTile t, uint s) { return (t.first + sampled_row(t, s)) / kPageKeys; }
-// Where the scores of a query's pages begin, and what is known of its blocks.
-uint scores_of(uint slot, uint q) { return ((slot - p.first_tile * p.kv_heads) * QUERIES + q) * ROOM; }
+// Where the weights of a query's pages begin, and what is known of its blocks.
+uint scores_of(uint slot, uint q) { return ((slot - p.first_tile * p.kv_heads) * QUERIES + q) * SCORES; }
 uint blocks_at(uint slot, uint q) { return ((slot - p.first_tile * p.kv_heads) * QUERIES + q) * BLOCKS; }
 uint blocks_of(uint pages) { return (pages + kPageBlock - 1u) / kPageBlock; }
 

@@ -40,8 +40,9 @@ struct PageChoicePush {
   address bounds;        // of this layer
   address state;
   address pages;         // page table
-  address scores;        // float (slots from first_tile on, queries, ROOM); queries: sampled rows, heads of the group
-  address totals;        // likewise float (slots, queries, blocks, 2): largest score and sum of exponentials of a block's pages
+  address scores;        // float (slots from first_tile on, queries, blocks, kPageBlock); queries: sampled rows, heads of the
+                         // group: exponentials of scores relative to the largest of their block
+  address totals;        // likewise float (slots, queries, blocks, 2): largest score of a block's pages, sum of its exponentials
   address best;          // likewise uint64 (slots, queries, blocks, 2): the two best remote pages, ordered score << 32 | page + 1
   address tickets;       // uint (slots): zero before and after
   address list;          // uint (slots, ROOM): pages read, ascending
