@@ -8,8 +8,10 @@ namespace {
 
 constexpr std::uint32_t kMostStagedBytes = 16384;  // queries in shared memory
 constexpr std::uint32_t kMostSubgroups = 32;
-constexpr std::uint32_t kDecodeSubgroups = 8;  // enough to choose by, few enough that two workgroups share a multiprocessor
-constexpr std::uint32_t kGroupsWanted = 128;
+constexpr std::uint32_t kDecodeSubgroups = 8;  // of a token's scores
+constexpr std::uint32_t kChoosing = 8, kChoosingOfToken = 16;  // subgroups of a workgroup that chooses alone
+constexpr std::uint32_t kTiledSubgroups = 4;   // of a prompt's scores as products of matrices
+constexpr std::uint32_t kMostInFloat = 8;      // tokens, as of attention (attention_tile.cpp)
 constexpr std::uint64_t kMostScoreBytes = 32u << 20;
 
 std::uint32_t divide_up(std::uint32_t a, std::uint32_t b) { return (a + b - 1) / b; }
@@ -83,58 +85,117 @@ std::uint64_t PageChoiceBuffers::lay_out(std::uint64_t base, std::uint32_t query
   return at - base;
 }
 
+bool runs_page_score_tile(const KernelRecorder& kernels, const PageScoreTile& tile, const AttentionShape& shape, std::uint32_t scorer) {
+  const gpu::DeviceFacts& facts = kernels.facts();
+  const bool plain = tile.matrix == AttentionMatrix::plain;
+  const std::uint32_t pitch = shape.head_width / 8 + 1, planes = scorer == shader::kScorerMean ? 1 : scorer == shader::kScorerQuest ? 2 : 3;
+  const std::uint32_t units = planes * shader::kPageBlock * pitch + (plain ? tile.subgroups * planes * 16 * pitch : 0);
+  const std::uint32_t of_subgroup = 16 * 16 * (shader::kPageBlock / 4 + 1) + (plain ? 16 * (shader::kPageBlock / 2 + 1) * 4 : 1024);
+  return tile.subgroups > 0 && tile.matrix != AttentionMatrix::khr && !kernels.cpu_form() && runs_attention_matrix(kernels, tile.matrix) &&
+         facts.subgroup >= 8 && facts.subgroup <= 64 && shape.head_width % 16 == 0 && 16 * units + tile.subgroups * of_subgroup <= facts.shared_memory_bytes &&
+         tile.subgroups <= facts.max_workgroup_subgroups && tile.subgroups * facts.subgroup <= facts.max_workgroup_invocations;
+}
+
 bool choice_rotates(const KernelRecorder& kernels, const AttentionShape& shape) {
   return kernels.folds_steps() && staged_bytes(shape, 1) <= kMostStagedBytes;
 }
 
-Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& args) {
-  const AttentionShape& shape = args.shape;
+namespace {
+
+// How the scores of a step are made, and by which constants.
+struct ScoreStep {
+  ShaderId shader{};
+  std::vector<std::uint32_t> constants;
+  std::uint32_t groups = 1;   // workgroups that share the pages
+  std::uint32_t queries = 0;  // that a workgroup takes; 0: those of a tile
+  bool chooses = false;       // and the choice with them
+};
+
+std::vector<std::uint32_t> rule_constants(const PageChoiceArgs& args, std::uint32_t invocations) {
+  const bool decode = args.shape.tokens == 1;
   const PageRule& rule = args.rule;
+  return {invocations, args.shape.query_heads / args.shape.kv_heads, decode ? 1 : shader::kSampledRows, decode ? 1 : shader::kTileRows,
+          args.pages, rule.window, rule.sink_pages, rule.dense_below, rule.global, rule.least, rule.mass};
+}
+
+std::uint32_t token_subgroups(const KernelRecorder& kernels, const PageChoiceArgs& args) {
+  const std::uint32_t group = args.shape.query_heads / args.shape.kv_heads, wanted = args.scoring.subgroups;
+  return subgroups_of(kernels, wanted > 0 ? wanted : std::clamp(64 / group, 1u, kDecodeSubgroups));
+}
+
+// One token on a GPU: of 32 pages a workgroup, of which the last also chooses.
+ScoreStep score_token(const KernelRecorder& kernels, const PageChoiceArgs& args) {
+  const AttentionShape& shape = args.shape;
+  const std::uint32_t lanes = kernels.subgroup(), subgroups = token_subgroups(kernels, args), group = shape.query_heads / shape.kv_heads;
+  const std::uint32_t chunk = std::max(args.scoring.blocks, 1u), scored = staged_bytes(shape, 1) + subgroups * group * shader::kPageBlock * 8;
+  const bool shared = keeps_in_shared(kernels, args.pages, group, scored, args.rule.mass != 0), chooses = shared && !args.apart;
+  const RopeStoreArgs rope = args.rope != nullptr ? *args.rope : RopeStoreArgs{};
+  ScoreStep step{.shader = ShaderId::page_scores_token, .constants = rule_constants(args, lanes * subgroups),
+                 .groups = divide_up(blocks_of(args.pages), chunk), .chooses = chooses};
+  step.constants.insert(step.constants.end(), {chooses ? 1u : 0u, lanes, subgroups, chunk, args.rule.scorer, args.rope != nullptr ? 1u : 0u,
+                                               chooses ? 1u : 0u, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm});
+  return step;
+}
+
+ScoreStep score_as_matrices(const KernelRecorder& kernels, const PageChoiceArgs& args, const PageScoreTile& tile) {
+  ScoreStep step{.shader = tile.matrix == AttentionMatrix::nv2 ? ShaderId::page_scores_tile_NV2 : ShaderId::page_scores_tile_PLAIN,
+                 .constants = rule_constants(args, kernels.subgroup() * tile.subgroups),
+                 .groups = divide_up(blocks_of(args.pages), tile.blocks), .queries = 16 * tile.subgroups};
+  step.constants.insert(step.constants.end(), {kernels.subgroup(), tile.subgroups, args.shape.head_width, tile.blocks, args.rule.scorer});
+  return step;
+}
+
+ScoreStep score_in_float(const KernelRecorder& kernels, const PageChoiceArgs& args) {
+  const AttentionShape& shape = args.shape;
+  const PageScoring& wanted = args.scoring;
+  const bool cpu = kernels.cpu_form();
+  const std::uint32_t lanes = kernels.subgroup(), subgroups = subgroups_of(kernels, wanted.subgroups > 0 ? wanted.subgroups : 4);
+  const std::uint32_t chunk = std::max(wanted.blocks, 1u), at_once = std::min(shape.query_heads / shape.kv_heads, wanted.queries > 0 ? wanted.queries : 8u);
+  const std::uint32_t turns = std::min(pieces_of(shape.head_width), wanted.pieces > 0 ? wanted.pieces : 4u);
+  const bool staged = !cpu && staged_bytes(shape, shape.tokens == 1 ? 1 : shader::kSampledRows) <= kMostStagedBytes;
+  ScoreStep step{.shader = ShaderId::page_scores, .constants = rule_constants(args, lanes * subgroups), .groups = divide_up(blocks_of(args.pages), chunk)};
+  step.constants.insert(step.constants.end(), {lanes, subgroups, at_once, chunk, args.rule.scorer, staged ? 1u : 0u, shape.head_width, cpu ? 1u : turns});
+  return step;
+}
+
+ScoreStep score_step(const KernelRecorder& kernels, const PageChoiceArgs& args) {
+  const AttentionShape& shape = args.shape;
+  if (shape.tokens == 1 && choice_rotates(kernels, shape)) return score_token(kernels, args);
+  if (args.scoring.tile) return args.scoring.tile->subgroups > 0 ? score_as_matrices(kernels, args, *args.scoring.tile) : score_in_float(kernels, args);
+  const PageScoreTile tile{AttentionMatrix::nv2, shape.tokens > kMostInFloat ? kTiledSubgroups : 0};
+  return runs_page_score_tile(kernels, tile, shape, args.rule.scorer) ? score_as_matrices(kernels, args, tile) : score_in_float(kernels, args);
+}
+
+}  // namespace
+
+Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& args) {
+  using Part = PageChoiceArgs::Part;
+  const AttentionShape& shape = args.shape;
   const PageChoiceBuffers& b = args.buffers;
-  const bool decode = shape.tokens == 1, cpu = kernels.cpu_form(), chooses = decode && !args.apart;
-  const std::uint32_t group = shape.query_heads / shape.kv_heads, lanes = kernels.subgroup();
-  const std::uint32_t samples = decode ? 1 : shader::kSampledRows, tile = decode ? 1 : shader::kTileRows;
-  const std::uint32_t tiles = divide_up(shape.tokens, tile);
+  const bool decode = shape.tokens == 1;
+  const std::uint32_t queries = shape.query_heads / shape.kv_heads * (decode ? 1 : shader::kSampledRows);
+  const std::uint32_t tiles = decode ? 1 : divide_up(shape.tokens, shader::kTileRows), together = tiles_together(shape.query_heads, args.pages, shape.tokens);
   const RopeStoreArgs rope = args.rope != nullptr ? *args.rope : RopeStoreArgs{};
   shader::PageChoicePush push{.query = args.rope != nullptr ? rope.qkv : args.query, .query_norm = rope.query_norm,
-                                    .turns = rope.turns, .bounds = args.bounds, .state = shape.state, .pages = shape.pages,
-                                    .scores = b.scores, .totals = b.totals, .best = b.best, .tickets = b.tickets, .list = b.list,
-                                    .table = b.table, .keys = b.keys, .facts = args.facts, .kv_heads = shape.kv_heads,
-                                    .epsilon = rope.epsilon};
-  const auto rule_constants = [&](std::uint32_t subgroups, bool in_shared) {
-    return std::vector<std::uint32_t>{lanes * subgroups, group, samples, tile, args.pages, rule.window, rule.sink_pages,
-                                      rule.dense_below, rule.global, rule.least, rule.mass, in_shared ? 1u : 0u};
-  };
-
-  // Of a decoded token the workgroup that ends last also chooses, hence many subgroups; four queries at once, since more of them
-  // would leave too few subgroups busy and fewer would unpack the bounds more often. Of a prompt there are workgroups enough.
-  const PageScoring& wanted = args.scoring;
-  const std::uint32_t subgroups = subgroups_of(kernels, wanted.subgroups > 0 ? wanted.subgroups : decode ? kDecodeSubgroups : 4);
-  // As many blocks as leave a large GPU's multiprocessors a workgroup or two each.
-  const std::uint32_t blocks = blocks_of(args.pages);
-  const std::uint32_t suitable = decode && !cpu ? std::clamp(blocks * shape.kv_heads / kGroupsWanted, 1u, 2u) : 1;
-  const std::uint32_t chunk = wanted.blocks > 0 ? wanted.blocks : suitable;
-  const std::uint32_t at_once = std::min(group, wanted.queries > 0 ? wanted.queries : decode && !cpu ? 4u : 8u);
-  const std::uint32_t turns = std::min(pieces_of(shape.head_width), wanted.pieces > 0 ? wanted.pieces : 4u);
-  const bool staged = !cpu && staged_bytes(shape, samples) <= kMostStagedBytes;
-  const std::uint32_t staged_room = staged ? staged_bytes(shape, samples) : 0;
-  std::vector<std::uint32_t> scoring =
-      rule_constants(subgroups, chooses && keeps_in_shared(kernels, args.pages, group * samples, staged_room, rule.mass != 0));
-  scoring.insert(scoring.end(), {lanes, subgroups, at_once, chunk, rule.scorer, staged ? 1u : 0u, args.rope != nullptr ? 1u : 0u,
-                                 chooses ? 1u : 0u, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm,
-                                 cpu ? 1u : turns});
-  const std::uint32_t chunks = divide_up(blocks, chunk), together = tiles_together(shape.query_heads, args.pages, shape.tokens);
+                              .turns = rope.turns, .bounds = args.bounds, .state = shape.state, .pages = shape.pages,
+                              .scores = b.scores, .totals = b.totals, .best = b.best, .tickets = b.tickets, .list = b.list,
+                              .table = b.table, .keys = b.keys, .facts = args.facts, .kv_heads = shape.kv_heads,
+                              .epsilon = rope.epsilon};
+  const ScoreStep step = score_step(kernels, args);
+  const std::uint32_t choosing = subgroups_of(kernels, args.scoring.choosing > 0 ? args.scoring.choosing : decode ? kChoosingOfToken : kChoosing);
+  std::vector<std::uint32_t> choice = rule_constants(args, kernels.subgroup() * choosing);
+  choice.push_back(keeps_in_shared(kernels, args.pages, queries, 0, args.rule.mass != 0) ? 1 : 0);
   for (std::uint32_t first = 0; first < tiles; first += together) {
-    const std::uint32_t count = std::min(together, tiles - first);
     if (first > 0) kernels.plan().barrier();
     push.first_tile = first;
-    FOVEA_TRY(kernels.dispatch(ShaderId::page_scores, scoring, push, shape.kv_heads, count * chunks));
-    if (chooses) return {};
-    kernels.plan().barrier();
-    FOVEA_TRY(kernels.dispatch(ShaderId::page_choice,
-                               rule_constants(subgroups_of(kernels, wanted.choosing > 0 ? wanted.choosing : 8),
-                                              keeps_in_shared(kernels, args.pages, group * samples, 0, rule.mass != 0)),
-                               push, shape.kv_heads, count));
+    push.tiles = std::min(together, tiles - first);
+    if (args.part != Part::choice) {
+      const std::uint32_t groups = step.queries > 0 ? divide_up(push.tiles * queries, step.queries) : push.tiles;
+      FOVEA_TRY(kernels.dispatch(step.shader, step.constants, push, shape.kv_heads, groups * step.groups));
+      if (step.chooses || args.part == Part::scores) continue;
+      kernels.plan().barrier();
+    }
+    FOVEA_TRY(kernels.dispatch(ShaderId::page_choice, choice, push, shape.kv_heads, push.tiles));
   }
   return {};
 }

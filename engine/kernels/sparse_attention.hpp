@@ -2,7 +2,9 @@
 // takes as a page table of its own (AttentionShape::listed_keys). Twin: engine/reference/sparse_attention.
 #pragma once
 
-#include "engine/kernels/attention.hpp"
+#include <optional>
+
+#include "engine/kernels/attention_tile.hpp"
 #include "shaders/interface/sparse_attention.h"
 
 namespace fovea {
@@ -39,13 +41,24 @@ struct PageChoiceBuffers {
   std::uint64_t lay_out(std::uint64_t base, std::uint32_t query_heads, std::uint32_t kv_heads, std::uint32_t pages, std::uint32_t tokens);
 };
 
-// How the work of scoring is cut; 0: what suits. Gives the same scores.
+// Scores of a prompt as products of matrices, on matrix cores (GL_NV_cooperative_matrix2) or, for tests, without. Queries and
+// bounds are rounded to halves there.
+struct PageScoreTile {
+  AttentionMatrix matrix = AttentionMatrix::nv2;
+  std::uint32_t subgroups = 0;  // of a workgroup, 16 queries each; 0: not as matrices
+  std::uint32_t blocks = 4;     // of pages, of a workgroup
+};
+// Whether the device runs it in the recorder's form, for heads of this shape.
+[[nodiscard]] bool runs_page_score_tile(const KernelRecorder& kernels, const PageScoreTile& tile, const AttentionShape& shape, std::uint32_t scorer);
+
+// How the work of scoring is cut; 0: what suits. Gives the same scores up to the order of sums.
 struct PageScoring {
   std::uint32_t subgroups = 0;  // of a workgroup
   std::uint32_t blocks = 0;     // of pages, of a workgroup
-  std::uint32_t queries = 0;    // that a subgroup scores together
-  std::uint32_t pieces = 0;     // of bounds whose loads are issued together
+  std::uint32_t queries = 0;    // that a subgroup scores together, not of one token on a GPU
+  std::uint32_t pieces = 0;     // of bounds whose loads are issued together, likewise
   std::uint32_t choosing = 0;   // subgroups of a workgroup that chooses alone
+  std::optional<PageScoreTile> tile = std::nullopt;  // of a prompt; none: what suits
 };
 
 struct PageChoiceArgs {
@@ -58,9 +71,11 @@ struct PageChoiceArgs {
   std::uint64_t facts = 0;         // uint (kv_heads, kFactWords), or added to
   std::uint32_t pages = 0;         // of the context
   PageScoring scoring;
+  enum class Part : std::uint8_t { both, scores, choice } part = Part::both;  // to time them one by one
   bool apart = false;              // scores and choice of a decoded token in two steps, as of a prompt: gives the same
 };
-// A decoded token's choice is one step, a prompt's two with a barrier between them for as many tiles as there is room to score.
+// A decoded token's choice is one step on a GPU, where shared memory has room for it; else it is two with a barrier between them,
+// of a prompt for as many tiles as there is room to score.
 [[nodiscard]] Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& args);
 // Whether the step can norm and rotate raw queries itself.
 [[nodiscard]] bool choice_rotates(const KernelRecorder& kernels, const AttentionShape& shape);

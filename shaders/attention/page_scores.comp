@@ -1,38 +1,28 @@
 // What each page is thought to score for the queries that choose (units of q.k / sqrt(head_width), as
 // engine/reference/sparse_attention page_score), as weights: exponentials relative to the largest score of their block of 32
-// pages; of every block that score, the weights' sum and each query's two best remote pages. A workgroup per KV head, tile and CHUNK blocks; grid (kv_heads, tiles * chunks).
-// A subgroup takes some of the queries for one block, a lane a page: bounds are read 16 bytes a lane, side by side, and
-// no sum crosses lanes. Behind it page_choice, or, where it CHOOSES, the workgroup that ends last for its slot.
+// pages; of every block that score, the weights' sum and each query's two best remote pages. A workgroup per KV head, tile
+// and CHUNK blocks; grid (kv_heads, tiles * chunks). A subgroup takes some of the queries for one block, a lane a page: bounds are read 16 bytes a lane, side by side, and
+// no sum crosses lanes. Behind it page_choice. One token's on a GPU are page_scores_token.
 #version 460
 #extension GL_GOOGLE_include_directive : require
-#extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_KHR_shader_subgroup_ballot : require
 
 layout(local_size_x_id = 0) in;  // LANES * SUBGROUPS
 #include "shaders/include/page_rule.glsl"
-layout(constant_id = 11) const bool IN_SHARED = true;  // of page_choice.glsl
-layout(constant_id = 12) const uint LANES = 32;           // subgroup size
-layout(constant_id = 13) const uint SUBGROUPS = 4;
-layout(constant_id = 14) const uint AT_ONCE = 1;          // queries that a subgroup scores together
-layout(constant_id = 15) const uint CHUNK = 1;            // blocks of a workgroup
-layout(constant_id = 16) const uint SCORER = kScorerAutomatic;
-layout(constant_id = 17) const bool STAGED = true;        // queries go through shared memory
-layout(constant_id = 18) const bool ROTATES = false;      // and are normed and rotated on the way (one token)
-layout(constant_id = 19) const bool CHOOSES = false;
-layout(constant_id = 20) const uint HEAD_WIDTH = 64;
-layout(constant_id = 21) const uint ROPE_WIDTH = 64;
-layout(constant_id = 22) const bool HALVES = true;
-layout(constant_id = 23) const uint NORM = 0;
-layout(constant_id = 24) const uint TURNS = 4;            // pieces whose loads are issued together
+layout(constant_id = 11) const uint LANES = 32;  // subgroup size
+layout(constant_id = 12) const uint SUBGROUPS = 4;
+layout(constant_id = 13) const uint AT_ONCE = 1;  // queries that a subgroup scores together
+layout(constant_id = 14) const uint CHUNK = 1;    // blocks of a workgroup
+layout(constant_id = 15) const uint SCORER = kScorerAutomatic;
+layout(constant_id = 16) const bool STAGED = true;  // queries go through shared memory
+layout(constant_id = 17) const uint HEAD_WIDTH = 64;
+layout(constant_id = 18) const uint TURNS = 4;    // pieces whose loads are issued together
 
-#include "shaders/include/page_choice.glsl"
-#include "shaders/include/rope.glsl"
-#include "shaders/sample/ordered_key.glsl"
+#include "shaders/include/page_best.glsl"
 
 const uint PIECES = (HEAD_WIDTH + kBoundPiece - 1) / kBoundPiece;
-const float kMinusInfinity = -3.0e38;
 const uint QUERY_VECTORS = PIECES * 2;
 shared vec4 pool[STAGED ? QUERIES * QUERY_VECTORS : 1];
 
@@ -41,21 +31,9 @@ uint64_t query_address(PageTile t, uint kv_head, uint q) {
   uint token = t.token + sampled_row(t, q / GROUP), head = kv_head * GROUP + q % GROUP;
   return p.query + uint64_t((token * p.kv_heads * GROUP + head) * HEAD_WIDTH) * 4ul;
 }
-void stage_rotated(uint kv_head, uint q, uint position) {
-  RopeHead head = rope_head(p.query, kv_head * GROUP + q, p.kv_heads * GROUP, p.query_norm, p.epsilon);
-  [[dont_unroll]] for (uint i = gl_SubgroupInvocationID; i < HEAD_WIDTH / 2u; i += LANES) {
-    RopePair pair = rope_pair(head, i, position, p.turns);
-    pool[q * QUERY_VECTORS + pair.at.x / 4u][pair.at.x % 4u] = pair.x.x;
-    pool[q * QUERY_VECTORS + pair.at.y / 4u][pair.at.y % 4u] = pair.x.y;
-  }
-}
 void stage_queries(PageTile t, uint kv_head) {
   [[dont_unroll]] for (uint q = gl_SubgroupID; q < QUERIES; q += SUBGROUPS) {
     for (uint d = HEAD_WIDTH + gl_SubgroupInvocationID; d < QUERY_VECTORS * 4u; d += LANES) pool[q * QUERY_VECTORS + d / 4u][d % 4u] = 0.0;
-    if (ROTATES) {
-      stage_rotated(kv_head, q, t.last);
-      continue;
-    }
     Floats row = Floats(query_address(t, kv_head, q));
     [[dont_unroll]] for (uint d = gl_SubgroupInvocationID; d < HEAD_WIDTH; d += LANES) pool[q * QUERY_VECTORS + d / 4u][d % 4u] = row.v[d];
   }
@@ -138,14 +116,6 @@ void score_page(PageTile t, uint kv_head, uint q0, uint page, out float score[AT
   }
 }
 
-// Of the lanes' pages from `page` on the one of the largest key, of equal ones the last: the key and the page + 1; 0 where all
-// keys are. Takes the lane out of the race.
-uint64_t take_best(inout uint key, uint page) {
-  uint best = subgroupMax(key), lane = subgroupBallotFindMSB(subgroupBallot(key == best));
-  if (gl_SubgroupInvocationID == lane) key = 0u;
-  return best == 0u ? 0ul : (uint64_t(best) << 32) | uint64_t(page + lane + 1u);
-}
-
 const uint PARTS = LANES < kPageBlock ? kPageBlock / LANES : 1;  // of a block, for a subgroup
 uint first_page(uint block) { return block * kPageBlock + gl_SubgroupInvocationID; }
 
@@ -154,7 +124,7 @@ void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0, bool 
   float scores[PARTS * AT_ONCE], maximum[AT_ONCE], sum[AT_ONCE];
   uint64_t first[AT_ONCE], second[AT_ONCE];
   [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
-    maximum[i] = kMinusInfinity;
+    maximum[i] = kLowestScore;
     sum[i] = 0.0;
     first[i] = 0ul;
     second[i] = 0ul;
@@ -167,20 +137,16 @@ void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0, bool 
     [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
       uint q = min(q0 + i, QUERIES - 1u);
       bool real = gl_SubgroupInvocationID < kPageBlock && page < estimated_pages(t, q / GROUP);
-      float mine = real ? score[i] : kMinusInfinity;
+      float mine = real ? score[i] : kLowestScore;
       scores[part * AT_ONCE + i] = mine;
       maximum[i] = max(maximum[i], subgroupMax(mine));
-      bool remote = real && page >= t.far && page < t.near;
-      uint key = remote ? ordered_key(floatBitsToUint(mine)) : 0u;
-      uint64_t best = take_best(key, lanes_page), next = SAMPLES == 1u ? take_best(key, lanes_page) : 0ul;
-      second[i] = best > first[i] ? max(first[i], next) : max(second[i], best);
-      first[i] = max(first[i], best);
+      add_best(real && page >= t.far && page < t.near, mine, lanes_page, SAMPLES == 1u, first[i], second[i]);
     }
   }
   [[dont_unroll]] for (uint part = 0; part < PARTS; part++) {
     uint page = block * kPageBlock + part * LANES + gl_SubgroupInvocationID;
     [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
-      float mine = scores[part * AT_ONCE + i], weight = mine > kMinusInfinity ? exp(mine - maximum[i]) : 0.0;
+      float mine = scores[part * AT_ONCE + i], weight = mine > kLowestScore ? exp(mine - maximum[i]) : 0.0;
       if (q0 + i < QUERIES && gl_SubgroupInvocationID < kPageBlock) SharedFloats(p.scores).v[scores_of(slot, q0 + i) + page] = weight;
       sum[i] += weight;
     }
@@ -196,41 +162,20 @@ void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0, bool 
   }
 }
 
-shared uint ticket;
-
 void main() {
   const uint chunks = (BLOCKS + CHUNK - 1) / CHUNK;
   uint kv_head = gl_WorkGroupID.x, tile = p.first_tile + gl_WorkGroupID.y / chunks, chunk = gl_WorkGroupID.y % chunks;
   PageTile t = page_tile(tile);
-  if (t.rows == 0u) return;
-  uint slot = tile * p.kv_heads + kv_head;
-  uint blocks = t.everything ? 0u : blocks_of(estimated_pages(t, SAMPLES - 1u));
-  uint busy = max((blocks + CHUNK - 1u) / CHUNK, 1u);  // workgroups of this slot
-  if (chunk >= busy) return;
-  if (!t.everything) {
-    const uint batches = (QUERIES + AT_ONCE - 1) / AT_ONCE;
-    uint first_block = chunk * CHUNK + gl_SubgroupID / batches;
-    bool asks = gl_SubgroupID < CHUNK * batches && first_block < blocks;
-    if (asks) bring(bounds_of(kv_head, first_page(first_block)), 0u);
-    if (STAGED) stage_queries(t, kv_head);
-    [[dont_unroll]] for (uint unit = gl_SubgroupID; unit < CHUNK * batches; unit += SUBGROUPS) {
-      uint block = chunk * CHUNK + unit / batches;
-      if (block < blocks) score_block(t, kv_head, slot, block, unit % batches * AT_ONCE, unit == gl_SubgroupID);
-    }
+  if (t.rows == 0u || t.everything) return;
+  uint slot = tile * p.kv_heads + kv_head, blocks = blocks_of(estimated_pages(t, SAMPLES - 1u));
+  if (chunk * CHUNK >= blocks) return;
+  const uint batches = (QUERIES + AT_ONCE - 1) / AT_ONCE;
+  uint first_block = chunk * CHUNK + gl_SubgroupID / batches;
+  bool asks = gl_SubgroupID < CHUNK * batches && first_block < blocks;
+  if (asks) bring(bounds_of(kv_head, first_page(first_block)), 0u);
+  if (STAGED) stage_queries(t, kv_head);
+  [[dont_unroll]] for (uint unit = gl_SubgroupID; unit < CHUNK * batches; unit += SUBGROUPS) {
+    uint block = chunk * CHUNK + unit / batches;
+    if (block < blocks) score_block(t, kv_head, slot, block, unit % batches * AT_ONCE, unit == gl_SubgroupID);
   }
-  if (!CHOOSES) return;
-  // The last workgroup of the slot sees what all have written.
-  if (busy > 1u) {
-    memoryBarrier(gl_ScopeDevice, gl_StorageSemanticsBuffer, gl_SemanticsAcquireRelease);
-    barrier();
-    if (gl_LocalInvocationIndex == 0u) ticket = atomicAdd(SharedUints(p.tickets).v[slot], 1u);
-    barrier();
-    if (ticket != busy - 1u) return;
-    memoryBarrier(gl_ScopeDevice, gl_StorageSemanticsBuffer, gl_SemanticsAcquireRelease);
-    if (gl_LocalInvocationIndex == 0u) SharedUints(p.tickets).v[slot] = 0u;
-  } else {
-    memoryBarrier(gl_ScopeWorkgroup, gl_StorageSemanticsBuffer, gl_SemanticsAcquireRelease);
-    barrier();
-  }
-  choose_pages(t, kv_head, slot);
 }

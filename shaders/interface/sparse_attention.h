@@ -52,6 +52,7 @@ struct PageChoicePush {
   uint kv_heads;
   float epsilon;
   uint first_tile;       // that these dispatches choose for
+  uint tiles;            // and how many at most
 };
 
 // Sums over choices, for the host, each in two parts: of what is left of the numbers by kFactSplit, and of how many times

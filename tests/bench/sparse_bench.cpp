@@ -145,12 +145,27 @@ Result<void> Bench::sparse_decode(std::uint32_t depth) {
   for (const Budget& budget : kBudgets)
     FOVEA_TRY(time(name(fmt::format("page choice {}", budget.what)), chain, static_cast<double>(s.bounds_bytes), 0,
                    [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, budget.rule, {}); }));
-  const std::array forms{PageScoring{8, 2, 4, 4}, PageScoring{16, 2, 4, 4}, PageScoring{8, 4, 4, 4}, PageScoring{8, 1, 2, 4}, PageScoring{4, 1, 4, 4, 8},
-                         PageScoring{4, 1, 4, 4, 16}};
+  using Part = PageChoiceArgs::Part;
+  const auto part = [&](Part which, const Budget& budget, const PageScoring& scoring) {
+    return time(name(fmt::format("page {} alone {}, {}", which == Part::scores ? "scores" : "choice", budget.what, shown(scoring))), chain, 0, 0,
+                [&, which](KernelRecorder& kernels, std::uint32_t turn) {
+                  PageChoiceArgs choice = sparse_choice(s, turn, budget.rule);
+                  const RopeStoreArgs rope = raw(turn);
+                  choice.scoring = scoring;
+                  choice.apart = true;
+                  choice.part = which;
+                  if (choice_rotates(kernels, choice.shape)) choice.rope = &rope;
+                  return record_page_choice(kernels, choice);
+                });
+  };
+  for (const PageScoring& scoring : {PageScoring{}, PageScoring{8, 1, 4, 4}, PageScoring{8, 1, 2, 4}, PageScoring{8, 1, 1, 4}, PageScoring{16, 1, 1, 4}})
+    FOVEA_TRY(part(Part::scores, kBudgets[0], scoring));
+  for (const std::uint32_t choosing : {8u, 16u, 32u})
+    for (const Budget& budget : kBudgets) FOVEA_TRY(part(Part::choice, budget, {.choosing = choosing}));
+  const std::array forms{PageScoring{8, 2, 4, 4}, PageScoring{16, 2, 4, 4}, PageScoring{8, 1, 2, 4}, PageScoring{8, 1, 1, 4, 16}, PageScoring{8, 1, 1, 4, 32}};
   for (const PageScoring& scoring : forms)
-    if (depth != 32768)
-      FOVEA_TRY(time(name(fmt::format("page choice 25 %, {}", shown(scoring))), chain, static_cast<double>(s.bounds_bytes), 0,
-                     [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, kBudgets[0].rule, scoring); }));
+    FOVEA_TRY(time(name(fmt::format("page choice 25 %, {}", shown(scoring))), chain, static_cast<double>(s.bounds_bytes), 0,
+                   [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, kBudgets[0].rule, scoring); }));
   for (const Budget& budget : kBudgets) {
     for (std::uint32_t layer = 0; layer < s.layers; ++layer)
       FOVEA_TRY(once([&](KernelRecorder& kernels, std::uint32_t) { return choose(kernels, layer, budget.rule, {}); }));
@@ -186,11 +201,23 @@ Result<void> Bench::sparse_prompt(const PromptShape& shape, Prompt at) {
   for (const Budget& budget : std::span(kBudgets).first(all ? kBudgets.size() : 1))
     FOVEA_TRY(time(name(fmt::format("page choice {}", budget.what)), 4, 0, 0,
                    [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, budget.rule, {}); }));
-  const std::array forms{PageScoring{4, 1, 8, 4}, PageScoring{4, 4, 8, 4}, PageScoring{4, 4, 8, 4, 16}, PageScoring{4, 1, 4, 4}, PageScoring{4, 1, 8, 4, 4}};
-  for (const PageScoring& scoring : forms)
-    if (all)
-      FOVEA_TRY(time(name(fmt::format("page choice 25 %, {}", shown(scoring))), 4, 0, 0,
-                     [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, kBudgets[0].rule, scoring); }));
+  using Part = PageChoiceArgs::Part;
+  const auto part = [&](Part which, const PageScoring& scoring) {
+    const std::string form = scoring.tile && scoring.tile->subgroups > 0 ? fmt::format("matrices, {} subgroups, {} blocks", scoring.tile->subgroups, scoring.tile->blocks)
+                                                                         : shown(scoring);
+    return time(name(fmt::format("page {} alone 25 %, {}", which == Part::scores ? "scores" : "choice", form)), 4, 0, 0, [&, which](KernelRecorder& kernels, std::uint32_t turn) {
+      PageChoiceArgs choice = sparse_choice(s, turn, kBudgets[0].rule);
+      choice.scoring = scoring;
+      choice.part = which;
+      return record_page_choice(kernels, choice);
+    });
+  };
+  FOVEA_ASSIGN(gpu::CommandRecorder asked, device_->record());
+  FOVEA_TRY(part(Part::scores, {.tile = PageScoreTile{}}));
+  for (const PageScoreTile& tile : {PageScoreTile{AttentionMatrix::nv2, 4, 2}, PageScoreTile{AttentionMatrix::nv2, 4, 4}, PageScoreTile{AttentionMatrix::nv2, 4, 8},
+                                    PageScoreTile{AttentionMatrix::nv2, 4, 16}, PageScoreTile{AttentionMatrix::nv2, 6, 4}, PageScoreTile{AttentionMatrix::nv2, 2, 4}})
+    if (runs_page_score_tile(KernelRecorder(*device_, asked), tile, s.shape, shader::kScorerAutomatic)) FOVEA_TRY(part(Part::scores, {.tile = tile}));
+  for (const std::uint32_t choosing : {4u, 8u, 16u, 32u}) FOVEA_TRY(part(Part::choice, {.choosing = choosing}));
   using Matrix = AttentionMatrix;
   constexpr std::array kTiles{AttentionTile{Matrix::nv2, 8, 64}, AttentionTile{Matrix::nv2, 8, 32}, AttentionTile{Matrix::nv2, 4, 64}, AttentionTile{Matrix::nv2, 4, 32},
                               AttentionTile{Matrix::khr, 8, 32}, AttentionTile{Matrix::khr, 4, 32}, AttentionTile{Matrix::plain, 4, 32}};

@@ -140,7 +140,20 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
     return place(all);
   }
 
-  enum class Form { cpu, gpu, gpu_apart };
+  // A list with pages of nearly the masses that the reference's choice has.
+  static void expect_masses(const reference::PageChoice& choice, const std::vector<std::uint32_t>& list) {
+    ASSERT_EQ(list.size(), choice.pages.size());
+    ASSERT_TRUE(std::ranges::is_sorted(list));
+    std::vector<std::uint32_t> extra;
+    std::vector<std::size_t> missed;
+    std::ranges::copy_if(list, std::back_inserter(extra), [&](std::uint32_t page) { return !std::ranges::binary_search(choice.pages, std::size_t{page}); });
+    std::ranges::copy_if(choice.pages, std::back_inserter(missed), [&](std::size_t page) { return !std::ranges::binary_search(list, page); });
+    ASSERT_LE(extra.size(), 2u);
+    for (const std::uint32_t page : extra)
+      for (const std::size_t other : missed) EXPECT_NEAR(choice.mass[page], choice.mass[other], 0.02 * choice.mass[other]);
+  }
+
+  enum class Form { cpu, gpu, gpu_apart, gpu_tile };
   // A choice by `tokens` queries behind `position` keys, and attention over it.
   void choose(std::uint32_t position, std::uint32_t tokens, const reference::SparseRule& wanted, Form form, bool attends = true,
               std::uint32_t context_pages = 70) {
@@ -153,6 +166,8 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
     cache.fill(count, random);
     const std::vector<float> query = random.normals(std::size_t{tokens} * row, 2);
     const bool decode = tokens == 1;
+    const AttentionMatrix matrix = device().facts().cooperative_matrix_2 ? AttentionMatrix::nv2 : AttentionMatrix::plain;
+    bool rounded = form == Form::gpu && !decode && matrix == AttentionMatrix::nv2;
     const std::uint32_t tile = decode ? 1 : shader::kTileRows, samples = decode ? 1 : shader::kSampledRows, tiles = (tokens + tile - 1) / tile;
     const std::uint32_t room = decode ? 1 : tokens + 70;  // a tile more than is used
 
@@ -171,8 +186,13 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
     run(
         [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
           const AttentionShape all = shape(cache, table, state, room);
-          FOVEA_TRY(record_page_choice(kernels, {.shape = all, .rule = device_rule, .buffers = where, .query = queries, .bounds = bounds_at,
-                                                 .facts = facts.address(), .pages = pages, .apart = form == Form::gpu_apart}));
+          PageChoiceArgs choice{.shape = all, .rule = device_rule, .buffers = where, .query = queries, .bounds = bounds_at,
+                                .facts = facts.address(), .pages = pages, .apart = form == Form::gpu_apart};
+          if (const PageScoreTile score_tile{matrix, 1, 3}; form == Form::gpu_tile && runs_page_score_tile(kernels, score_tile, all, device_rule.scorer)) {
+            choice.scoring.tile = score_tile;
+            rounded = true;
+          }
+          FOVEA_TRY(record_page_choice(kernels, choice));
           if (!attends) return {};
           kernels.plan().barrier();
           const AttentionArgs attention{.shape = over_chosen_pages(all, where, pages), .query = queries, .y = y.address(), .y_stride = row,
@@ -201,7 +221,11 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
         const std::uint32_t keys = *(words_at(where.keys) + slot), listed = (keys + 31) / 32;
         ASSERT_EQ(keys, (choice.pages.size() - 1) * 32 + (end - 1) % 32 + 1) << "tile " << i << " head " << head;
         const std::vector<std::uint32_t> list(words_at(where.list) + slot * pages, words_at(where.list) + slot * pages + listed);
-        EXPECT_TRUE(std::equal(list.begin(), list.end(), choice.pages.begin(), choice.pages.end())) << "tile " << i << " head " << head;
+        if (rounded) {  // pages of nearly equal mass may change places
+          expect_masses(choice, list);
+        } else {
+          EXPECT_TRUE(std::equal(list.begin(), list.end(), choice.pages.begin(), choice.pages.end())) << "tile " << i << " head " << head;
+        }
         for (std::uint32_t n = 0; n < listed; ++n) {
           const auto entry = words_at(where.table) + 2 * (slot * pages + n);
           ASSERT_EQ(*entry | (std::uint64_t{*(entry + 1)} << 32), cache.table()[list[n]]);
@@ -212,7 +236,7 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
         if (!all) chosen += choice.chosen, remote += choice.remote, mass += choice.kept();
         for (std::uint32_t t = first; t < first + size && attends; ++t) {
           std::vector<std::size_t> seen;
-          std::ranges::copy_if(choice.pages, std::back_inserter(seen), [&](std::size_t page) { return page * 32 <= position + t; });
+          std::ranges::copy_if(list, std::back_inserter(seen), [&](std::size_t page) { return page * 32 <= position + t; });
           for (std::uint32_t g = 0; g < group(); ++g) {
             const std::size_t at = std::size_t{t} * row + (head * group() + g) * heads.width;
             reference::attention_over_pages(std::span(query).subspan(at, heads.width), rows_of_head(cache, heads, head, position + t + 1), seen, 32,
@@ -226,7 +250,7 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
       EXPECT_EQ(fact(shader::kFactSkipped), skipped);
       EXPECT_EQ(fact(shader::kFactRemote), remote);
       EXPECT_EQ(fact(shader::kFactChosen), chosen);
-      EXPECT_NEAR(fact(shader::kFactMass) / 1048576.0, mass, 1e-4 * tiles);
+      EXPECT_NEAR(fact(shader::kFactMass) / 1048576.0, mass, (rounded ? 5e-3 : 1e-4) * tiles);
     }
     if (attends) {
       EXPECT_TRUE(near_enough(rows_of(y, tokens, row, row), expected, !decode && form != Form::cpu ? kTiles : kAttention));
@@ -322,6 +346,15 @@ TEST_P(SparseRules, of_any_kind_give_what_the_reference_gives) {
   }
 }
 
+TEST_P(SparseRules, of_any_scorer_choose_for_a_prompt_as_the_reference) {
+  for (const Form form : {Form::gpu, Form::gpu_tile})
+    for (const PageScorer scorer : {PageScorer::quest, PageScorer::mean}) {
+      reference::SparseRule rule = kSmall;
+      rule.scorer = scorer;
+      choose(900, 50, rule, form, false);
+    }
+}
+
 TEST_P(SparseRules, with_an_adaptive_budget_give_what_the_reference_gives) {
   for (const Form form : {Form::cpu, Form::gpu})
     for (const double mass : {0.3, 0.95, 1.0})
@@ -346,10 +379,11 @@ TEST_P(SparseRules, in_a_long_context_equal_the_reference) {
   for (const Form form : {Form::cpu, Form::gpu, Form::gpu_apart}) choose(1211, 1, kSmall, form, false, 40000);
   choose(600, 150, kSmall, Form::cpu, false, 40000);
   choose(600, 150, kSmall, Form::gpu, false, 40000);
+  choose(600, 150, kSmall, Form::gpu_tile, false, 40000);
 }
 
 TEST_P(SparseAttention, of_a_prompt_equals_the_reference) {
-  for (const Form form : {Form::cpu, Form::gpu}) {
+  for (const Form form : {Form::cpu, Form::gpu, Form::gpu_tile}) {
     choose(0, 5, kSmall, form);
     choose(0, 330, kSmall, form);
     choose(600, 70, kSmall, form);

@@ -1,0 +1,244 @@
+// As page_scores, for the tiles of a prompt: scores are products of matrices (shaders/include/attention_fragments.glsl),
+// of the sampled queries of all tiles by the pages of a block. Behind it page_choice.
+//
+// A workgroup takes 16 queries of a KV head a subgroup, which stay where they are multiplied from, and CHUNK blocks of pages in
+// turn; grid (kv_heads, query groups * chunks). Of a block the middles of all pages' keys, half their ranges and the squares
+// of those are made in shared memory once for all queries, while the next block's bounds are on their way:
+// score = min(q.middle + |q|.range, q.middle + q^2.range^2 / deviation), over sqrt(head_width) or head_width.
+//
+// Precision: queries, middles, ranges and squares are rounded to halves (each off by 2^-11 of itself at most; beyond 65504
+// they are taken as that), products are exact and sums float.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
+
+layout(local_size_x_id = 0) in;  // LANES * SUBGROUPS
+#include "shaders/include/page_rule.glsl"
+layout(constant_id = 11) const uint LANES = 32;        // subgroup size
+layout(constant_id = 12) const uint SUBGROUPS = 4;
+layout(constant_id = 13) const uint HEAD_WIDTH = 128;  // a multiple of 16
+layout(constant_id = 14) const uint CHUNK = 4;         // blocks of a workgroup
+layout(constant_id = 15) const uint SCORER = kScorerAutomatic;
+
+const uint BLOCK_KEYS = kPageBlock, WIDTH_UNITS = HEAD_WIDTH / 8u, PITCH = WIDTH_UNITS + 1u;
+const uint INVOCATIONS = LANES * SUBGROUPS, PLANE = kPageBlock * PITCH;  // units of a plane of a block
+const uint PLANES = SCORER == kScorerMean ? 1u : SCORER == kScorerQuest ? 2u : 3u;
+const uint OPERAND = 16u * PITCH;  // units of a subgroup's queries, their magnitudes or their squares
+#if MATRIX_PLAIN
+// Queries stay in shared memory, behind the planes.
+const uint QUERY_TURN = SUBGROUPS, OPERANDS = PLANES * PLANE, TILE_UNITS = OPERANDS + SUBGROUPS * PLANES * OPERAND;
+#else
+// Queries come through the room of the planes to registers, two subgroups' a turn.
+const uint QUERY_TURN = 2u < SUBGROUPS ? 2u : SUBGROUPS, OPERANDS = 0u, TILE_UNITS = PLANES * PLANE;
+#endif
+#include "shaders/include/attention_fragments.glsl"
+#include "shaders/sample/ordered_key.glsl"
+
+const uint WIDTH_FRAGMENTS = HEAD_WIDTH / kFragment, COLUMNS = kPageBlock / kFragment;
+const float kMinusInfinity = -3.0e38;
+const uint kRowUnits = kPageBlock / 4u, kRowPitch = kRowUnits + 1u;
+shared vec4 rows[SUBGROUPS * kFragment * kRowPitch];  // scores, then weights, of a subgroup's queries for a block
+
+#if MATRIX_PLAIN
+void put_row_sums(Sums sums, uint unit, uint pitch) {
+  EACH(i, sums) {
+    uint column = lane_column() + i % OWN_COLUMNS;
+    rows[unit + (lane_row() + i / OWN_COLUMNS * LANE_ROWS) * pitch + column / 4u][column % 4u] = AT(sums, i);
+  }
+}
+#else
+void put_row_sums(Sums sums, uint unit, uint pitch) { coopMatStore(sums, rows, unit, pitch, gl_CooperativeMatrixLayoutRowMajor); }
+#endif
+
+vec4 within_halves(vec4 x) { return clamp(x, vec4(-65504.0), vec4(65504.0)); }
+uvec2 halves(vec4 x) { return uvec2(packHalf2x16(x.xy), packHalf2x16(x.zw)); }
+vec4 floats(uvec2 x) { return vec4(unpackHalf2x16(x.x), unpackHalf2x16(x.y)); }
+
+// Bounds of a block: pieces of 16 bytes, an invocation's share on its way.
+const uint BLOCK_PIECES = WIDTH_UNITS * kPageBlock, OWN = (BLOCK_PIECES + INVOCATIONS - 1u) / INVOCATIONS;
+#if MATRIX_PLAIN
+const uint KEPT = 1u;  // nothing is fetched ahead
+#else
+const uint KEPT = OWN;
+#endif
+uvec4 low[KEPT], high[KEPT];
+void fetch_piece(uint kv_head, uint block, uint i, uint kept) {
+  uint unit = min(gl_LocalInvocationID.x + i * INVOCATIONS, BLOCK_PIECES - 1u), piece = unit / kPageBlock, page = block * kPageBlock + unit % kPageBlock;
+  uint64_t at = p.bounds + bound_offset(kv_head, page, piece, BLOCKS, HEAD_WIDTH, SCORER);
+  low[kept] = Uint4s(at).v[0];
+  if (PLANES > 1u) high[kept] = Uint4s(at + uint64_t(kBoundPlaneBytes)).v[0];
+}
+void put_piece(uint i, uint kept) {
+  uint unit = gl_LocalInvocationID.x + i * INVOCATIONS, to = unit % kPageBlock * PITCH + unit / kPageBlock;
+  if (BLOCK_PIECES % INVOCATIONS != 0u && unit >= BLOCK_PIECES) return;
+  if (PLANES == 1u) {
+    tile[to] = low[kept];
+    return;
+  }
+  uvec4 middle, range, square;
+  [[unroll]] for (uint n = 0; n < 4u; n += 2u) {
+    vec4 a = floats(uvec2(low[kept][n], low[kept][n + 1u])), b = floats(uvec2(high[kept][n], high[kept][n + 1u]));
+    vec4 reach = 0.5 * (b - a);
+    uvec2 m = halves(0.5 * (a + b)), r = halves(reach), s = halves(within_halves(reach * reach));
+    middle[n] = m.x;
+    middle[n + 1u] = m.y;
+    range[n] = r.x;
+    range[n + 1u] = r.y;
+    square[n] = s.x;
+    square[n + 1u] = s.y;
+  }
+  tile[to] = middle;
+  tile[PLANE + to] = range;
+  if (PLANES > 2u) tile[2u * PLANE + to] = square;
+}
+void fetch(uint kv_head, uint block) {
+#if !MATRIX_PLAIN
+  [[unroll]] for (uint i = 0; i < OWN; i++) fetch_piece(kv_head, block, i, i);
+#endif
+}
+void put(uint kv_head, uint block) {
+#if MATRIX_PLAIN
+  [[dont_unroll]] for (uint i = 0; i < OWN; i++) {
+    fetch_piece(kv_head, block, i, 0u);
+    put_piece(i, 0u);
+  }
+#else
+  [[unroll]] for (uint i = 0; i < OWN; i++) put_piece(i, i);
+#endif
+}
+
+// Query `row` of the KV head's: tile by tile, in each its sampled rows, of those the heads.
+struct Row { PageTile t; uint tile, q, pages; };
+Row row_at(uint row, StepState state) {
+  Row r;
+  r.tile = p.first_tile + row / QUERIES;
+  r.q = row % QUERIES;
+  r.t = page_tile(r.tile, state);
+  r.pages = r.t.rows == 0u || r.t.everything ? 0u : estimated_pages(r.t, r.q / GROUP);
+  return r;
+}
+
+void main() {
+  StepState state = State(p.state).s;
+  const uint chunks = (BLOCKS + CHUNK - 1u) / CHUNK;
+  uint kv_head = gl_WorkGroupID.x, group = gl_WorkGroupID.y / chunks, own = gl_SubgroupID;
+  uint tiles = (state.tokens + TILE - 1u) / TILE, first_row = group * SUBGROUPS * kFragment;
+  if (tiles <= p.first_tile) return;
+  tiles = min(tiles - p.first_tile, p.tiles);
+  if (first_row >= tiles * QUERIES) return;
+  uint end_row = min(first_row + SUBGROUPS * kFragment, tiles * QUERIES);
+  // The last tile sees the most pages, but the first may be one that chooses.
+  uint blocks = 0u;
+  for (uint tile = first_row / QUERIES; tile <= (end_row - 1u) / QUERIES; tile++)
+    blocks = max(blocks, blocks_of(row_at(tile * QUERIES + QUERIES - 1u, state).pages));
+  uint block = gl_WorkGroupID.y % chunks * CHUNK, end_block = min(block + CHUNK, blocks);
+  if (block >= end_block) return;
+  fetch(kv_head, block);
+
+  Left queries[WIDTH_FRAGMENTS], magnitudes[WIDTH_FRAGMENTS], squares[WIDTH_FRAGMENTS];
+  [[unroll]] for (uint from = 0; from < SUBGROUPS; from += QUERY_TURN) {
+    if (from > 0u) barrier();
+    [[dont_unroll]] for (uint unit = gl_LocalInvocationID.x; unit < QUERY_TURN * 16u * WIDTH_UNITS; unit += INVOCATIONS) {
+      uint in_turn = unit / WIDTH_UNITS, at = unit % WIDTH_UNITS;
+      Row r = row_at(min(first_row + from * 16u + in_turn, end_row - 1u), state);
+      uint token = r.t.token + sampled_row(r.t, r.q / GROUP), head = kv_head * GROUP + r.q % GROUP;
+      Float4s x = Float4s(p.query + uint64_t((token * p.kv_heads * GROUP + head) * HEAD_WIDTH + at * 8u) * 4ul);
+      vec4 a = within_halves(x.v[0]), b = within_halves(x.v[1]);
+      uint to = OPERANDS + in_turn / 16u * (PLANES * OPERAND) + in_turn % 16u * PITCH + at;
+      tile[to] = uvec4(halves(a), halves(b));
+      if (PLANES > 1u) tile[to + OPERAND] = uvec4(halves(abs(a)), halves(abs(b)));
+      if (PLANES > 2u) tile[to + 2u * OPERAND] = uvec4(halves(within_halves(a * a)), halves(within_halves(b * b)));
+    }
+    barrier();
+    if (own >= from && own < from + QUERY_TURN)
+      [[unroll]] for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
+        uint unit = OPERANDS + (own - from) * (PLANES * OPERAND) + d * 2u;
+        load_queries(queries[d], unit);
+        if (PLANES > 1u) load_queries(magnitudes[d], unit + OPERAND);
+        if (PLANES > 2u) load_queries(squares[d], unit + 2u * OPERAND);
+      }
+  }
+  barrier();
+
+  // Lanes take the halves of rows in turn.
+  const float scale = inversesqrt(float(HEAD_WIDTH));
+  // Half the variance that a range of 4.086 standard deviations tells, the expected range of 32 normal draws; of half a range.
+  const float spread = 2.0 / (4.086 * 4.086 * float(HEAD_WIDTH));
+  const uint kLaneRows = (2u * kFragment + LANES - 1u) / LANES;
+  uint room = own * kFragment * kRowPitch;
+  [[dont_unroll]] for (; block < end_block; block++) {
+    put(kv_head, block);
+    barrier();
+    if (block + 1u < end_block) fetch(kv_head, block + 1u);
+    [[unroll]] for (uint column = 0; column < COLUMNS; column++) {
+      Sums middle, range, square;
+      clear(middle);
+      clear(range);
+      clear(square);
+      FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
+        uint unit = column * 16u * PITCH + d * 2u;
+        Right pages;
+        load_keys(pages, unit);
+        add_scores(middle, queries[d], pages);
+        if (PLANES > 1u) {
+          load_keys(pages, unit + PLANE);
+          add_scores(range, magnitudes[d], pages);
+        }
+        if (PLANES > 2u) {
+          load_keys(pages, unit + 2u * PLANE);
+          add_scores(square, squares[d], pages);
+        }
+      }
+      EACH(i, middle) {
+        float centre = AT(middle, i) * scale, bound = centre + AT(range, i) * scale;
+        AT(middle, i) = PLANES == 1u ? centre : PLANES == 2u ? bound : min(bound, centre + AT(square, i) * spread);
+      }
+      put_row_sums(middle, room + column * 4u, kRowPitch);
+    }
+    subgroupBarrier();
+    [[unroll]] for (uint turn = 0; turn < kLaneRows; turn++) {
+      uint of_row = turn * LANES + gl_SubgroupInvocationID, row = min(of_row / 2u, kFragment - 1u), part = of_row % 2u;
+      uint at = room + row * kRowPitch + part * (kRowUnits / 2u), number = first_row + own * kFragment + row, page = block * kPageBlock + part * 16u;
+      bool real = of_row < 2u * kFragment && number < end_row;
+      Row r = row_at(min(number, end_row - 1u), state);
+      float score[16], highest = kMinusInfinity;
+      [[unroll]] for (uint i = 0; i < 16u; i++) {
+        score[i] = page + i < r.pages ? rows[at + i / 4u][i % 4u] : kMinusInfinity;
+        highest = max(highest, score[i]);
+      }
+      highest = max(highest, subgroupShuffleXor(highest, 1u));
+      float sum = 0.0, best_score = kMinusInfinity;
+      uint best = 0u;  // page + 1
+      [[unroll]] for (uint i = 0; i < 16u; i++) {
+        bool remote = page + i >= r.t.far && page + i < min(r.t.near, r.pages);
+        if (remote && score[i] >= best_score) {
+          best_score = score[i];
+          best = page + i + 1u;
+        }
+        float weight = page + i < r.pages ? exp(score[i] - highest) : 0.0;
+        sum += weight;
+        if (of_row < 2u * kFragment) rows[at + i / 4u][i % 4u] = weight;
+      }
+      sum += subgroupShuffleXor(sum, 1u);
+      uint key = best > 0u ? ordered_key(floatBitsToUint(best_score)) : 0u;
+      uint other_key = subgroupShuffleXor(key, 1u), other_best = subgroupShuffleXor(best, 1u);
+      if (real && part == 1u && r.pages > block * kPageBlock) {
+        if (other_key > key) best = other_best;  // of equal ones the later
+        uint to = blocks_at(r.tile * p.kv_heads + kv_head, r.q) + block;
+        SharedFloat2s(p.totals).v[to] = vec2(highest, sum);
+        SharedKeys(p.best).v[2u * to] = best == 0u ? 0ul : (uint64_t(max(key, other_key)) << 32) | uint64_t(best);
+      }
+    }
+    subgroupBarrier();
+    [[dont_unroll]] for (uint unit = gl_SubgroupInvocationID; unit < kFragment * kRowUnits; unit += LANES) {
+      uint row = unit / kRowUnits, number = first_row + own * kFragment + row;
+      if (number >= end_row) break;
+      uint slot = (p.first_tile + number / QUERIES) * p.kv_heads + kv_head;
+      Float4s to = Float4s(p.scores + uint64_t(scores_of(slot, number % QUERIES) + block * kPageBlock) * 4ul);
+      to.v[unit % kRowUnits] = rows[room + row * kRowPitch + unit % kRowUnits];
+    }
+    barrier();
+  }
+}
