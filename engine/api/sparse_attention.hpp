@@ -41,6 +41,8 @@ struct SparseAttention {
   PageBudget budget = PageBudget::strict;
   double mass = 0.95;               // adaptive: the estimated share of attention to reach
   double least = 0.08, most = 0.40; // adaptive: share of the other pages that is read at any rate, and at most
+  // A decoded token that sees fewer keys reads everything; none: below as many as make a choice pay on the device.
+  std::optional<std::uint32_t> decode_dense_below = std::nullopt;
   bool operator==(const SparseAttention&) const = default;
 };
 

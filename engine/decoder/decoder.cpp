@@ -51,7 +51,7 @@ Result<std::unique_ptr<Decoder>> Decoder::create(gpu::Device& device, const Mode
 Result<void> Decoder::create_buffers() {
   FOVEA_ASSIGN(cache_, KvCache::create(device_, config_, options_.context, options_.kv));
   if (options_.sparse) {
-    FOVEA_ASSIGN(selection_, PageSelection::create(device_, config_, options_.context, options_.batch, *options_.sparse));
+    FOVEA_ASSIGN(selection_, PageSelection::create(device_, config_, options_.context, options_.batch, options_.kv, *options_.sparse));
   }
   if (options_.experts) {
     FOVEA_ASSIGN(routing_, ExpertRouting::create(device_, config_, *options_.experts));
@@ -80,7 +80,7 @@ Result<void> Decoder::create_buffers() {
 Result<void> Decoder::choose_attention(const std::optional<SparseAttention>& sparse) {
   std::optional<PageSelection> made;
   if (sparse) {
-    FOVEA_ASSIGN(made, PageSelection::create(device_, config_, options_.context, options_.batch, *sparse));
+    FOVEA_ASSIGN(made, PageSelection::create(device_, config_, options_.context, options_.batch, options_.kv, *sparse));
   }
   plans_.clear();  // they read the old selection
   page_capture_.reset();
@@ -117,6 +117,7 @@ Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const Sampling
   seed_ = static_cast<std::uint64_t>(sampling.seed);
   if (kept == 0) cache_->shrink();
   prompt_pairs_ = decode_pairs_ = 0;
+  dense_tokens_ = 0;
   if (selection_) FOVEA_TRY(selection_->reset_facts());
   if (routing_) FOVEA_TRY(routing_->begin());
   FOVEA_TRY(device_.upload(history_, 0, std::as_bytes(prompt)));
@@ -230,7 +231,7 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
   const ForwardPass pass{.config = config_, .weights = weights_, .activations = activations_, .cache = *cache_,
                          .state = state_.address(), .history = history_.address(),
                          .logits = key.kind == StepKind::logits ? all_logits_.address() : activations_.logits,
-                         .activation_type = options_.activation_type, .deep = key.deep,
+                         .activation_type = options_.activation_type, .deep = key.deep, .dense = key.dense,
                          .selection = selection_ ? &*selection_ : nullptr, .routing = routing_ ? &*routing_ : nullptr};
   const Head head = key.kind == StepKind::fill ? Head::none : key.kind == StepKind::draw ? Head::last_logits : Head::all_logits;
   if (key.decode) decode_activations_ = pass.decode_activations(kernels);
@@ -273,9 +274,18 @@ Result<Step> Decoder::submit_prompt(std::uint32_t tokens, StepKind kind) {
   return submit({.decode = false, .slot = 0, .tokens = bucket(tokens, kind), .kind = kind}, tokens);
 }
 
+// The first position whose token chooses pages. Where pages are recorded every token makes a choice, which below it is of all.
+std::uint32_t Decoder::choosing_from() const {
+  const std::uint32_t below = selection_ && !page_capture_ ? selection_->decode_dense_below() : 0;
+  return below > 0 ? below - 1 : 0;
+}
+
 std::uint32_t Decoder::decode_limit() const {
   if (records_tokens()) return 1;
-  return position_ < kDeepAttention ? std::min(kMostGroupTokens, kDeepAttention - position_) : kMostGroupTokens;
+  std::uint32_t limit = kMostGroupTokens;
+  for (const std::uint32_t border : {kDeepAttention, choosing_from()})  // plans differ on either side
+    if (position_ < border) limit = std::min(limit, border - position_);
+  return limit;
 }
 
 Result<Step> Decoder::submit_decode(std::uint32_t tokens) {
@@ -293,6 +303,8 @@ Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   key.pages = page_capture_.has_value();
   key.timed = timing_;
   key.deep = key.decode && position_ >= kDeepAttention;
+  key.dense = key.decode && position_ < choosing_from();
+  if (key.dense) dense_tokens_ += tokens;
   FOVEA_TRY(cache_->reserve(position_ + tokens));
   FOVEA_ASSIGN(const gpu::CommandPlan* recorded, plan(key));
   Step step{.kind = key.kind, .decode = key.decode, .slot = key.slot, .first_position = position_, .tokens = tokens,
@@ -347,6 +359,11 @@ Result<AttentionFacts> Decoder::attention_facts() const {
   AttentionFacts facts;
   if (selection_) {
     FOVEA_ASSIGN(facts, selection_->facts());
+    for (std::uint32_t layer = 0; layer < config_.layers; ++layer) {  // choices of everything that were not worth a step
+      PageChoices& choices = facts.decode.layers[layer];
+      choices.choices += selection_->chooses(layer) ? dense_tokens_ * config_.kv_heads : 0;
+      choices.whole += selection_->chooses(layer) ? dense_tokens_ * config_.kv_heads : 0;
+    }
   }
   facts.prefill.causal_pairs = prompt_pairs_;
   facts.decode.causal_pairs = decode_pairs_;
@@ -364,10 +381,11 @@ Result<void> Decoder::choose_bias(std::vector<float> bias) {
 
 Result<void> Decoder::warm_up() {
   const bool routing = records_routing(), rows = !row_order_.empty(), pages = page_capture_.has_value();
-  for (const bool deep : {false, true})
+  for (const std::uint32_t position : {0u, kDeepAttention, choosing_from()})
     for (std::uint32_t slot = 0; slot < kStepsInFlight; ++slot)
-      if (!deep || options_.context > kDeepAttention)
-        FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages, .deep = deep}));
+      if (position < options_.context)
+        FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages,
+                        .deep = position >= kDeepAttention, .dense = position < choosing_from()}));
   FOVEA_TRY(plan({.decode = false, .slot = 0, .tokens = bucket(2, StepKind::draw), .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages}));
   if (routing || rows || pages) FOVEA_TRY(plan({.decode = true, .slot = 0, .tokens = 1, .kind = StepKind::draw}));  // whose steps are counted
   if (!device_.facts().cpu || options_.context < 3) return {};
@@ -390,7 +408,7 @@ Result<std::vector<gpu::TagTime>> Decoder::profile(std::uint32_t tokens) {
   const StepKind kind = StepKind::draw;
   FOVEA_ASSIGN(const gpu::CommandPlan timed,
                record({.decode = decode, .slot = 0, .tokens = decode ? 1 : bucket(tokens, kind), .kind = kind, .timed = true,
-                       .deep = decode && position_ >= kDeepAttention}));
+                       .deep = decode && position_ >= kDeepAttention, .dense = decode && position_ < choosing_from()}));
   const std::uint32_t before = position_;
   position_ = std::min(position_, options_.context - tokens);
   FOVEA_TRY(write_state(tokens));

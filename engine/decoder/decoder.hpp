@@ -158,7 +158,8 @@ class Decoder {
     std::uint32_t slot = 0, tokens = 1;
     StepKind kind = StepKind::draw;
     bool routing = false, rows = false, pages = false, timed = false;
-    bool deep = false;  // decoding: attention over many keys
+    bool deep = false;   // decoding: attention over many keys
+    bool dense = false;  // decoding: everything is read although there is a policy of pages
     auto operator<=>(const PlanKey&) const = default;
   };
   // Host-readable results of one step in flight.
@@ -172,6 +173,7 @@ class Decoder {
       : device_(device), config_(config), options_(options), escort_(options.experts ? options.experts->escort : std::nullopt), weights_(std::move(weights)) {}
   [[nodiscard]] Result<void> create_buffers();
   [[nodiscard]] Result<Step> submit(PlanKey key, std::uint32_t tokens);
+  [[nodiscard]] std::uint32_t choosing_from() const;
   [[nodiscard]] bool records_routing() const { return trace_.routing && config_.mixture(); }
   [[nodiscard]] bool records_tokens() const { return records_routing() || !row_order_.empty() || page_capture_ || timing_; }
   [[nodiscard]] Result<void> prepare_rows();
@@ -207,6 +209,7 @@ class Decoder {
   std::uint32_t row_stride_ = 0;
   std::uint32_t prompt_tokens_ = 0, position_ = 0;
   std::uint64_t seed_ = 0, drawn_ = 0;
+  std::uint64_t dense_tokens_ = 0;              // decoded ones that read everything without a choice
   double prompt_pairs_ = 0, decode_pairs_ = 0;  // (token, key) pairs submitted
   bool timing_ = false;
 };

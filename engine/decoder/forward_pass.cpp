@@ -142,7 +142,7 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
                            .key_norm = w.key_norm, .turns = weights.turns, .qkv_stride = a.strides.qkv,
                            .rope_width = config.rope_width, .halves = config.rope_layout == RopeLayout::halves,
                            .norm = static_cast<std::uint32_t>(config.qk_norm), .epsilon = config.norm_epsilon};
-  const bool sparse = selection != nullptr && selection->chooses(layer);
+  const bool sparse = selection != nullptr && selection->chooses(layer) && !dense;
   const bool folded = tokens == 1 && takes_rope_attention(kernels, shape) && (!sparse || choice_rotates(kernels, shape));
   const bool rounds = folded && uses_dot(kernels, tokens, w.attention_output) && config.head_width % 32 == 0;
   if (folded) {

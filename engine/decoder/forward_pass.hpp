@@ -48,6 +48,7 @@ struct ForwardPass {
   std::uint64_t logits = 0;    // float (rows, vocabulary): one row, or one per token for Head::all_logits
   ActivationType activation_type = ActivationType::f32;
   bool deep = false;           // of one token: its position is kDeepAttention or more
+  bool dense = false;          // of one token: it reads everything where pages are selected, too
   const PageSelection* selection = nullptr;  // of sparse attention
   const ExpertRouting* routing = nullptr;    // of a policy of experts
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/tensor/kv_row.hpp"
+
 namespace fovea {
 namespace {
 
@@ -24,6 +26,16 @@ PageRule device_rule(const SparseAttention& sparse) {
           .scorer = device_scorer(sparse.scorer)};
 }
 
+// A token's choice costs some 10 us a layer on a GPU however few pages there are (two steps behind barriers and what they wait for
+// in them), which what it saves outweighs from about as many bytes of a layer's keys and values on (docs/performance.md).
+constexpr std::uint64_t kChoicePaysFrom = 32ull << 20;
+std::uint32_t keys_for_a_choice(const gpu::DeviceFacts& facts, const ModelConfig& config, DType kv, const SparseAttention& sparse) {
+  if (sparse.decode_dense_below) return std::max(*sparse.decode_dense_below, sparse.dense_below);
+  if (facts.cpu) return sparse.dense_below;
+  const std::uint64_t key = 2 * config.kv_heads * kv_row_bytes(kv, config.head_width);
+  return std::max(static_cast<std::uint32_t>(kChoicePaysFrom / key), sparse.dense_below);
+}
+
 std::uint64_t lay_out(PageChoiceBuffers& of_token, PageChoiceBuffers& of_prompt, const ModelConfig& config, std::uint32_t pages,
                       std::uint32_t batch, std::uint64_t base) {
   const std::uint64_t token = of_token.lay_out(base, config.query_heads, config.kv_heads, pages, 1);
@@ -39,7 +51,7 @@ PageSelection::Bytes PageSelection::bytes(const ModelConfig& config, std::uint32
 }
 
 Result<PageSelection> PageSelection::create(gpu::Device& device, const ModelConfig& config, std::uint32_t context, std::uint32_t batch,
-                                            const SparseAttention& rule) {
+                                            DType kv, const SparseAttention& rule) {
   const auto share = [](double value) { return value >= 0 && value <= 1; };
   if (rule.window == 0 || !share(rule.global) || !share(rule.mass) || !share(rule.least) || !share(rule.most) || rule.least > rule.most)
     return fail(ErrorCode::usage, "sparse attention", "a window of 0 or a share outside of 0 to 1 was asked for", "correct the policy");
@@ -48,6 +60,8 @@ Result<PageSelection> PageSelection::create(gpu::Device& device, const ModelConf
                 "use a smaller context (-c)");
   PageSelection selection(device, config, rule);
   selection.rule_ = device_rule(rule);
+  selection.of_token_rule_ = selection.rule_;
+  selection.of_token_rule_.dense_below = keys_for_a_choice(device.facts(), config, kv, rule);
   selection.pages_ = pages_of(context);
   const Bytes bytes = PageSelection::bytes(config, context, batch, rule);
   selection.layer_bounds_ = page_bounds_bytes(config.kv_heads, config.head_width, selection.pages_, selection.rule_.scorer);
@@ -74,7 +88,7 @@ Result<void> PageSelection::record_bounds_of_token(KernelRecorder& kernels, Atte
 
 Result<void> PageSelection::record_choice(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer, std::uint64_t query,
                                           const RopeStoreArgs* rope) const {
-  return record_page_choice(kernels, {.shape = shape, .rule = rule_, .buffers = buffers(shape.tokens), .query = query, .rope = rope,
+  return record_page_choice(kernels, {.shape = shape, .rule = shape.tokens == 1 ? of_token_rule_ : rule_, .buffers = buffers(shape.tokens), .query = query, .rope = rope,
                                       .bounds = bounds_at(layer), .facts = facts_at(shape.tokens, layer),
                                       .pages = pages_});
 }

@@ -16,9 +16,9 @@ namespace fovea {
 
 class PageSelection {
  public:
-  // `batch`: most tokens of a prompt's submission. Errors: a rule out of range, no memory.
+  // `batch`: most tokens of a prompt's submission; `kv`: type of the cache. Errors: a rule out of range, no memory.
   [[nodiscard]] static Result<PageSelection> create(gpu::Device& device, const ModelConfig& config, std::uint32_t context,
-                                                    std::uint32_t batch, const SparseAttention& rule);
+                                                    std::uint32_t batch, DType kv, const SparseAttention& rule);
   // Bytes of bounds (KV memory) and of scratch that create() asks for.
   struct Bytes {
     std::uint64_t bounds = 0, scratch = 0;
@@ -26,6 +26,8 @@ class PageSelection {
   [[nodiscard]] static Bytes bytes(const ModelConfig& config, std::uint32_t context, std::uint32_t batch, const SparseAttention& rule);
 
   [[nodiscard]] bool chooses(std::uint32_t layer) const { return layer >= sparse_.dense_layers; }
+  // Keys below which a decoded token reads everything, whatever its layer.
+  [[nodiscard]] std::uint32_t decode_dense_below() const { return of_token_rule_.dense_below; }
   // Bounds of the pages that a prompt's batch filled, of one layer.
   [[nodiscard]] Result<void> record_bounds(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer) const;
   // Of the page that a decoded token filled, all layers that choose; `cache` tells where they are.
@@ -51,7 +53,7 @@ class PageSelection {
   [[nodiscard]] std::uint64_t facts_at(std::uint32_t tokens, std::uint32_t layer) const;
   gpu::Device* device_;
   SparseAttention sparse_;
-  PageRule rule_;
+  PageRule rule_, of_token_rule_;
   std::uint32_t layers_ = 0, kv_heads_ = 0, pages_ = 0;
   std::uint64_t layer_bounds_ = 0;           // bytes of each layer that chooses
   gpu::Buffer bounds_, scratch_, facts_;     // facts: uint (prompt and decode, layers, kv_heads, kFactWords)

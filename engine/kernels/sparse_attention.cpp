@@ -9,7 +9,11 @@ namespace {
 constexpr std::uint32_t kMostStagedBytes = 16384;  // queries in shared memory
 constexpr std::uint32_t kMostSubgroups = 32;
 constexpr std::uint32_t kDecodeSubgroups = 8;  // of a token's scores
+constexpr std::uint32_t kGroupsWanted = 132;   // workgroups of a token's scores
 constexpr std::uint32_t kChoosing = 8, kChoosingOfToken = 16;  // subgroups of a workgroup that chooses alone
+// Pages of a context whose choice the workgroup makes that ends its scores last. Of more a wider one of its own makes it sooner,
+// the step behind a barrier included.
+constexpr std::uint32_t kMostPagesFolded = 1536;
 constexpr std::uint32_t kTiledSubgroups = 4;   // of a prompt's scores as products of matrices
 constexpr std::uint32_t kMostInFloat = 8;      // tokens, as of attention (attention_tile.cpp)
 constexpr std::uint64_t kMostScoreBytes = 32u << 20;
@@ -127,8 +131,10 @@ std::uint32_t token_subgroups(const KernelRecorder& kernels, const PageChoiceArg
 ScoreStep score_token(const KernelRecorder& kernels, const PageChoiceArgs& args) {
   const AttentionShape& shape = args.shape;
   const std::uint32_t lanes = kernels.subgroup(), subgroups = token_subgroups(kernels, args), group = shape.query_heads / shape.kv_heads;
-  const std::uint32_t chunk = std::max(args.scoring.blocks, 1u), scored = staged_bytes(shape, 1) + subgroups * group * shader::kPageBlock * 8;
-  const bool shared = keeps_in_shared(kernels, args.pages, group, scored, args.rule.mass != 0), chooses = shared && !args.apart;
+  // As many blocks as leave a large GPU's multiprocessors a workgroup each: those beyond wait for one to end.
+  const std::uint32_t suitable = divide_up(blocks_of(args.pages) * shape.kv_heads, kGroupsWanted);
+  const std::uint32_t chunk = args.scoring.blocks > 0 ? args.scoring.blocks : suitable, scored = staged_bytes(shape, 1) + subgroups * group * shader::kPageBlock * 8;
+  const bool shared = keeps_in_shared(kernels, args.pages, group, scored, args.rule.mass != 0), chooses = shared && args.pages <= kMostPagesFolded && !args.apart;
   const RopeStoreArgs rope = args.rope != nullptr ? *args.rope : RopeStoreArgs{};
   ScoreStep step{.shader = ShaderId::page_scores_token, .constants = rule_constants(args, lanes * subgroups),
                  .groups = divide_up(blocks_of(args.pages), chunk), .chooses = chooses};

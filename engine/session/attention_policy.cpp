@@ -11,8 +11,8 @@
 namespace fovea {
 namespace {
 
-constexpr std::array<std::string_view, 11> kKeys{"window", "global", "page", "sinks", "scorer", "dense-layers",
-                                                 "dense-below", "budget", "mass", "least", "most"};
+constexpr std::array<std::string_view, 12> kKeys{"window", "global", "page", "sinks", "scorer", "dense-layers",
+                                                 "dense-below", "budget", "mass", "least", "most", "decode-dense-below"};
 
 std::optional<double> parse_share(std::string_view text) {
   double value = 0;
@@ -52,6 +52,12 @@ tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spe
   count("sinks", 0, sparse.sinks);
   count("dense-layers", 0, sparse.dense_layers);
   count("dense-below", 0, sparse.dense_below);
+  if (const std::string* value = spec.find("decode-dense-below"); value != nullptr && *value != "auto") {
+    if (const auto number = parse_count(*value))
+      sparse.decode_dense_below = *number;
+    else
+      refuse("decode-dense-below", *value, "a whole number or auto");
+  }
   share("global", sparse.global);
   share("mass", sparse.mass);
   share("least", sparse.least);
@@ -82,9 +88,10 @@ std::string shown_attention(const std::optional<SparseAttention>& attention) {
   if (!attention) return "dense";
   const SparseAttention& a = *attention;
   const bool adaptive = a.budget == PageBudget::adaptive;
-  return fmt::format("sparse:window={},{},page={},sinks={},scorer={},dense-layers={},dense-below={},budget={}", a.window,
+  return fmt::format("sparse:window={},{},page={},sinks={},scorer={},dense-layers={},dense-below={},budget={}{}", a.window,
                      adaptive ? fmt::format("mass={},least={},most={}", a.mass, a.least, a.most) : fmt::format("global={}", a.global),
-                     kAttentionPage, a.sinks, name(a.scorer), a.dense_layers, a.dense_below, adaptive ? "adaptive" : "strict");
+                     kAttentionPage, a.sinks, name(a.scorer), a.dense_layers, a.dense_below, adaptive ? "adaptive" : "strict",
+                     a.decode_dense_below ? fmt::format(",decode-dense-below={}", *a.decode_dense_below) : std::string{});
 }
 
 }  // namespace fovea

@@ -23,7 +23,7 @@ const std::array kBudgets{Budget{"25 %", {}}, Budget{"5 %", {.global = 50'000}},
                           Budget{"adaptive", {.global = 400'000, .mass = static_cast<std::uint32_t>(0.95 * (1u << 30))}}};
 
 std::string shown(const PageScoring& scoring) {
-  return fmt::format("{} subgroups, {} blocks, {} queries, {} pieces{}", scoring.subgroups, scoring.blocks, scoring.queries, scoring.pieces,
+  return fmt::format("{} subgroups, {} blocks{}", scoring.subgroups, scoring.blocks,
                      scoring.choosing > 0 ? fmt::format(", {} choosing", scoring.choosing) : std::string{});
 }
 
@@ -158,12 +158,10 @@ Result<void> Bench::sparse_decode(std::uint32_t depth) {
                   return record_page_choice(kernels, choice);
                 });
   };
-  for (const PageScoring& scoring : {PageScoring{}, PageScoring{8, 1, 4, 4}, PageScoring{8, 1, 2, 4}, PageScoring{8, 1, 1, 4}, PageScoring{16, 1, 1, 4}})
+  for (const PageScoring& scoring : {PageScoring{}, PageScoring{8, 1}, PageScoring{8, 2}, PageScoring{8, 3}, PageScoring{16, 1}, PageScoring{4, 1}})
     FOVEA_TRY(part(Part::scores, kBudgets[0], scoring));
-  for (const std::uint32_t choosing : {8u, 16u, 32u})
-    for (const Budget& budget : kBudgets) FOVEA_TRY(part(Part::choice, budget, {.choosing = choosing}));
-  const std::array forms{PageScoring{8, 2, 4, 4}, PageScoring{16, 2, 4, 4}, PageScoring{8, 1, 2, 4}, PageScoring{8, 1, 1, 4, 16}, PageScoring{8, 1, 1, 4, 32}};
-  for (const PageScoring& scoring : forms)
+  for (const std::uint32_t choosing : {8u, 12u, 16u, 24u}) FOVEA_TRY(part(Part::choice, kBudgets[0], {.choosing = choosing}));
+  for (const PageScoring& scoring : {PageScoring{8, 1}, PageScoring{16, 1}, PageScoring{.choosing = 8}, PageScoring{.choosing = 16}})
     FOVEA_TRY(time(name(fmt::format("page choice 25 %, {}", shown(scoring))), chain, static_cast<double>(s.bounds_bytes), 0,
                    [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, kBudgets[0].rule, scoring); }));
   for (const Budget& budget : kBudgets) {

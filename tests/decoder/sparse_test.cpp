@@ -16,7 +16,7 @@ const ModelShape kShape{.name = "sparse", .architecture = "qwen3moe", .type = DT
                         .kv_heads = 2, .hidden = 32, .experts = 8, .used = 2, .layers = 3, .context = 2048};
 const ModelShape kShapeInQ8{.name = "sparse_kv_q8_0", .type = DType::F32, .width = 64, .head_width = 32, .query_heads = 6, .kv_heads = 2,
                             .hidden = 32, .kv = DType::Q8_0, .layers = 3, .context = 2048};
-const SparseAttention kRule{.window = 100, .global = 0.25, .dense_layers = 1, .dense_below = 0};
+const SparseAttention kRule{.window = 100, .global = 0.25, .dense_layers = 1, .dense_below = 0, .decode_dense_below = 0};
 
 class SparseDecoder : public DecoderTest {
  protected:
@@ -99,6 +99,27 @@ TEST_F(SparseDecoder, invariant_1_all_pages_are_dense_attention_to_the_bit) {
     }
     load_with(kRule, form);
     EXPECT_FALSE(all_logits(*decoder_, prompt, batch) == dense) << "a rule that changes nothing proves nothing";
+  }
+}
+
+// Below the length from which on a choice pays: tokens are those of choices of everything, and counted as such.
+TEST_F(SparseDecoder, decoded_tokens_read_everything_below_a_length_of_their_own) {
+  SparseAttention rule = kRule;
+  rule.decode_dense_below = 400;
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
+    load_with(rule, form);
+    const std::vector<std::int32_t> prompt = tokens(330, 9);
+    const std::vector<std::int32_t> drawn = generate(*decoder_, prompt, 90, {}, greedy(), 128, 16).drawn;
+    const PageChoices layer = must(decoder_->attention_facts()).decode.layers.back();
+    EXPECT_EQ(layer.choices, 89u * 2);
+    EXPECT_EQ(layer.whole, 69u * 2) << "positions 330 to 398";
+    EXPECT_GT(layer.chosen, 0u);
+    // Where pages are recorded every token chooses.
+    EXPECT_EQ(generate(*decoder_, prompt, 90, {.measure_every = 256}).drawn, drawn);
+    const PageChoices recorded = must(decoder_->attention_facts()).decode.layers.back();
+    EXPECT_EQ(recorded.choices, layer.choices);
+    EXPECT_EQ(recorded.whole, layer.whole);
+    EXPECT_EQ(recorded.skipped, layer.skipped);
   }
 }
 

@@ -19,7 +19,7 @@ class Steps : public DecoderTest {
     const Activations activations = must(Activations::create(device(), config, 8, 1));
     const KvCache cache = must(KvCache::create(device(), config, 64, shape.kv));
     std::optional<PageSelection> selection;
-    if (rule) selection.emplace(must(PageSelection::create(device(), config, 64, 8, *rule)));
+    if (rule) selection.emplace(must(PageSelection::create(device(), config, 64, 8, DType::F16, *rule)));
     const ForwardPass pass{.config = config, .weights = weights, .activations = activations, .cache = cache,
                            .selection = selection ? &*selection : nullptr};
     auto recorder = must(device().record());

@@ -66,11 +66,14 @@ TEST(Policy, AttentionIsDenseOrSparseByPages) {
   SparseAttention strict = *all;
   strict.budget = PageBudget::strict;
   strict.mass = 0.95, strict.least = 0.08, strict.most = 0.4;
-  for (const auto& rule : {SparseAttention{}, strict}) {
+  SparseAttention decoding = strict;
+  decoding.decode_dense_below = 20000;
+  for (const auto& rule : {SparseAttention{}, strict, decoding}) {
     const std::string shown = shown_attention(rule);
     EXPECT_EQ(spec_problem("attention", shown), "") << shown;
     EXPECT_EQ(sparse_attention(chosen(shown.c_str()).value()), rule) << shown;
   }
+  EXPECT_EQ(sparse_attention(chosen("sparse:decode-dense-below=auto").value()), SparseAttention{});
   EXPECT_EQ(shown_attention(std::nullopt), "dense");
   ASSERT_FALSE(chosen("sparse:k=3"));
   EXPECT_EQ(chosen("sparse:k=3").error().code, ErrorCode::unsupported);
@@ -83,7 +86,8 @@ TEST(Policy, SparseAttentionSaysWhatIsNoValue) {
         {"sparse:global=-0.1", "from 0 to 1"}, {"sparse:global=nan", "from 0 to 1"}, {"sparse:global=inf", "from 0 to 1"},
         {"sparse:global=1e-1", "from 0 to 1"}, {"sparse:global=0x1", "from 0 to 1"}, {"sparse:global=0.2.5", "from 0 to 1"},
         {"sparse:page=64", "page is 64: this version has pages of 32"}, {"sparse:page=0", "whole number"}, {"sparse:scorer=best", "auto, quest or mean"},
-        {"sparse:budget=large", "strict or adaptive"}, {"sparse:least=0.5,most=0.4", "least must not be above most"}, {"sparse:dense-layers=two", "whole number"}})
+        {"sparse:budget=large", "strict or adaptive"}, {"sparse:least=0.5,most=0.4", "least must not be above most"}, {"sparse:dense-layers=two", "whole number"},
+        {"sparse:decode-dense-below=soon", "a whole number or auto"}})
     EXPECT_NE(spec_problem("attention", written).find(said), std::string::npos) << written << ": " << spec_problem("attention", written);
   for (const char* fine : {"sparse", "sparse:global=0", "sparse:global=1", "sparse:global=0.333", "sparse:sinks=0,dense-layers=0", "sparse:window=4000000000"})
     EXPECT_EQ(spec_problem("attention", fine), "") << fine;
