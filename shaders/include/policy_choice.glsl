@@ -95,7 +95,7 @@ PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uin
     uint expert = min(subgroupMin(best == highest ? at : EXPERTS), EXPERTS - 1u);
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
       if (lane + i * LANES == expert) left[i] = 0u;
-    float weight = exp(choice_value(highest) - maximum) / sum;
+    precise float weight = exp(choice_value(highest) - maximum) / sum;
     c.total += weight;
     if (slot == 0u) c.best = expert;
     [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
@@ -143,7 +143,7 @@ PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uin
         chosen_key = key[i];
         same += is_best[i] ? 1u : 0u;
       }
-    float weight = exp(choice_value(subgroupMax(chosen_key)) - maximum) / sum;
+    precise float weight = exp(choice_value(subgroupMax(chosen_key)) - maximum) / sum;
     c.kept += weight;
     [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
       if (lane + i * LANES == slot) {
@@ -162,7 +162,8 @@ void write_choice(PolicyChoice c, uint64_t experts, uint64_t weights) {
     if (slot >= SLOTS) continue;
     bool used = slot < c.count;
     Uints(experts).v[slot] = used ? own_id[i] : kNoExpert;
-    Floats(weights).v[slot] = !used ? 0.0 : NORMALIZE ? own_weight[i] / c.kept : c.kept == c.total ? own_weight[i] : own_weight[i] * (c.total / c.kept);
+    precise float normed = own_weight[i] / c.kept;  // and not exp(x) / (sum * kept): the plain choice's bits
+    Floats(weights).v[slot] = !used ? 0.0 : NORMALIZE ? normed : c.kept == c.total ? own_weight[i] : own_weight[i] * (c.total / c.kept);
   }
 }
 
