@@ -239,17 +239,8 @@ void ExpertsPanel::show_classes() {
     const auto calls = patterns_.class_calls(*layer(), prefill);
     const std::uint64_t total = sum_of(calls);
     std::vector<std::uint64_t> by_expert(table.columns, 0);
-    std::uint64_t tokens = 0, kinds = 0;
     for (std::size_t i = 0; i < calls.size(); ++i) by_expert[i % table.columns] += calls[i];
-    QStringList notes;
-    for (std::size_t c = 0; c < kTokenClasses; ++c) {
-      const std::uint64_t count = patterns_.class_tokens(static_cast<TokenClass>(c), prefill);
-      tokens += count;
-      kinds += count > 0 ? 1 : 0;
-      notes << shown_count(count);
-    }
-    table.notes[prefill ? 0 : 1] = notes;
-    show_figure(prefill, tokens > 0 ? std::optional(tr("%1 tokens of %2 kinds").arg(shown_count(tokens)).arg(kinds)) : std::nullopt);
+    (void)show_kinds(prefill, table);
     if (total == 0) continue;
     for (std::size_t c = 0; c < kTokenClasses; ++c) {
       const auto cells = calls.subspan(c * table.columns, table.columns);
@@ -263,6 +254,20 @@ void ExpertsPanel::show_classes() {
   show_matrix(MatrixScale::ratio, std::move(table));
 }
 
+// Tokens of every kind, beside the rows and as the phase's figure; returns how many there are in all.
+std::uint64_t ExpertsPanel::show_kinds(bool prefill, MatrixTable& table) {
+  std::uint64_t tokens = 0, kinds = 0;
+  QStringList& notes = table.notes[prefill ? 0 : 1];
+  for (std::size_t c = 0; c < kTokenClasses; ++c) {
+    const std::uint64_t count = patterns_.class_tokens(static_cast<TokenClass>(c), prefill);
+    tokens += count;
+    kinds += count > 0 ? 1 : 0;
+    notes << shown_count(count);
+  }
+  show_figure(prefill, tokens > 0 ? std::optional(tr("%1 tokens of %2 kinds").arg(shown_count(tokens)).arg(kinds)) : std::nullopt);
+  return tokens;
+}
+
 // Half the sum of differences between the shares that a kind of token and all tokens give to the experts of each layer.
 void ExpertsPanel::show_classes_by_layer() {
   MatrixTable table{.rows = kTokenClasses, .columns = counts_.layers()};
@@ -271,16 +276,7 @@ void ExpertsPanel::show_classes_by_layer() {
   for (std::size_t c = 0; c < kTokenClasses; ++c) table.row_names << shown_class(static_cast<TokenClass>(c));
   const std::uint32_t experts = counts_.experts();
   for (const bool prefill : {true, false}) {
-    std::uint64_t tokens = 0, kinds = 0;
-    QStringList notes;
-    for (std::size_t c = 0; c < kTokenClasses; ++c) {
-      const std::uint64_t count = patterns_.class_tokens(static_cast<TokenClass>(c), prefill);
-      tokens += count;
-      kinds += count > 0 ? 1 : 0;
-      notes << shown_count(count);
-    }
-    table.notes[prefill ? 0 : 1] = notes;
-    show_figure(prefill, tokens > 0 ? std::optional(tr("%1 tokens of %2 kinds").arg(shown_count(tokens)).arg(kinds)) : std::nullopt);
+    const std::uint64_t tokens = show_kinds(prefill, table);
     if (tokens == 0) continue;
     std::vector<float>& values = table.values[prefill ? 0 : 1];
     values.assign(std::size_t{table.rows} * table.columns, kNothing);

@@ -73,6 +73,7 @@ class ExpertsPanel : public QFrame {
   void show_transitions();
   void show_classes();
   void show_classes_by_layer();
+  std::uint64_t show_kinds(bool prefill, MatrixTable& table);
   void show_figure(bool prefill, const std::optional<QString>& text);  // nullopt: no tokens yet
   void show_matrix(MatrixScale scale, MatrixTable table);
   void point_at_cell(const std::optional<MatrixCell>& cell);
