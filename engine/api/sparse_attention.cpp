@@ -62,9 +62,9 @@ double whole_share(const AttentionWork& work) {
 double attention_flops_ratio(const AttentionWork& work, std::uint32_t kv_heads, PageScorer scorer) {
   const Pairs pairs = pairs_of(work, kv_heads);
   if (pairs.dense <= 0) return 1;
-  // Per channel: a key is multiplied once for its score and its value once; a page for the middle of its range, for the
-  // range and for the variance.
-  const double of_page = scorer == PageScorer::mean ? 1 : scorer == PageScorer::quest ? 2 : 3;
+  // Per channel: a key is multiplied once for its score and its value once; a page for its mean key, for those of both halves,
+  // or for the middle and the width of its range.
+  const double of_page = scorer == PageScorer::mean ? 1 : 2;
   return (2 * pairs.kept + of_page * pairs.scored) / (2 * pairs.dense);
 }
 

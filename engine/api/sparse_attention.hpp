@@ -10,7 +10,7 @@ namespace fovea {
 
 // By what the attention mass of a page is estimated.
 enum class PageScorer {
-  automatic,  // mid-range and variance of its keys, never above the bound
+  automatic,  // the mean keys of its halves and how far keys spread around them
   quest,      // the largest score that the bounds of its keys allow
   mean,       // its mean key
 };

@@ -17,7 +17,8 @@ double bytes_beside_dense(const AttentionWork& decode, const ModelSummary& model
   if (choices == 0 || !model.token_bytes || !model.attention) return 0;
   const double tokens = choices / model.kv_heads;
   const double of_key = static_cast<double>(model.token_bytes->position) / model.layers / model.kv_heads;
-  const double of_bounds = (model.attention->scorer == PageScorer::mean ? 2.0 : 4.0) * model.head_width;
+  const PageScorer scorer = model.attention->scorer;
+  const double of_bounds = (scorer == PageScorer::mean ? 2.0 : 4.0) * model.head_width + (scorer == PageScorer::automatic ? 4 : 0);
   return (scored * of_bounds - skipped * kAttentionPage * of_key) / tokens;
 }
 

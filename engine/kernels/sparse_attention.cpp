@@ -54,8 +54,8 @@ std::uint32_t staged_bytes(const AttentionShape& shape, std::uint32_t samples) {
 }  // namespace
 
 std::uint64_t page_bounds_bytes(std::uint32_t kv_heads, std::uint32_t head_width, std::uint32_t pages, std::uint32_t scorer) {
-  const std::uint64_t planes = scorer == shader::kScorerMean ? 1 : 2;
-  return std::uint64_t{kv_heads} * blocks_of(pages) * pieces_of(head_width) * planes * shader::kPageBlock * shader::kBoundPiece * 2;
+  const std::uint64_t planes = scorer == shader::kScorerMean ? 1 : 2, spread = scorer == shader::kScorerAutomatic ? sizeof(float) : 0;
+  return std::uint64_t{kv_heads} * blocks_of(pages) * shader::kPageBlock * (pieces_of(head_width) * planes * shader::kBoundPiece * 2 + spread);
 }
 
 Result<void> record_page_bounds(KernelRecorder& kernels, const PageBoundsArgs& args) {
@@ -92,11 +92,11 @@ std::uint64_t PageChoiceBuffers::lay_out(std::uint64_t base, std::uint32_t query
 bool runs_page_score_tile(const KernelRecorder& kernels, const PageScoreTile& tile, const AttentionShape& shape, std::uint32_t scorer) {
   const gpu::DeviceFacts& facts = kernels.facts();
   const bool plain = tile.matrix == AttentionMatrix::plain;
-  const std::uint32_t pitch = shape.head_width / 8 + 1, planes = scorer == shader::kScorerMean ? 1 : scorer == shader::kScorerQuest ? 2 : 3;
-  const std::uint32_t units = planes * shader::kPageBlock * pitch + (plain ? tile.subgroups * planes * 16 * pitch : 0);
+  const std::uint32_t pitch = shape.head_width / 8 + 1, planes = scorer == shader::kScorerMean ? 1 : 2, operands = scorer == shader::kScorerQuest ? 2 : 1;
+  const std::uint32_t units = planes * shader::kPageBlock * pitch + (plain ? tile.subgroups * operands * 16 * pitch : 0);
   const std::uint32_t of_subgroup = 16 * 16 * (shader::kPageBlock / 4 + 1) + (plain ? 16 * (shader::kPageBlock / 2 + 1) * 4 : 1024);
   return tile.subgroups > 0 && tile.matrix != AttentionMatrix::khr && !kernels.cpu_form() && runs_attention_matrix(kernels, tile.matrix) &&
-         facts.subgroup >= 8 && facts.subgroup <= 64 && shape.head_width % 16 == 0 && 16 * units + tile.subgroups * of_subgroup <= facts.shared_memory_bytes &&
+         facts.subgroup >= 8 && facts.subgroup <= 64 && shape.head_width % 16 == 0 && 16 * units + tile.subgroups * of_subgroup + 4 * shader::kPageBlock <= facts.shared_memory_bytes &&
          tile.subgroups <= facts.max_workgroup_subgroups && tile.subgroups * facts.subgroup <= facts.max_workgroup_invocations;
 }
 

@@ -9,21 +9,17 @@
 namespace fovea::reference {
 namespace {
 
-// Expected range of n draws of a normal distribution, in standard deviations: turns a page's range into a deviation.
-double normal_range(std::size_t n) {
-  // Tippett 1925: 2, 4, 8, 16, 32, 64 draws; between them by the logarithm of n.
-  constexpr double kRange[] = {1.128, 2.059, 2.847, 3.532, 4.086, 4.639};
-  if (n < 2) return 1;
-  const double at = std::log2(static_cast<double>(n)) - 1;
-  const auto below = static_cast<std::size_t>(std::min(at, 4.0));
-  return kRange[below] + (at - static_cast<double>(below)) * (kRange[below + 1] - kRange[below]);
-}
-
 double log_sum_exp(std::span<const double> values) {
   const double highest = *std::ranges::max_element(values);
   double sum = 0;
   for (const double value : values) sum += std::exp(value - highest);
   return highest + std::log(sum);
+}
+
+// A share of some, in millionths and rounded up.
+std::size_t share_of(std::size_t count, double part) {
+  constexpr std::size_t kParts = 1'000'000;
+  return std::min(count, (count * static_cast<std::size_t>(std::llround(part * kParts)) + kParts - 1) / kParts);
 }
 
 // Pages by falling mass, of equal ones the later first.
@@ -46,46 +42,62 @@ float half_below(float x) {
 void round_to_halves(PageSummaries& summaries) {
   for (float& low : summaries.low) low = half_below(low);
   for (float& high : summaries.high) high = -half_below(-high);
-  round_to_half(summaries.mean);
+  for (std::vector<float>* means : {&summaries.mean, &summaries.first_half, &summaries.second_half}) round_to_half(*means);
 }
 
 PageSummaries summarize_pages(const KeyValueRows& rows, std::size_t head_width, std::size_t page) {
-  PageSummaries summaries{.head_width = head_width, .pages = (rows.count + page - 1) / page, .low = {}, .high = {}, .mean = {}, .keys = {}};
+  PageSummaries summaries{.head_width = head_width, .pages = (rows.count + page - 1) / page, .low = {}, .high = {}, .mean = {}, .first_half = {}, .second_half = {}, .spread = {}, .keys = {}};
   for (std::size_t p = 0; p < summaries.pages; ++p) {
-    const std::size_t first = p * page, end = std::min(first + page, rows.count);
+    const std::size_t first = p * page, end = std::min(first + page, rows.count), second = first + (end - first + 1) / 2;
+    const auto key_at = [&](std::size_t j, std::size_t i) { return static_cast<double>(rows.keys[j * rows.stride + i]); };
+    const auto mean_of = [&](std::size_t begin, std::size_t last, std::size_t i) {
+      double sum = 0;
+      for (std::size_t j = begin; j < last; ++j) sum += key_at(j, i);
+      return last > begin ? sum / static_cast<double>(last - begin) : 0;
+    };
+    double squares = 0;
     summaries.keys.push_back(end - first);
     for (std::size_t i = 0; i < head_width; ++i) {
+      const double first_mean = mean_of(first, second, i), second_mean = mean_of(second, end, i);
       float low = rows.keys[first * rows.stride + i], high = low;
-      double sum = 0;
       for (std::size_t j = first; j < end; ++j) {
         const float key = rows.keys[j * rows.stride + i];
         low = std::min(low, key);
         high = std::max(high, key);
-        sum += static_cast<double>(key);
+        const double distance = key_at(j, i) - (j < second ? first_mean : second_mean);
+        squares += distance * distance;
       }
       summaries.low.push_back(low);
       summaries.high.push_back(high);
-      summaries.mean.push_back(static_cast<float>(sum / static_cast<double>(end - first)));
+      summaries.mean.push_back(static_cast<float>(mean_of(first, end, i)));
+      summaries.first_half.push_back(static_cast<float>(first_mean));
+      summaries.second_half.push_back(static_cast<float>(second_mean));
     }
+    summaries.spread.push_back(static_cast<float>(squares / static_cast<double>((end - first) * head_width)));
   }
   return summaries;
 }
 
 double page_score(std::span<const float> query, const PageSummaries& summaries, std::size_t page, PageScorer scorer) {
   const std::size_t width = summaries.head_width;
-  const double scale = 1.0 / std::sqrt(static_cast<double>(width)), range = normal_range(summaries.keys[page]);
-  double bound = 0, middle = 0, variance = 0, mean = 0;
+  const double scale = 1.0 / std::sqrt(static_cast<double>(width));
+  double bound = 0, mean = 0, first = 0, second = 0, length = 0;
   for (std::size_t i = 0; i < width; ++i) {
     const double q = static_cast<double>(query[i]) * scale, low = static_cast<double>(summaries.low[page * width + i]),
                  high = static_cast<double>(summaries.high[page * width + i]);
     bound += std::max(q * low, q * high);
-    middle += q * (low + high) / 2;
-    variance += q * q * (high - low) * (high - low) / (range * range);
     mean += q * static_cast<double>(summaries.mean[page * width + i]);
+    first += q * static_cast<double>(summaries.first_half[page * width + i]);
+    second += q * static_cast<double>(summaries.second_half[page * width + i]);
+    length += q * q;
   }
+  const auto keys = static_cast<double>(summaries.keys[page]), of_second = static_cast<double>(summaries.keys[page] / 2) / keys;
+  const double highest = of_second > 0 ? std::max(first, second) : first;
+  const auto part = [highest](double share, double score) { return share > 0 ? share * std::exp(score - highest) : 0; };
   switch (scorer) {
     case PageScorer::quest: return bound;
-    case PageScorer::automatic: return std::min(bound, middle + variance / 2);
+    case PageScorer::automatic:
+      return highest + std::log(part(1 - of_second, first) + part(of_second, second)) + length * static_cast<double>(summaries.spread[page]) / 2;
     case PageScorer::mean: return mean;
   }
   return bound;
@@ -133,10 +145,7 @@ PageChoice choose_pages(std::span<const SampledRow> sampled, std::size_t head_wi
   // Each head's best come first, then the group's.
   for (std::size_t p = 0; p < pages; ++p) rank[p] += choice.mass[p];
   const std::vector<std::size_t> order = by_mass(rank, first, window_first);
-  const auto share = [&](double part) {
-    constexpr std::size_t kParts = 1'000'000;
-    return std::min(choice.remote, (choice.remote * static_cast<std::size_t>(std::llround(part * kParts)) + kParts - 1) / kParts);
-  };
+  const auto share = [&](double part) { return share_of(choice.remote, part); };
   choice.chosen = share(rule.global);
   if (choice.remote <= 2 || first_count < rule.dense_below) {
     choice.chosen = choice.remote;
@@ -180,8 +189,7 @@ std::vector<std::size_t> most_important_keys(std::span<const float> weights, dou
     const double of_a = importance(weights[a]), of_b = importance(weights[b]);
     return of_a != of_b ? of_a > of_b : a > b;
   });
-  const auto kept = static_cast<std::size_t>(std::ceil(keep * static_cast<double>(weights.size())));
-  order.resize(std::clamp<std::size_t>(kept, std::min<std::size_t>(1, weights.size()), weights.size()));
+  order.resize(std::max(share_of(weights.size(), keep), std::min<std::size_t>(1, weights.size())));
   std::ranges::sort(order);
   return order;
 }

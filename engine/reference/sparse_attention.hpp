@@ -20,7 +20,7 @@ namespace fovea::reference {
 
 enum class PageScorer {
   quest,      // the largest score that the page's bounds allow
-  automatic,  // mid-range plus half the variance that the range tells, never above that bound: log of the mean of exp
+  automatic,  // of the mean keys of the page's halves and how far keys spread around them: log of the mean of exp
   mean,       // of the mean key
 };
 
@@ -41,19 +41,23 @@ struct SparseRule {
   double least = 0.08, most = 0.40;   // adaptive only: share of the remote pages that are read at any rate, and at most
 };
 
-// Smallest, largest and mean key of every page, by channel: (pages, head_width).
+// Smallest, largest and mean key of every page, and the mean keys of its first and second half (the first has the odd key more),
+// by channel: (pages, head_width). The second half of a page of one key is nothing.
 struct PageSummaries {
   std::size_t head_width = 0, pages = 0;
-  std::vector<float> low, high, mean;
+  std::vector<float> low, high, mean, first_half, second_half;
+  std::vector<float> spread;      // of each page: the mean over keys and channels of the squared distance from the own half's mean
   std::vector<std::size_t> keys;  // of each page
 };
 [[nodiscard]] PageSummaries summarize_pages(const KeyValueRows& rows, std::size_t head_width, std::size_t page);
 
-// As the device keeps them: the smallest keys rounded down, the largest up, the means to the nearest half.
+// As the device keeps them: the smallest keys rounded down, the largest up, means to the nearest half.
 void round_to_halves(PageSummaries& summaries);
 
 // What page `page` is thought to score for a query, in units of q.k / sqrt(head_width): the largest score for `quest`,
-// the logarithm of the mean of exp(score) for the others.
+// the logarithm of the mean of exp(score) for the others. `automatic` takes the mean of both halves' exponentials, each half's
+// scores being normal about that of its mean key with the variance that keys have that spread alike in all channels:
+//   log(sum over halves of n_h / n exp(q.m_h / sqrt(d))) + |q|^2 / d * spread / 2.
 [[nodiscard]] double page_score(std::span<const float> query, const PageSummaries& summaries, std::size_t page, PageScorer scorer);
 
 struct PageChoice {
@@ -86,7 +90,7 @@ struct PageShare {
 };
 [[nodiscard]] std::vector<PageShare> page_shares(std::span<const float> weights, std::size_t page);
 
-// The keys of a row that the share `keep` (rounded up, one at least) leaves, by the importance p (1 - ln p) of their
+// The keys of a row that the share `keep` (in millionths, rounded up, one at least) leaves, by the importance p (1 - ln p) of their
 // attention weights p; ascending. The importance grows with p, so within a row these are the largest weights; of equal
 // ones the later key.
 [[nodiscard]] std::vector<std::size_t> most_important_keys(std::span<const float> weights, double keep);

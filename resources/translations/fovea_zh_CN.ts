@@ -1868,8 +1868,8 @@ entropy %5, of what was kept %6</source>
         <translation>%1 个键</translation>
     </message>
     <message>
-        <source>auto: the range of its keys</source>
-        <translation>auto：键的取值范围</translation>
+        <source>auto: the means of its halves</source>
+        <translation>auto：前后两半的平均键</translation>
     </message>
     <message>
         <source>quest: their upper bound</source>

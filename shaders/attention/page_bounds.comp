@@ -1,8 +1,11 @@
-// Smallest and largest key of each channel, or the mean key, of the pages that this batch filled. One workgroup per KV head
-// and page (and layer, where the batch is one token); a lane takes 8 channels of all the page's keys. Bounds are rounded
-// outward, so that they stay bounds. Twin: engine/reference/sparse_attention (summarize_pages).
+// What pages are chosen by, of the pages that this batch filled: mean keys of both halves and the spread about them, or smallest
+// and largest key of each channel, or the mean key. One workgroup, a subgroup, per KV head and page (and layer, where the batch
+// is one token); a lane takes 8 channels of all the page's keys. Smallest and largest keys are rounded outward, so that they stay
+// bounds. Twin: engine/reference/sparse_attention (summarize_pages).
 #version 460
 #extension GL_GOOGLE_include_directive : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
 
 #include "shaders/include/page_bounds.glsl"
 #include "shaders/include/pages.glsl"
@@ -54,6 +57,13 @@ uint half_magnitude(float x, bool up) {
 // The nearest half that is not above (below) x.
 uint half_below(float x) { return x < 0.0 ? 0x8000u | half_magnitude(x, true) : half_magnitude(x, false); }
 uint half_above(float x) { return x < 0.0 ? 0x8000u | half_magnitude(x, false) : half_magnitude(x, true); }
+uint nearest_half(float x) { return packHalf2x16(vec2(clamp(x, -kMostHalf, kMostHalf), 0.0)) & 0xFFFFu; }
+// Of half a page's keys, four channels from `channel` on: the squared distances from their mean, by the sums of the distances from
+// any number and of their squares.
+float spread_of(vec4 squares, vec4 sum, uint channel) {
+  vec4 spread = max(squares - sum * sum / float(kPageKeys / 2u), vec4(0.0));
+  return dot(mix(vec4(0.0), spread, lessThan(uvec4(channel) + uvec4(0, 1, 2, 3), uvec4(HEAD_WIDTH))), vec4(1.0));
+}
 uvec4 packed(uint h[8]) { return uvec4(h[0] | (h[1] << 16), h[2] | (h[3] << 16), h[4] | (h[5] << 16), h[6] | (h[7] << 16)); }
 
 void main() {
@@ -64,14 +74,32 @@ void main() {
   uint64_t keys = layer_address(p.pages, p.layer_offset + layer * p.layer_stride, page * kPageKeys);
   uint planes = bound_planes(SCORER), pieces = bound_pieces(HEAD_WIDTH);
   uint64_t bounds = p.bounds + uint64_t(layer) * bounds_of_layer(p.kv_heads, p.blocks, HEAD_WIDTH, SCORER);
+  float squares = 0.0;  // of distances from the halves' means, all channels of this lane
   for (uint piece = gl_LocalInvocationID.x; piece < pieces; piece += gl_WorkGroupSize.x) {
     Channels first = channels_of(keys, kv_head, 0u, piece);
-    vec4 low[2] = {first.low, first.high}, high[2] = low, sum[2] = {vec4(0.0), vec4(0.0)};
+    vec4 low[2] = {first.low, first.high}, high[2] = low, sum[2] = {vec4(0.0), vec4(0.0)}, square[2] = sum, half_sum[2] = sum;
+    vec4 base[2] = low;  // the half's first key: sums of distances from it lose no digits where keys are alike
     [[dont_unroll]] for (uint key = 0; key < kPageKeys; key += kInFlight) {
       Channels x[kInFlight];
       [[unroll]] for (uint i = 0; i < kInFlight; i++) x[i] = channels_of(keys, kv_head, key + i, piece);
+      if (SCORER == kScorerAutomatic && key == kPageKeys / 2u) {
+        [[unroll]] for (uint part = 0; part < 2; part++) {
+          squares += spread_of(square[part], sum[part], piece * kBoundPiece + part * 4u);
+          half_sum[part] = base[part] + sum[part] / float(kPageKeys / 2u);
+          sum[part] = vec4(0.0);
+          square[part] = vec4(0.0);
+        }
+        base[0] = x[0].low;
+        base[1] = x[0].high;
+      }
       [[unroll]] for (uint i = 0; i < kInFlight; i++) {
-        if (SCORER == kScorerMean) {
+        if (SCORER == kScorerAutomatic) {
+          vec4 away[2] = {x[i].low - base[0], x[i].high - base[1]};
+          [[unroll]] for (uint part = 0; part < 2; part++) {
+            sum[part] += away[part];
+            square[part] += away[part] * away[part];
+          }
+        } else if (SCORER == kScorerMean) {
           sum[0] += x[i].low;
           sum[1] += x[i].high;
         } else {
@@ -82,12 +110,20 @@ void main() {
         }
       }
     }
+    if (SCORER == kScorerAutomatic)
+      [[unroll]] for (uint part = 0; part < 2; part++) {
+        squares += spread_of(square[part], sum[part], piece * kBoundPiece + part * 4u);
+        sum[part] = base[part] + sum[part] / float(kPageKeys / 2u);
+      }
     uint first_plane[8], second_plane[8];
     [[unroll]] for (uint i = 0; i < 8; i++) {
       bool real = piece * kBoundPiece + i < HEAD_WIDTH;
-      if (SCORER == kScorerMean)
-        first_plane[i] = real ? packHalf2x16(vec2(clamp(sum[i / 4][i % 4] / float(kPageKeys), -kMostHalf, kMostHalf), 0.0)) & 0xFFFFu : 0u;
-      else {
+      if (SCORER == kScorerMean) {
+        first_plane[i] = real ? nearest_half(sum[i / 4][i % 4] / float(kPageKeys)) : 0u;
+      } else if (SCORER == kScorerAutomatic) {
+        first_plane[i] = real ? nearest_half(half_sum[i / 4][i % 4]) : 0u;
+        second_plane[i] = real ? nearest_half(sum[i / 4][i % 4]) : 0u;
+      } else {
         first_plane[i] = real ? half_below(low[i / 4][i % 4]) : 0u;
         second_plane[i] = real ? half_above(high[i / 4][i % 4]) : 0u;
       }
@@ -96,4 +132,7 @@ void main() {
     Uint4s(target).v[0] = packed(first_plane);
     if (SCORER != kScorerMean) Uint4s(target + uint64_t(kBoundPlaneBytes)).v[0] = packed(second_plane);
   }
+  if (SCORER != kScorerAutomatic) return;
+  squares = subgroupAdd(squares) / float(kPageKeys * HEAD_WIDTH);
+  if (subgroupElect()) Floats(bounds + spread_offset(kv_head, page, p.blocks, HEAD_WIDTH)).v[0] = squares;
 }

@@ -63,17 +63,31 @@ void bring(uint64_t bounds, uint first) {
 }
 uint64_t bounds_of(uint kv_head, uint page) { return p.bounds + bound_offset(kv_head, page, 0u, BLOCKS, HEAD_WIDTH, SCORER); }
 
+// |q|^2 / (2 HEAD_WIDTH) of AT_ONCE queries: what spread of keys is worth to them.
+void spread_worths(PageTile t, uint kv_head, uint q0, out float worth[AT_ONCE]) {
+  [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
+    uint q = min(q0 + i, QUERIES - 1u);
+    float squares = 0.0;
+    if (STAGED) {
+      [[dont_unroll]] for (uint v = gl_SubgroupInvocationID; v < QUERY_VECTORS; v += LANES) squares += dot(pool[q * QUERY_VECTORS + v], pool[q * QUERY_VECTORS + v]);
+    } else {
+      Floats row = Floats(query_address(t, kv_head, q));
+      [[dont_unroll]] for (uint d = gl_SubgroupInvocationID; d < HEAD_WIDTH; d += LANES) squares += row.v[d] * row.v[d];
+    }
+    worth[i] = subgroupAdd(squares) / float(2u * HEAD_WIDTH);
+  }
+}
+
 // Scores of AT_ONCE queries from q0 on for this lane's page, the first of whose bounds have been asked for.
-void score_page(PageTile t, uint kv_head, uint q0, uint page, out float score[AT_ONCE]) {
-  // Sums over channels of q * centre, |q| * range, and the square of the latter. Between bounds these are twice the middle
-  // and twice its distance from either.
-  float middle[AT_ONCE], reach[AT_ONCE], squares[AT_ONCE];
+void score_page(PageTile t, uint kv_head, uint q0, uint page, float worth[AT_ONCE], out float score[AT_ONCE]) {
+  // Sums over channels of q * centre and |q| * range; between bounds these are twice the middle and twice its distance from
+  // either. Of halves' means the sums of q * mean.
+  float middle[AT_ONCE], reach[AT_ONCE];
   uint64_t rows[AT_ONCE];
   uint q[AT_ONCE];
   [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
     middle[i] = 0.0;
     reach[i] = 0.0;
-    squares[i] = 0.0;
     q[i] = min(q0 + i, QUERIES - 1u);
     rows[i] = STAGED ? 0ul : query_address(t, kv_head, q[i]);
   }
@@ -89,30 +103,28 @@ void score_page(PageTile t, uint kv_head, uint q0, uint page, out float score[AT
       if (PIECES % TURNS != 0u && first + n >= PIECES) continue;
       [[unroll]] for (uint half_piece = 0; half_piece < 2; half_piece++) {
         vec4 a = halves_of(low[n][2 * half_piece], low[n][2 * half_piece + 1]), centre = a, range = vec4(0.0);
-        if (SCORER != kScorerMean) {
-          vec4 b = halves_of(high[n][2 * half_piece], high[n][2 * half_piece + 1]);
-          centre = a + b;
-          range = b - a;
+        if (SCORER != kScorerMean) range = halves_of(high[n][2 * half_piece], high[n][2 * half_piece + 1]);
+        if (SCORER == kScorerQuest) {
+          centre = a + range;
+          range -= a;
         }
         uint vector = (first + n) * 2u + half_piece;
         [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
           vec4 x = query_at(rows[i], q[i], vector);
           middle[i] += dot(x, centre);
-          if (SCORER != kScorerMean) {
-            vec4 far = abs(x) * range;
-            reach[i] += (far.x + far.y) + (far.z + far.w);
-            if (SCORER == kScorerAutomatic) squares[i] += dot(far, far);
-          }
+          if (SCORER != kScorerMean) reach[i] += dot(SCORER == kScorerQuest ? abs(x) : x, range);
         }
       }
     }
   }
-  const float scale = (SCORER == kScorerMean ? 1.0 : 0.5) * inversesqrt(float(HEAD_WIDTH));
-  // Half the variance that a range of 4.086 standard deviations tells, the expected range of 32 normal draws.
-  const float spread = 0.5 / (4.086 * 4.086 * float(HEAD_WIDTH));
+  const float scale = (SCORER == kScorerQuest ? 0.5 : 1.0) * inversesqrt(float(HEAD_WIDTH));
+  float spread = 0.0;
+  if (SCORER == kScorerAutomatic) spread = Floats(p.bounds + spread_offset(kv_head, page, BLOCKS, HEAD_WIDTH)).v[0];
   [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
-    score[i] = (middle[i] + reach[i]) * scale;
-    if (SCORER == kScorerAutomatic) score[i] = min(score[i], middle[i] * scale + squares[i] * spread);
+    if (SCORER == kScorerAutomatic)
+      score[i] = log_mean_exp(middle[i] * scale, reach[i] * scale) + worth[i] * spread;
+    else
+      score[i] = (middle[i] + reach[i]) * scale;
   }
 }
 
@@ -121,7 +133,8 @@ uint first_page(uint block) { return block * kPageBlock + gl_SubgroupInvocationI
 
 // One block for AT_ONCE queries, by one subgroup. `asked`: its first page's bounds have been asked for.
 void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0, bool asked) {
-  float scores[PARTS * AT_ONCE], maximum[AT_ONCE], sum[AT_ONCE];
+  float scores[PARTS * AT_ONCE], maximum[AT_ONCE], sum[AT_ONCE], worth[AT_ONCE];
+  if (SCORER == kScorerAutomatic) spread_worths(t, kv_head, q0, worth);
   uint64_t first[AT_ONCE], second[AT_ONCE];
   [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
     maximum[i] = kLowestScore;
@@ -133,7 +146,7 @@ void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0, bool 
     uint lanes_page = block * kPageBlock + part * LANES, page = lanes_page + gl_SubgroupInvocationID;
     float score[AT_ONCE];
     if (part > 0u || !asked) bring(bounds_of(kv_head, page), 0u);
-    score_page(t, kv_head, q0, page, score);
+    score_page(t, kv_head, q0, page, worth, score);
     [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
       uint q = min(q0 + i, QUERIES - 1u);
       bool real = gl_SubgroupInvocationID < kPageBlock && page < estimated_pages(t, q / GROUP);

@@ -2,12 +2,12 @@
 // of the sampled queries of all tiles by the pages of a block. Behind it page_choice.
 //
 // A workgroup takes 16 queries of a KV head a subgroup, which stay where they are multiplied from, and CHUNK blocks of pages in
-// turn; grid (kv_heads, query groups * chunks). Of a block the middles of all pages' keys, half their ranges and the squares
-// of those are made in shared memory once for all queries, while the next block's bounds are on their way:
-// score = min(q.middle + |q|.range, q.middle + q^2.range^2 / deviation), over sqrt(head_width) or head_width.
+// turn; grid (kv_heads, query groups * chunks). A block's bounds are in shared memory once for all queries, while the next one's
+// are on their way: the means of pages' halves as they are kept, or the middles between smallest and largest keys and half
+// the ranges, which |q| is multiplied by.
 //
-// Precision: queries, middles, ranges and squares are rounded to halves (each off by 2^-11 of itself at most; beyond 65504
-// they are taken as that), products are exact and sums float.
+// Precision: queries, middles and ranges are rounded to halves (each off by 2^-11 of itself at most; beyond 65504 they are
+// taken as that), products are exact and sums float.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -24,11 +24,12 @@ layout(constant_id = 15) const uint SCORER = kScorerAutomatic;
 
 const uint BLOCK_KEYS = kPageBlock, WIDTH_UNITS = HEAD_WIDTH / 8u, PITCH = WIDTH_UNITS + 1u;
 const uint INVOCATIONS = LANES * SUBGROUPS, PLANE = kPageBlock * PITCH;  // units of a plane of a block
-const uint PLANES = SCORER == kScorerMean ? 1u : SCORER == kScorerQuest ? 2u : 3u;
-const uint OPERAND = 16u * PITCH;  // units of a subgroup's queries, their magnitudes or their squares
+const uint PLANES = SCORER == kScorerMean ? 1u : 2u;
+const uint OPERAND = 16u * PITCH;  // units of a subgroup's queries or their magnitudes
+const uint OPERAND_KINDS = SCORER == kScorerQuest ? 2u : 1u;
 #if MATRIX_PLAIN
 // Queries stay in shared memory, behind the planes.
-const uint QUERY_TURN = SUBGROUPS, OPERANDS = PLANES * PLANE, TILE_UNITS = OPERANDS + SUBGROUPS * PLANES * OPERAND;
+const uint QUERY_TURN = SUBGROUPS, OPERANDS = PLANES * PLANE, TILE_UNITS = OPERANDS + SUBGROUPS * OPERAND_KINDS * OPERAND;
 #else
 // Queries come through the room of the planes to registers, two subgroups' a turn.
 const uint QUERY_TURN = 2u < SUBGROUPS ? 2u : SUBGROUPS, OPERANDS = 0u, TILE_UNITS = PLANES * PLANE;
@@ -40,6 +41,7 @@ const uint WIDTH_FRAGMENTS = HEAD_WIDTH / kFragment, COLUMNS = kPageBlock / kFra
 const float kMinusInfinity = -3.0e38;
 const uint kRowUnits = kPageBlock / 4u, kRowPitch = kRowUnits + 1u;
 shared vec4 rows[SUBGROUPS * kFragment * kRowPitch];  // scores, then weights, of a subgroup's queries for a block
+shared float spreads[kPageBlock];                     // of a block's pages
 
 #if MATRIX_PLAIN
 void put_row_sums(Sums sums, uint unit, uint pitch) {
@@ -73,25 +75,22 @@ void fetch_piece(uint kv_head, uint block, uint i, uint kept) {
 void put_piece(uint i, uint kept) {
   uint unit = gl_LocalInvocationID.x + i * INVOCATIONS, to = unit % kPageBlock * PITCH + unit / kPageBlock;
   if (BLOCK_PIECES % INVOCATIONS != 0u && unit >= BLOCK_PIECES) return;
-  if (PLANES == 1u) {
+  if (SCORER != kScorerQuest) {
     tile[to] = low[kept];
+    if (PLANES > 1u) tile[PLANE + to] = high[kept];
     return;
   }
-  uvec4 middle, range, square;
+  uvec4 middle, range;
   [[unroll]] for (uint n = 0; n < 4u; n += 2u) {
     vec4 a = floats(uvec2(low[kept][n], low[kept][n + 1u])), b = floats(uvec2(high[kept][n], high[kept][n + 1u]));
-    vec4 reach = 0.5 * (b - a);
-    uvec2 m = halves(0.5 * (a + b)), r = halves(reach), s = halves(within_halves(reach * reach));
+    uvec2 m = halves(0.5 * (a + b)), r = halves(0.5 * (b - a));
     middle[n] = m.x;
     middle[n + 1u] = m.y;
     range[n] = r.x;
     range[n + 1u] = r.y;
-    square[n] = s.x;
-    square[n + 1u] = s.y;
   }
   tile[to] = middle;
   tile[PLANE + to] = range;
-  if (PLANES > 2u) tile[2u * PLANE + to] = square;
 }
 void fetch(uint kv_head, uint block) {
 #if !MATRIX_PLAIN
@@ -107,6 +106,9 @@ void put(uint kv_head, uint block) {
 #else
   [[unroll]] for (uint i = 0; i < OWN; i++) put_piece(i, i);
 #endif
+  if (SCORER == kScorerAutomatic)
+    for (uint page = gl_LocalInvocationID.x; page < kPageBlock; page += INVOCATIONS)
+      spreads[page] = Floats(p.bounds + spread_offset(kv_head, block * kPageBlock + page, BLOCKS, HEAD_WIDTH)).v[0];
 }
 
 // Query `row` of the KV head's: tile by tile, in each its sampled rows, of those the heads.
@@ -118,6 +120,11 @@ Row row_at(uint row, StepState state) {
   r.t = page_tile(r.tile, state);
   r.pages = r.t.rows == 0u || r.t.everything ? 0u : estimated_pages(r.t, r.q / GROUP);
   return r;
+}
+
+uint64_t query_address(Row r, uint kv_head) {
+  uint token = r.t.token + sampled_row(r.t, r.q / GROUP), head = kv_head * GROUP + r.q % GROUP;
+  return p.query + uint64_t((token * p.kv_heads * GROUP + head) * HEAD_WIDTH) * 4ul;
 }
 
 void main() {
@@ -137,65 +144,63 @@ void main() {
   if (block >= end_block) return;
   fetch(kv_head, block);
 
-  Left queries[WIDTH_FRAGMENTS], magnitudes[WIDTH_FRAGMENTS], squares[WIDTH_FRAGMENTS];
+  Left queries[WIDTH_FRAGMENTS], magnitudes[WIDTH_FRAGMENTS];
   [[unroll]] for (uint from = 0; from < SUBGROUPS; from += QUERY_TURN) {
     if (from > 0u) barrier();
     [[dont_unroll]] for (uint unit = gl_LocalInvocationID.x; unit < QUERY_TURN * 16u * WIDTH_UNITS; unit += INVOCATIONS) {
       uint in_turn = unit / WIDTH_UNITS, at = unit % WIDTH_UNITS;
       Row r = row_at(min(first_row + from * 16u + in_turn, end_row - 1u), state);
-      uint token = r.t.token + sampled_row(r.t, r.q / GROUP), head = kv_head * GROUP + r.q % GROUP;
-      Float4s x = Float4s(p.query + uint64_t((token * p.kv_heads * GROUP + head) * HEAD_WIDTH + at * 8u) * 4ul);
+      Float4s x = Float4s(query_address(r, kv_head) + uint64_t(at * 32u));
       vec4 a = within_halves(x.v[0]), b = within_halves(x.v[1]);
-      uint to = OPERANDS + in_turn / 16u * (PLANES * OPERAND) + in_turn % 16u * PITCH + at;
+      uint to = OPERANDS + in_turn / 16u * (OPERAND_KINDS * OPERAND) + in_turn % 16u * PITCH + at;
       tile[to] = uvec4(halves(a), halves(b));
-      if (PLANES > 1u) tile[to + OPERAND] = uvec4(halves(abs(a)), halves(abs(b)));
-      if (PLANES > 2u) tile[to + 2u * OPERAND] = uvec4(halves(within_halves(a * a)), halves(within_halves(b * b)));
+      if (OPERAND_KINDS > 1u) tile[to + OPERAND] = uvec4(halves(abs(a)), halves(abs(b)));
     }
     barrier();
     if (own >= from && own < from + QUERY_TURN)
       [[unroll]] for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
-        uint unit = OPERANDS + (own - from) * (PLANES * OPERAND) + d * 2u;
+        uint unit = OPERANDS + (own - from) * (OPERAND_KINDS * OPERAND) + d * 2u;
         load_queries(queries[d], unit);
-        if (PLANES > 1u) load_queries(magnitudes[d], unit + OPERAND);
-        if (PLANES > 2u) load_queries(squares[d], unit + 2u * OPERAND);
+        if (OPERAND_KINDS > 1u) load_queries(magnitudes[d], unit + OPERAND);
       }
   }
   barrier();
 
   // Lanes take the halves of rows in turn.
   const float scale = inversesqrt(float(HEAD_WIDTH));
-  // Half the variance that a range of 4.086 standard deviations tells, the expected range of 32 normal draws; of half a range.
-  const float spread = 2.0 / (4.086 * 4.086 * float(HEAD_WIDTH));
   const uint kLaneRows = (2u * kFragment + LANES - 1u) / LANES;
   uint room = own * kFragment * kRowPitch;
+  float worth[kLaneRows];  // what spread is worth to this lane's rows
+  if (SCORER == kScorerAutomatic)
+    [[unroll]] for (uint turn = 0; turn < kLaneRows; turn++) {
+      uint of_row = turn * LANES + gl_SubgroupInvocationID, row = min(of_row / 2u, kFragment - 1u);
+      Float4s x = Float4s(query_address(row_at(min(first_row + own * kFragment + row, end_row - 1u), state), kv_head) + uint64_t(of_row % 2u * HEAD_WIDTH * 2u));
+      float squares = 0.0;
+      [[dont_unroll]] for (uint i = 0; i < HEAD_WIDTH / 8u; i++) squares += dot(x.v[i], x.v[i]);
+      worth[turn] = (squares + subgroupShuffleXor(squares, 1u)) / float(2u * HEAD_WIDTH);
+    }
   [[dont_unroll]] for (; block < end_block; block++) {
     put(kv_head, block);
     barrier();
     if (block + 1u < end_block) fetch(kv_head, block + 1u);
     [[unroll]] for (uint column = 0; column < COLUMNS; column++) {
-      Sums middle, range, square;
-      clear(middle);
-      clear(range);
-      clear(square);
+      Sums first, second;
+      clear(first);
+      clear(second);
       FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
         uint unit = column * 16u * PITCH + d * 2u;
         Right pages;
         load_keys(pages, unit);
-        add_scores(middle, queries[d], pages);
-        if (PLANES > 1u) {
-          load_keys(pages, unit + PLANE);
-          add_scores(range, magnitudes[d], pages);
-        }
-        if (PLANES > 2u) {
-          load_keys(pages, unit + 2u * PLANE);
-          add_scores(square, squares[d], pages);
-        }
+        add_scores(first, queries[d], pages);
+        if (PLANES > 1u) load_keys(pages, unit + PLANE);
+        if (SCORER == kScorerAutomatic) add_scores(second, queries[d], pages);
+        if (SCORER == kScorerQuest) add_scores(second, magnitudes[d], pages);
       }
-      EACH(i, middle) {
-        float centre = AT(middle, i) * scale, bound = centre + AT(range, i) * scale;
-        AT(middle, i) = PLANES == 1u ? centre : PLANES == 2u ? bound : min(bound, centre + AT(square, i) * spread);
+      EACH(i, first) {
+        float a = AT(first, i) * scale, b = AT(second, i) * scale;
+        AT(first, i) = SCORER == kScorerAutomatic ? log_mean_exp(a, b) : a + b;
       }
-      put_row_sums(middle, room + column * 4u, kRowPitch);
+      put_row_sums(first, room + column * 4u, kRowPitch);
     }
     subgroupBarrier();
     [[unroll]] for (uint turn = 0; turn < kLaneRows; turn++) {
@@ -205,7 +210,9 @@ void main() {
       Row r = row_at(min(number, end_row - 1u), state);
       float score[16], highest = kMinusInfinity;
       [[unroll]] for (uint i = 0; i < 16u; i++) {
-        score[i] = page + i < r.pages ? rows[at + i / 4u][i % 4u] : kMinusInfinity;
+        float of_page = rows[at + i / 4u][i % 4u];
+        if (SCORER == kScorerAutomatic) of_page += worth[turn] * spreads[part * 16u + i];
+        score[i] = page + i < r.pages ? of_page : kMinusInfinity;
         highest = max(highest, score[i]);
       }
       highest = max(highest, subgroupShuffleXor(highest, 1u));

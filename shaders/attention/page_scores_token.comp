@@ -33,7 +33,7 @@ const uint PIECES = (HEAD_WIDTH + kBoundPiece - 1) / kBoundPiece, OWN = (PIECES 
 const uint PARTS = LANES < kPageBlock ? kPageBlock / LANES : 1;  // of a block, that lanes take in turn
 const uint QUERY_VECTORS = PIECES * 2;
 shared vec4 queries[GROUP * QUERY_VECTORS];
-shared vec2 sums[SUBGROUPS * GROUP * kPageBlock];  // of a page's bound and of its estimate, what each subgroup has
+shared vec2 sums[SUBGROUPS * GROUP * kPageBlock];  // of a page's two sums, what each subgroup has
 
 void stage_query(uint kv_head, uint g, uint position) {
   uint at = g * QUERY_VECTORS;
@@ -66,47 +66,46 @@ void bring(uint kv_head, uint block, uint part) {
 vec4 halves_of(uint low, uint high) { return vec4(unpackHalf2x16(low), unpackHalf2x16(high)); }
 
 void add_up(uint part) {
-  // Sums over channels of q * centre, |q| * range and the square of the latter. Between bounds the first are twice the middle
-  // and twice its distance from either.
-  float middle[GROUP], reach[GROUP], squares[GROUP];
+  // Sums over channels of q * centre and |q| * range: between bounds twice the middle and twice its distance from either. Of
+  // halves' means the sums of q * mean.
+  float middle[GROUP], reach[GROUP];
   [[unroll]] for (uint g = 0; g < GROUP; g++) {
     middle[g] = 0.0;
     reach[g] = 0.0;
-    squares[g] = 0.0;
   }
   [[unroll]] for (uint n = 0; n < OWN; n++) {
     uint piece = gl_SubgroupID + n * SUBGROUPS;
     if (PIECES % SUBGROUPS != 0u && piece >= PIECES) continue;
     [[unroll]] for (uint half_piece = 0; half_piece < 2u; half_piece++) {
       vec4 a = halves_of(low[n][2u * half_piece], low[n][2u * half_piece + 1u]), centre = a, range = vec4(0.0);
-      if (SCORER != kScorerMean) {
-        vec4 b = halves_of(high[n][2u * half_piece], high[n][2u * half_piece + 1u]);
-        centre = a + b;
-        range = b - a;
+      if (SCORER != kScorerMean) range = halves_of(high[n][2u * half_piece], high[n][2u * half_piece + 1u]);
+      if (SCORER == kScorerQuest) {
+        centre = a + range;
+        range -= a;
       }
       [[unroll]] for (uint g = 0; g < GROUP; g++) {
         vec4 x = queries[g * QUERY_VECTORS + piece * 2u + half_piece];
         middle[g] += dot(x, centre);
-        if (SCORER != kScorerMean) {
-          vec4 far = abs(x) * range;
-          reach[g] += (far.x + far.y) + (far.z + far.w);
-          if (SCORER == kScorerAutomatic) squares[g] += dot(far, far);
-        }
+        if (SCORER != kScorerMean) reach[g] += dot(SCORER == kScorerQuest ? abs(x) : x, range);
       }
     }
   }
-  const float scale = (SCORER == kScorerMean ? 1.0 : 0.5) * inversesqrt(float(HEAD_WIDTH));
-  // Half the variance that a range of 4.086 standard deviations tells, the expected range of 32 normal draws.
-  const float spread = 0.5 / (4.086 * 4.086 * float(HEAD_WIDTH));
+  const float scale = (SCORER == kScorerQuest ? 0.5 : 1.0) * inversesqrt(float(HEAD_WIDTH));
   if (gl_SubgroupInvocationID >= kPageBlock) return;
   [[unroll]] for (uint g = 0; g < GROUP; g++)
-    sums[(gl_SubgroupID * GROUP + g) * kPageBlock + part * LANES + gl_SubgroupInvocationID] =
-        vec2((middle[g] + reach[g]) * scale, middle[g] * scale + squares[g] * spread);
+    sums[(gl_SubgroupID * GROUP + g) * kPageBlock + part * LANES + gl_SubgroupInvocationID] = vec2(middle[g], reach[g]) * scale;
+}
+
+// |q|^2 / (2 HEAD_WIDTH): what spread of keys is worth to query g.
+float spread_worth(uint g) {
+  float squares = 0.0;
+  [[dont_unroll]] for (uint v = gl_SubgroupInvocationID; v < QUERY_VECTORS; v += LANES) squares += dot(queries[g * QUERY_VECTORS + v], queries[g * QUERY_VECTORS + v]);
+  return subgroupAdd(squares) / float(2u * HEAD_WIDTH);
 }
 
 // The scores of query g for the block, and what is left of them.
 void leave_scores(PageTile t, uint slot, uint block, uint g) {
-  float score[PARTS], highest = kLowestScore, sum = 0.0;
+  float score[PARTS], highest = kLowestScore, sum = 0.0, worth = SCORER == kScorerAutomatic ? spread_worth(g) : 0.0;
   uint estimated = estimated_pages(t, 0u);
   uint64_t first = 0ul, second = 0ul;
   [[unroll]] for (uint part = 0; part < PARTS; part++) {
@@ -115,7 +114,12 @@ void leave_scores(PageTile t, uint slot, uint block, uint g) {
     [[unroll]] for (uint s = 0; s < SUBGROUPS; s++) total += sums[(s * GROUP + g) * kPageBlock + lane];
     uint page = block * kPageBlock + from + gl_SubgroupInvocationID;
     bool real = gl_SubgroupInvocationID < kPageBlock && page < estimated;
-    score[part] = !real ? kLowestScore : SCORER == kScorerAutomatic ? min(total.x, total.y) : SCORER == kScorerQuest ? total.x : total.y;
+    float of_page = total.x + total.y;
+    if (SCORER == kScorerAutomatic) {
+      float spread = Floats(p.bounds + spread_offset(slot % p.kv_heads, block * kPageBlock + lane, BLOCKS, HEAD_WIDTH)).v[0];
+      of_page = log_mean_exp(total.x, total.y) + worth * spread;
+    }
+    score[part] = real ? of_page : kLowestScore;
     highest = max(highest, subgroupMax(score[part]));
     add_best(real && page >= t.far && page < t.near, score[part], block * kPageBlock + from, true, first, second);
   }

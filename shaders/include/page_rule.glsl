@@ -57,6 +57,8 @@ uint estimated_pages(PageTile t, uint s) { return (t.first + sampled_row(t, s)) 
 // Where the weights of a query's pages begin, and what is known of its blocks.
 uint scores_of(uint slot, uint q) { return ((slot - p.first_tile * p.kv_heads) * QUERIES + q) * SCORES; }
 uint blocks_at(uint slot, uint q) { return ((slot - p.first_tile * p.kv_heads) * QUERIES + q) * BLOCKS; }
+// Of a page's two halves: the log of the mean exponential of their scores.
+float log_mean_exp(float a, float b) { return max(a, b) + log(0.5 + 0.5 * exp(-abs(a - b))); }
 uint blocks_of(uint pages) { return (pages + kPageBlock - 1u) / kPageBlock; }
 
 #endif

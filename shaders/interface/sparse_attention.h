@@ -1,9 +1,11 @@
 // Sparse attention by pages: what is kept of a page's keys to choose by, and the push constants of the kernels that keep it
 // and choose. Twin: engine/reference/sparse_attention.
 //
-// Bounds of the keys of all pages of a layer: (kv_heads, page blocks, pieces of the head, planes, kPageBlock pages,
-// kBoundPiece channels) halves; lanes that take a page each read consecutive pieces. Planes: the smallest and the largest
-// key of each channel, or, for a choice by means, the mean key alone. Channels behind the head are zeros.
+// What is kept of the keys of all pages of a layer, all called bounds: (kv_heads, page blocks) of (pieces of the head, planes,
+// kPageBlock pages, kBoundPiece channels) halves; lanes that take a page each read consecutive pieces. Planes: the mean keys of a
+// page's first and second half of keys, the smallest and the largest key of each channel (kScorerQuest), or the mean key alone
+// (kScorerMean). Channels behind the head are zeros. Behind the planes of a block, where they are means of halves, kPageBlock
+// floats: the spread of each page's keys about these means, squared, mean over keys and channels.
 //
 // A choice is made per KV head and query tile: `slot` = tile * kv_heads + kv_head; a decoded token is a tile of its own.
 #ifndef FOVEA_SPARSE_ATTENTION_H

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <string>
@@ -38,11 +39,24 @@ std::string heads_name(const testing::TestParamInfo<Heads>& info) {
 
 std::uint32_t planes_of(std::uint32_t scorer) { return scorer == shader::kScorerMean ? 1 : 2; }
 
-// Where a channel of a page's bounds lies, counted in halves from the layer's.
+// Where a block of pages begins, a channel of a page's bounds and its spread lie, counted in halves from the layer's.
+std::size_t block_at(const Heads& heads, std::uint32_t pages, std::uint32_t scorer, std::uint32_t head, std::uint32_t page) {
+  const std::size_t pieces = (heads.width + 7) / 8, spread = scorer == shader::kScorerAutomatic ? 2 : 0;
+  return (head * std::size_t{(pages + 31) / 32} + page / 32) * 32 * (pieces * planes_of(scorer) * 8 + spread);
+}
 std::size_t bound_at(const Heads& heads, std::uint32_t pages, std::uint32_t scorer, std::uint32_t head, std::uint32_t page,
                      std::uint32_t plane, std::uint32_t channel) {
-  const std::size_t blocks = (pages + 31) / 32, pieces = (heads.width + 7) / 8;
-  return (((((head * blocks + page / 32) * pieces + channel / 8) * planes_of(scorer) + plane) * 32) + page % 32) * 8 + channel % 8;
+  return block_at(heads, pages, scorer, head, page) + ((channel / 8 * planes_of(scorer) + plane) * 32 + page % 32) * 8 + channel % 8;
+}
+std::size_t spread_at(const Heads& heads, std::uint32_t pages, std::uint32_t head, std::uint32_t page) {
+  const std::size_t pieces = (heads.width + 7) / 8;
+  return block_at(heads, pages, shader::kScorerAutomatic, head, page) + pieces * 2 * 32 * 8 + page % 32 * 2;
+}
+// What a plane of bounds holds.
+const std::vector<float>& plane_of(const reference::PageSummaries& summaries, std::uint32_t scorer, std::uint32_t plane) {
+  if (scorer == shader::kScorerMean) return summaries.mean;
+  if (scorer == shader::kScorerAutomatic) return plane == 0 ? summaries.first_half : summaries.second_half;
+  return plane == 0 ? summaries.low : summaries.high;
 }
 
 reference::KeyValueRows rows_of_head(const PagedCache& cache, const Heads& heads, std::uint32_t head, std::size_t count) {
@@ -82,7 +96,13 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
     for (std::uint32_t head = 0; head < heads.kv; ++head) {
       reference::PageSummaries summaries = reference::summarize_pages(rows_of_head(cache, heads, head, count), heads.width, 32);
       reference::round_to_halves(summaries);
-      for (std::uint32_t page = position / 32; page < count / 32; ++page)
+      for (std::uint32_t page = position / 32; page < count / 32; ++page) {
+        if (scorer == shader::kScorerAutomatic) {
+          const std::size_t at = spread_at(heads, pages, head, page);
+          expected[at] = expected[at + 1] = true;
+          const auto spread = std::bit_cast<float>(written[at] | static_cast<std::uint32_t>(written[at + 1]) << 16);
+          ASSERT_NEAR(spread, summaries.spread[page], 1e-5f * summaries.spread[page]) << "page " << page;
+        }
         for (std::uint32_t channel = 0; channel < (heads.width + 7) / 8 * 8; ++channel)
           for (std::uint32_t plane = 0; plane < planes_of(scorer); ++plane) {
             const std::size_t at = bound_at(heads, pages, scorer, head, page, plane, channel);
@@ -93,12 +113,14 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
               continue;
             }
             const std::size_t of = std::size_t{page} * heads.width + channel;
-            if (scorer == shader::kScorerMean) {  // a sum in another order may round to the next half
-              ASSERT_NEAR(got, summaries.mean[of], 1e-3 * (1e-3 + std::abs(summaries.mean[of])));
-            } else {
-              ASSERT_EQ(got, plane == 0 ? summaries.low[of] : summaries.high[of]) << "page " << page << " channel " << channel;
+            const float wanted = plane_of(summaries, scorer, plane)[of];
+            if (scorer == shader::kScorerQuest) {
+              ASSERT_EQ(got, wanted) << "page " << page << " channel " << channel;
+            } else {  // a sum in another order may round to the next half
+              ASSERT_NEAR(got, wanted, 1e-3 * (1e-3 + std::abs(wanted))) << "page " << page << " channel " << channel;
             }
           }
+      }
     }
     for (std::size_t i = 0; i < written.size(); ++i)
       if (!expected[i]) {
@@ -129,13 +151,19 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
     for (std::uint32_t head = 0; head < heads.kv; ++head) {
       reference::PageSummaries summaries = reference::summarize_pages(rows_of_head(cache, heads, head, count), heads.width, 32);
       reference::round_to_halves(summaries);
-      for (std::uint32_t page = 0; page < count / 32; ++page)
+      for (std::uint32_t page = 0; page < count / 32; ++page) {
+        if (scorer == shader::kScorerAutomatic) {
+          const auto spread = std::bit_cast<std::uint32_t>(summaries.spread[page]);
+          all[spread_at(heads, pages, head, page)] = static_cast<std::uint16_t>(spread);
+          all[spread_at(heads, pages, head, page) + 1] = static_cast<std::uint16_t>(spread >> 16);
+        }
         for (std::uint32_t channel = 0; channel < (heads.width + 7) / 8 * 8; ++channel)
           for (std::uint32_t plane = 0; plane < planes_of(scorer); ++plane) {
             const std::size_t of = std::size_t{page} * heads.width + channel;
-            const std::vector<float>& from = scorer == shader::kScorerMean ? summaries.mean : plane == 0 ? summaries.low : summaries.high;
+            const std::vector<float>& from = plane_of(summaries, scorer, plane);
             all[bound_at(heads, pages, scorer, head, page, plane, channel)] = channel < heads.width ? float_to_half(from[of]) : std::uint16_t{0};
           }
+      }
     }
     return place(all);
   }
@@ -260,7 +288,7 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
 };
 
 TEST_P(SparseAttention, bounds_of_full_pages_and_of_no_others) {
-  for (const std::uint32_t scorer : {shader::kScorerAutomatic, shader::kScorerMean}) {
+  for (const std::uint32_t scorer : {shader::kScorerAutomatic, shader::kScorerQuest, shader::kScorerMean}) {
     bounds(0, 1, scorer);
     bounds(31, 1, scorer);
     bounds(95, 1, scorer);

@@ -201,7 +201,7 @@ void PolicyPanel::retranslate() {
     fields[i]->setToolTip(reasons[i]);
   }
   dense_below_->setSuffix(tr(" keys"));
-  scorer_->setItemText(0, tr("auto: the range of its keys"));
+  scorer_->setItemText(0, tr("auto: the means of its halves"));
   scorer_->setItemText(1, tr("quest: their upper bound"));
   scorer_->setItemText(2, tr("mean: their mean"));
   show_values();

@@ -20,7 +20,7 @@ TEST(AttentionWork, operations_count_the_choice) {
   EXPECT_EQ(attention_flops_ratio({.causal_pairs = 1000}, 2, PageScorer::quest), 1);
   EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, PageScorer::mean), (2 * 3680.0 + 40) / 8000);
   EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, PageScorer::quest), (2 * 3680.0 + 80) / 8000);
-  EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, PageScorer::automatic), (2 * 3680.0 + 120) / 8000);
+  EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, PageScorer::automatic), (2 * 3680.0 + 80) / 8000);
 }
 
 TEST(AttentionWork, adds_up_by_layer) {
