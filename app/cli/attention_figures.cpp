@@ -7,14 +7,25 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Of the remote pages that there were to choose from: how many were read; null where nothing was chosen.
+Json chosen_share(const AttentionWork& work) {
+  double remote = 0, chosen = 0;
+  for (const PageChoices& layer : work.layers) {
+    remote += static_cast<double>(layer.remote);
+    chosen += static_cast<double>(layer.chosen);
+  }
+  return remote > 0 ? Json(chosen / remote) : Json(nullptr);
+}
+
 Json layer_json(const PageChoices& layer, const AttentionWork& work, std::uint32_t kv_heads) {
   const std::uint64_t choices = layer.choices - layer.whole;  // that left something out
   const auto mean = [&](double sum) { return choices > 0 ? Json(sum / static_cast<double>(choices)) : Json(nullptr); };
-  return {{"density", attention_density({.causal_pairs = work.causal_pairs, .layers = {layer}}, kv_heads)},
+  return {{"density", attention_density({.causal_pairs = work.causal_pairs, .layers = {layer}, .top_pairs = {}}, kv_heads)},
           {"choices", layer.choices},
           {"whole", layer.whole},
           {"remote_pages", layer.remote},
           {"chosen_pages", layer.chosen},
+          {"chosen_share", chosen_share({.causal_pairs = 0, .layers = {layer}, .top_pairs = {}})},
           {"estimated_mass", mean(layer.mass)},
           {"estimated_entropy", mean(layer.entropy)}};
 }
@@ -29,6 +40,7 @@ Json phase_json(const AttentionWork& work, const ModelSummary& model) {
   Json phase;
   add_figures(phase, work, model);
   phase["fallback_share"] = whole_share(work);
+  phase["chosen_share"] = chosen_share(work);
   phase["layers"] = Json::array();
   for (const PageChoices& layer : work.layers) phase["layers"].push_back(layer_json(layer, work, model.kv_heads));
   return phase;
@@ -62,10 +74,11 @@ double flops_ratio(const AttentionWork& work, const ModelSummary& model) {
 }
 
 Json attention_json(const ModelSummary& model, const AttentionFacts& facts) {
-  Json attention{{"policy", shown_attention(model.attention)}};
+  Json attention{{"policy", shown_attention(model.attention, model.top_share)}};
   add_figures(attention, facts.both(), model);
   if (!model.attention) return attention;
   attention["fallback_share"] = whole_share(facts.both());
+  attention["chosen_share"] = chosen_share(facts.both());
   attention["prefill"] = phase_json(facts.prefill, model);
   attention["decode"] = phase_json(facts.decode, model);
   return attention;

@@ -49,7 +49,7 @@ std::string bench_json_line(const BenchResult& result, const ModelSummary& model
              {"driver", model.device.driver},
              {"model", model.name},
              {"model_path", model.path},
-             {"attention", shown_attention(model.attention)},
+             {"attention", shown_attention(model.attention, model.top_share)},
              {"attention_density", result.density},
              {"attention_flops_ratio", result.flops_ratio},
              {"moe", shown_moe(model)},

@@ -22,6 +22,7 @@ Result<std::unique_ptr<Engine>> load(const CommonOptions& options, const Policy&
   engine_options.kv = chosen_kv(policy);
   engine_options.activations = activation_type(policy);
   engine_options.attention = sparse_attention(policy);
+  engine_options.top_share = top_share(policy);
   engine_options.context = options.context != 0 ? options.context : context;
   return Engine::load(path, engine_options, {}, std::move(stop));
 }

@@ -39,7 +39,7 @@ void add_context_option(CLI::App& parser, CommonOptions& options) {
 }
 
 void add_policy_options(CLI::App& parser, PolicyOptions& policy) {
-  add_spec_option(parser, "attention", policy.attention, "How attention is computed: dense, or sparse:window=512,global=0.25,... (default: dense)");
+  add_spec_option(parser, "attention", policy.attention, "How attention is computed: dense, sparse:window=512,global=0.25,... or entropy:keep=0.3 (default: dense)");
   add_spec_option(parser, "moe", policy.moe, "How experts are chosen: static, static:k=N, or dynamic:p=0.7,target-k=2,... (default: static)");
   add_spec_option(parser, "kv", policy.kv, "How keys and values are kept: f16, q8_0, or auto, f16 where the device has the memory (default: auto)");
   add_spec_option(parser, "activations", policy.activations,

@@ -185,7 +185,7 @@ Result<void> run_perplexity(const PerplexityOptions& options, Process& process) 
     const bool experts = is_moe(options.against);
     (experts ? other.policy.moe : other.policy.attention) = options.against;
     FOVEA_ASSIGN(standard, load_engine(other, window, process.stop.get_token()));
-    against = experts ? shown_moe(standard->summary()) : shown_attention(standard->summary().attention);
+    against = experts ? shown_moe(standard->summary()) : shown_attention(standard->summary().attention, standard->summary().top_share);
   }
   FOVEA_ASSIGN(const Evaluation done, evaluate(*engine, standard.get(), options, tokens, window, process.stop.get_token()));
   if (!options.bias_file.empty()) {

@@ -94,6 +94,9 @@ Result<WorkbenchPolicy> read_policy(const WorkbenchOptions& options) {
   PolicyOptions written;
   written.file = options.policy_file.toStdString();
   FOVEA_ASSIGN(const Policy policy, resolve_policy(written));
+  if (top_share(policy))
+    return fail(ErrorCode::unsupported, "policy file " + written.file,
+                "the window shows no attention by the largest weights of each row", R"(write "attention":"dense" or "sparse:...")");
   WorkbenchPolicy chosen{.kv = kv_type(policy), .attention = sparse_attention(policy), .activations = activation_type(policy)};
   if (chooses_plainly(policy)) return chosen;
   const auto first = options.model.isEmpty() ? embedded_model() : Result<std::filesystem::path>(options.model.toStdString());

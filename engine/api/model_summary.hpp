@@ -66,7 +66,8 @@ struct ModelSummary {
   bool chat = false;                  // a chat format was recognised
   std::string chat_format;
   KvType kv = KvType::f16;                // how this load keeps keys and values
-  std::optional<SparseAttention> attention;  // nullopt: dense
+  std::optional<SparseAttention> attention;  // nullopt: dense, or by top_share
+  std::optional<double> top_share;           // each row's largest weights alone are read, this share of its keys
   std::optional<ExpertRule> experts_rule;    // nullopt: the model's own choice
   // What decoding multiplies weights with in this load: f32 also where q8_0 was asked for and nothing can take it.
   ActivationType activations = ActivationType::f32;

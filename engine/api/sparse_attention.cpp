@@ -1,6 +1,7 @@
 #include "engine/api/sparse_attention.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 
 namespace fovea {
@@ -22,8 +23,14 @@ Pairs pairs_of(const AttentionWork& work, std::uint32_t kv_heads) {
 
 }  // namespace
 
+std::uint64_t top_keys(std::uint64_t keys, double keep) {
+  const auto millionths = static_cast<std::uint64_t>(std::llround(keep * 1e6));
+  return std::clamp<std::uint64_t>((keys * millionths + 999'999) / 1'000'000, std::min<std::uint64_t>(keys, 1), keys);
+}
+
 AttentionWork& operator+=(AttentionWork& sum, const AttentionWork& more) {
   sum.causal_pairs += more.causal_pairs;
+  if (more.top_pairs) sum.top_pairs = sum.top_pairs.value_or(0) + *more.top_pairs;
   sum.layers.resize(std::max(sum.layers.size(), more.layers.size()));
   for (std::size_t i = 0; i < more.layers.size(); ++i) {
     PageChoices& to = sum.layers[i];
@@ -46,6 +53,7 @@ AttentionWork AttentionFacts::both() const {
 }
 
 double attention_density(const AttentionWork& work, std::uint32_t kv_heads) {
+  if (work.top_pairs && work.causal_pairs > 0) return *work.top_pairs / work.causal_pairs;
   const Pairs pairs = pairs_of(work, kv_heads);
   return pairs.dense > 0 ? pairs.kept / pairs.dense : 1;
 }
@@ -60,6 +68,8 @@ double whole_share(const AttentionWork& work) {
 }
 
 double attention_flops_ratio(const AttentionWork& work, std::uint32_t kv_heads, PageScorer scorer) {
+  // Every key's score is computed to find the largest, and the values of those.
+  if (work.top_pairs && work.causal_pairs > 0) return (1 + *work.top_pairs / work.causal_pairs) / 2;
   const Pairs pairs = pairs_of(work, kv_heads);
   if (pairs.dense <= 0) return 1;
   // Per channel: a key is multiplied once for its score and its value once; a page for its mean key, for those of both halves,

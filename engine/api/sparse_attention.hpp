@@ -57,8 +57,12 @@ struct PageChoices {
 };
 struct AttentionWork {
   double causal_pairs = 0;              // (token, key) pairs of one head
-  std::vector<PageChoices> layers;      // none: dense
+  std::vector<PageChoices> layers;      // none: no choices of pages
+  std::optional<double> top_pairs = {}; // of attention to the largest weights: (token, key) pairs of one head that were kept
 };
+// How many of a row's keys the share `keep` leaves: in millionths, rounded up, one at least.
+[[nodiscard]] std::uint64_t top_keys(std::uint64_t keys, double keep);
+
 AttentionWork& operator+=(AttentionWork& sum, const AttentionWork& more);  // of one model
 struct AttentionFacts {
   AttentionWork prefill, decode;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/kernels/attention.hpp"
+#include "engine/kernels/attention_top.hpp"
 #include "engine/kernels/sample.hpp"
 #include "shaders/interface/step_state.h"
 
@@ -53,6 +54,9 @@ Result<void> Decoder::create_buffers() {
   if (options_.sparse) {
     FOVEA_ASSIGN(selection_, PageSelection::create(device_, config_, options_.context, options_.batch, options_.kv, *options_.sparse));
   }
+  if (options_.top_share) {
+    FOVEA_ASSIGN(top_scores_, device_.create_buffer(attention_top_bytes(config_.query_heads, options_.context, options_.batch), gpu::MemoryUse::compute));
+  }
   if (options_.experts) {
     FOVEA_ASSIGN(routing_, ExpertRouting::create(device_, config_, *options_.experts));
   }
@@ -87,6 +91,7 @@ Result<void> Decoder::choose_attention(const std::optional<SparseAttention>& spa
   trace_.measure_every = 0;
   selection_ = std::move(made);
   options_.sparse = sparse;
+  options_.top_share.reset();
   return {};
 }
 
@@ -116,7 +121,7 @@ Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const Sampling
   timing_ = false;
   seed_ = static_cast<std::uint64_t>(sampling.seed);
   if (kept == 0) cache_->shrink();
-  prompt_pairs_ = decode_pairs_ = 0;
+  prompt_pairs_ = decode_pairs_ = prompt_top_pairs_ = decode_top_pairs_ = 0;
   dense_tokens_ = 0;
   if (selection_) FOVEA_TRY(selection_->reset_facts());
   if (routing_) FOVEA_TRY(routing_->begin());
@@ -232,7 +237,8 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
                          .state = state_.address(), .history = history_.address(),
                          .logits = key.kind == StepKind::logits ? all_logits_.address() : activations_.logits,
                          .activation_type = options_.activation_type, .deep = key.deep, .dense = key.dense,
-                         .selection = selection_ ? &*selection_ : nullptr, .routing = routing_ ? &*routing_ : nullptr};
+                         .selection = selection_ ? &*selection_ : nullptr, .routing = routing_ ? &*routing_ : nullptr,
+                         .top_share = options_.top_share, .top_scores = options_.top_share ? top_scores_.address() : 0};
   const Head head = key.kind == StepKind::fill ? Head::none : key.kind == StepKind::draw ? Head::last_logits : Head::all_logits;
   if (key.decode) decode_activations_ = pass.decode_activations(kernels);
   const bool captures = key.rows || key.pages;
@@ -314,6 +320,8 @@ Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   const std::vector<const gpu::CommandPlan*> replays(key.decode ? tokens : 1, recorded);
   FOVEA_ASSIGN(step.ticket, device_.submit(replays));
   (key.decode ? decode_pairs_ : prompt_pairs_) += tokens * (position_ + (tokens + 1) / 2.0);
+  for (std::uint32_t i = 0; options_.top_share && i < tokens; ++i)
+    (key.decode ? decode_top_pairs_ : prompt_top_pairs_) += static_cast<double>(top_keys(position_ + i + 1, *options_.top_share));
   step.prompt_pairs = prompt_pairs_;
   step.decode_pairs = decode_pairs_;
   position_ += tokens;
@@ -367,6 +375,10 @@ Result<AttentionFacts> Decoder::attention_facts() const {
   }
   facts.prefill.causal_pairs = prompt_pairs_;
   facts.decode.causal_pairs = decode_pairs_;
+  if (options_.top_share) {
+    facts.prefill.top_pairs = prompt_top_pairs_;
+    facts.decode.top_pairs = decode_top_pairs_;
+  }
   return facts;
 }
 

@@ -36,7 +36,8 @@ struct DecoderOptions {
   std::uint32_t batch = 0;          // most prompt tokens of one submission; 0: what suits the device
   DType kv = DType::F16;            // type of the KV cache: F16 or Q8_0
   ActivationType activation_type = ActivationType::f32;  // of decoding, for weights in blocks
-  std::optional<SparseAttention> sparse;                 // nullopt: all layers read everything
+  std::optional<SparseAttention> sparse;                 // nullopt: all layers read everything, or top_share of it
+  std::optional<double> top_share;                       // of each row's keys those of the largest weights alone; not beside `sparse`
   std::optional<ExpertRule> experts;                     // of mixtures; nullopt: the model's own choice
   bool barrier_everywhere = false;  // debug: a barrier before every dispatch must not change a bit
   ProductForm form = ProductForm::suits_device;  // debug: the steps and products of another kind of device
@@ -194,7 +195,7 @@ class Decoder {
   std::optional<PageSelection> selection_;
   std::optional<ExpertRouting> routing_;
   Activations activations_;
-  gpu::Buffer state_, parameters_, history_, ring_, sample_scratch_, row_heads_;
+  gpu::Buffer state_, parameters_, history_, ring_, sample_scratch_, row_heads_, top_scores_;
   gpu::Buffer all_logits_, logits_readback_;
   std::uint32_t logit_rows_ = 0;
   std::array<Readback, kStepsInFlight> decode_readback_;
@@ -211,6 +212,7 @@ class Decoder {
   std::uint64_t seed_ = 0, drawn_ = 0;
   std::uint64_t dense_tokens_ = 0;              // decoded ones that read everything without a choice
   double prompt_pairs_ = 0, decode_pairs_ = 0;  // (token, key) pairs submitted
+  double prompt_top_pairs_ = 0, decode_top_pairs_ = 0;  // of those, what top_share keeps
   bool timing_ = false;
 };
 

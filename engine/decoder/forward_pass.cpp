@@ -1,8 +1,10 @@
 #include "engine/decoder/forward_pass.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/kernels/attention.hpp"
+#include "engine/kernels/attention_top.hpp"
 #include "engine/kernels/linear.hpp"
 #include "engine/kernels/product_tile.hpp"
 
@@ -143,7 +145,7 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
                            .rope_width = config.rope_width, .halves = config.rope_layout == RopeLayout::halves,
                            .norm = static_cast<std::uint32_t>(config.qk_norm), .epsilon = config.norm_epsilon};
   const bool sparse = selection != nullptr && selection->chooses(layer) && !dense;
-  const bool folded = tokens == 1 && takes_rope_attention(kernels, shape) && (!sparse || choice_rotates(kernels, shape));
+  const bool folded = tokens == 1 && !top_share && takes_rope_attention(kernels, shape) && (!sparse || choice_rotates(kernels, shape));
   const bool rounds = folded && uses_dot(kernels, tokens, w.attention_output) && config.head_width % 32 == 0;
   if (folded) {
     if (sparse) {
@@ -176,7 +178,12 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     kernels.plan().tag("attention");
     const AttentionArgs attention{.shape = sparse ? selection->chosen(shape) : shape, .query = a.query, .y = a.attended, .y_stride = a.strides.attended,
                                   .values = a.split_values, .partial = a.split_partial};
-    FOVEA_TRY(tokens == 1 ? record_attention_decode(kernels, attention) : record_attention_prefill(kernels, attention));
+    if (top_share) {
+      FOVEA_TRY(record_attention_top(kernels, {.shape = shape, .query = a.query, .y = a.attended, .scores = top_scores, .y_stride = a.strides.attended, .keys = cache.context(),
+                                               .keep = static_cast<std::uint32_t>(std::llround(*top_share * 1e6))}));
+    } else {
+      FOVEA_TRY(tokens == 1 ? record_attention_decode(kernels, attention) : record_attention_prefill(kernels, attention));
+    }
   }
   if (captured) {
     // Reads what attention read and writes elsewhere, so it needs no barrier of its own.

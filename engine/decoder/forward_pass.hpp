@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/api/activation_type.hpp"
@@ -51,6 +52,8 @@ struct ForwardPass {
   bool dense = false;          // of one token: it reads everything where pages are selected, too
   const PageSelection* selection = nullptr;  // of sparse attention
   const ExpertRouting* routing = nullptr;    // of a policy of experts
+  std::optional<double> top_share;           // attention reads this share of each row's keys, the largest weights
+  std::uint64_t top_scores = 0;              // scratch of it, attention_top_bytes()
 
   // Records embedding, layers and head for up to `tokens` tokens (the step state says how many there are).
   [[nodiscard]] Result<void> record(KernelRecorder& kernels, std::uint32_t tokens, Head head, const CaptureLayout* capture) const;

@@ -84,8 +84,19 @@ tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spe
   return sparse;
 }
 
-std::string shown_attention(const std::optional<SparseAttention>& attention) {
-  if (!attention) return "dense";
+bool entropy_takes(std::string_view key) { return key == "keep"; }
+
+tl::expected<double, std::string> read_top_share(const Spec& spec) {
+  constexpr double kDefault = 0.3;
+  const std::string* value = spec.find("keep");
+  if (value == nullptr) return kDefault;
+  const auto share = parse_share(*value);
+  if (!share || *share <= 0) return tl::unexpected(fmt::format("keep is {}: it must be a number above 0 and at most 1", shown_name(*value)));
+  return *share;
+}
+
+std::string shown_attention(const std::optional<SparseAttention>& attention, std::optional<double> top_share) {
+  if (!attention) return top_share ? fmt::format("entropy:keep={}", *top_share) : "dense";
   const SparseAttention& a = *attention;
   const bool adaptive = a.budget == PageBudget::adaptive;
   return fmt::format("sparse:window={},{},page={},sinks={},scorer={},dense-layers={},dense-below={},budget={}{}", a.window,

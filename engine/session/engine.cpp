@@ -59,7 +59,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
 
   tell("Opening the device", 0.02);
   FOVEA_ASSIGN(std::unique_ptr<gpu::Device> device, gpu::Device::create({.index = options.device}));
-  ModelSummary summary = summarize(file, config, context, options.kv, options.activations, options.attention, device->facts());
+  ModelSummary summary = summarize(file, config, context, options.kv, options.activations, options.attention, options.top_share, device->facts());
   summary.device = summarize(device->facts());
   summary.experts_rule = fitted(options.experts, config.experts_used);
 
@@ -75,7 +75,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   FOVEA_ASSIGN(std::unique_ptr<Decoder> decoder,
                Decoder::create(*device, options.experts ? with_escort(config, *options.experts) : config, std::move(uploaded),
                                {.context = context, .kv = element_type(summary.kv), .activation_type = options.activations.value_or(suitable_activations(device->facts())),
-                                .sparse = options.attention, .experts = summary.experts_rule,
+                                .sparse = options.attention, .top_share = options.top_share, .experts = summary.experts_rule,
                                 .barrier_everywhere = options.barrier_everywhere}));
   FOVEA_TRY(decoder->warm_up());
   FOVEA_TRY(device->release_staging());  // weights need much at a time, nothing later does

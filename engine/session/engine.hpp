@@ -27,7 +27,8 @@ struct EngineOptions {
   std::uint32_t context = 0;   // 0: the trained context, at most kDefaultContext
   std::optional<KvType> kv = KvType::f16;  // how keys and values are kept; nullopt: what suits the device
   std::optional<ActivationType> activations;  // of decoding, for weights in blocks; nullopt: what suits the device
-  std::optional<SparseAttention> attention;  // nullopt: dense
+  std::optional<SparseAttention> attention;  // nullopt: dense, or by top_share
+  std::optional<double> top_share;  // read this share of each row's keys, the largest weights; not beside `attention`
   std::optional<ExpertRule> experts;  // as far as it fits the model; nullopt: the model's own choice
   bool barrier_everywhere = false;  // debug: must give identical output
 };
@@ -135,6 +136,6 @@ class Engine {
 [[nodiscard]] Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context = 0,
                                            std::optional<KvType> kv = KvType::f16,
                                            const std::optional<SparseAttention>& attention = std::nullopt,
-                                           std::optional<ActivationType> activations = std::nullopt);
+                                           std::optional<ActivationType> activations = std::nullopt, std::optional<double> top_share = std::nullopt);
 
 }  // namespace fovea

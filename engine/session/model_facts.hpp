@@ -20,7 +20,7 @@ namespace fovea {
 // `kv`: nullopt takes what suits the device, which the summary then tells.
 [[nodiscard]] ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, std::optional<KvType> kv,
                                      std::optional<ActivationType> activations, const std::optional<SparseAttention>& attention,
-                                     const gpu::DeviceFacts& facts);
+                                     std::optional<double> top_share, const gpu::DeviceFacts& facts);
 // What sparse attention keeps beside the cache under a policy; nothing of a dense one.
 [[nodiscard]] PageSelection::Bytes page_bytes(const ModelConfig& config, std::uint32_t context, const std::optional<SparseAttention>& attention,
                                               const gpu::DeviceFacts& facts);

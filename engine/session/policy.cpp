@@ -24,14 +24,14 @@ struct Part {
   std::string_view later;                // named but not built yet; "" = none
 };
 constexpr std::array<Part, 4> parts{{
-    {"attention", &Policy::attention, &PolicyOptions::attention, {"dense", "sparse", ""}, "entropy"},
+    {"attention", &Policy::attention, &PolicyOptions::attention, {"dense", "sparse", "entropy"}, ""},
     {"moe", &Policy::moe, &PolicyOptions::moe, {"static", "dynamic", ""}, ""},
     {"kv", &Policy::kv, &PolicyOptions::kv, {"auto", "f16", "q8_0"}, "tiered"},
     {"activations", &Policy::activations, &PolicyOptions::activations, {"auto", "f32", "q8_0"}, ""},
 }};
 
 bool takes(std::string_view which, std::string_view mode, std::string_view parameter) {
-  return (which == "moe" && moe_takes(mode, parameter)) || (which == "attention" && mode == "sparse" && sparse_takes(parameter));
+  return (which == "moe" && moe_takes(mode, parameter)) || (which == "attention" && ((mode == "sparse" && sparse_takes(parameter)) || (mode == "entropy" && entropy_takes(parameter))));
 }
 
 std::string file_name(const std::string& path) { return "policy file " + shown_name(path); }
@@ -95,6 +95,8 @@ std::string spec_problem(std::string_view which, std::string_view text) {
   if (!spec) return spec.error();
   if (which == "attention" && spec->mode == "sparse")
     if (const auto sparse = read_sparse_attention(*spec); !sparse) return fmt::format("{}: {}", shown_name(text), sparse.error());
+  if (which == "attention" && spec->mode == "entropy")
+    if (const auto share = read_top_share(*spec); !share) return fmt::format("{}: {}", shown_name(text), share.error());
   if (which == "moe" && (spec->mode == "static" || spec->mode == "dynamic"))
     if (const auto rule = read_expert_rule(*spec); !rule) return fmt::format("{}: {}", shown_name(text), rule.error());
   return "";
@@ -132,6 +134,12 @@ std::optional<KvType> chosen_kv(const Policy& policy) { return kv_type_named(pol
 std::optional<SparseAttention> sparse_attention(const Policy& policy) {
   if (policy.attention.mode != "sparse") return std::nullopt;
   return read_sparse_attention(policy.attention).value_or(SparseAttention{});
+}
+
+std::optional<double> top_share(const Policy& policy) {
+  if (policy.attention.mode != "entropy") return std::nullopt;
+  const auto share = read_top_share(policy.attention);  // resolve_policy() let it through
+  return share ? std::optional(*share) : std::nullopt;
 }
 
 std::optional<ActivationType> activation_type(const Policy& policy) {

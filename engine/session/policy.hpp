@@ -44,8 +44,9 @@ struct PolicyOptions {
 [[nodiscard]] KvType kv_type(const Policy& policy);
 // Likewise; nullopt where nothing is said: what suits the device.
 [[nodiscard]] std::optional<KvType> chosen_kv(const Policy& policy);
-// Which keys attention reads under such a policy; nullopt: all.
+// Which pages attention reads under such a policy, or which share of each row's keys; nullopt: all.
 [[nodiscard]] std::optional<SparseAttention> sparse_attention(const Policy& policy);
+[[nodiscard]] std::optional<double> top_share(const Policy& policy);
 // What decoding is to multiply block weights with under such a policy; nullopt: what suits the device.
 [[nodiscard]] std::optional<ActivationType> activation_type(const Policy& policy);
 

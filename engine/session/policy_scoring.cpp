@@ -55,7 +55,7 @@ Result<std::unique_ptr<Engine>> load_with(const ScoringModel& model, const Polic
   if (parts.moe.find("bias") != nullptr)
     return fail(ErrorCode::unsupported, "the policy", "its frozen bias is a file, which a run does not carry", "name the policies with --a and --b instead");
   EngineOptions options{.device = model.device, .context = model.context, .kv = kv_type(parts), .activations = activation_type(parts),
-                        .attention = sparse_attention(parts)};
+                        .attention = sparse_attention(parts), .top_share = top_share(parts)};
   if (!chooses_plainly(parts)) {
     FOVEA_ASSIGN(const ModelSummary summary, inspect(model.path));
     FOVEA_ASSIGN(options.experts, expert_rule(parts.moe, summary));

@@ -18,7 +18,7 @@ std::optional<AttentionCost> attention_cost(const AttentionWork& work, const Mod
 }  // namespace
 
 PolicyText policy_text(const ModelSummary& model) {
-  return {.attention = shown_attention(model.attention),
+  return {.attention = shown_attention(model.attention, model.top_share),
           .moe = model.experts_used > 0 ? shown_moe(model) : "static",
           .kv = std::string(name(model.kv)),
           .activations = std::string(name(model.activations))};

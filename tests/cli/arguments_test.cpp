@@ -64,7 +64,8 @@ TEST(Arguments, PoliciesThatAreNotBuiltFailInOneSentence) {
     all.insert(all.end(), more.begin(), more.end());
     return run(all);
   };
-  expect_failure(with({"--attention", "entropy:keep=0.3"}), "not available in this version");
+  expect_failure(with({"--attention", "entropy:share=0.3"}), "'share'");
+  expect_usage(with({"--attention", "entropy:keep=0"}), "above 0 and at most 1");
   expect_failure(with({"--attention", "sparse:k=3"}), "'k'");
   expect_failure(with({"--attention", "banana"}), "no mode 'banana'");
   expect_failure(with({"--attention", "dense:window=3"}), "'window'");
@@ -75,9 +76,6 @@ TEST(Arguments, PoliciesThatAreNotBuiltFailInOneSentence) {
   expect_failure(with({"--kv", "tiered:hot=0.25"}), "not available in this version");
   expect_failure(with({"--activations", "q4_0"}), "use --activations auto, f32 or q8_0");
   expect_failure(with({"--activations", "q8_0:block=32"}), "'block'");
-  const TemporaryFolder folder;
-  expect_failure(run({"perplexity", "-m", stories_model(), "-f", folder.write("t", "text"), "--against", "entropy:keep=0.3"}),
-                 "not available in this version");
 }
 
 TEST(Arguments, PolicyFilesAreReadWithSuspicion) {

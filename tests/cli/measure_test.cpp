@@ -200,6 +200,7 @@ TEST(Perplexity, IsHeldAgainstAnotherPolicy) {
   EXPECT_GT(alone["attention"]["fallback_share"].get<double>(), 0) << "the first tiles have little behind them";
   EXPECT_LT(alone["attention"]["fallback_share"].get<double>(), 0.9);
   EXPECT_EQ(alone["attention"]["fallback_share"], alone["attention"]["prefill"]["fallback_share"]);
+  EXPECT_EQ(alone["attention"]["chosen_share"], 0.0);
 
   const auto measured = with({"--attention", narrow, "--measure", "16"})["attention"];
   EXPECT_EQ(alone["attention"]["measured_rows"], 320 / 256);
@@ -214,10 +215,20 @@ TEST(Perplexity, IsHeldAgainstAnotherPolicy) {
   EXPECT_LT(measured["layers"][1]["recall"]["mean"].get<double>(), 1);
   const auto choosing = with({"--attention", "sparse:window=32,sinks=0,global=0.3,dense-layers=1,dense-below=0", "--measure", "16"})["attention"];
   EXPECT_GT(choosing["mass_recall"]["mean"].get<double>(), recall);
+  EXPECT_GE(choosing["chosen_share"].get<double>(), 0.3) << "shares are rounded up";
+  EXPECT_LT(choosing["chosen_share"].get<double>(), 0.5);
   EXPECT_GE(choosing["oracle_recall"]["mean"].get<double>(), choosing["mass_recall"]["mean"].get<double>());
   const auto off = with({"--attention", narrow, "--measure", "0"});
   EXPECT_TRUE(off["attention"]["mass_recall"]["mean"].is_null());
   EXPECT_EQ(off["perplexity"], alone["perplexity"]) << "measuring changes nothing";
+
+  const auto top = with({"--attention", "entropy:keep=0.3"});
+  EXPECT_EQ(top["attention"]["policy"], "entropy:keep=0.3");
+  EXPECT_NEAR(top["attention"]["density"].get<double>(), 0.3, 0.01);
+  EXPECT_NEAR(top["attention"]["flops_ratio"].get<double>(), 0.65, 0.005);
+  EXPECT_NE(top["nll"], dense["nll"]);
+  EXPECT_NEAR(top["nll"].get<double>(), dense["nll"].get<double>(), 0.2);
+  EXPECT_NEAR(with({"--attention", "entropy:keep=1"})["nll"].get<double>(), dense["nll"].get<double>(), 2e-4) << "sums in another order";
 
   const auto both = with({"--attention", narrow, "--against", "dense"});
   EXPECT_EQ(both["perplexity"], alone["perplexity"]);

@@ -18,6 +18,14 @@ TEST(AttentionWork, density_counts_all_layers) {
 
 TEST(AttentionWork, operations_count_the_choice) {
   EXPECT_EQ(attention_flops_ratio({.causal_pairs = 1000}, 2, PageScorer::quest), 1);
+  // Of the largest weights: every score, the values of those alone.
+  const AttentionWork top{.causal_pairs = 1000, .layers = {}, .top_pairs = 300};
+  EXPECT_DOUBLE_EQ(attention_density(top, 2), 0.3);
+  EXPECT_DOUBLE_EQ(attention_flops_ratio(top, 2, PageScorer::automatic), 0.65);
+  EXPECT_EQ(top_keys(100, 0.07), 7u);
+  EXPECT_EQ(top_keys(101, 0.07), 8u);
+  EXPECT_EQ(top_keys(3, 0.000001), 1u);
+  EXPECT_EQ(top_keys(3, 1), 3u);
   EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, PageScorer::mean), (2 * 3680.0 + 40) / 8000);
   EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, PageScorer::quest), (2 * 3680.0 + 80) / 8000);
   EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, PageScorer::automatic), (2 * 3680.0 + 80) / 8000);
@@ -31,7 +39,9 @@ TEST(AttentionWork, adds_up_by_layer) {
   EXPECT_EQ(both.layers[1].chosen, 4u);
   EXPECT_EQ(both.layers[1].mass, 7);
   EXPECT_DOUBLE_EQ(attention_density(both, 2), attention_density(kWork, 2));
-  EXPECT_EQ((AttentionFacts{.decode = kWork}.both().layers.size()), 2u);
+  AttentionFacts facts;
+  facts.decode = kWork;
+  EXPECT_EQ(facts.both().layers.size(), 2u);
 }
 
 }  // namespace

@@ -127,6 +127,20 @@ TEST(Policy, NoMoreExpertsThanTheModelsOwnNumber) {
   }
 }
 
+TEST(Policy, AttentionToTheLargestWeightsKeepsAShare) {
+  const auto policy = [](const char* attention) {
+    return resolve_policy({.attention = attention, .moe = "", .kv = "", .activations = "", .file = ""}).value();
+  };
+  EXPECT_EQ(top_share(policy("entropy")), 0.3);
+  EXPECT_EQ(top_share(policy("entropy:keep=0.05")), 0.05);
+  EXPECT_EQ(sparse_attention(policy("entropy:keep=0.05")), std::nullopt);
+  EXPECT_EQ(top_share(policy("sparse")), std::nullopt);
+  EXPECT_EQ(shown_attention(std::nullopt, 0.05), "entropy:keep=0.05");
+  EXPECT_EQ(shown_attention(std::nullopt), "dense");
+  for (const char* wrong : {"entropy:keep=0", "entropy:keep=1.5", "entropy:keep=nan", "entropy:keep=30%"})
+    EXPECT_NE(spec_problem("attention", wrong).find("above 0 and at most 1"), std::string::npos) << wrong;
+}
+
 TEST(Policy, ExpertsAreChosenByTheModelOrByARule) {
   ModelSummary model;
   model.experts = 16, model.experts_used = 4, model.layers = 2;
@@ -203,7 +217,8 @@ TEST_F(PolicyFile, ChoosesAmongWhatThisVersionRuns) {
 TEST_F(PolicyFile, OfAnotherVersionIsRefusedInItsOwnWords) {
   for (const auto& [content, said] :
        {std::pair{R"({"kv":"tiered:hot=0.25"})", R"("kv": tiered is not available in this version)"},
-        {R"({"attention":"entropy:keep=0.3"})", R"(use "attention":"dense" or "sparse")"},
+        {R"({"attention":"banana"})", R"(use "attention":"dense", "sparse" or "entropy")"},
+        {R"({"attention":"entropy:window=3"})", "entropy takes no parameter 'window'"},
         {R"({"attention":"sparse:width=3"})", "sparse takes no parameter 'width'"},
         {R"({"activations":"f16"})", R"(use "activations":"auto", "f32" or "q8_0")"},
         {R"({"kv":"q8_0:hot=1"})", "q8_0 takes no parameter 'hot'"}}) {
