@@ -1,5 +1,6 @@
 #include "app/cli/attention_figures.hpp"
 
+#include "engine/api/throughput.hpp"
 #include "engine/session/attention_policy.hpp"
 
 namespace fovea::cli {
@@ -67,10 +68,6 @@ void add_recall(Json& attention, MeasuredRows rows, const ModelSummary& model) {
   attention["layers"] = Json::array();
   for (std::uint32_t layer = 0; layer < model.layers; ++layer)
     attention["layers"].push_back(figures_json(recall_figures(rows, model.query_heads, layer, layer + 1), "recall"));
-}
-
-double flops_ratio(const AttentionWork& work, const ModelSummary& model) {
-  return attention_flops_ratio(work, model.kv_heads, model.attention ? model.attention->scorer : PageScorer::automatic);
 }
 
 Json attention_json(const ModelSummary& model, const AttentionFacts& facts) {

@@ -8,8 +8,6 @@
 
 namespace fovea::cli {
 
-// Of a run of `model`, whose policy tells what choosing costs; 1 of dense attention.
-[[nodiscard]] double flops_ratio(const AttentionWork& work, const ModelSummary& model);
 // {policy,density,flops_ratio}, and of sparse attention {fallback_share,prefill,decode} beside them, the last two
 // {density,flops_ratio,fallback_share,layers:[...]}.
 [[nodiscard]] nlohmann::ordered_json attention_json(const ModelSummary& model, const AttentionFacts& facts);

@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 
-#include "app/cli/attention_figures.hpp"
 #include "app/cli/bench_report.hpp"
 #include "app/cli/command.hpp"
 #include "app/cli/load.hpp"

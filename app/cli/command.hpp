@@ -34,6 +34,7 @@ void add_tokenize(CLI::App& program, Commands& commands);
 void add_generate(CLI::App& program, Commands& commands);
 void add_logits(CLI::App& program, Commands& commands);
 void add_perplexity(CLI::App& program, Commands& commands);
+void add_sweep(CLI::App& program, Commands& commands);
 void add_passkey(CLI::App& program, Commands& commands);
 void add_trace(CLI::App& program, Commands& commands);
 void add_compare(CLI::App& program, Commands& commands);

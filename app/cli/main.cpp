@@ -71,6 +71,7 @@ int run_program(int argc, char** argv) {
   add_compare(program, commands);
   add_logits(program, commands);
   add_perplexity(program, commands);
+  add_sweep(program, commands);
   add_passkey(program, commands);
   add_calibrate(program, commands);
   add_bench(program, commands);

@@ -4,12 +4,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "app/cli/against.hpp"
 #include "app/cli/attention_figures.hpp"
 #include "app/cli/command.hpp"
 #include "app/cli/load.hpp"
@@ -21,7 +21,7 @@
 #include "engine/api/nll_score.hpp"
 #include "engine/io/bounded_read.hpp"
 #include "engine/io/shown_name.hpp"
-#include "engine/session/paired_logits.hpp"
+#include "engine/session/evaluation.hpp"
 #include "engine/tensor/kv_row.hpp"
 
 namespace fovea::cli {
@@ -33,93 +33,15 @@ constexpr std::uint32_t default_window = 512;  // llama-perplexity's
 
 struct PerplexityOptions {
   CommonOptions common;
-  std::string file;
-  std::uint32_t windows = 0;  // 0: as many as the text fills
-  std::uint32_t last = 0;     // 0: the second half
+  EvaluationOptions text{.measure = 256};
   std::optional<std::size_t> first_bytes;
   std::string against;
-  std::uint32_t measure = 256;  // 0: no row
   std::string bias_file;
 };
-
-// Modes of experts have other names than those of attention.
-bool is_moe(std::string_view spec) { return spec.starts_with("static") || spec.starts_with("dynamic"); }
-
-// What was scored.
-struct Evaluation {
-  NllScore score;
-  std::uint32_t window = 0, windows = 0;
-  std::size_t text_tokens = 0;
-  double seconds = 0;
-  AttentionFacts attention;  // of all windows
-  std::vector<std::shared_ptr<const MeasuredRow>> measured;  // likewise
-  RoutingFacts routing;      // likewise, of a policy of experts
-  NllScore standard;         // of the policy that it is held against
-  Divergence divergence;
-};
-
-// Position i predicts token i + 1, so the last position of a window predicts nothing inside it: by default positions
-// window/2 .. window-2 are scored, with --last M the M positions before the last.
-std::uint32_t first_scored_position(std::uint32_t window, std::uint32_t last) {
-  return last == 0 ? window / 2 : window - 1 - last;
-}
 
 void show_progress(const Evaluation& done) {
   if (isatty(STDERR_FILENO) == 0) return;
   fmt::print(stderr, "\r{} of windows, perplexity {:.4f} ", done.windows, done.score.perplexity());
-}
-
-Result<void> score_window(Engine& engine, Engine* standard, std::span<const TokenId> tokens, std::uint32_t first, std::uint32_t measure,
-                          Evaluation& done, std::stop_token stop) {
-  std::vector<TokenId> window(tokens.begin(), tokens.end());
-  const Tokenizer& tokenizer = engine.tokenizer();
-  if (tokenizer.adds_bos() && tokenizer.bos() >= 0) window.front() = tokenizer.bos();
-  std::uint32_t delivered = 0;
-  const auto take = [&](std::uint32_t position, std::span<const float> logits, std::span<const float> row) {
-    ++delivered;
-    if (position + 1 >= window.size()) return;
-    const auto target = static_cast<std::size_t>(window[position + 1]);
-    done.score.add(logits, target);
-    if (row.empty()) return;
-    done.standard.add(row, target);
-    done.divergence.add(row, logits);
-  };
-  FOVEA_TRY(paired_logits(engine, standard, window, first, take, stop, measure));
-  if (delivered != window.size() - first)
-    return fail(ErrorCode::cancelled, "perplexity", "it was stopped before the text was scored", "run it again");
-  return {};
-}
-
-Result<Evaluation> evaluate(Engine& engine, Engine* standard, const PerplexityOptions& options, std::span<const TokenId> tokens,
-                            std::uint32_t window, std::stop_token stop) {
-  const std::size_t fit = tokens.size() / window;
-  const std::size_t windows = options.windows == 0 ? fit : std::min<std::size_t>(options.windows, fit);
-  if (windows == 0)
-    return fail(ErrorCode::usage, "text file " + shown_name(options.file),
-                fmt::format("its {} tokens do not fill one window of {}", tokens.size(), window),
-                "use a longer text or a smaller -c");
-  Evaluation done;
-  done.window = window;
-  done.text_tokens = tokens.size();
-  const auto start = std::chrono::steady_clock::now();
-  const std::uint32_t first = first_scored_position(window, options.last);
-  const std::uint32_t measure = engine.summary().attention ? options.measure : 0;  // dense attention loses nothing
-  for (std::size_t i = 0; i < windows; ++i) {
-    FOVEA_TRY(score_window(engine, standard, tokens.subspan(i * window, window), first, measure, done, stop));
-    if (const auto pages = engine.page_trace()) done.measured.insert(done.measured.end(), pages->rows.begin(), pages->rows.end());
-    FOVEA_ASSIGN(const AttentionFacts facts, engine.attention_facts());
-    done.attention.prefill += facts.prefill;
-    done.attention.decode += facts.decode;
-    FOVEA_ASSIGN(const RoutingFacts routed, engine.routing_facts());
-    done.routing.prefill += routed.prefill;
-    done.routing.decode += routed.decode;
-    done.routing.escort = routed.escort;  // of the last window, or since loading where load is never forgotten
-    ++done.windows;
-    show_progress(done);
-  }
-  if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, "\n");
-  done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return done;
 }
 
 // What the same pages would take as F16: derived, while `kv_bytes` is the allocator's.
@@ -128,7 +50,7 @@ std::uint64_t kv_bytes_as_f16(const ModelSummary& model, std::uint64_t kv_bytes)
   return kv_bytes * kv_row_bytes(DType::F16, model.head_width) / kv_row_bytes(DType::Q8_0, model.head_width);
 }
 
-double delta_percent(const Evaluation& done) { return 100 * (done.score.perplexity() / done.standard.perplexity() - 1); }
+double delta_percent(const Evaluation& done) { return percent_above(done.score.perplexity(), done.standard.perplexity()); }
 
 Json against_json(const Evaluation& done, const std::string& policy) {
   if (policy.empty()) return nullptr;
@@ -165,13 +87,13 @@ Json to_json(const Evaluation& done, const Engine& engine, const std::string& ag
 
 Result<void> run_perplexity(const PerplexityOptions& options, Process& process) {
   const std::uint32_t window = options.common.context == 0 ? default_window : options.common.context;
-  if (window < 2 || options.last > window - 1)
+  if (window < 2 || options.text.last > window - 1)
     return fail(ErrorCode::usage, "perplexity",
                 fmt::format("a window of {} tokens has no {} positions that predict another", window,
-                            std::max(options.last, 1u)),
+                            std::max(options.text.last, 1u)),
                 "use a larger -c or a smaller --last");
   FOVEA_ASSIGN(const std::string text,
-               read_file(options.file, "text file " + shown_name(options.file), kLongestText, options.first_bytes));
+               read_file(options.text.file, "text file " + shown_name(options.text.file), kLongestText, options.first_bytes));
   FOVEA_ASSIGN(const auto engine, load_engine(options.common, window, process.stop.get_token()));
   if (!options.bias_file.empty() && (!engine->summary().experts_rule || engine->summary().experts_rule->balance == ExpertBalance::off))
     return fail(ErrorCode::usage, "--save-bias " + shown_name(options.bias_file), "the policy balances no load, so there is no bias to save",
@@ -181,13 +103,11 @@ Result<void> run_perplexity(const PerplexityOptions& options, Process& process) 
   std::unique_ptr<Engine> standard;  // with weights of its own
   std::string against;
   if (!options.against.empty()) {
-    CommonOptions other = options.common;
-    const bool experts = is_moe(options.against);
-    (experts ? other.policy.moe : other.policy.attention) = options.against;
-    FOVEA_ASSIGN(standard, load_engine(other, window, process.stop.get_token()));
-    against = experts ? shown_moe(standard->summary()) : shown_attention(standard->summary().attention, standard->summary().top_share);
+    FOVEA_ASSIGN(standard, load_engine(with_policy(options.common, options.against), window, process.stop.get_token()));
+    against = shown_policy(options.against, standard->summary());
   }
-  FOVEA_ASSIGN(const Evaluation done, evaluate(*engine, standard.get(), options, tokens, window, process.stop.get_token()));
+  FOVEA_ASSIGN(const Evaluation done, evaluate(*engine, standard.get(), options.text, tokens, window, show_progress, process.stop.get_token()));
+  if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, "\n");
   if (!options.bias_file.empty()) {
     FOVEA_ASSIGN(const std::vector<float> bias, engine->expert_bias());
     FOVEA_TRY(write_expert_bias(options.bias_file, bias, engine->summary().layers));
@@ -217,24 +137,22 @@ void add_perplexity(CLI::App& program, Commands& commands) {
   const auto options = std::make_shared<PerplexityOptions>();
   add_common_options(*parser, options->common);
   parser->get_option("-c")->description("Tokens of a window (default: 512)");
-  parser->add_option("-f,--file", options->file, "The text")->required()->type_name("FILE");
-  parser->add_option("--windows,--chunks", options->windows, "Score at most this many windows (default: all)")
+  parser->add_option("-f,--file", options->text.file, "The text")->required()->type_name("FILE");
+  parser->add_option("--windows,--chunks", options->text.windows, "Score at most this many windows (default: all)")
       ->type_name("N")
       ->check(whole_number(1, std::numeric_limits<std::uint32_t>::max()));
-  parser->add_option("--last", options->last, "Score the last M predictions of a window (default: the second half)")
+  parser->add_option("--last", options->text.last, "Score the last M predictions of a window (default: the second half)")
       ->type_name("M")
       ->check(whole_number(1, std::numeric_limits<std::uint32_t>::max()));
   parser->add_option("--bytes", options->first_bytes, "Use only the first N bytes of the text")
       ->type_name("N")
       ->check(whole_number(1, kLongestText));
-  parser->add_option("--measure", options->measure, "Sparse attention: measure recall in every Nth row (default: 256; 0: in none)")
+  parser->add_option("--measure", options->text.measure, "Sparse attention: measure recall in every Nth row (default: 256; 0: in none)")
       ->type_name("N")
       ->check(whole_number(0, std::numeric_limits<std::uint32_t>::max()));
   parser->add_option("--save-bias", options->bias_file, "Write the bias by load at the end, for --moe dynamic:reset=frozen,bias=FILE")
       ->type_name("FILE");
-  parser->add_option("--against", options->against, "Compare with another policy of attention or of experts")
-      ->type_name("SPEC")
-      ->check([](const std::string& text) { return spec_problem(is_moe(text) ? "moe" : "attention", text); });
+  add_against_option(*parser, options->against);
   commands.push_back({parser, [options](Process& process) { return run_perplexity(*options, process); }});
 }
 

@@ -29,6 +29,10 @@ double bytes_touched(const ModelSummary& model, double depth, const AttentionWor
   return model.token_bytes->at(depth) + bytes_beside_dense(decode, model) + expert_bytes(model, routed) - expert_bytes(model, {});
 }
 
+double flops_ratio(const AttentionWork& work, const ModelSummary& model) {
+  return attention_flops_ratio(work, model.kv_heads, model.attention ? model.attention->scorer : PageScorer::automatic);
+}
+
 std::optional<PhaseSpeed> phase_speed(std::span<const StepTiming> steps, bool prefill,
                                       std::optional<double> window_ms) {
   PhaseSpeed speed;

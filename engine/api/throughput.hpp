@@ -37,6 +37,9 @@ inline constexpr double kGpuStepMicroseconds = 2.4;
 // read, its bounds, and the experts that the token did not use. 0: the weights were not loaded.
 [[nodiscard]] double bytes_touched(const ModelSummary& model, double depth, const AttentionWork& decode, const RoutingWork& routed);
 
+// Operations of attention over dense attention's under the model's policy (attention_flops_ratio).
+[[nodiscard]] double flops_ratio(const AttentionWork& work, const ModelSummary& model);
+
 // What a decoded token must do, counted.
 struct TokenWork {
   double bytes = 0;         // to touch; 0: unknown

@@ -11,8 +11,7 @@ namespace {
 
 std::optional<AttentionCost> attention_cost(const AttentionWork& work, const ModelSummary& model) {
   if (work.causal_pairs == 0) return std::nullopt;
-  return AttentionCost{attention_density(work, model.kv_heads),
-                       attention_flops_ratio(work, model.kv_heads, model.attention ? model.attention->scorer : PageScorer::automatic)};
+  return AttentionCost{attention_density(work, model.kv_heads), flops_ratio(work, model)};
 }
 
 }  // namespace

@@ -2451,6 +2451,10 @@ load moves the choice: %1</source>
         <translation>生成的词元</translation>
     </message>
     <message>
+        <source>largest %1 of a row</source>
+        <translation>每行最大的 %1</translation>
+    </message>
+    <message>
         <source>dense</source>
         <translation>稠密</translation>
     </message>

@@ -259,7 +259,53 @@ TEST(Passkey, TellsWhatWasFoundByDepth) {
   EXPECT_EQ(dense["attention"]["density"], 1.0);
   EXPECT_LT(narrow["attention"]["density"].get<double>(), 1.0);
   EXPECT_EQ(run_json(start)["digits_correct"], dense["digits_correct"]);
+  EXPECT_TRUE(dense["against"].is_null());
   expect_failure(run({"passkey", "-m", stories_model(), "-c", "30"}), "no room");
+}
+
+TEST(Passkey, AgainstAnotherPolicyAsksBothTheSame) {
+  Arguments both{"passkey", "-m", stories_model(), "-c", "200", "--trials", "2", "--seed", "5"};
+  const auto alone = run_json(both);
+  both.insert(both.end(), {"--against", "sparse:window=32,global=0.1,dense-layers=0,dense-below=0"});
+  const auto held = run_json(both);
+  EXPECT_EQ(held["digits_correct"], alone["digits_correct"]);
+  const auto& other = held["against"];
+  EXPECT_EQ(other["policy"], "sparse:window=32,global=0.1,page=32,sinks=32,scorer=auto,dense-layers=0,dense-below=0,budget=strict");
+  EXPECT_EQ(other["trials"], 2);
+  ASSERT_EQ(other["by_depth"].size(), 2u);
+  EXPECT_NEAR(other["delta_digit_points"].get<double>(), 10.0 * (held["digits_correct"].get<int>() - other["digits_correct"].get<int>()), 1e-9);
+  EXPECT_NEAR(other["delta_points"].get<double>(), 50.0 * (held["correct"].get<int>() - other["correct"].get<int>()), 1e-9);
+}
+
+TEST(Sweep, TellsTimeMemoryAndPerplexityAtEachLength) {
+  const TemporaryFolder folder;
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "One day the cat sat on the mat and was happy. ";
+  const auto swept = run_json({"sweep", "-m", stories_model(), "-f", folder.write("text", text), "--lengths", "256,64", "--attention",
+                               "sparse:window=32,global=0.25,dense-layers=0,dense-below=0"});
+  EXPECT_EQ(swept["against"], "dense");
+  EXPECT_TRUE(swept.contains("faster_from"));
+  ASSERT_EQ(swept["lengths"].size(), 2u);
+  EXPECT_EQ(swept["lengths"][0]["context"], 64);
+  const auto& longer = swept["lengths"][1];
+  EXPECT_EQ(longer["context"], 256);
+  EXPECT_LT(longer["density"][0].get<double>(), 0.8);
+  EXPECT_EQ(longer["density"][1], 1.0);
+  EXPECT_GT(longer["kv_bytes"][0].get<std::uint64_t>(), longer["kv_bytes"][1].get<std::uint64_t>()) << "what pages are chosen by takes memory";
+  EXPECT_GT(longer["seconds"][0].get<double>(), 0);
+  const double a = longer["perplexity"][0].get<double>(), b = longer["perplexity"][1].get<double>();
+  EXPECT_NEAR(longer["delta_ppl_percent"].get<double>(), 100 * (a / b - 1), 1e-6);
+  expect_failure(run({"sweep", "-m", stories_model(), "-f", folder.write("short", "One day"), "--lengths", "64"}), "do not fill one window");
+}
+
+TEST(Perplexity, AgainstAnotherTypeOfTheCache) {
+  const TemporaryFolder folder;
+  const std::string file = folder.write("text", "One day the cat sat on the mat and was happy. The sun was warm and the dog ran to the tree.");
+  const auto held = run_json({"perplexity", "-m", stories_model(), "-f", file, "-c", "16", "--kv", "q8_0", "--against", "f16"});
+  EXPECT_EQ(held["against"]["policy"], "f16");
+  EXPECT_GT(held["against"]["kl_mean"].get<double>(), 0);
+  EXPECT_GE(held["against"]["kl_p99"].get<double>(), held["against"]["kl_mean"].get<double>());
+  EXPECT_LE(held["against"]["same_top"].get<double>(), 1);
 }
 
 TEST(Perplexity, SpecialTokensSpelledInTheTextAreText) {

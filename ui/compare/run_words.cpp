@@ -43,6 +43,8 @@ QString parameter(const QString& spec, const QString& key) {
 
 QString shown_attention_spec(const std::string& attention) {
   const QString spec = QString::fromStdString(attention);
+  if (spec.startsWith(QLatin1String("entropy")))
+    return QCoreApplication::translate("fovea::compare", "largest %1 of a row").arg(shown_percent(parameter(spec, QStringLiteral("keep")).toDouble()));
   if (!spec.startsWith(QLatin1String("sparse"))) return QCoreApplication::translate("fovea::compare", "dense");
   const QString window = parameter(spec, QStringLiteral("window")), share = parameter(spec, QStringLiteral("global"));
   const QString sparse = QCoreApplication::translate("fovea::compare", "sparse");
