@@ -41,6 +41,10 @@ struct SparseAttention {
   PageBudget budget = PageBudget::strict;
   double mass = 0.95;               // adaptive: the estimated share of attention to reach
   double least = 0.08, most = 0.40; // adaptive: share of the other pages that is read at any rate, and at most
+  // A choice whose estimated attention is flatter, by entropy over ln(keys), may read the share `widen` of the other pages; 0: none.
+  double flat = 0.85, widen = 0;
+  std::optional<double> target = std::nullopt;  // adaptive: mean share of the other pages that a controller moves `mass` to reach
+  bool heads_by_entropy = false;    // KV heads of a layer get more or less by their effective number of keys, the sum being the same
   // A decoded token that sees fewer keys reads everything; none: below as many as make a choice pay on the device.
   std::optional<std::uint32_t> decode_dense_below = std::nullopt;
   bool operator==(const SparseAttention&) const = default;

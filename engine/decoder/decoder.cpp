@@ -123,6 +123,7 @@ Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const Sampling
   if (kept == 0) cache_->shrink();
   prompt_pairs_ = decode_pairs_ = prompt_top_pairs_ = decode_top_pairs_ = 0;
   dense_tokens_ = 0;
+  keeps_pages_ = false;
   if (selection_) FOVEA_TRY(selection_->reset_facts());
   if (routing_) FOVEA_TRY(routing_->begin());
   FOVEA_TRY(device_.upload(history_, 0, std::as_bytes(prompt)));
@@ -143,6 +144,21 @@ Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const Sampling
   if (trace_.measure_every == 0) return {};
   FOVEA_ASSIGN(page_capture_, PageCapture::create(device_, config_, selection_ ? &*selection_ : nullptr, options_.context, options_.batch,
                                                   kStepsInFlight, trace_.measure_every));
+  return {};
+}
+
+Result<void> Decoder::always_read(std::span<const PositionRange> positions) {
+  if (positions.empty() || !selection_) return {};
+  const std::uint32_t pages = (options_.context + shader::kPageKeys - 1) / shader::kPageKeys;
+  std::vector<std::uint32_t> bits((pages + 31) / 32);
+  for (const PositionRange range : positions)
+    for (std::uint32_t page = range.first / shader::kPageKeys; page * shader::kPageKeys < std::min(range.end, options_.context); ++page)
+      bits[page / 32] |= 1u << (page % 32);
+  if (kept_pages_.bytes() == 0) {
+    FOVEA_ASSIGN(kept_pages_, device_.create_buffer(bits.size() * sizeof(std::uint32_t), gpu::MemoryUse::upload));
+  }
+  FOVEA_TRY(device_.upload(kept_pages_, 0, std::as_bytes(std::span(bits))));
+  keeps_pages_ = true;
   return {};
 }
 
@@ -266,8 +282,10 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
 }
 
 Result<void> Decoder::write_state(std::uint32_t tokens) {
+  const std::uint64_t kept = keeps_pages_ ? kept_pages_.address() : 0;
   const shader::StepState state{.position = position_, .tokens = tokens, .drawn = static_cast<std::uint32_t>(drawn_),
-                                .seed_low = static_cast<std::uint32_t>(seed_), .seed_high = static_cast<std::uint32_t>(seed_ >> 32)};
+                                .seed_low = static_cast<std::uint32_t>(seed_), .seed_high = static_cast<std::uint32_t>(seed_ >> 32),
+                                .kept_pages_low = static_cast<std::uint32_t>(kept), .kept_pages_high = static_cast<std::uint32_t>(kept >> 32)};
   return device_.upload(state_, 0, std::as_bytes(std::span(&state, 1)));
 }
 

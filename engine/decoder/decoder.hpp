@@ -59,6 +59,10 @@ struct DecoderTrace {
   std::uint32_t measure_every = 0; // pages that choices read, and what dense attention puts on them in every Nth row; 0: neither
 };
 
+struct PositionRange {
+  std::uint32_t first = 0, end = 0;
+};
+
 // What a batch is for.
 enum class StepKind {
   fill,    // keys and values only: an inner batch of a prompt
@@ -113,6 +117,9 @@ class Decoder {
   // before, which began with them, and stay there.
   [[nodiscard]] Result<void> begin(std::span<const std::int32_t> prompt, const SamplingOptions& sampling, const DecoderTrace& trace,
                                    std::uint32_t kept = 0);
+  // Until the next begin(), choices of pages always read those of these positions too: a chat's template and system prompt. Before
+  // the first submission.
+  [[nodiscard]] Result<void> always_read(std::span<const PositionRange> positions);
   // Most tokens that a prompt batch of this kind may have now.
   [[nodiscard]] std::uint32_t batch_limit(StepKind kind) const;
   // The next `tokens` of the prompt. The step before must be finished.
@@ -195,7 +202,8 @@ class Decoder {
   std::optional<PageSelection> selection_;
   std::optional<ExpertRouting> routing_;
   Activations activations_;
-  gpu::Buffer state_, parameters_, history_, ring_, sample_scratch_, row_heads_, top_scores_;
+  gpu::Buffer state_, parameters_, history_, ring_, sample_scratch_, row_heads_, top_scores_, kept_pages_;
+  bool keeps_pages_ = false;
   gpu::Buffer all_logits_, logits_readback_;
   std::uint32_t logit_rows_ = 0;
   std::array<Readback, kStepsInFlight> decode_readback_;

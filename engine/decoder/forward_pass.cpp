@@ -24,6 +24,10 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
     kernels.plan().tag("page bounds");
     FOVEA_TRY(selection->record_bounds_of_token(kernels, attention_shape(0, tokens), cache));
   }
+  if (selection != nullptr && !dense) {
+    kernels.plan().tag("page choice");
+    FOVEA_TRY(selection->record_guide(kernels, state));
+  }
   if (routing != nullptr && tokens == 1 && kernels.folds_steps() && routing->folds()) FOVEA_TRY(routing->record_memory(kernels, state));
   return record_head(kernels, tokens, head);
 }

@@ -53,7 +53,8 @@ PageSelection::Bytes PageSelection::bytes(const ModelConfig& config, std::uint32
 Result<PageSelection> PageSelection::create(gpu::Device& device, const ModelConfig& config, std::uint32_t context, std::uint32_t batch,
                                             DType kv, const SparseAttention& rule) {
   const auto share = [](double value) { return value >= 0 && value <= 1; };
-  if (rule.window == 0 || !share(rule.global) || !share(rule.mass) || !share(rule.least) || !share(rule.most) || rule.least > rule.most)
+  if (rule.window == 0 || !share(rule.global) || !share(rule.mass) || !share(rule.least) || !share(rule.most) || rule.least > rule.most ||
+      !share(rule.flat) || !share(rule.widen) || (rule.target && !(share(*rule.target) && rule.mass > 0 && rule.mass < 1)))
     return fail(ErrorCode::usage, "sparse attention", "a window of 0 or a share outside of 0 to 1 was asked for", "correct the policy");
   if (pages_of(context) > 0xFFFF)  // counted in 16 bits
     return fail(ErrorCode::unsupported, "sparse attention", "a context of " + std::to_string(context) + " has more than 65535 pages",
@@ -93,6 +94,14 @@ Result<void> PageSelection::record_choice(KernelRecorder& kernels, const Attenti
                                       .pages = pages_});
 }
 
+Result<void> PageSelection::record_guide(KernelRecorder& kernels, std::uint64_t state) const {
+  if ((!sparse_.target && !sparse_.heads_by_entropy) || sparse_.dense_layers >= layers_) return {};
+  return record_page_guide(kernels, {.facts = facts_at(2, sparse_.dense_layers), .decode_facts = facts_at(1, sparse_.dense_layers), .state = state,
+                                     .kv_heads = kv_heads_, .layers = layers_ - sparse_.dense_layers,
+                                     .target = sparse_.target ? millionths(*sparse_.target) : 0, .by_entropy = sparse_.heads_by_entropy,
+                                     .mass = static_cast<float>(sparse_.mass)});
+}
+
 std::uint64_t PageSelection::facts_at(std::uint32_t tokens, std::uint32_t layer) const {
   const std::uint64_t row = (tokens == 1 ? layers_ : 0) + layer;
   return facts_.address() + row * kv_heads_ * shader::kFactWords * sizeof(std::uint32_t);
@@ -126,7 +135,12 @@ AttentionFacts PageSelection::facts_of(std::span<const std::uint32_t> words) con
 }
 
 Result<void> PageSelection::reset_facts() const {
-  return device_->upload(facts_, 0, std::vector<std::byte>(facts_.bytes()));
+  std::vector<std::uint32_t> words(facts_.bytes() / sizeof(std::uint32_t));
+  for (std::size_t row = 0; sparse_.widen > 0 && row < words.size(); row += shader::kFactWords) {
+    words[row + shader::kGuideFlat] = static_cast<std::uint32_t>(sparse_.flat * (1u << 20));
+    words[row + shader::kGuideWide] = millionths(sparse_.widen);
+  }
+  return device_->upload(facts_, 0, std::as_bytes(std::span(words)));
 }
 
 }  // namespace fovea

@@ -32,6 +32,8 @@ class PageSelection {
   [[nodiscard]] Result<void> record_bounds(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer) const;
   // Of the page that a decoded token filled, all layers that choose; `cache` tells where they are.
   [[nodiscard]] Result<void> record_bounds_of_token(KernelRecorder& kernels, AttentionShape shape, const KvCache& cache) const;
+  // Moves budgets by what a step's choices did, where the policy asks for it; reads nothing that the rest of the step writes.
+  [[nodiscard]] Result<void> record_guide(KernelRecorder& kernels, std::uint64_t state) const;
   // Which pages the layer's queries read. rope: their queries are still raw.
   [[nodiscard]] Result<void> record_choice(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer, std::uint64_t query,
                                            const RopeStoreArgs* rope) const;

@@ -206,6 +206,12 @@ Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& a
   return {};
 }
 
+Result<void> record_page_guide(KernelRecorder& kernels, const PageGuideArgs& args) {
+  const shader::PageGuidePush push{.facts = args.facts, .decode_facts = args.decode_facts, .state = args.state, .kv_heads = args.kv_heads,
+                                   .target = args.target, .by_entropy = args.by_entropy ? 1u : 0u, .mass = args.mass};
+  return kernels.dispatch(ShaderId::page_guide, {}, push, args.layers);
+}
+
 AttentionShape over_chosen_pages(AttentionShape shape, const PageChoiceBuffers& buffers, std::uint32_t pages) {
   shape.pages = buffers.table;
   shape.listed_keys = buffers.keys;

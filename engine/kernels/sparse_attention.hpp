@@ -80,6 +80,17 @@ struct PageChoiceArgs {
 // Whether the step can norm and rotate raw queries itself.
 [[nodiscard]] bool choice_rotates(const KernelRecorder& kernels, const AttentionShape& shape);
 
+struct PageGuideArgs {
+  std::uint64_t facts = 0, decode_facts = 0;  // of the first layer that chooses
+  std::uint64_t state = 0;
+  std::uint32_t kv_heads = 0, layers = 0;
+  std::uint32_t target = 0;                   // mean share of the remote pages in millionths; 0: none
+  bool by_entropy = false;                    // heads get by their entropy
+  float mass = 0;                             // that an adaptive budget begins with, above 0 and below 1
+};
+// Moves budgets by what this step's choices did, for the next step's. Twin: engine/reference/page_guide.
+[[nodiscard]] Result<void> record_page_guide(KernelRecorder& kernels, const PageGuideArgs& args);
+
 // The shape with which attention reads the pages chosen.
 [[nodiscard]] AttentionShape over_chosen_pages(AttentionShape shape, const PageChoiceBuffers& buffers, std::uint32_t pages);
 

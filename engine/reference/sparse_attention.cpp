@@ -142,18 +142,26 @@ PageChoice choose_pages(std::span<const SampledRow> sampled, std::size_t head_wi
     }
   }
 
+  for (const double mass : choice.mass) choice.entropy -= mass > 0 ? mass * std::log(mass / static_cast<double>(rule.page)) : 0;
+  choice.entropy /= std::log(static_cast<double>(rows.count));
+  for (const std::size_t p : rule.kept)
+    if (p >= first && p < window_first) rank[p] = 2;
+  const auto forced = static_cast<std::size_t>(std::ranges::count(rank.begin() + static_cast<std::ptrdiff_t>(first), rank.begin() + static_cast<std::ptrdiff_t>(window_first), 2.0));
+
   // Each head's best come first, then the group's.
   for (std::size_t p = 0; p < pages; ++p) rank[p] += choice.mass[p];
   const std::vector<std::size_t> order = by_mass(rank, first, window_first);
-  const auto share = [&](double part) { return share_of(choice.remote, part); };
-  choice.chosen = share(rule.global);
+  const auto share = [&](double part) { return share_of(choice.remote, std::min(part * rule.weight, 1.0)); };
+  const std::size_t wide = choice.entropy > rule.flat ? share_of(choice.remote, rule.wide) : 0, at_least = rule.kept.empty() ? 0 : forced;
+  choice.chosen = std::max({share(rule.global), wide, at_least});
   if (choice.remote <= 2 || first_count < rule.dense_below) {
     choice.chosen = choice.remote;
   } else if (rule.budget == PageBudget::adaptive) {
     double kept = 1;
     for (const std::size_t p : order) kept -= choice.mass[p];
     choice.chosen = 0;
-    while (choice.chosen < share(rule.most) && (choice.chosen < share(rule.least) || kept < rule.mass))
+    const std::size_t most = std::max({share(rule.most), wide, at_least}), least = std::max(std::min(share(rule.least), most), at_least);
+    while (choice.chosen < most && (choice.chosen < least || kept < rule.mass))
       kept += choice.mass[order[choice.chosen++]];
   }
   for (std::size_t p = 0; p < first; ++p) choice.pages.push_back(p);

@@ -39,6 +39,9 @@ struct SparseRule {
   std::size_t dense_below = 0;        // keys of the (first) query below which all pages are read
   double mass = 0.95;                 // adaptive only
   double least = 0.08, most = 0.40;   // adaptive only: share of the remote pages that are read at any rate, and at most
+  double weight = 1;                  // of this head's budget: shares are multiplied by it
+  double flat = 1, wide = 0;          // a choice with a larger estimated entropy over ln(keys) may read the share `wide`
+  std::vector<std::size_t> kept = {}; // pages that are always read, too
 };
 
 // Smallest, largest and mean key of every page, and the mean keys of its first and second half (the first has the odd key more),
@@ -64,6 +67,7 @@ struct PageChoice {
   std::vector<std::size_t> pages;  // read, ascending
   std::size_t remote = 0, chosen = 0;  // pages that were to be chosen from, and that were
   std::vector<double> mass;        // estimated share of the attention of every page, mean over heads (and rows)
+  double entropy = 0;              // of it, keys of a page alike, over ln(keys)
   [[nodiscard]] double kept() const;  // mass of the pages read
 };
 
@@ -74,7 +78,7 @@ struct SampledRow {
 };
 // A choice for queries that see `first_count` to rows.count keys. Remote is what all of them have behind their windows.
 // Where that is no longer than two pages, or the first sees fewer than `dense_below` keys, all pages are read. A share is
-// taken in millionths and rounded up to whole pages. Of a single row each head's two best remote pages come first, of
+// taken in millionths (a weight is, too) and rounded up to whole pages. Pages that are kept come first, like the best. Of a single row each head's two best remote pages come first, of
 // several rows each head's best in each row.
 [[nodiscard]] PageChoice choose_pages(std::span<const SampledRow> sampled, std::size_t head_width, const KeyValueRows& rows,
                                       std::size_t first_count, const SparseRule& rule);

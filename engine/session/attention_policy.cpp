@@ -11,8 +11,9 @@
 namespace fovea {
 namespace {
 
-constexpr std::array<std::string_view, 12> kKeys{"window", "global", "page", "sinks", "scorer", "dense-layers",
-                                                 "dense-below", "budget", "mass", "least", "most", "decode-dense-below"};
+constexpr std::array<std::string_view, 16> kKeys{"window", "global", "page", "sinks", "scorer", "dense-layers",
+                                                 "dense-below", "budget", "mass", "least", "most", "decode-dense-below",
+                                                 "flat", "widen", "target", "heads"};
 
 std::optional<double> parse_share(std::string_view text) {
   double value = 0;
@@ -62,6 +63,20 @@ tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spe
   share("mass", sparse.mass);
   share("least", sparse.least);
   share("most", sparse.most);
+  share("flat", sparse.flat);
+  share("widen", sparse.widen);
+  if (const std::string* value = spec.find("target")) {
+    if (const auto number = parse_share(*value); number && *number > 0)
+      sparse.target = *number;
+    else
+      refuse("target", *value, "a number above 0 and at most 1");
+  }
+  if (const std::string* value = spec.find("heads")) {
+    if (*value == "entropy")
+      sparse.heads_by_entropy = true;
+    else if (*value != "even")
+      refuse("heads", *value, "even or entropy");
+  }
   if (problem.empty() && sparse.least > sparse.most)
     problem = fmt::format("least is {} and most {}: least must not be above most", sparse.least, sparse.most);
   if (const std::string* value = spec.find("scorer")) {
@@ -80,6 +95,10 @@ tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spe
   count("page", 1, page);
   if (problem.empty() && page != kAttentionPage)
     problem = fmt::format("page is {}: this version has pages of {}", page, kAttentionPage);
+  if (problem.empty() && sparse.target && (sparse.budget != PageBudget::adaptive || *sparse.target < sparse.least || *sparse.target > sparse.most))
+    problem = fmt::format("target is {}: it is of budget=adaptive and lies between least and most", *sparse.target);
+  if (problem.empty() && sparse.target && !(sparse.mass > 0 && sparse.mass < 1))
+    problem = fmt::format("mass is {}: with a target it must be above 0 and below 1, it begins there", sparse.mass);
   if (!problem.empty()) return tl::unexpected(problem);
   return sparse;
 }
@@ -99,10 +118,14 @@ std::string shown_attention(const std::optional<SparseAttention>& attention, std
   if (!attention) return top_share ? fmt::format("entropy:keep={}", *top_share) : "dense";
   const SparseAttention& a = *attention;
   const bool adaptive = a.budget == PageBudget::adaptive;
+  std::string more;
+  if (a.target) more += fmt::format(",target={}", *a.target);
+  if (a.heads_by_entropy) more += ",heads=entropy";
+  if (a.widen > 0) more += fmt::format(",flat={},widen={}", a.flat, a.widen);
+  if (a.decode_dense_below) more += fmt::format(",decode-dense-below={}", *a.decode_dense_below);
   return fmt::format("sparse:window={},{},page={},sinks={},scorer={},dense-layers={},dense-below={},budget={}{}", a.window,
                      adaptive ? fmt::format("mass={},least={},most={}", a.mass, a.least, a.most) : fmt::format("global={}", a.global),
-                     kAttentionPage, a.sinks, name(a.scorer), a.dense_layers, a.dense_below, adaptive ? "adaptive" : "strict",
-                     a.decode_dense_below ? fmt::format(",decode-dense-below={}", *a.decode_dense_below) : std::string{});
+                     kAttentionPage, a.sinks, name(a.scorer), a.dense_layers, a.dense_below, adaptive ? "adaptive" : "strict", more);
 }
 
 }  // namespace fovea

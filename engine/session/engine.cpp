@@ -140,6 +140,20 @@ Result<void> Engine::choose_experts(const std::optional<ExpertRule>& rule) {
   return {};
 }
 
+namespace {
+
+// Of a chat in its format, where all but the user's own words stand. Tokens that the borders fall into are the template's.
+std::vector<PositionRange> template_positions(const Tokenizer& tokenizer, std::string_view chat, std::string_view words, std::size_t tokens) {
+  const std::size_t at = chat.rfind(words);
+  if (at == std::string_view::npos) return {};
+  const auto count = [&](std::string_view text, bool begins) { return static_cast<std::uint32_t>(tokenizer.encode(text, {.add_bos = begins}).size()); };
+  const auto all = static_cast<std::uint32_t>(tokens);
+  const std::uint32_t before = std::min(count(chat.substr(0, at), true), all), behind = std::min(count(chat.substr(at + words.size()), false), all);
+  return {{0, before}, {all - behind, all}};
+}
+
+}  // namespace
+
 Result<RunResult> Engine::generate(const Generate& request, const RunObserver& observer, std::stop_token stop) {
   std::string prompt = request.prompt;
   if (request.chat) {
@@ -150,7 +164,10 @@ Result<RunResult> Engine::generate(const Generate& request, const RunObserver& o
   }
   state_->benched = 0;
   Generator generator(*state_->decoder, *state_->device, state_->tokenizer, request, observer, std::move(stop));
-  return generator.run(state_->tokenizer.encode(prompt));
+  std::vector<TokenId> tokens = state_->tokenizer.encode(prompt);
+  std::vector<PositionRange> always_read;
+  if (request.chat && state_->summary.attention) always_read = template_positions(state_->tokenizer, prompt, request.prompt, tokens.size());
+  return generator.run(std::move(tokens), always_read);
 }
 
 Result<void> Engine::logits(std::span<const TokenId> tokens, std::uint32_t first_scored,

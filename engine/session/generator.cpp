@@ -55,12 +55,13 @@ DecoderTrace Generator::decoder_trace(std::size_t prompt_tokens) const {
   return trace;
 }
 
-Result<RunResult> Generator::run(std::vector<TokenId> prompt) {
+Result<RunResult> Generator::run(std::vector<TokenId> prompt, std::span<const PositionRange> always_read) {
   if (prompt.empty() && tokenizer_.bos() >= 0) prompt.push_back(tokenizer_.bos());
   result_.seed = resolve_seed(request_.sampling.seed);
   SamplingOptions sampling = request_.sampling;
   sampling.seed = static_cast<std::int64_t>(result_.seed);
   FOVEA_TRY(decoder_.begin(prompt, sampling, decoder_trace(prompt.size())));
+  FOVEA_TRY(decoder_.always_read(always_read));
 
   for (const TokenId token : prompt) result_.tokens.push_back(text_of(token, true));
   (void)stream_.finish();  // a prompt cut inside a character must not leak into the answer

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <vector>
 
@@ -18,7 +19,8 @@ class Generator {
  public:
   Generator(Decoder& decoder, gpu::Device& device, const Tokenizer& tokenizer, const Generate& request,
             const RunObserver& observer, std::stop_token stop);
-  [[nodiscard]] Result<RunResult> run(std::vector<TokenId> prompt);
+  // `always_read`: positions that no policy of attention leaves out.
+  [[nodiscard]] Result<RunResult> run(std::vector<TokenId> prompt, std::span<const PositionRange> always_read = {});
 
  private:
   using Clock = std::chrono::steady_clock;

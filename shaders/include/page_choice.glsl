@@ -100,6 +100,10 @@ vec4 page_masses(PageTile t, uint slot, uvec4 pages) {
   return min(mass / float(QUERIES), 1.0);
 }
 
+// What guides the choices of a KV head: flat, wide, mass, weight (kGuideFlat...).
+uvec4 guide_of(uint kv_head) { return Uint4s(p.facts + uint64_t(kv_head * kFactWords + kGuideFlat) * 4ul).v[0]; }
+// A share by the head's weight.
+uint weighted(uint millionths, uint weight) { return weight == 0u ? millionths : min(1000000u, uint(uint64_t(millionths) * uint64_t(weight) / 1000000ul)); }
 uint share_of(uint remote, uint millionths) { return min(remote, uint((uint64_t(remote) * uint64_t(millionths) + 999999ul) / 1000000ul)); }
 
 // What a budget asks of the remote pages by falling rank: `least` of them and, by mass, as many more as it takes, but no more
@@ -219,7 +223,7 @@ const uint kBlocksAtOnce = 4;  // whose loads are issued together
 // Of every query: the logarithm of its sum of exponentials, and its best pages marked.
 void normalize_queries(PageTile t, uint slot) {
   uint place = group_place();
-  for (uint i = place; i < kWords; i += gl_WorkGroupSize.x) marked[i] = 0u;
+  for (uint i = place; i < kWords; i += gl_WorkGroupSize.x) marked[i] = t.kept != 0ul ? Uints(t.kept).v[i] : 0u;
   if (place == 0u) few_count = 0u;
   for (uint i = place; i < kSums; i += gl_WorkGroupSize.x) group_sums[i] = 0u;
   clear_bins();
@@ -279,11 +283,12 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
     take_everything(t, kv_head, slot);
     return;
   }
+  uvec4 guide = guide_of(kv_head);
   normalize_queries(t, slot);
   uint place = group_place();
   // Pages side by side, as their scores lie.
   uint kept = 0u, forced_pages = 0u, forced_mass = 0u;
-  float entropy = 0.0;
+  uint entropy = 0u;  // page by page in units of 2^-20, so that it does not depend on who adds
   [[dont_unroll]] for (uint some = place; some < t.pages; some += kPagesAtOnce * gl_WorkGroupSize.x) {
     // Added one by one: a vector of multiples of a specialization constant is folded wrongly by SPIRV-Tools where another
     // constant, HEAD_WIDTH, has the same value.
@@ -296,7 +301,7 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
       uint page = at_once[i];
       if (page >= t.pages) continue;
       float mass = masses[i];
-      entropy -= mass > 0.0 ? mass * log(mass / float(kPageKeys)) : 0.0;
+      entropy += mass > 0.0 ? uint(-mass * log(mass / float(kPageKeys)) * 1048576.0 + 0.5) : 0u;
       uint rank = floatBitsToUint(mass);
       if (page < t.far || page >= t.near) {
         kept += mass_of(rank);
@@ -312,15 +317,21 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
   }
   if (!IN_SHARED) memoryBarrierBuffer();
   add_to_group(kKept, kept);
-  add_to_group(kEntropy, uint(entropy * 1048576.0));
+  add_to_group(kEntropy, entropy);
   add_to_group(kForcedPages, forced_pages);
   add_to_group(kForcedMass, forced_mass);
   barrier();
 
   for (uint i = place; i < kWords; i += gl_WorkGroupSize.x) marked[i] = 0u;
   uint remote = t.near - t.far, begin = place < t.far ? place + (t.far - place + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x * gl_WorkGroupSize.x : place;
-  uint most = share_of(remote, GLOBAL);
-  Budget budget = Budget(MASS == 0u ? most : min(share_of(remote, LEAST), most), most, MASS > group_sums[kKept] ? MASS - group_sums[kKept] : 0u);
+  uint flatness = uint(float(group_sums[kEntropy]) / log(float(t.last + 1u)));
+  uint most = share_of(remote, weighted(GLOBAL, guide.w)), wanted = guide.z != 0u ? guide.z : MASS;
+  if (guide.x != 0u && flatness > guide.x) most = max(most, share_of(remote, guide.y));
+  Budget budget = Budget(MASS == 0u ? most : min(share_of(remote, weighted(LEAST, guide.w)), most), most, wanted > group_sums[kKept] ? wanted - group_sums[kKept] : 0u);
+  if (t.kept != 0ul) {  // they are among the forced pages, none of which is left out then
+    budget.least = max(budget.least, group_sums[kForcedPages]);
+    budget.most = max(budget.most, group_sums[kForcedPages]);
+  }
   Cut cut = Cut(0xFFFFFFFFu, 0u, 0u);
   if (!enough(budget, 0u, 0u))
     cut = cut_of(slot, begin, t.near, remote, budget);
@@ -375,7 +386,7 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
     add_fact(kv_head, kFactRemote, remote);
     add_fact(kv_head, kFactChosen, cut.count);
     add_fact(kv_head, kFactMass, mass_read >> 10);
-    add_fact(kv_head, kFactEntropy, uint(float(group_sums[kEntropy]) / log(float(t.last + 1u))));
+    add_fact(kv_head, kFactEntropy, flatness);
   }
 }
 

@@ -35,6 +35,7 @@ struct PageTile {
   uint pages;         // up to the last row's own
   uint far, near;     // remote pages: from the first behind the sinks to the first of the window
   bool everything;    // nothing is chosen: all pages are read
+  uint64_t kept;      // bits of pages that are always read; 0: none
 };
 
 PageTile page_tile(uint tile, StepState state) {
@@ -47,6 +48,7 @@ PageTile page_tile(uint tile, StepState state) {
   uint keys = t.first + 1u;
   t.near = keys > WINDOW ? (keys - WINDOW) / kPageKeys : 0u;
   t.far = min(SINK_PAGES, t.near);
+  t.kept = (uint64_t(state.kept_pages_high) << 32) | uint64_t(state.kept_pages_low);
   t.everything = t.near - t.far <= 2u || keys < DENSE_BELOW;
   return t;
 }

@@ -50,7 +50,7 @@ struct PageChoicePush {
   address list;          // uint (slots, ROOM): pages read, ascending
   address table;         // uint64 (slots, ROOM): their addresses
   address keys;          // uint (slots): keys in them, for the tile's last query; before it float (slots), backwards: estimated mass
-  address facts;         // ChoiceFacts (kv_heads), added to
+  address facts;         // uint (kv_heads, kFactWords): sums that are added to, and what guides the choice
   uint kv_heads;
   float epsilon;
   uint first_tile;       // that these dispatches choose for
@@ -65,7 +65,29 @@ const uint kFactSkipped = 4;                      // (query, page) pairs that we
 const uint kFactScored = 6;                       // (sampled query, page) pairs that were scored, per head
 const uint kFactRemote = 8, kFactChosen = 10;     // pages that were to be chosen from, and that were
 const uint kFactMass = 12, kFactEntropy = 14;     // estimated mass read, entropy over ln(keys); in units of 2^-20, not of whole ones
-const uint kFactWords = 16;
+// Behind the sums, not theirs: what guides the choices of a KV head. Zeros guide nothing.
+const uint kGuideFlat = 16;    // estimated entropy over ln(keys), in units of 2^-20, above which a choice is wider; 0: none is
+const uint kGuideWide = 17;    // the share of the remote pages that it then reads, in millionths
+const uint kGuideMass = 18;    // mass that an adaptive budget wants, in units of 2^-30; 0: as the rule says
+const uint kGuideWeight = 19;  // of the head's budget, in millionths: 1 is its even part; 0: likewise
+// What page_guide knows from step to step, in a prompt's row.
+const uint kGuideRemote = 20, kGuideChosen = 22, kGuideChoices = 24, kGuideEntropySum = 26;  // sums seen so far, each in two words
+const uint kGuideEntropy = 28;  // float: entropy over ln(keys), an average; 0: none yet
+const uint kGuideLogit = 29;    // float: of the mass, beside the rule's
+const uint kFactWords = 32;
+
+// How budgets follow what choices did: once a step, for the next one. Twin: engine/reference/page_guide.
+const uint kGuideMemory = 256;        // tokens over which entropies are averaged
+const uint kGuideTokens = 64;         // tokens of a step from which on its error counts in full
+struct PageGuidePush {
+  address facts;         // of a prompt, first layer that chooses: uint (layers, kv_heads, kFactWords)
+  address decode_facts;  // likewise of decoded tokens
+  address state;
+  uint kv_heads;
+  uint target;           // wished mean share of the remote pages, in millionths; 0: none
+  uint by_entropy;       // heads get by their entropy
+  float mass;            // that an adaptive budget begins with
+};
 
 FOVEA_PUSH_END
 #endif

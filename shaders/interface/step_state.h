@@ -18,8 +18,8 @@ struct StepState {
   uint seed_low;
   uint seed_high;
   uint reserved0;
-  uint reserved1;
-  uint reserved2;
+  uint kept_pages_low;   // address of a bit for each page that sparse attention always reads beside sinks and window; 0: none
+  uint kept_pages_high;
 };
 
 // Sampling parameters of a run, in a buffer of their own; names as in engine/api/sampling.hpp.

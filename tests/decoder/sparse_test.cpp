@@ -164,6 +164,71 @@ TEST_F(SparseDecoder, invariant_4_choices_keep_to_the_budget) {
   EXPECT_EQ(last, 1);
 }
 
+// The share of the remote pages that was read, all sparse layers of a phase.
+double chosen_share(const AttentionWork& work) {
+  double remote = 0, chosen = 0;
+  for (const PageChoices& layer : work.layers) {
+    remote += static_cast<double>(layer.remote);
+    chosen += static_cast<double>(layer.chosen);
+  }
+  return chosen / remote;
+}
+
+TEST_F(SparseDecoder, an_adaptive_budget_is_brought_to_its_target) {
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu})
+    for (const double target : {0.15, 0.35}) {
+      SparseAttention rule = kRule;
+      rule.window = 40;
+      rule.budget = PageBudget::adaptive;
+      rule.most = 0.6;
+      rule.least = 0.02;
+      load_with(rule, form);
+      generate(*decoder_, tokens(900, 9), 60);
+      const double free = chosen_share(must(decoder_->attention_facts()).both());
+      rule.target = target;
+      load_with(rule, form);
+      generate(*decoder_, tokens(900, 9), 60);
+      const double share = chosen_share(must(decoder_->attention_facts()).both());
+      EXPECT_NEAR(share, target, 0.05);
+      EXPECT_LT(std::abs(share - target), std::abs(free - target)) << "without the controller " << free;
+    }
+}
+
+TEST_F(SparseDecoder, heads_by_entropy_read_as_much_together) {
+  SparseAttention rule = kRule;
+  load_with(rule);
+  generate(*decoder_, tokens(900, 10), 40);
+  const AttentionFacts even = must(decoder_->attention_facts());
+  rule.heads_by_entropy = true;
+  load_with(rule);
+  generate(*decoder_, tokens(900, 10), 40);
+  const AttentionFacts by_entropy = must(decoder_->attention_facts());
+  EXPECT_NEAR(chosen_share(by_entropy.both()), chosen_share(even.both()), 0.02);
+}
+
+TEST_F(SparseDecoder, positions_of_a_template_are_always_read) {
+  SparseAttention rule = kRule;
+  rule.window = 40;
+  rule.global = 0;
+  load_with(rule);
+  const std::vector<std::int32_t> prompt = tokens(600, 11);
+  const auto run = [&](std::vector<PositionRange> always) {
+    load_with(rule);
+    must(decoder_->begin(prompt, greedy(), {}));
+    must(decoder_->always_read(always));
+    while (decoder_->position() < prompt.size()) must(decoder_->finish(must(decoder_->submit_prompt(128, StepKind::fill))));
+    return must(decoder_->attention_facts()).prefill;
+  };
+  const AttentionWork none = run({}), some = run({{64, 96}, {150, 161}, {5000, 6000}});
+  for (std::size_t layer = 1; layer < none.layers.size(); ++layer) {
+    EXPECT_EQ(none.layers[layer].chosen, 0u);
+    // Of a choice that has them all among its remote pages three pages (2, 4 and 5), and each head's best beside them.
+    const std::uint64_t choices = some.layers[layer].choices - some.layers[layer].whole;
+    EXPECT_GT(some.layers[layer].chosen, choices * 2);
+    EXPECT_LE(some.layers[layer].chosen, choices * (3 + 2 * 4));
+  }
+}
+
 TEST_F(SparseDecoder, gives_the_same_whatever_ran_before_and_wherever_barriers_are) {
   const auto run = [&] { return generate(*decoder_, tokens(300, 7), 60, {}, greedy(), 128, 16).drawn; };
   for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
@@ -173,6 +238,16 @@ TEST_F(SparseDecoder, gives_the_same_whatever_ran_before_and_wherever_barriers_a
     EXPECT_EQ(run(), drawn);
     load_with(kRule, form, kShape, true);
     EXPECT_EQ(run(), drawn);
+    SparseAttention guided = kRule;
+    guided.budget = PageBudget::adaptive;
+    guided.target = 0.2;
+    guided.heads_by_entropy = true;
+    guided.widen = 0.5;
+    guided.flat = 0.7;
+    load_with(guided, form);
+    const std::vector<std::int32_t> of_guided = run();
+    generate(*decoder_, tokens(900, 8), 50);
+    EXPECT_EQ(run(), of_guided);
   }
 }
 

@@ -206,7 +206,20 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
     const std::size_t tickets_at = (where.tickets - scratch.address()) / 4;
     std::fill_n(initial.begin() + static_cast<std::ptrdiff_t>(tickets_at), (where.list - where.tickets) / 4, 0u);
     scratch.set_initial<std::uint32_t>(initial);
-    facts.set_initial<std::uint32_t>(std::vector<std::uint32_t>(facts.bytes() / 4, 0));
+    std::vector<std::uint32_t> first_facts(facts.bytes() / 4, 0);
+    for (std::size_t at = 0; at < first_facts.size(); at += shader::kFactWords) {
+      first_facts[at + shader::kGuideFlat] = rule.wide > 0 ? static_cast<std::uint32_t>(rule.flat * (1u << 20)) : 0;
+      first_facts[at + shader::kGuideWide] = static_cast<std::uint32_t>(std::llround(rule.wide * 1e6));
+      first_facts[at + shader::kGuideWeight] = rule.weight == 1 ? 0 : static_cast<std::uint32_t>(std::llround(rule.weight * 1e6));
+    }
+    facts.set_initial<std::uint32_t>(first_facts);
+    std::uint64_t kept_bits = 0;
+    if (!rule.kept.empty()) {
+      std::vector<std::uint32_t> bits((pages + 31) / 32);
+      for (const std::size_t page : rule.kept) bits[page / 32] |= 1u << (page % 32);
+      kept_bits = place(bits);
+    }
+    set_kept_pages(kept_bits);
     const std::uint32_t splits = attention_splits(device().facts(), heads.kv);
     GuardBuffer y = output(std::uint64_t{room} * row), values = output(std::uint64_t{row} * splits), partial = output(std::uint64_t{heads.query} * splits * 2);
     set_state(position, tokens);
@@ -393,6 +406,48 @@ TEST_P(SparseRules, with_an_adaptive_budget_give_what_the_reference_gives) {
         rule.most = most;
         choose(1333, 1, rule, form, false);
       }
+}
+
+TEST_P(SparseRules, with_pages_that_are_kept_read_them_whatever_the_budget) {
+  for (const Form form : {Form::cpu, Form::gpu})
+    for (const double global : {0.0, 0.02, 0.5}) {
+      reference::SparseRule rule = kSmall;
+      rule.global = global;
+      rule.kept = {0, 5, 6, 17, 33, 60};  // sinks, remote ones, and one behind all
+      choose(1333, 1, rule, form);
+      choose(900, 50, rule, form, false);
+    }
+  reference::SparseRule rule = kSmall;
+  rule.budget = PageBudget::adaptive;
+  rule.mass = 0.01;
+  rule.least = 0;
+  rule.kept = {7, 8, 20};
+  choose(1333, 1, rule, Form::gpu, false);
+}
+
+TEST_P(SparseRules, that_widen_flat_choices_give_what_the_reference_gives) {
+  for (const Form form : {Form::cpu, Form::gpu})
+    for (const double flat : {0.0, 1.0}) {  // all are flatter, none is
+      reference::SparseRule rule = kSmall;
+      rule.flat = std::max(flat, 1e-6);
+      rule.wide = 0.6;
+      choose(1333, 1, rule, form, false);
+      rule.budget = PageBudget::adaptive;
+      rule.mass = 0.999;
+      rule.most = 0.3;
+      choose(1333, 1, rule, form, false);
+    }
+}
+
+TEST_P(SparseRules, of_weighted_heads_give_what_the_reference_gives) {
+  for (const double weight : {0.5, 1.31, 1.99}) {
+    reference::SparseRule rule = kSmall;
+    rule.weight = weight;
+    choose(1333, 1, rule, Form::gpu, false);
+    rule.budget = PageBudget::adaptive;
+    rule.least = 0.2;
+    choose(900, 50, rule, Form::cpu, false);
+  }
 }
 
 // Scores and lists are all that is looked at.

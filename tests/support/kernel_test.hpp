@@ -76,6 +76,10 @@ class KernelTest : public testing::Test {
     state_.position = position;
     state_.tokens = tokens;
   }
+  void set_kept_pages(std::uint64_t bits) {
+    state_.kept_pages_low = static_cast<std::uint32_t>(bits);
+    state_.kept_pages_high = static_cast<std::uint32_t>(bits >> 32);
+  }
   [[nodiscard]] GuardBuffer output(std::uint64_t floats) { return {device(), floats * sizeof(float)}; }
 
   // Records, runs twice from the same initial contents, and expects the same bits and whole guards.

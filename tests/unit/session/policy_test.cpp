@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "engine/session/attention_policy.hpp"
+
 namespace fovea {
 namespace {
 
@@ -75,6 +77,12 @@ TEST(Policy, AttentionIsDenseOrSparseByPages) {
   }
   EXPECT_EQ(sparse_attention(chosen("sparse:decode-dense-below=auto").value()), SparseAttention{});
   EXPECT_EQ(shown_attention(std::nullopt), "dense");
+  const SparseAttention guided = sparse_attention(chosen("sparse:budget=adaptive,target=0.2,heads=entropy,flat=0.9,widen=0.5").value()).value();
+  EXPECT_EQ(guided.target, 0.2);
+  EXPECT_TRUE(guided.heads_by_entropy);
+  EXPECT_EQ(guided.flat, 0.9);
+  EXPECT_EQ(guided.widen, 0.5);
+  EXPECT_EQ(sparse_attention(chosen(shown_attention(guided).c_str()).value()), guided);
   ASSERT_FALSE(chosen("sparse:k=3"));
   EXPECT_EQ(chosen("sparse:k=3").error().code, ErrorCode::unsupported);
 }
@@ -87,7 +95,10 @@ TEST(Policy, SparseAttentionSaysWhatIsNoValue) {
         {"sparse:global=1e-1", "from 0 to 1"}, {"sparse:global=0x1", "from 0 to 1"}, {"sparse:global=0.2.5", "from 0 to 1"},
         {"sparse:page=64", "page is 64: this version has pages of 32"}, {"sparse:page=0", "whole number"}, {"sparse:scorer=best", "auto, quest or mean"},
         {"sparse:budget=large", "strict or adaptive"}, {"sparse:least=0.5,most=0.4", "least must not be above most"}, {"sparse:dense-layers=two", "whole number"},
-        {"sparse:decode-dense-below=soon", "a whole number or auto"}})
+        {"sparse:decode-dense-below=soon", "a whole number or auto"}, {"sparse:target=0.2", "it is of budget=adaptive"},
+        {"sparse:budget=adaptive,target=0.5", "lies between least and most"}, {"sparse:budget=adaptive,target=0", "above 0 and at most 1"},
+        {"sparse:budget=adaptive,target=0.25,mass=1", "above 0 and below 1"}, {"sparse:heads=odd", "even or entropy"}, {"sparse:widen=2", "from 0 to 1"},
+        {"sparse:flat=-1", "from 0 to 1"}})
     EXPECT_NE(spec_problem("attention", written).find(said), std::string::npos) << written << ": " << spec_problem("attention", written);
   for (const char* fine : {"sparse", "sparse:global=0", "sparse:global=1", "sparse:global=0.333", "sparse:sinks=0,dense-layers=0", "sparse:window=4000000000"})
     EXPECT_EQ(spec_problem("attention", fine), "") << fine;
