@@ -78,7 +78,8 @@ PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uin
     highest = max(highest, key[i]);
   }
   // As choose_experts has it, so that a policy that changes nothing gives the same bits.
-  float maximum = choice_value(subgroupMax(highest)), sum = 0.0;
+  float maximum = choice_value(subgroupMax(highest));
+  precise float sum = 0.0;
   [[unroll]] for (uint i = 0; i < PER_LANE; i++)
     if (key[i] != 0u) sum += exp(choice_value(key[i]) - maximum);
   sum = subgroupAdd(sum);
@@ -86,7 +87,7 @@ PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uin
   // The model's own choice.
   PolicyChoice c;
   float sums[PER_LANE_SLOTS];
-  c.total = 0.0;
+  precise float total = 0.0;
   [[dont_unroll]] for (uint slot = 0; slot < SLOTS; slot++) {
     uint best = 0u, at = EXPERTS;
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
@@ -96,15 +97,16 @@ PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uin
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
       if (lane + i * LANES == expert) left[i] = 0u;
     precise float weight = exp(choice_value(highest) - maximum) / sum;
-    c.total += weight;
+    total += weight;
     if (slot == 0u) c.best = expert;
     [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
       if (lane + i * LANES == slot) {
         own_id[i] = expert;
         own_weight[i] = weight;
-        sums[i] = c.total;
+        sums[i] = total;
       }
   }
+  c.total = total;
   c.count = policy_count(sums, c.total, least, most, threshold);
   c.best_mass = c.count == SLOTS ? c.total : of_slot(sums, c.count - 1u);
   c.same = c.count;
@@ -130,7 +132,7 @@ PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uin
   }
   if (subgroupAdd(fit) < c.count) return c;  // some logits are no numbers: the model's own choice stays
   uint same = 0u;
-  c.kept = 0.0;
+  precise float kept = 0.0;
   [[dont_unroll]] for (uint slot = 0; slot < c.count; slot++) {
     uint best = 0u, at = EXPERTS;
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
@@ -144,13 +146,14 @@ PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uin
         same += is_best[i] ? 1u : 0u;
       }
     precise float weight = exp(choice_value(subgroupMax(chosen_key)) - maximum) / sum;
-    c.kept += weight;
+    kept += weight;
     [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
       if (lane + i * LANES == slot) {
         own_id[i] = expert;
         own_weight[i] = weight;
       }
   }
+  c.kept = kept;
   c.same = subgroupAdd(same);
   return c;
 }

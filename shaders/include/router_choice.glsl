@@ -26,7 +26,9 @@ uint choose_experts(uint64_t logits, uint last, bool publish, uint64_t experts, 
     uint e = lane + i * LANES;
     key[i] = e < EXPERTS ? choice_key(Floats(logits).v[e]) : 0u;
   }
-  float sum = 0.0, maximum = 0.0;
+  // Each step rounds as it is written: policy_choice.glsl does the same and is to give the same bits.
+  precise float sum = 0.0;
+  float maximum = 0.0;
   if (publish) {
     uint highest = 0u;
     [[unroll]] for (uint i = 0; i < PER_LANE; i++) highest = max(highest, key[i]);
@@ -37,7 +39,7 @@ uint choose_experts(uint64_t logits, uint last, bool publish, uint64_t experts, 
   }
 
   uint expert = 0u;
-  float total = 0.0;
+  precise float total = 0.0;
   [[dont_unroll]] for (uint slot = 0; slot <= last; slot++) {
     uint best = 0u, at = EXPERTS;
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
@@ -47,7 +49,7 @@ uint choose_experts(uint64_t logits, uint last, bool publish, uint64_t experts, 
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
       if (lane + i * LANES == expert) key[i] = 0u;
     if (!publish) continue;
-    float weight = exp(choice_value(highest) - maximum) / sum;
+    precise float weight = exp(choice_value(highest) - maximum) / sum;
     total += weight;
     if (lane == 0u) {
       Uints(experts).v[slot] = expert;
@@ -55,7 +57,10 @@ uint choose_experts(uint64_t logits, uint last, bool publish, uint64_t experts, 
     }
   }
   if (publish && NORMALIZE && lane == 0u)
-    [[dont_unroll]] for (uint slot = 0; slot < SLOTS; slot++) Floats(weights).v[slot] = Floats(weights).v[slot] / total;
+    [[dont_unroll]] for (uint slot = 0; slot < SLOTS; slot++) {
+      precise float normed = Floats(weights).v[slot] / total;
+      Floats(weights).v[slot] = normed;
+    }
   return expert;
 }
 
