@@ -44,7 +44,7 @@ struct SparseAttention {
   // A choice whose estimated attention is flatter, by entropy over ln(keys), may read the share `widen` of the other pages; 0: none.
   double flat = 0.85, widen = 0;
   std::optional<double> target = std::nullopt;  // adaptive: mean share of the other pages that a controller moves `mass` to reach
-  bool heads_by_entropy = false;    // KV heads of a layer get more or less by their effective number of keys, the sum being the same
+  bool heads_by_entropy = true;     // KV heads of a layer get more or less by their effective number of keys, the sum being the same
   // A decoded token that sees fewer keys reads everything; none: below as many as make a choice pay on the device.
   std::optional<std::uint32_t> decode_dense_below = std::nullopt;
   bool operator==(const SparseAttention&) const = default;

@@ -151,7 +151,7 @@ PageChoice choose_pages(std::span<const SampledRow> sampled, std::size_t head_wi
   // Each head's best come first, then the group's.
   for (std::size_t p = 0; p < pages; ++p) rank[p] += choice.mass[p];
   const std::vector<std::size_t> order = by_mass(rank, first, window_first);
-  const auto share = [&](double part) { return share_of(choice.remote, std::min(part * rule.weight, 1.0)); };
+  const auto share = [&](double part) { return share_of(choice.remote, part > 0 ? part * (1 + (rule.weight - 1) * std::min(1.0, (1 / part - 1) / 3)) : 0.0); };
   const std::size_t wide = choice.entropy > rule.flat ? share_of(choice.remote, rule.wide) : 0, at_least = rule.kept.empty() ? 0 : forced;
   choice.chosen = std::max({share(rule.global), wide, at_least});
   if (choice.remote <= 2 || first_count < rule.dense_below) {

@@ -39,7 +39,7 @@ struct SparseRule {
   std::size_t dense_below = 0;        // keys of the (first) query below which all pages are read
   double mass = 0.95;                 // adaptive only
   double least = 0.08, most = 0.40;   // adaptive only: share of the remote pages that are read at any rate, and at most
-  double weight = 1;                  // of this head's budget: shares are multiplied by it
+  double weight = 1;                  // of this head's budget, at most 4: a share s becomes s (1 + (weight - 1) min(1, (1/s - 1) / 3))
   double flat = 1, wide = 0;          // a choice with a larger estimated entropy over ln(keys) may read the share `wide`
   std::vector<std::size_t> kept = {}; // pages that are always read, too
 };

@@ -72,9 +72,9 @@ tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spe
       refuse("target", *value, "a number above 0 and at most 1");
   }
   if (const std::string* value = spec.find("heads")) {
-    if (*value == "entropy")
-      sparse.heads_by_entropy = true;
-    else if (*value != "even")
+    if (*value == "even")
+      sparse.heads_by_entropy = false;
+    else if (*value != "entropy")
       refuse("heads", *value, "even or entropy");
   }
   if (problem.empty() && sparse.least > sparse.most)
@@ -120,7 +120,7 @@ std::string shown_attention(const std::optional<SparseAttention>& attention, std
   const bool adaptive = a.budget == PageBudget::adaptive;
   std::string more;
   if (a.target) more += fmt::format(",target={}", *a.target);
-  if (a.heads_by_entropy) more += ",heads=entropy";
+  if (!a.heads_by_entropy) more += ",heads=even";
   if (a.widen > 0) more += fmt::format(",flat={},widen={}", a.flat, a.widen);
   if (a.decode_dense_below) more += fmt::format(",decode-dense-below={}", *a.decode_dense_below);
   return fmt::format("sparse:window={},{},page={},sinks={},scorer={},dense-layers={},dense-below={},budget={}{}", a.window,

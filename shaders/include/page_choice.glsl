@@ -102,8 +102,13 @@ vec4 page_masses(PageTile t, uint slot, uvec4 pages) {
 
 // What guides the choices of a KV head: flat, wide, mass, weight (kGuideFlat...).
 uvec4 guide_of(uint kv_head) { return Uint4s(p.facts + uint64_t(kv_head * kFactWords + kGuideFlat) * 4ul).v[0]; }
-// A share by the head's weight.
-uint weighted(uint millionths, uint weight) { return weight == 0u ? millionths : min(1000000u, uint(uint64_t(millionths) * uint64_t(weight) / 1000000ul)); }
+// A share by the head's weight, which is at most 4. Of shares above a quarter it counts the less the more is read anyway, so that
+// none is above 1 and their sum stays: 1 + (weight - 1) min(1, (1 / share - 1) / 3).
+uint weighted(uint millionths, uint weight) {
+  if (weight == 0u || millionths == 0u) return millionths;
+  int64_t whole = 1000000l, share = int64_t(millionths), counts = share * 4l <= whole ? whole : (whole - share) * whole / (3l * share);
+  return uint(share * (whole + (int64_t(weight) - whole) * counts / whole) / whole);
+}
 uint share_of(uint remote, uint millionths) { return min(remote, uint((uint64_t(remote) * uint64_t(millionths) + 999999ul) / 1000000ul)); }
 
 // What a budget asks of the remote pages by falling rank: `least` of them and, by mass, as many more as it takes, but no more

@@ -15,7 +15,7 @@ namespace {
 
 const ModelShape kShape{.name = "sparse", .architecture = "qwen3moe", .type = DType::F32, .width = 64, .head_width = 16, .query_heads = 4,
                         .kv_heads = 2, .hidden = 32, .experts = 8, .used = 2, .layers = 3, .context = 2048};
-const SparseAttention kRule{.window = 100, .global = 0.25, .dense_layers = 1, .dense_below = 0, .decode_dense_below = 0};
+const SparseAttention kRule{.window = 100, .global = 0.25, .dense_layers = 1, .dense_below = 0, .heads_by_entropy = false, .decode_dense_below = 0};
 
 struct Step {
   std::uint32_t first = 0, tokens = 0;

@@ -16,7 +16,7 @@ const ModelShape kShape{.name = "sparse", .architecture = "qwen3moe", .type = DT
                         .kv_heads = 2, .hidden = 32, .experts = 8, .used = 2, .layers = 3, .context = 2048};
 const ModelShape kShapeInQ8{.name = "sparse_kv_q8_0", .type = DType::F32, .width = 64, .head_width = 32, .query_heads = 6, .kv_heads = 2,
                             .hidden = 32, .kv = DType::Q8_0, .layers = 3, .context = 2048};
-const SparseAttention kRule{.window = 100, .global = 0.25, .dense_layers = 1, .dense_below = 0, .decode_dense_below = 0};
+const SparseAttention kRule{.window = 100, .global = 0.25, .dense_layers = 1, .dense_below = 0, .heads_by_entropy = false, .decode_dense_below = 0};
 
 class SparseDecoder : public DecoderTest {
  protected:
@@ -80,6 +80,7 @@ TEST_F(SparseDecoder, decoded_tokens_are_those_of_highest_reference_logit) {
 TEST_F(SparseDecoder, invariant_1_all_pages_are_dense_attention_to_the_bit) {
   SparseAttention all = kRule, wide = kRule, brief = kRule, late = kRule;
   all.global = 1;
+  all.heads_by_entropy = true;
   wide.window = 400;  // and sinks and two pages: 496
   brief.dense_below = 1024;
   late.dense_layers = 3;
@@ -147,6 +148,7 @@ TEST_F(SparseDecoder, invariant_4_choices_keep_to_the_budget) {
   for (const double global : {0.0, 0.1, 0.25, 0.7, 1.0}) {
     SparseAttention rule = kRule;
     rule.global = global;
+    rule.heads_by_entropy = global > 0.2;  // the heads' sum is the same
     load_with(rule);
     generate(*decoder_, tokens(450, 6), 40);
     const AttentionFacts facts = must(decoder_->attention_facts());

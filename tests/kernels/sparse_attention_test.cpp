@@ -443,7 +443,10 @@ TEST_P(SparseRules, of_weighted_heads_give_what_the_reference_gives) {
   for (const double weight : {0.5, 1.31, 1.99}) {
     reference::SparseRule rule = kSmall;
     rule.weight = weight;
-    choose(1333, 1, rule, Form::gpu, false);
+    for (const double global : {0.25, 0.7, 1.0}) {
+      rule.global = global;
+      choose(1333, 1, rule, Form::gpu, false);
+    }
     rule.budget = PageBudget::adaptive;
     rule.least = 0.2;
     choose(900, 50, rule, Form::cpu, false);

@@ -77,9 +77,9 @@ TEST(Policy, AttentionIsDenseOrSparseByPages) {
   }
   EXPECT_EQ(sparse_attention(chosen("sparse:decode-dense-below=auto").value()), SparseAttention{});
   EXPECT_EQ(shown_attention(std::nullopt), "dense");
-  const SparseAttention guided = sparse_attention(chosen("sparse:budget=adaptive,target=0.2,heads=entropy,flat=0.9,widen=0.5").value()).value();
+  const SparseAttention guided = sparse_attention(chosen("sparse:budget=adaptive,target=0.2,heads=even,flat=0.9,widen=0.5").value()).value();
   EXPECT_EQ(guided.target, 0.2);
-  EXPECT_TRUE(guided.heads_by_entropy);
+  EXPECT_FALSE(guided.heads_by_entropy);
   EXPECT_EQ(guided.flat, 0.9);
   EXPECT_EQ(guided.widen, 0.5);
   EXPECT_EQ(sparse_attention(chosen(shown_attention(guided).c_str()).value()), guided);
