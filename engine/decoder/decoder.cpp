@@ -135,9 +135,11 @@ Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const Sampling
   FOVEA_TRY(device_.upload(parameters_, 0, std::as_bytes(std::span(&parameters, 1))));
 
   const bool same_rows = trace.heads == trace_.heads && trace.row_positions == trace_.row_positions;
-  const bool same_pages = trace.measure_every == trace_.measure_every;
+  const bool same_pages = trace.measure_every == trace_.measure_every, same_early = trace.early_layers == trace_.early_layers;
   trace_ = trace;
+  trace_.early_layers = std::min(trace_.early_layers, config_.layers);
   if (!same_rows) FOVEA_TRY(prepare_rows());
+  if (!same_early) FOVEA_TRY(prepare_early());
   if (same_pages) return {};
   std::erase_if(plans_, [](const auto& entry) { return entry.first.pages; });
   page_capture_.reset();
@@ -191,6 +193,22 @@ Result<void> Decoder::prepare_rows() {
   return {};
 }
 
+Result<void> Decoder::prepare_early() {
+  std::erase_if(plans_, [](const auto& entry) { return entry.first.early; });
+  const auto make = [&](Readback& target, std::uint64_t tokens) -> Result<void> {
+    target.hidden = {};
+    target.router = {};
+    if (!records_early()) return {};
+    const ActivationStrides& strides = activations_.strides;
+    FOVEA_ASSIGN(target.hidden, device_.create_buffer(tokens * strides.width * sizeof(float), gpu::MemoryUse::readback));
+    if (!config_.mixture()) return {};
+    FOVEA_ASSIGN(target.router, device_.create_buffer(config_.layers * tokens * strides.router * sizeof(float), gpu::MemoryUse::readback));
+    return {};
+  };
+  for (Readback& slot : decode_readback_) FOVEA_TRY(make(slot, 1));
+  return make(prompt_readback_, options_.batch);
+}
+
 Result<void> Decoder::prepare_logits() {
   if (all_logits_) return {};
   logit_rows_ = batch_limit(StepKind::logits);
@@ -221,8 +239,13 @@ std::uint32_t Decoder::bucket(std::uint32_t tokens, StepKind kind) const {
 CaptureLayout Decoder::capture_layout(const PlanKey& key) const {
   CaptureLayout layout{.pages = key.pages ? &*page_capture_ : nullptr, .pages_slot = key.slot};
   layout.layers.resize(config_.layers);
-  if (!key.rows) return layout;
   const Readback& to = readback(key.decode, key.slot);
+  if (key.early) {
+    layout.early_layers = trace_.early_layers;
+    layout.hidden = &to.hidden;
+    layout.router = &to.router;
+  }
+  if (!key.rows) return layout;
   layout.rows = to.rows.address();
   layout.row_stride = row_stride_;
   layout.tokens_capacity = to.rows_capacity;
@@ -257,7 +280,7 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
                          .top_share = options_.top_share, .top_scores = options_.top_share ? top_scores_.address() : 0};
   const Head head = key.kind == StepKind::fill ? Head::none : key.kind == StepKind::draw ? Head::last_logits : Head::all_logits;
   if (key.decode) decode_activations_ = pass.decode_activations(kernels);
-  const bool captures = key.rows || key.pages;
+  const bool captures = key.rows || key.pages || key.early;
   const CaptureLayout layout = captures ? capture_layout(key) : CaptureLayout{};
   FOVEA_TRY(pass.record(kernels, key.tokens, head, captures ? &layout : nullptr));
 
@@ -325,6 +348,7 @@ Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   key.routing = records_routing();
   key.rows = !row_order_.empty();
   key.pages = page_capture_.has_value();
+  key.early = records_early();
   key.timed = timing_;
   key.deep = key.decode && position_ >= kDeepAttention;
   key.dense = key.decode && position_ < choosing_from();
@@ -366,6 +390,12 @@ Result<StepRecord> Decoder::finish(const Step& step) {
     record.rows_capacity = from.rows_capacity;
     record.row_stride = row_stride_;
     record.rows = view<std::uint16_t>(from.rows, row_order_.size() * std::size_t{from.rows_capacity} * row_stride_);
+  }
+  if (records_early()) {
+    record.hidden_stride = activations_.strides.width;
+    record.router_stride = activations_.strides.router;
+    record.hidden = view<float>(from.hidden, std::size_t{step.plan_tokens} * record.hidden_stride);
+    if (config_.mixture()) record.router_logits = view<float>(from.router, std::size_t{config_.layers} * step.plan_tokens * record.router_stride);
   }
   if (page_capture_) {
     record.pages = page_capture_->views(step.decode, step.slot, step.plan_tokens);
@@ -410,14 +440,14 @@ Result<void> Decoder::choose_bias(std::vector<float> bias) {
 }
 
 Result<void> Decoder::warm_up() {
-  const bool routing = records_routing(), rows = !row_order_.empty(), pages = page_capture_.has_value();
+  const bool routing = records_routing(), rows = !row_order_.empty(), pages = page_capture_.has_value(), early = records_early();
   for (const std::uint32_t position : {0u, kDeepAttention, choosing_from()})
     for (std::uint32_t slot = 0; slot < kStepsInFlight; ++slot)
       if (position < options_.context)
-        FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages,
+        FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages, .early = early,
                         .deep = position >= kDeepAttention, .dense = position < choosing_from()}));
-  FOVEA_TRY(plan({.decode = false, .slot = 0, .tokens = bucket(2, StepKind::draw), .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages}));
-  if (routing || rows || pages) FOVEA_TRY(plan({.decode = true, .slot = 0, .tokens = 1, .kind = StepKind::draw}));  // whose steps are counted
+  FOVEA_TRY(plan({.decode = false, .slot = 0, .tokens = bucket(2, StepKind::draw), .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages, .early = early}));
+  if (routing || rows || pages || early) FOVEA_TRY(plan({.decode = true, .slot = 0, .tokens = 1, .kind = StepKind::draw}));  // whose steps are counted
   if (!device_.facts().cpu || options_.context < 3) return {};
   // A CPU driver generates code at a pipeline's first dispatch, not when the pipeline is made: take every kernel once.
   const std::array<std::int32_t, 2> tokens{0, 0};

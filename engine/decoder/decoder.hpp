@@ -57,6 +57,7 @@ struct DecoderTrace {
   std::vector<HeadId> heads;       // exact attention rows
   std::uint32_t row_positions = 0; // rows longer than this are not recorded
   std::uint32_t measure_every = 0; // pages that choices read, and what dense attention puts on them in every Nth row; 0: neither
+  std::uint32_t early_layers = 0;  // the residual behind so many layers, and the logits of every router; 0: neither
 };
 
 struct PositionRange {
@@ -97,6 +98,10 @@ struct StepRecord {
   std::span<const std::uint16_t> rows;
   std::uint32_t rows_capacity = 0, row_stride = 0;
   PageViews pages;
+  // Residual of token t from t * hidden_stride on; logit of expert e in layer l's router at (l * plan_tokens + t) * router_stride + e;
+  // empty when not recorded, router_logits also of a dense model.
+  std::span<const float> hidden, router_logits;
+  std::uint32_t hidden_stride = 0, router_stride = 0;
   std::span<const float> logits;  // (tokens, vocabulary) for StepKind::logits
   std::vector<gpu::TagTime> kernels;  // device time per tag; empty when the step was not timed
 };
@@ -165,7 +170,7 @@ class Decoder {
     bool decode = false;
     std::uint32_t slot = 0, tokens = 1;
     StepKind kind = StepKind::draw;
-    bool routing = false, rows = false, pages = false, timed = false;
+    bool routing = false, rows = false, pages = false, early = false, timed = false;
     bool deep = false;   // decoding: attention over many keys
     bool dense = false;  // decoding: everything is read although there is a policy of pages
     auto operator<=>(const PlanKey&) const = default;
@@ -175,6 +180,7 @@ class Decoder {
     gpu::Buffer experts, expert_weights;  // uint, float (layers, tokens, slots)
     gpu::Buffer rows;                     // half (heads, capacity, stride)
     std::uint32_t rows_capacity = 0;
+    gpu::Buffer hidden, router;           // float (tokens, strides.width), (layers, tokens, strides.router)
   };
 
   Decoder(gpu::Device& device, const ModelConfig& config, DeviceWeights weights, const DecoderOptions& options)
@@ -183,8 +189,10 @@ class Decoder {
   [[nodiscard]] Result<Step> submit(PlanKey key, std::uint32_t tokens);
   [[nodiscard]] std::uint32_t choosing_from() const;
   [[nodiscard]] bool records_routing() const { return trace_.routing && config_.mixture(); }
-  [[nodiscard]] bool records_tokens() const { return records_routing() || !row_order_.empty() || page_capture_ || timing_; }
+  [[nodiscard]] bool records_tokens() const { return records_routing() || !row_order_.empty() || page_capture_ || records_early() || timing_; }
+  [[nodiscard]] bool records_early() const { return trace_.early_layers > 0; }
   [[nodiscard]] Result<void> prepare_rows();
+  [[nodiscard]] Result<void> prepare_early();
   [[nodiscard]] Result<void> prepare_logits();
   [[nodiscard]] Result<const gpu::CommandPlan*> plan(const PlanKey& key);
   [[nodiscard]] Result<gpu::CommandPlan> record(const PlanKey& key);

@@ -17,7 +17,13 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
   kernels.plan().barrier();
   for (std::uint32_t layer = 0; layer < config.layers; ++layer) {
     FOVEA_TRY(record_attention(kernels, layer, tokens, capture));
-    FOVEA_TRY(record_feed_forward(kernels, layer, tokens));
+    FOVEA_TRY(record_feed_forward(kernels, layer, tokens, capture));
+    if (capture != nullptr && capture->early_layers == layer + 1) {
+      // The residual is not written again before the barriers of the next layer's attention, nor by the head.
+      kernels.plan().tag("trace");
+      kernels.plan().copy(activations.buffer(), activations.offset_of(activations.x), *capture->hidden, 0,
+                          std::uint64_t{tokens} * activations.strides.width * sizeof(float));
+    }
   }
   if (selection != nullptr && tokens == 1) {
     // Nobody reads them before the next token, and what comes next reads none of the cache: no step of its own.
@@ -223,7 +229,8 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   return {};
 }
 
-Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens) const {
+Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens,
+                                              const CaptureLayout* capture) const {
   const DeviceLayer& w = weights.layers[layer];
   const Activations& a = activations;
   FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.feed_forward_norm, tokens, w.gate, &w.attention_output, false));
@@ -250,6 +257,11 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
                                       .x_stride = a.strides.width, .y_stride = a.strides.router, .tokens = tokens,
                                       .norm = input.norm}));
     kernels.plan().barrier();
+    if (capture != nullptr && capture->early_layers > 0) {
+      const std::uint64_t bytes = std::uint64_t{tokens} * a.strides.router * sizeof(float);
+      kernels.plan().tag("trace");
+      kernels.plan().copy(a.buffer(), a.offset_of(a.router), *capture->router, layer * bytes, bytes);
+    }
     const RouterArgs choice{.logits = a.router, .experts = batch.experts, .weights = batch.weights, .state = state,
                             .stride = a.strides.router, .expert_count = config.experts, .slots = config.experts_used,
                             .tokens = tokens, .normalize = config.normalize_expert_weights};

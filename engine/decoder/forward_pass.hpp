@@ -37,6 +37,10 @@ struct CaptureLayout {
   std::uint32_t row_stride = 0, tokens_capacity = 0;
   const PageCapture* pages = nullptr;  // null: pages are not recorded
   std::uint32_t pages_slot = 0;
+  // 0: neither is recorded.
+  std::uint32_t early_layers = 0;
+  const gpu::Buffer* hidden = nullptr;  // float (tokens, strides.width): the residual behind the first `early_layers` layers
+  const gpu::Buffer* router = nullptr;  // float (layers, tokens, strides.router): logits of every router; null: dense
 };
 
 struct ForwardPass {
@@ -63,7 +67,7 @@ struct ForwardPass {
  private:
   [[nodiscard]] AttentionShape attention_shape(std::uint32_t layer, std::uint32_t tokens) const;
   [[nodiscard]] Result<void> record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
-  [[nodiscard]] Result<void> record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens) const;
+  [[nodiscard]] Result<void> record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
   [[nodiscard]] Result<void> record_down(KernelRecorder& kernels, std::uint32_t layer, const ExpertBatch& batch, bool rounded) const;
   [[nodiscard]] Result<void> record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head) const;
   // The residual's rows as products behind a norm read them: normed by a step of its own, or on the way in.

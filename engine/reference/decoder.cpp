@@ -85,6 +85,7 @@ Result<std::vector<float>> ReferenceDecoder::extend(std::span<const std::int32_t
   for (std::size_t layer = 0; layer < weights_.layers.size(); ++layer) {
     attend(layer, x, capture);
     feed_forward(layer, x, capture);
+    if (capture && capture->early_layers == layer + 1) capture->hidden.assign(x.begin(), x.end());
   }
   position_ += tokens.size();
   const std::vector<float> last = normed(x, weights_.output_norm, config_.norm_epsilon);

@@ -38,6 +38,8 @@ struct ReferenceCapture {
   std::size_t tokens = 0, first = 0;
   std::vector<std::vector<float>> attention_rows;  // [layer][query head][token], each of first + token + 1 weights
   std::vector<Routing> routings;                   // [layer][token]; empty for dense models
+  std::size_t early_layers = 0;                    // > 0: also
+  std::vector<float> hidden;                       // [token][width]: the residual behind so many layers
 };
 
 class ReferenceDecoder {

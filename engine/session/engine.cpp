@@ -26,6 +26,14 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
+Result<void> check_tokens(std::span<const TokenId> tokens, std::uint32_t vocabulary) {
+  for (const TokenId token : tokens)
+    if (token < 0 || static_cast<std::uint32_t>(token) >= vocabulary)
+      return fail(ErrorCode::usage, fmt::format("the token {}", token), fmt::format("the model knows the ids 0 to {}", vocabulary - 1),
+                  "use ids of this model's vocabulary");
+  return {};
+}
+
 Error stopped() { return {ErrorCode::cancelled, "the run", "it was stopped", "start it again when wanted"}; }
 
 }  // namespace
@@ -173,10 +181,7 @@ Result<RunResult> Engine::generate(const Generate& request, const RunObserver& o
 Result<void> Engine::logits(std::span<const TokenId> tokens, std::uint32_t first_scored,
                             const std::function<void(std::uint32_t, std::span<const float>)>& sink, std::stop_token stop,
                             std::uint32_t measure_every) {
-  for (const TokenId token : tokens)
-    if (token < 0 || static_cast<std::uint32_t>(token) >= state_->config.vocabulary)
-      return fail(ErrorCode::usage, fmt::format("the token {}", token),
-                  fmt::format("the model knows the ids 0 to {}", state_->config.vocabulary - 1), "use ids of this model's vocabulary");
+  FOVEA_TRY(check_tokens(tokens, state_->config.vocabulary));
   Decoder& decoder = *state_->decoder;
   state_->benched = 0;
   FOVEA_TRY(decoder.begin(tokens, {.temperature = 0, .seed = 0}, {.measure_every = measure_every}));
@@ -195,6 +200,33 @@ Result<void> Engine::logits(std::span<const TokenId> tokens, std::uint32_t first
       sink(at + t, record.logits.subspan(std::size_t{t} * state_->config.vocabulary, state_->config.vocabulary));
   }
   state_->pages = pages.snapshot();
+  return {};
+}
+
+Result<void> Engine::early_states(std::span<const TokenId> tokens, std::uint32_t layers, const std::function<void(const EarlyState&)>& sink,
+                                  std::stop_token stop) {
+  const ModelConfig& config = state_->config;
+  FOVEA_TRY(check_tokens(tokens, config.vocabulary));
+  if (layers == 0 || layers > config.layers)
+    return fail(ErrorCode::usage, "early states", fmt::format("the model has {} layers and those behind {} were asked for", config.layers, layers),
+                "name a layer of the model");
+  Decoder& decoder = *state_->decoder;
+  state_->benched = 0;
+  FOVEA_TRY(decoder.begin(tokens, {.temperature = 0, .seed = 0}, {.early_layers = layers}));
+  std::vector<float> logits(std::size_t{config.layers} * state_->summary.experts);
+  while (decoder.position() < tokens.size()) {
+    if (stop.stop_requested()) return tl::unexpected(stopped());
+    const std::uint32_t at = decoder.position();
+    FOVEA_ASSIGN(const Step step, decoder.submit_prompt(static_cast<std::uint32_t>(tokens.size()) - at, StepKind::fill));
+    FOVEA_ASSIGN(const StepRecord record, decoder.finish(step));
+    for (std::uint32_t t = 0; t < record.tokens; ++t) {
+      if (!record.router_logits.empty())
+        for (std::uint32_t layer = 0; layer < config.layers; ++layer)
+          std::ranges::copy(record.router_logits.subspan((std::size_t{layer} * record.plan_tokens + t) * record.router_stride, state_->summary.experts),
+                            logits.begin() + std::ptrdiff_t{layer} * state_->summary.experts);
+      sink({at + t, record.hidden.subspan(std::size_t{t} * record.hidden_stride, config.width), logits});
+    }
+  }
   return {};
 }
 

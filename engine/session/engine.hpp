@@ -77,6 +77,13 @@ struct BenchSample {
   RoutingFacts routing;           // likewise; nothing where the model chooses for itself
 };
 
+// One position behind the first layers; views last as long as the call that hands them over.
+struct EarlyState {
+  std::uint32_t position = 0;
+  std::span<const float> hidden;         // (width): the residual
+  std::span<const float> router_logits;  // (layers, experts) of all layers; empty: dense
+};
+
 class Engine {
  public:
   // Errors: every kind of bad file, no device, not enough memory, a context beyond the model's. Stops between tensors.
@@ -105,6 +112,10 @@ class Engine {
   [[nodiscard]] Result<void> logits(std::span<const TokenId> tokens, std::uint32_t first_scored,
                                     const std::function<void(std::uint32_t position, std::span<const float>)>& sink,
                                     std::stop_token stop = {}, std::uint32_t measure_every = 0);
+  // What every position of `tokens` leaves behind the first `layers` layers (1 to the model's own), and what all routers make of it,
+  // from an empty cache, ascending positions. The output matrix is not computed.
+  [[nodiscard]] Result<void> early_states(std::span<const TokenId> tokens, std::uint32_t layers, const std::function<void(const EarlyState&)>& sink,
+                                          std::stop_token stop = {});
   // Of the last logits(); null: nothing was recorded.
   [[nodiscard]] std::shared_ptr<const PageTrace> page_trace() const;
 

@@ -70,6 +70,50 @@ TEST_P(Recording, attention_rows_sum_to_one_and_equal_the_reference) {
   }
 }
 
+// What a semantic router learns from: in prompts and, token after token, in decoding.
+TEST_P(Recording, early_states_equal_the_reference_and_change_nothing) {
+  for (const ProductForm form : kForms) {
+    SCOPED_TRACE("form " + std::to_string(static_cast<int>(form)));
+    load(GetParam(), {.batch = 8, .form = form});
+    const ModelConfig& config = decoder_->config();
+    const std::vector<std::int32_t> prompt = tokens(13, 8);
+    const Generation plain = generate(*decoder_, prompt, 6);
+    for (const std::uint32_t layers : {1u, config.layers}) {
+      std::vector<std::int32_t> drawn, all = prompt;
+      std::vector<float> hidden, router;
+      must(decoder_->begin(prompt, greedy(), {.early_layers = layers}));
+      while (drawn.size() < 6) {
+        const bool decode = !drawn.empty(), last = !decode && prompt.size() - decoder_->position() <= 8;
+        const Step step = must(decode ? decoder_->submit_decode() : decoder_->submit_prompt(8, last ? StepKind::draw : StepKind::fill));
+        const StepRecord record = must(decoder_->finish(step));
+        drawn.insert(drawn.end(), record.drawn.begin(), record.drawn.end());
+        for (std::uint32_t t = 0; t < record.tokens; ++t) {
+          const auto row = record.hidden.subspan(std::size_t{t} * record.hidden_stride, config.width);
+          hidden.insert(hidden.end(), row.begin(), row.end());
+          ASSERT_EQ(record.router_logits.empty(), !config.mixture());
+          for (std::uint32_t layer = 0; layer < config.layers && config.mixture(); ++layer) {
+            const auto logits = record.router_logits.subspan((std::size_t{layer} * record.plan_tokens + t) * record.router_stride, config.experts);
+            router.insert(router.end(), logits.begin(), logits.end());
+          }
+        }
+      }
+      EXPECT_EQ(drawn, plain.drawn);
+      all.insert(all.end(), drawn.begin(), drawn.end() - 1);
+      reference::ReferenceCapture expected{.early_layers = layers};
+      must(reference_->logits(all, &expected));
+      ASSERT_EQ(hidden.size(), all.size() * config.width);
+      EXPECT_TRUE(near_enough(hidden, expected.hidden, {5e-3, 5e-3}));
+      for (std::size_t t = 0; t < all.size() && config.mixture(); ++t)
+        for (std::uint32_t layer = 0; layer < config.layers; ++layer) {
+          const auto logits = std::span<const float>(router).subspan((t * config.layers + layer) * config.experts, config.experts);
+          EXPECT_EQ(reference::route(logits, config.experts_used, true).experts, expected.routings[layer * expected.tokens + t].experts) << "token " << t << " layer " << layer;
+        }
+    }
+    const Generation again = generate(*decoder_, prompt, 6);
+    EXPECT_EQ(again.drawn, plain.drawn);
+  }
+}
+
 class RecordedRouting : public Recording {};
 
 TEST_P(RecordedRouting, equals_the_reference) {
