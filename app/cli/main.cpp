@@ -74,6 +74,8 @@ int run_program(int argc, char** argv) {
   add_sweep(program, commands);
   add_passkey(program, commands);
   add_calibrate(program, commands);
+  add_train_router(program, commands);
+  add_evaluate_router(program, commands);
   add_bench(program, commands);
 
   Process process;
