@@ -39,6 +39,7 @@ void add_passkey(CLI::App& program, Commands& commands);
 void add_trace(CLI::App& program, Commands& commands);
 void add_compare(CLI::App& program, Commands& commands);
 void add_calibrate(CLI::App& program, Commands& commands);
+void add_case(CLI::App& program, Commands& commands);
 void add_train_router(CLI::App& program, Commands& commands);
 void add_evaluate_router(CLI::App& program, Commands& commands);
 void add_bench(CLI::App& program, Commands& commands);

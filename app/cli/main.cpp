@@ -76,6 +76,7 @@ int run_program(int argc, char** argv) {
   add_calibrate(program, commands);
   add_train_router(program, commands);
   add_evaluate_router(program, commands);
+  add_case(program, commands);
   add_bench(program, commands);
 
   Process process;
