@@ -40,7 +40,7 @@ Result<Side> run_side(const SweepOptions& options, const CommonOptions& policy, 
   FOVEA_ASSIGN(const auto engine, load_engine(policy, options.lengths.back(), stop));
   const std::vector<TokenId> tokens = engine->tokenizer().encode(text, {.add_bos = true, .parse_special = false});
   Side side{.policy = against != nullptr ? shown_policy(*against, engine->summary()) : shown_attention(engine->summary().attention, engine->summary().top_share), .points = {}};
-  FOVEA_ASSIGN(side.points, sweep_lengths(*engine, options.text, tokens, options.lengths, {}, std::move(stop)));
+  FOVEA_ASSIGN(side.points, sweep_lengths(*engine, options.text, tokens, options.lengths, 0, {}, std::move(stop)));
   return side;
 }
 

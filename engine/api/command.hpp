@@ -22,7 +22,7 @@ struct LoadModel {
   std::string path;
   std::int32_t device = -1;   // -1: choose
   std::uint32_t context = 0;  // 0: the trained context, or what a sensible default allows
-  KvType kv = KvType::f16;
+  std::optional<KvType> kv = KvType::f16;    // nullopt: what suits the device
   std::optional<ActivationType> activations;  // of decoding, for weights in blocks; nullopt: what suits the device
   std::optional<SparseAttention> attention;  // nullopt: dense
   std::optional<ExpertRule> experts;         // as far as it fits the model; nullopt: the model's own choice
@@ -69,6 +69,14 @@ struct MeasureFrontier {
   std::vector<PolicyText> policies;  // beside static:k = 1 .. the model's own number
 };
 
-using Command = std::variant<LoadModel, Generate, Cancel, TimeKernels, ChoosePolicy, ScorePair, MeasureFrontier>;
+// Dense attention and the open model's sparse choice, or the default one, over contexts of several lengths of one text; the model
+// stays as it is, each policy gets one of its own in its turn.
+struct MeasureLengths {
+  RequestId id = 0;
+  std::string file;           // the text
+  std::uint32_t longest = 0;  // tokens; 0: as many as model, text and memory have room for
+};
+
+using Command = std::variant<LoadModel, Generate, Cancel, TimeKernels, ChoosePolicy, ScorePair, MeasureFrontier, MeasureLengths>;
 
 }  // namespace fovea

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/api/command.hpp"
+#include "engine/api/length_sweep.hpp"
 #include "engine/api/model_summary.hpp"
 #include "engine/api/policy_scores.hpp"
 #include "engine/api/run_record.hpp"
@@ -82,12 +83,17 @@ struct FrontierMeasured {
   std::shared_ptr<const Frontier> frontier;  // points so far; all of them where `complete`
   bool complete = false;
 };
+struct LengthsMeasured {
+  RequestId id = 0;
+  std::shared_ptr<const LengthSweep> sweep;  // points so far; all of them where `complete`
+  bool complete = false;
+};
 struct ScoresFailed {
   RequestId id = 0;
   Error error;
 };
 
 using Event = std::variant<LoadProgress, ModelLoaded, LoadFailed, PromptTokenized, PrefillProgress, TokensGenerated,
-                           TraceAdvanced, RunFinished, RunFailed, ScoresAdvanced, PairScored, FrontierMeasured, ScoresFailed>;
+                           TraceAdvanced, RunFinished, RunFailed, ScoresAdvanced, PairScored, FrontierMeasured, LengthsMeasured, ScoresFailed>;
 
 }  // namespace fovea

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/session/engine.hpp"
+#include "engine/session/length_sweep.hpp"
 #include "engine/session/policy_scoring.hpp"
 #include "engine/session/run_record.hpp"
 
@@ -49,6 +50,7 @@ struct EngineThread::State {
   void choose_policy(const ChoosePolicy& command);
   void score(const ScorePair& command, const std::stop_token& stop);
   void measure(const MeasureFrontier& command, const std::stop_token& stop);
+  void measure(const MeasureLengths& command, const std::stop_token& stop);
   // The open model, for policies that get one of their own; nullopt: none is open, which was told.
   [[nodiscard]] std::optional<ScoringModel> scoring_model(RequestId id);
 };
@@ -90,6 +92,7 @@ void EngineThread::State::run(const std::stop_token& stop) {
     if (const auto* request = std::get_if<Generate>(&*command)) generate(*request, stop_current);
     if (const auto* pair = std::get_if<ScorePair>(&*command)) score(*pair, stop_current);
     if (const auto* frontier = std::get_if<MeasureFrontier>(&*command)) measure(*frontier, stop_current);
+    if (const auto* lengths = std::get_if<MeasureLengths>(&*command)) measure(*lengths, stop_current);
   }
 }
 
@@ -185,6 +188,22 @@ void EngineThread::State::measure(const MeasureFrontier& command, const std::sto
     send(FrontierMeasured{command.id, std::make_shared<const Frontier>(std::move(*frontier)), true});
   else
     send(ScoresFailed{command.id, std::move(frontier).error()});
+}
+
+void EngineThread::State::measure(const MeasureLengths& command, const std::stop_token& stop) {
+  const auto model = scoring_model(command.id);
+  if (!model) return;
+  PolicyText sparse = policy_text(engine->summary());
+  if (!engine->summary().attention) sparse.attention = "sparse";
+  PolicyText dense = sparse;
+  dense.attention = "dense";
+  const auto tell = [&](const char* doing, double fraction) { send(ScoresAdvanced{command.id, doing, fraction}); };
+  const auto show = [&](const LengthSweep& so_far) { send(LengthsMeasured{command.id, std::make_shared<const LengthSweep>(so_far), false}); };
+  auto sweep = measure_lengths(*model, {.file = command.file, .windows = 1}, command.longest, dense, sparse, tell, show, stop);
+  if (sweep)
+    send(LengthsMeasured{command.id, std::make_shared<const LengthSweep>(std::move(*sweep)), true});
+  else
+    send(ScoresFailed{command.id, std::move(sweep).error()});
 }
 
 EngineThread::EngineThread(std::function<void()> wake) : state_(std::make_unique<State>(std::move(wake))) {

@@ -3,36 +3,34 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <span>
 #include <stop_token>
 #include <vector>
 
+#include "engine/api/length_sweep.hpp"
 #include "engine/base/result.hpp"
 #include "engine/session/evaluation.hpp"
+#include "engine/session/policy_scoring.hpp"
 
 namespace fovea {
-
-// One policy at one length.
-struct LengthPoint {
-  std::uint32_t context = 0;  // tokens of a window
-  double seconds = 0;         // of whole windows: all their tokens computed, the scored ones also through the output matrix
-  double perplexity = 0;
-  double density = 1, flops = 1;  // of attention, over dense
-  std::uint64_t kv_bytes = 0;     // the allocator's
-};
 
 // Of one policy, `done` of `all` points.
 using SweepProgress = std::function<void(const LengthPoint& point, std::size_t done, std::size_t all)>;
 
 // `lengths`: tokens, ascending, each at least 2 and at most the engine's context. A window of the shortest is computed once before
-// anything is timed, so that the kernels that this policy needs are made. The engine should hold nothing of another policy, since
-// memory is told as it is.
+// anything is timed, so that the kernels that this policy needs are made. `decoded`: tokens, at the end of a window of tokens drawn
+// at random, whose decoding is timed; 0: none. The engine should hold nothing of another policy, since memory is told as it is.
 // Errors: a text that does not fill a window, what the engine says, a stop.
 [[nodiscard]] Result<std::vector<LengthPoint>> sweep_lengths(Engine& engine, const EvaluationOptions& text, std::span<const TokenId> tokens,
-                                                             std::span<const std::uint32_t> lengths, const SweepProgress& progress, std::stop_token stop);
+                                                             std::span<const std::uint32_t> lengths, std::uint32_t decoded, const SweepProgress& progress,
+                                                             std::stop_token stop);
 
-// From which context on, up to the last, `a` is faster than `b`; both of the same lengths.
-[[nodiscard]] std::optional<std::uint32_t> pays_from(std::span<const LengthPoint> a, std::span<const LengthPoint> b);
+using TakeLengths = std::function<void(const LengthSweep& so_far)>;
+// `a`, then `b`, each with a model of its own, at 1,024 tokens and every doubling up to `longest` that the model was trained for,
+// that the file `text` fills and that memory holds; a model trained for fewer than that at its own length. 0: no limit of one's own.
+// Points come as they are measured.
+// Errors: an unreadable or too short file, a policy that load_with() refuses, what the engine says, a stop.
+[[nodiscard]] Result<LengthSweep> measure_lengths(const ScoringModel& model, const EvaluationOptions& text, std::uint32_t longest, const PolicyText& a,
+                                                  const PolicyText& b, const ScoreProgress& progress, const TakeLengths& take, std::stop_token stop);
 
 }  // namespace fovea

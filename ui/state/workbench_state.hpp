@@ -25,6 +25,8 @@ class WorkbenchState : public QObject {
   // A load or a run was asked for; its events follow.
   void begin_loading(const QString& path);
   void begin_run(const Generate& request);
+  // Of a measurement that is asked for; no two are alike, so that who asked knows the answers.
+  [[nodiscard]] RequestId next_measurement() { return ++measurements_; }
 
   [[nodiscard]] Selection& selection() const { return *selection_; }
   [[nodiscard]] const std::shared_ptr<const ModelSummary>& model() const { return model_; }
@@ -75,6 +77,7 @@ class WorkbenchState : public QObject {
   void on(const ScoresAdvanced& event) { Q_EMIT scores_told(event); }
   void on(const PairScored& event) { Q_EMIT scores_told(event); }
   void on(const FrontierMeasured& event) { Q_EMIT scores_told(event); }
+  void on(const LengthsMeasured& event) { Q_EMIT scores_told(event); }
   void on(const ScoresFailed& event) { Q_EMIT scores_told(event); }
   void forget_run();
 
@@ -91,6 +94,7 @@ class WorkbenchState : public QObject {
   PrefillProgress prefill_;
   std::shared_ptr<const TraceSnapshot> trace_;
   std::optional<RunFinished> finished_;
+  RequestId measurements_ = 0;
 };
 
 }  // namespace fovea

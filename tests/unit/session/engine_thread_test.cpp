@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -115,6 +116,48 @@ TEST_F(Threads, hold_two_policies_against_each_other_on_a_runs_tokens) {
   thread_->post(MeasureFrontier{.id = 5, .text = pair.text, .base = {}, .policies = {}});
   ASSERT_TRUE(wait_for([](const Event& event) { return std::holds_alternative<ScoresFailed>(event) && std::get<ScoresFailed>(event).id == 5; }));
   EXPECT_NE(last<ScoresFailed>()->error.why.find("dense"), std::string::npos);
+}
+
+TEST_F(Threads, measure_dense_and_sparse_attention_at_the_lengths_asked_for) {
+  load();
+  const std::filesystem::path file = std::filesystem::path(testing::TempDir()) / "fovea_lengths.txt";
+  const auto write = [&](int sentences) {
+    std::ofstream text(file);
+    for (int i = 0; i < sentences; ++i) text << "Once upon a time there was a little girl who liked to play with a red ball. ";
+  };
+  write(20);
+  thread_->post(MeasureLengths{.id = 6, .file = file.string(), .longest = 128});
+  ASSERT_TRUE(wait_for([](const Event& event) {
+    const auto* measured = std::get_if<LengthsMeasured>(&event);
+    return (measured != nullptr && measured->complete) || std::holds_alternative<ScoresFailed>(event);
+  }));
+  ASSERT_NE(last<LengthsMeasured>(), nullptr) << last<ScoresFailed>()->error.sentence();
+  const LengthSweep& sweep = *last<LengthsMeasured>()->sweep;
+  EXPECT_EQ(sweep.limit, LengthLimit::asked);
+  EXPECT_EQ(sweep.lengths, std::vector<std::uint32_t>{128}) << "shorter than the first of the doublings: at that length alone";
+  EXPECT_EQ(sweep.a.attention, "dense");
+  EXPECT_TRUE(sweep.b.attention.starts_with("sparse")) << sweep.b.attention;
+  for (const auto* points : {&sweep.of_a, &sweep.of_b}) {
+    ASSERT_EQ(points->size(), sweep.lengths.size());
+    for (std::size_t i = 0; i < points->size(); ++i) {
+      EXPECT_EQ((*points)[i].context, sweep.lengths[i]);
+      EXPECT_GT((*points)[i].seconds, 0);
+      EXPECT_GT((*points)[i].decode_ms, 0);
+      EXPECT_GT((*points)[i].perplexity, 1);
+      EXPECT_GT((*points)[i].kv_bytes, 0u);
+    }
+  }
+  EXPECT_NE(last<ScoresAdvanced>(), nullptr);
+  write(1);
+  thread_->post(MeasureLengths{.id = 7, .file = file.string(), .longest = 128});
+  ASSERT_TRUE(wait_for<ScoresFailed>());
+  EXPECT_NE(last<ScoresFailed>()->error.why.find("do not fill"), std::string::npos) << last<ScoresFailed>()->error.sentence();
+  write(20);
+  thread_->post(MeasureLengths{.id = 8, .file = file.string(), .longest = 128});
+  thread_->post(Cancel{});
+  ASSERT_TRUE(wait_for([](const Event& event) { return std::holds_alternative<ScoresFailed>(event) && std::get<ScoresFailed>(event).id == 8; }));
+  EXPECT_EQ(last<ScoresFailed>()->error.code, ErrorCode::cancelled);
+  std::filesystem::remove(file);
 }
 
 TEST_F(Threads, tell_of_a_load_and_a_run_in_order) {
