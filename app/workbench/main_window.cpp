@@ -43,6 +43,7 @@ MainWindow::MainWindow(WorkbenchState& state, Theme& theme, const WorkbenchSetti
       performance_(new PerformancePanel(state, theme)),
       shelf_(new RunShelf(this)),
       compare_(new ComparePanel(state, *shelf_, theme)),
+      lengths_(new LengthPanel(state, theme)),
       status_(new StatusLine(state)),
       banner_(new Banner(theme)),
       progress_(new ProgressStrip) {
@@ -67,8 +68,8 @@ MainWindow::MainWindow(WorkbenchState& state, Theme& theme, const WorkbenchSetti
 }
 
 void MainWindow::make_docks() {
-  const std::array<QWidget*, kViews> views{prompt_, attention_, experts_, memory_, model_, performance_, compare_};
-  static constexpr const char* kNames[kViews] = {"prompt", "attention", "experts", "memory", "model", "performance", "compare"};
+  const std::array<QWidget*, kViews> views{prompt_, attention_, experts_, memory_, model_, performance_, compare_, lengths_};
+  static constexpr const char* kNames[kViews] = {"prompt", "attention", "experts", "memory", "model", "performance", "compare", "lengths"};
   for (std::size_t i = 0; i < kViews; ++i) {
     docks_[i] = new QDockWidget(this);
     docks_[i]->setObjectName(QString::fromLatin1(kNames[i]));
@@ -108,6 +109,9 @@ void MainWindow::connect_state() {
   connect(performance_, &PerformancePanel::timed_run_requested, this, &MainWindow::run_timing_kernels);
   connect(compare_, &ComparePanel::command, this, &MainWindow::command);
   connect(compare_, &ComparePanel::failed, this, &MainWindow::show_error);
+  connect(model_, &ModelPanel::load_requested, this, &MainWindow::load_again);
+  connect(lengths_, &LengthPanel::command, this, &MainWindow::command);
+  connect(lengths_, &LengthPanel::failed, this, &MainWindow::show_error);
   connect(performance_, &PerformancePanel::peak_changed, this, &MainWindow::remember_peak);
   connect(&prompt_->prompt_box(), &QPlainTextEdit::textChanged, this, &MainWindow::update_actions);
   connect(&state_, &WorkbenchState::load_changed, this, &MainWindow::on_load_changed);
@@ -127,7 +131,7 @@ void MainWindow::connect_state() {
 }
 
 void MainWindow::default_layout() {
-  const auto [prompt, attention, experts, memory, model, performance, compare] = docks_;
+  const auto [prompt, attention, experts, memory, model, performance, compare, lengths] = docks_;
   for (QDockWidget* dock : docks_) {
     removeDockWidget(dock);
     dock->setFloating(false);
@@ -139,6 +143,7 @@ void MainWindow::default_layout() {
   tabifyDockWidget(memory, model);
   tabifyDockWidget(model, performance);
   tabifyDockWidget(attention, compare);
+  tabifyDockWidget(compare, lengths);
   for (QDockWidget* dock : docks_) dock->show();
   memory->raise();
   attention->raise();
@@ -148,7 +153,7 @@ void MainWindow::default_layout() {
 
 // Shares of the window, so they mean something only once it has its size.
 void MainWindow::default_sizes() {
-  const auto [prompt, attention, experts, memory, model, performance, compare] = docks_;
+  const auto [prompt, attention, experts, memory, model, performance, compare, lengths] = docks_;
   resizeDocks({prompt, attention}, {width() * 40 / 100, width() * 59 / 100}, Qt::Horizontal);
   resizeDocks({attention, experts}, {height() * 51 / 100, height() * 39 / 100}, Qt::Vertical);
   resizeDocks({experts, memory}, {width() * 38 / 100, width() * 28 / 100}, Qt::Horizontal);
@@ -204,6 +209,14 @@ void MainWindow::open_model(const QString& path, bool remember) {
   state_.begin_loading(path);
   again_.reset();
   Q_EMIT command(LoadModel{path.toStdString(), device_, context_, policy_.kv, policy_.activations, policy_.attention, policy_.experts});
+}
+
+void MainWindow::load_again(const LoadChoice& choice) {
+  if (!state_.model() || state_.loading()) return;
+  policy_.kv = choice.kv;
+  policy_.activations = choice.activations;
+  set_policy(policy_);
+  open_model(QString::fromStdString(state_.model()->path), remember_);
 }
 
 void MainWindow::open_file(const QString& path) {

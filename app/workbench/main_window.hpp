@@ -19,6 +19,7 @@
 #include "ui/compare/compare_panel.hpp"
 #include "ui/panels/attention_panel.hpp"
 #include "ui/panels/experts_panel.hpp"
+#include "ui/panels/length_panel.hpp"
 #include "ui/panels/memory_panel.hpp"
 #include "ui/panels/model_panel.hpp"
 #include "ui/panels/performance_panel.hpp"
@@ -38,6 +39,7 @@ class MainWindow : public QMainWindow {
   void set_peak(double gb_per_s);  // of whatever device runs, instead of what is remembered of it
   void set_policy(const WorkbenchPolicy& policy);  // of models that are opened from now on
   void open_model(const QString& path, bool remember = true);
+  void load_again(const LoadChoice& choice);  // the open model, and how those opened later are kept
   void open_file(const QString& path);  // a model, or a run file, by its ending
   void run();
   void run_recording_head();  // again with the same seed, recording the selected head
@@ -59,6 +61,7 @@ class MainWindow : public QMainWindow {
   [[nodiscard]] ModelPanel& model() const { return *model_; }
   [[nodiscard]] PerformancePanel& performance() const { return *performance_; }
   [[nodiscard]] ComparePanel& compare() const { return *compare_; }
+  [[nodiscard]] LengthPanel& lengths() const { return *lengths_; }
   [[nodiscard]] Banner& banner() const { return *banner_; }
   [[nodiscard]] ProgressStrip& progress() const { return *progress_; }
   [[nodiscard]] StatusLine& status_line() const { return *status_; }
@@ -80,7 +83,7 @@ class MainWindow : public QMainWindow {
   void showEvent(QShowEvent* event) override;
 
  private:
-  static constexpr std::size_t kViews = 7;
+  static constexpr std::size_t kViews = 8;
   void make_header();
   void make_docks();
   void make_actions();
@@ -124,6 +127,7 @@ class MainWindow : public QMainWindow {
   PerformancePanel* performance_;
   RunShelf* shelf_;
   ComparePanel* compare_;
+  LengthPanel* lengths_;
   std::array<QDockWidget*, kViews> docks_{};
   std::array<DockTitle*, kViews> titles_{};
   TitleStrip* strip_ = nullptr;

@@ -109,7 +109,7 @@ void MainWindow::retranslate() {
   about_->setText(tr("&About Fovea"));
   const std::array<QString, kViews> views{tr("Prompt"), tr("Attention"), tr("Experts"),
                                           tr("Memory"), tr("Model"),     tr("Performance"),
-                                          tr("Compare")};
+                                          tr("Compare"),   tr("Lengths")};
   for (std::size_t i = 0; i < kViews; ++i) {
     docks_[i]->setWindowTitle(views[i]);
     view_actions_[i]->setText(QStringLiteral("&%1 %2").arg(i + 1).arg(views[i]));

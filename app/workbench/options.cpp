@@ -32,7 +32,7 @@ void add_options(QCommandLineParser& parser) {
       {{"c", "context"}, "room for N tokens", "N"},
       flag("lang", "the window's language: zh_CN or en", "LANG"),
       flag("screenshot", "save the window to FILE.png once the prompt has finished, then end", "FILE.png"),
-      flag("view", "raise a view: prompt, attention, experts, memory, model, performance or compare", "NAME"),
+      flag("view", "raise a view: prompt, attention, experts, memory, model, performance, compare or lengths", "NAME"),
       flag("experts", "what the experts' view shows: use, layers, skew, reuse, transitions or classes", "NAME"),
       flag("theme", "light, dark or system", "NAME"),
       flag("temp", "temperature; 0: always the most likely token", "T"),
@@ -130,7 +130,7 @@ Result<void> read_words(const QCommandLineParser& parser, WorkbenchOptions& opti
 bool is_run_file(const QString& path) { return path.endsWith(QLatin1String(".fovea"), Qt::CaseInsensitive); }
 
 std::optional<View> view_named(const QString& name) {
-  static const QStringList names{"prompt", "attention", "experts", "memory", "model", "performance", "compare"};
+  static const QStringList names{"prompt", "attention", "experts", "memory", "model", "performance", "compare", "lengths"};
   const qsizetype index = names.indexOf(name);
   return index < 0 ? std::nullopt : std::optional(static_cast<View>(index));
 }

@@ -14,7 +14,7 @@
 namespace fovea {
 
 // The views that --view can raise.
-enum class View { prompt, attention, experts, memory, model, performance, compare };
+enum class View { prompt, attention, experts, memory, model, performance, compare, lengths };
 // By its ending.
 [[nodiscard]] bool is_run_file(const QString& path);
 [[nodiscard]] std::optional<View> view_named(const QString& name);

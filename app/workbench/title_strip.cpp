@@ -126,7 +126,7 @@ QString TitleStrip::expert_reason(const std::optional<ExpertRule>& rule) const {
 
 void TitleStrip::refresh_policy() {
   const auto& model = state_.model();
-  const KvType kv = model ? model->kv : chosen_.kv;
+  const std::optional<KvType> kv = model ? std::optional(model->kv) : chosen_.kv;
   const std::optional<SparseAttention> attention = model ? model->attention : chosen_.attention;
   const std::optional<ActivationType> activations = model ? model->activations : chosen_.activations;
   const std::optional<ExpertRule> experts = model ? model->experts_rule : chosen_.experts;
@@ -135,8 +135,9 @@ void TitleStrip::refresh_policy() {
       tr("The policy of the run; press to change attention and experts"),
       attention_reason(attention),
       expert_reason(experts),
-      kv == KvType::q8_0 ? tr("KV: keys and values are kept as 8-bit integers, with a scale for every 32")
-                         : tr("KV: keys and values are kept as 16-bit floats"),
+      !kv                  ? tr("KV: what suits the device, which is known when a model is open")
+      : kv == KvType::q8_0 ? tr("KV: keys and values are kept as 8-bit integers, with a scale for every 32")
+                           : tr("KV: keys and values are kept as 16-bit floats"),
       activations == ActivationType::q8_0
           ? tr("Activations: decoding multiplies weights stored in blocks with 8-bit integers, with a scale for every 32")
       : chosen_.activations == ActivationType::q8_0
@@ -147,7 +148,7 @@ void TitleStrip::refresh_policy() {
   };
   policy_->set_value(
       tr("%1 · %2 · KV %3 · activations %4")
-          .arg(attention_words(attention), expert_words(experts), spelled(name(kv)), spelled(activations ? name(*activations) : "auto")),
+          .arg(attention_words(attention), expert_words(experts), spelled(kv ? name(*kv) : "auto"), spelled(activations ? name(*activations) : "auto")),
       reasons.join('\n'));
 }
 

@@ -11,7 +11,7 @@
 namespace fovea {
 
 struct WorkbenchPolicy {
-  KvType kv = KvType::f16;
+  std::optional<KvType> kv;                   // nullopt: what suits the device
   std::optional<SparseAttention> attention;   // nullopt: dense
   std::optional<ExpertRule> experts;          // as far as it fits a model; nullopt: the model's own choice
   std::optional<ActivationType> activations;  // nullopt: what suits the device

@@ -2,6 +2,73 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh_CN">
 <context>
+    <name>fovea::AdaptationView</name>
+    <message>
+        <source>KV cache</source>
+        <translation>KV 缓存</translation>
+    </message>
+    <message>
+        <source>Activations</source>
+        <translation>激活值</translation>
+    </message>
+    <message>
+        <source>Prompt batch</source>
+        <translation>提示批大小</translation>
+    </message>
+    <message>
+        <source>Prompt products</source>
+        <translation>提示的矩阵乘法</translation>
+    </message>
+    <message>
+        <source>Steps of decoding</source>
+        <translation>解码的步骤</translation>
+    </message>
+    <message>
+        <source>auto: what suits the device</source>
+        <translation>自动：适合设备的方式</translation>
+    </message>
+    <message>
+        <source>auto</source>
+        <translation>自动</translation>
+    </message>
+    <message>
+        <source>%1: KV %2, %3 in all</source>
+        <translation>%1：KV %2，共 %3</translation>
+    </message>
+    <message>
+        <source>%1, as you asked</source>
+        <translation>%1，按您的选择</translation>
+    </message>
+    <message>
+        <source>&amp;KV cache</source>
+        <translation>KV 缓存(&amp;K)</translation>
+    </message>
+    <message>
+        <source>Acti&amp;vations</source>
+        <translation>激活值(&amp;V)</translation>
+    </message>
+    <message>
+        <source>How keys and values are kept; the estimates are derived, for the whole context</source>
+        <translation>键和值的保存方式；估算由形状推得，按整个上下文计</translation>
+    </message>
+    <message>
+        <source>What decoding multiplies weights in blocks with</source>
+        <translation>解码时与分块权重相乘的数的类型</translation>
+    </message>
+    <message>
+        <source>Open &amp;again</source>
+        <translation>重新打开(&amp;A)</translation>
+    </message>
+    <message>
+        <source>Read the model anew with these choices</source>
+        <translation>按这些选择重新读取模型</translation>
+    </message>
+    <message>
+        <source>For the open model, read anew, and those opened later. Below: what this load took because of its device, and why.</source>
+        <translation>用于重新读取的当前模型和以后打开的模型。下面是本次加载因设备而采用的方式及原因。</translation>
+    </message>
+</context>
+<context>
     <name>fovea::AttentionMap</name>
     <message>
         <source>query %1 %2
@@ -212,6 +279,14 @@ Entropy: 100 is even attention, 0 is all on one key.</source>
         <source>The row, page by page</source>
         <translation>该行逐页的情况</translation>
     </message>
+    <message>
+        <source>Layer %1 kept %2 of dense attention; the best choice of as many pages would keep %3.</source>
+        <translation>第 %1 层保留了稠密注意力的 %2；同样页数的最佳选择可保留 %3。</translation>
+    </message>
+    <message>
+        <source>%1 of its rows are nearly even: %2 kept there.</source>
+        <translation>其中 %1 的行接近均匀：那里保留 %2。</translation>
+    </message>
 </context>
 <context>
     <name>fovea::Banner</name>
@@ -369,7 +444,7 @@ Entropy: 100 is even attention, 0 is all on one key.</source>
         <translation>尚未测量前沿</translation>
     </message>
     <message>
-        <source>Static numbers of experts from 1 to the model's own, and both policies, are held against the model's own choice on one text.</source>
+        <source>Static numbers of experts from 1 to the model&apos;s own, and both policies, are held against the model&apos;s own choice on one text.</source>
         <translation>在同一段文本上，将固定专家数（从 1 到模型自身的数量）和两种策略与模型自身的选择比较。</translation>
     </message>
     <message>
@@ -1020,11 +1095,11 @@ Entropy: 100 is even attention, 0 is all on one key.</source>
         <translation>%1：每词元 %2 个专家，专家数据 %3；困惑度 %4（%5 ± %6）</translation>
     </message>
     <message>
-        <source>bytes of experts a decoded token reads, % of the model's own choice (derived)</source>
+        <source>bytes of experts a decoded token reads, % of the model&apos;s own choice (derived)</source>
         <translation>解码一个词元读取的专家字节数，占模型自身选择的 %（推导值）</translation>
     </message>
     <message>
-        <source>perplexity over the model's own choice, %</source>
+        <source>perplexity over the model&apos;s own choice, %</source>
         <translation>相对模型自身选择的困惑度，%</translation>
     </message>
     <message>
@@ -1100,6 +1175,172 @@ best choice %4
     <message>
         <source>Share</source>
         <translation>占比</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::LengthPanel</name>
+    <message>
+        <source>Choose a text</source>
+        <translation>选择文本</translation>
+    </message>
+    <message>
+        <source>Texts (*.txt *.md);;All files (*)</source>
+        <translation>文本 (*.txt *.md);;所有文件 (*)</translation>
+    </message>
+    <message>
+        <source>Waiting for the engine</source>
+        <translation>等待引擎</translation>
+    </message>
+    <message>
+        <source>as far as it goes</source>
+        <translation>不限</translation>
+    </message>
+    <message>
+        <source>%1 tokens</source>
+        <translation>%1 个词元</translation>
+    </message>
+    <message>
+        <source>No model is open</source>
+        <translation>尚未打开模型</translation>
+    </message>
+    <message>
+        <source>At what length sparse attention pays is measured here when a model is open.</source>
+        <translation>打开模型后，可在此测量稀疏注意力从多长的上下文开始划算。</translation>
+    </message>
+    <message>
+        <source>Measuring</source>
+        <translation>正在测量</translation>
+    </message>
+    <message>
+        <source>Points appear as they are measured: dense attention first, then sparse.</source>
+        <translation>测得的点随时显示：先稠密注意力，后稀疏注意力。</translation>
+    </message>
+    <message>
+        <source>At what length does sparse pay here?</source>
+        <translation>稀疏注意力从多长开始划算？</translation>
+    </message>
+    <message>
+        <source>Dense attention and the chosen sparse one read the same text at 1k, 2k, 4k tokens and on, as far as model, text and memory go. Time, KV memory and perplexity of both are measured, and from where on sparse is faster. Each gets a model of its own in its turn.</source>
+        <translation>稠密注意力和所选的稀疏注意力在 1k、2k、4k……个词元的长度上读同一文本，直到模型、文本和内存的极限。测量两者的时间、KV 内存和困惑度，以及稀疏从多长开始更快。两者依次各用一份模型。</translation>
+    </message>
+    <message>
+        <source>Choose a text…</source>
+        <translation>选择文本…</translation>
+    </message>
+    <message>
+        <source>Sparse prefills faster from %1 tokens on</source>
+        <translation>从 %1 个词元起，稀疏的预填充更快</translation>
+    </message>
+    <message>
+        <source>Sparse prefills no faster at the longest of these</source>
+        <translation>在最长处，稀疏的预填充并不更快</translation>
+    </message>
+    <message>
+        <source>decodes faster from %1 on</source>
+        <translation>从 %1 个起解码更快</translation>
+    </message>
+    <message>
+        <source>decodes no faster at the longest</source>
+        <translation>在最长处解码并不更快</translation>
+    </message>
+    <message>
+        <source>perplexity %1 at %2 tokens</source>
+        <translation>%2 个词元处困惑度 %1</translation>
+    </message>
+    <message>
+        <source>Measuring: %1 of %2 points</source>
+        <translation>正在测量：%2 个点中的 %1 个</translation>
+    </message>
+    <message>
+        <source>Stopped after %1 of %2 points: no crossover is told</source>
+        <translation>测了 %2 个点中的 %1 个后停止：不给出交叉点</translation>
+    </message>
+    <message>
+        <source>; </source>
+        <translation>；</translation>
+    </message>
+    <message>
+        <source>Measured once at each length on %1: a whole window, then tokens decoded at its end; %2.</source>
+        <translation>各长度在 %1 上各测一次：先整个窗口，再在其末尾解码若干词元；%2。</translation>
+    </message>
+    <message>
+        <source> The model was trained for %1 tokens.</source>
+        <translation>模型按 %1 个词元训练。</translation>
+    </message>
+    <message>
+        <source> The text has %1 tokens.</source>
+        <translation>文本有 %1 个词元。</translation>
+    </message>
+    <message>
+        <source> A context of %1 tokens finds no room in memory.</source>
+        <translation>内存放不下 %1 个词元的上下文。</translation>
+    </message>
+    <message>
+        <source>&amp;Longest</source>
+        <translation>最长(&amp;L)</translation>
+    </message>
+    <message>
+        <source>The longest context that is measured</source>
+        <translation>要测量的最长上下文</translation>
+    </message>
+    <message>
+        <source>Measure…</source>
+        <translation>测量…</translation>
+    </message>
+    <message>
+        <source>Choose a text and measure dense and sparse attention on it</source>
+        <translation>选择文本，在其上测量稠密和稀疏注意力</translation>
+    </message>
+    <message>
+        <source>dense</source>
+        <translation>稠密</translation>
+    </message>
+    <message>
+        <source>sparse</source>
+        <translation>稀疏</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::LengthPlot</name>
+    <message>
+        <source>faster from here</source>
+        <translation>从此更快</translation>
+    </message>
+    <message>
+        <source>%1 tokens</source>
+        <translation>%1 个词元</translation>
+    </message>
+    <message>
+        <source>%1: not measured</source>
+        <translation>%1：未测量</translation>
+    </message>
+    <message>
+        <source>%1: dense prefills a token in %2, decodes one in %3; sparse was not measured</source>
+        <translation>%1：稠密预填充每词元 %2，解码每词元 %3；稀疏未测量</translation>
+    </message>
+    <message>
+        <source>%1, dense → sparse: prefill %2 → %3, decode %4 → %5, KV %6 → %7, perplexity %8</source>
+        <translation>%1，稠密 → 稀疏：预填充 %2 → %3，解码 %4 → %5，KV %6 → %7，困惑度 %8</translation>
+    </message>
+    <message>
+        <source>prefill, ms a token</source>
+        <translation>预填充，毫秒/词元</translation>
+    </message>
+    <message>
+        <source>decode, ms a token</source>
+        <translation>解码，毫秒/词元</translation>
+    </message>
+    <message>
+        <source>KV cache, %1</source>
+        <translation>KV 缓存，%1</translation>
+    </message>
+    <message>
+        <source>perplexity over dense, %</source>
+        <translation>困惑度相对稠密，%</translation>
+    </message>
+    <message>
+        <source>Time, memory and perplexity of dense and sparse attention by length</source>
+        <translation>稠密和稀疏注意力随长度的时间、内存和困惑度</translation>
     </message>
 </context>
 <context>
@@ -1245,6 +1486,10 @@ Built with Qt %1 and QCustomPlot.</source>
     <message>
         <source>Compare</source>
         <translation>比较</translation>
+    </message>
+    <message>
+        <source>Lengths</source>
+        <translation>长度</translation>
     </message>
 </context>
 <context>
@@ -1487,6 +1732,10 @@ appears with the first run</source>
     <message>
         <source>Card</source>
         <translation>模型卡</translation>
+    </message>
+    <message>
+        <source>What the load took because of the device, and choices for the next</source>
+        <translation>本次加载因设备采用的方式，以及下次加载的选择</translation>
     </message>
 </context>
 <context>
@@ -2356,6 +2605,10 @@ load moves the choice: %1</source>
         <source>The policy of the run; press to change attention and experts</source>
         <translation>本次运行的策略；点击更改注意力和专家</translation>
     </message>
+    <message>
+        <source>KV: what suits the device, which is known when a model is open</source>
+        <translation>KV：适合设备的方式，打开模型后才知道</translation>
+    </message>
 </context>
 <context>
     <name>fovea::TranscriptView</name>
@@ -2576,6 +2829,17 @@ load moves the choice: %1</source>
     <message>
         <source>tok/s</source>
         <translation>词元/秒</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::lengths</name>
+    <message>
+        <source>Loading the model</source>
+        <translation>正在加载模型</translation>
+    </message>
+    <message>
+        <source>Measuring contexts</source>
+        <translation>正在测量各长度</translation>
     </message>
 </context>
 <context>

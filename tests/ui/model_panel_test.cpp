@@ -55,6 +55,43 @@ TEST(ModelPanel, FiltersSortsAndCopies) {
   EXPECT_TRUE(row.startsWith("blk."));
 }
 
+TEST(AdaptationView, TellsWhatTheLoadTookAndWhy) {
+  Theme theme;
+  AdaptationView view(theme);
+  EXPECT_TRUE(view.text().isEmpty());
+  EXPECT_FALSE(view.load_button().isEnabled()) << "nothing is open";
+  view.show_model(synthetic::model({}));
+  EXPECT_TRUE(view.text().startsWith("KV cache: f16 (as f16 a run of the whole context fits")) << view.text().toStdString();
+  EXPECT_EQ(view.text().count('\n'), 2);
+  EXPECT_EQ(view.choice(), LoadChoice{}) << "nobody asked for anything";
+}
+
+TEST(AdaptationView, OverrulesWithTheEstimateBesideIt) {
+  Theme theme;
+  AdaptationView view(theme);
+  const auto model = synthetic::model({});
+  view.show_model(model);
+  // 6 layers, 2 heads of 64, 16,384 positions: 15/16 of 2 bytes less an element, of keys and of values.
+  const MemoryBytes f16 = estimate_with(*model, KvType::f16), q8 = estimate_with(*model, KvType::q8_0);
+  EXPECT_EQ(f16.kv, model->estimate.kv) << "as it was told";
+  EXPECT_EQ(q8.weights, model->estimate.weights);
+  EXPECT_LT(q8.kv, f16.kv);
+  EXPECT_TRUE(view.kv_box().itemText(1).startsWith("f16: KV ")) << view.kv_box().itemText(1).toStdString();
+  std::optional<LoadChoice> asked;
+  QObject::connect(&view, &AdaptationView::load_requested, [&](const LoadChoice& choice) { asked = choice; });
+  view.kv_box().setCurrentIndex(2);
+  ASSERT_TRUE(view.load_button().isEnabled());
+  view.load_button().click();
+  ASSERT_TRUE(asked.has_value());
+  EXPECT_EQ(asked->kv, KvType::q8_0);
+  EXPECT_EQ(asked->activations, std::nullopt);
+  view.show_model(synthetic::model({.eight_bits = true}));
+  EXPECT_EQ(view.choice().kv, KvType::q8_0) << "what was asked for stays chosen";
+  EXPECT_FALSE(view.load_button().isEnabled());
+  view.kv_box().setCurrentIndex(0);
+  EXPECT_TRUE(view.load_button().isEnabled()) << "back to what suits the device";
+}
+
 TEST(ModelPanel, CopiesByKeyboard) {
   Theme theme;
   WorkbenchState state;

@@ -60,6 +60,7 @@ TEST_F(PageStripTest, SaysWhatARowLost) {
   EXPECT_TRUE(figures.contains(QString::number(static_cast<double>(measure.entropy), 'f', 2)));
   for (const PagePart part : {PagePart::sinks, PagePart::window, PagePart::chosen}) EXPECT_GT(pixels_of(panel_.page_strip(), page_color(theme_.colors(), part)), 100);
   EXPECT_GT(pixels_of(panel_.page_strip(), theme_.colors().loss), 100) << "what was lost";
+  EXPECT_TRUE(panel_.work_label().text().contains("the best choice of as many pages")) << panel_.work_label().text().toStdString();
 }
 
 TEST_F(PageStripTest, SaysWhatIsNotKnown) {

@@ -19,6 +19,7 @@ struct Look {
   const char* language;
   View view;
   bool dense = false, run = true, card = false, timed = false, eight_bits = false;
+  bool device = false;  // what the load took because of it
   int mask = -1;  // sparse attention, with this entry of the map's and the grid's box
 };
 
@@ -82,6 +83,7 @@ TEST_P(Screenshots, ShowTheRun) {
     state.take({ModelLoaded{with_card()}});
     window.model().show_card();
   }
+  if (look.device) window.model().show_adaptation();
   int calm = 0;
   ASSERT_TRUE(synthetic::wait_until([&] { return (calm = window.idle() ? calm + 1 : 0) > 40; }));
   const Chip& policy = window.title_strip().policy_chip();
@@ -142,8 +144,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Look{"untimed_light_zh", ThemeMode::light, "zh_CN", View::performance, true},
                     Look{"policy_light_en", ThemeMode::light, "en", View::prompt, false, true, false, false, true},
                     Look{"policy_dark_zh", ThemeMode::dark, "zh_CN", View::prompt, false, true, false, false, true},
-                    Look{"sparse_beside_light_en", ThemeMode::light, "en", View::attention, false, true, false, false, false, 1},
-                    Look{"sparse_only_dark_zh", ThemeMode::dark, "zh_CN", View::attention, false, true, false, false, false, 2},
+                    Look{"device_light_en", ThemeMode::light, "en", View::model, false, true, false, false, false, true},
+                    Look{"device_dark_zh", ThemeMode::dark, "zh_CN", View::model, false, true, false, false, true, true},
+                    Look{"sparse_beside_light_en", ThemeMode::light, "en", View::attention, false, true, false, false, false, false, 1},
+                    Look{"sparse_only_dark_zh", ThemeMode::dark, "zh_CN", View::attention, false, true, false, false, false, false, 2},
                     Look{"error_light_en", ThemeMode::light, "en", View::prompt, false, false},
                     Look{"error_dark_zh", ThemeMode::dark, "zh_CN", View::prompt, false, false}),
     [](const auto& look) { return std::string(look.param.name); });

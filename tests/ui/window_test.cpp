@@ -247,7 +247,7 @@ TEST_F(WindowTest, ChipsSayModelDeviceAndPolicy) {
 
 TEST_F(WindowTest, OpensModelsUnderThePolicyAndSaysIt) {
   const Chip& chip = window_.title_strip().policy_chip();
-  EXPECT_TRUE(chip.toolTip().contains("KV: keys and values are kept as 16-bit floats"));
+  EXPECT_TRUE(chip.toolTip().contains("KV: what suits the device"));
   EXPECT_TRUE(chip.value().endsWith("activations auto"));
   EXPECT_TRUE(chip.toolTip().contains("Activations: what suits the device"));
   window_.set_policy({.kv = KvType::q8_0, .activations = ActivationType::q8_0});
@@ -275,6 +275,18 @@ TEST_F(WindowTest, OpensModelsUnderThePolicyAndSaysIt) {
   state_.take({synthetic::loaded(shape_)});
   EXPECT_TRUE(chip.value().endsWith("KV f16 · activations f32"));
   EXPECT_TRUE(chip.toolTip().contains("no product that takes 8 bits"));
+}
+
+TEST_F(WindowTest, ReadsTheModelAnewWithAnotherKvCache) {
+  shape_.eight_bits = false;
+  state_.take({synthetic::loaded(shape_)});
+  window_.model().adaptation().kv_box().setCurrentIndex(2);
+  window_.model().adaptation().load_button().click();
+  ASSERT_NE(last<LoadModel>(), nullptr);
+  EXPECT_EQ(last<LoadModel>()->path, state_.model()->path);
+  EXPECT_EQ(last<LoadModel>()->kv, KvType::q8_0);
+  EXPECT_EQ(last<LoadModel>()->activations, std::nullopt);
+  EXPECT_TRUE(state_.loading());
 }
 
 TEST_F(WindowTest, ANarrowStripShortensItsChipsAndKeepsRun) {

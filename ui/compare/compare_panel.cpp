@@ -259,14 +259,14 @@ ScoredText ComparePanel::text_to_score(const QString& file) const {
 
 void ComparePanel::measure_predictions(const QString& file) {
   if (!why_not_measured().isEmpty() || shelf_.measuring()) return;
-  const RequestId id = next_++;
+  const RequestId id = state_.next_measurement();
   shelf_.expect(id);
   Q_EMIT command(ScorePair{id, text_to_score(file), shelf_.comparison()->a().policy, shelf_.comparison()->b().policy});
 }
 
 void ComparePanel::measure_frontier(const QString& file) {
   if (!why_not_measured().isEmpty() || shelf_.measuring()) return;
-  const RequestId id = next_++;
+  const RequestId id = state_.next_measurement();
   const PolicyText &a = shelf_.comparison()->a().policy, &b = shelf_.comparison()->b().policy;
   std::vector<PolicyText> policies{a};
   if (!(b == a)) policies.push_back(b);

@@ -97,7 +97,6 @@ class ComparePanel : public QFrame {
   OverlayPlot *token_plot_, *count_plot_, *expert_plot_;
   FrontierPlot* frontier_;
   QComboBox *token_choice_, *layer_;
-  RequestId next_ = 1;
 };
 
 }  // namespace fovea

@@ -254,8 +254,18 @@ void AttentionPanel::refresh_sparse() {
   const AttentionWork both = pages->facts.both();
   const PageScorer scorer = pages->policy ? pages->policy->scorer : PageScorer::automatic;
   const double operations = attention_flops_ratio(both, pages->kv_heads, scorer);
-  work_->setText(tr("Read %1 of what dense attention reads, with %2 of its operations; %3 of the choices had to take everything.")
-                     .arg(shown_percent(attention_density(both, pages->kv_heads)), shown_percent(operations), shown_percent(whole_share(both))));
+  QString work = tr("Read %1 of what dense attention reads, with %2 of its operations; %3 of the choices had to take everything.")
+                     .arg(shown_percent(attention_density(both, pages->kv_heads)), shown_percent(operations), shown_percent(whole_share(both)));
+  const std::uint32_t layer = state_.selection().head().layer;
+  // Over all rows and their percentiles: not with every token of a run.
+  const RecallFigures kept = state_.running() ? RecallFigures{} : recall_figures(pages->rows, pages->query_heads, layer, layer + 1);
+  if (kept.sparse > 0) {
+    work += QLatin1Char('\n') + tr("Layer %1 kept %2 of dense attention; the best choice of as many pages would keep %3.")
+                                    .arg(layer)
+                                    .arg(shown_percent(kept.recall.mean), shown_percent(kept.oracle.mean));
+    if (kept.flat > 0) work += QLatin1Char(' ') + tr("%1 of its rows are nearly even: %2 kept there.").arg(shown_percent(1.0 * kept.flat / kept.sparse), shown_percent(kept.flat_recall));
+  }
+  work_->setText(work);
 }
 
 void AttentionPanel::changeEvent(QEvent* event) {

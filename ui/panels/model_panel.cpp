@@ -28,6 +28,7 @@ ModelPanel::ModelPanel(WorkbenchState& state, const Theme& theme, QWidget* paren
       empty_(new EmptyState),
       tabs_(new QTabWidget),
       card_(new CardView(theme)),
+      adaptation_(new AdaptationView(theme)),
       filter_(new QLineEdit),
       summary_(new QWidget),
       facts_(new QFormLayout(summary_)) {
@@ -47,7 +48,7 @@ ModelPanel::ModelPanel(WorkbenchState& state, const Theme& theme, QWidget* paren
   scroll->setFrameShape(QFrame::NoFrame);
   scroll->viewport()->setAutoFillBackground(false);
   summary_->setAutoFillBackground(false);
-  for (QWidget* tab : std::initializer_list<QWidget*>{scroll, card_, metadata_table_, tensor_table_})
+  for (QWidget* tab : std::initializer_list<QWidget*>{scroll, card_, adaptation_, metadata_table_, tensor_table_})
     tabs_->addTab(tab, QString());
   tabs_->setDocumentMode(true);
   tabs_->setUsesScrollButtons(false);  // they would cover the last tab; a name too long is cut instead
@@ -69,6 +70,7 @@ ModelPanel::ModelPanel(WorkbenchState& state, const Theme& theme, QWidget* paren
     metadata_rows_->setFilterFixedString(text);
     if (!text.isEmpty() && tabs_->currentIndex() < kMetadata) tabs_->setCurrentIndex(kTensors);
   });
+  connect(adaptation_, &AdaptationView::load_requested, this, &ModelPanel::load_requested);
   connect(card_, &CardView::address_chosen, this, [](const QUrl& address) { QDesktopServices::openUrl(address); });
   connect(&state, &WorkbenchState::model_changed, this, &ModelPanel::refresh);
   connect(&theme, &Theme::changed, this, &ModelPanel::restyle);
@@ -133,6 +135,7 @@ void ModelPanel::refresh() {
   tensors_->set_model(model);
   metadata_->set_model(model);
   card_->show_model(model);
+  adaptation_->show_model(model);
   filter_->clear();
   fill_summary();
   if (!model) return;
@@ -195,6 +198,8 @@ void ModelPanel::retranslate() {
   empty_->say(tr("No model is open"), tr("What a GGUF file holds appears here."));
   tabs_->setTabText(kSummary, tr("Summary"));
   tabs_->setTabText(kCard, tr("Card"));
+  tabs_->setTabText(kAdaptation, tr("Device"));
+  tabs_->setTabToolTip(kAdaptation, tr("What the load took because of the device, and choices for the next"));
   tabs_->setTabText(kMetadata, tr("Metadata"));
   tabs_->setTabText(kTensors, tr("Tensors"));
   filter_->setPlaceholderText(tr("Filter metadata and tensors"));

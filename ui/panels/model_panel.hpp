@@ -14,6 +14,7 @@
 #include "ui/card/card_view.hpp"
 #include "ui/models/metadata_model.hpp"
 #include "ui/models/tensor_model.hpp"
+#include "ui/panels/adaptation_view.hpp"
 #include "ui/state/workbench_state.hpp"
 #include "ui/theme/theme.hpp"
 #include "ui/widgets/empty_state.hpp"
@@ -31,15 +32,21 @@ class ModelPanel : public QFrame {
   [[nodiscard]] EmptyState& empty_state() const { return *empty_; }
   [[nodiscard]] CardView& card() const { return *card_; }
   void show_card() { tabs_->setCurrentIndex(kCard); }
+  [[nodiscard]] AdaptationView& adaptation() const { return *adaptation_; }
+  void show_adaptation() { tabs_->setCurrentIndex(kAdaptation); }
   // The selected rows as lines of tab-separated cells.
   [[nodiscard]] static QString selected_rows(const QTableView& table);
   [[nodiscard]] QString summary_text() const;
+
+ Q_SIGNALS:
+  // The open model anew, with other choices.
+  void load_requested(const fovea::LoadChoice& choice);
 
  protected:
   void changeEvent(QEvent* event) override;
 
  private:
-  enum Tab { kSummary, kCard, kMetadata, kTensors };
+  enum Tab { kSummary, kCard, kAdaptation, kMetadata, kTensors };
   QTableView* make_table(QSortFilterProxyModel& proxy);
   void retranslate();
   void restyle();
@@ -55,6 +62,7 @@ class ModelPanel : public QFrame {
   EmptyState* empty_;
   QTabWidget* tabs_;
   CardView* card_;
+  AdaptationView* adaptation_;
   QTableView *tensor_table_, *metadata_table_;
   QLineEdit* filter_;
   QWidget* summary_;
