@@ -35,6 +35,13 @@ ProductShape KernelRecorder::product_shape(std::uint32_t rows, std::uint32_t tok
   return shape;
 }
 
+std::uint32_t KernelRecorder::hands(const ProductShape& shape) const {
+  if (shape.subgroup_form || !cpu_form() || subgroup() < 4) return 0;
+  return subgroup() < 8 ? 4 : 8;
+}
+
+std::uint32_t KernelRecorder::wide_loads(std::uint32_t tokens) const { return cpu_form() && tokens == 1 ? 1 : 0; }
+
 bool KernelRecorder::folds_steps() const { return !cpu_form(); }
 
 Result<const gpu::Pipeline*> KernelRecorder::pipeline_for(ShaderId shader, std::vector<std::uint32_t> constants) {

@@ -44,6 +44,12 @@ class KernelRecorder {
   // A product of `rows` outputs for `tokens` activation rows that share the weights; `streams` matrices are read at once.
   [[nodiscard]] ProductShape product_shape(std::uint32_t rows, std::uint32_t tokens, std::uint32_t streams = 1) const;
 
+  // Lanes that share the loading of what all of them read (shaders/include/shared_row.glsl); 0: each loads for itself.
+  [[nodiscard]] std::uint32_t hands(const ProductShape& shape) const;
+  // 1 where a product of `tokens` rows loads weights 64 bits at a time: on a CPU driver, which waits for nothing but loads while
+  // each weight serves one token.
+  [[nodiscard]] std::uint32_t wide_loads(std::uint32_t tokens) const;
+
   // Whether small steps are worth folding into the products behind them: on a GPU a step behind a barrier costs 2 us and
   // more however little it does; on a CPU driver work done by every workgroup again costs more than a dispatch.
   [[nodiscard]] bool folds_steps() const;

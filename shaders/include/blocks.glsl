@@ -3,12 +3,49 @@
 //
 // Blocks of 18, 22, 34 and 210 bytes leave rows aligned to 2 bytes only. They are read as aligned words, and the
 // half-word shift is undone by shifts: one load less per four weights than 16-bit loads, which is what decides on a CPU
-// driver. The last read may end 2 bytes behind the block: weight buffers are padded.
+// driver. The last read may end 2 bytes behind the block, or 8 with WIDE_LOADS: weight buffers are padded.
+//
+// A shader may define WIDE_LOADS, a constant that has 64 bits loaded at once: half the loads of a CPU driver, which gathers them
+// lane by lane.
 #ifndef FOVEA_BLOCKS_GLSL
 #define FOVEA_BLOCKS_GLSL
 
 #include "addresses.glsl"
 #include "block_bits.glsl"
+
+#ifndef WIDE_LOADS
+#define WIDE_LOADS false
+#endif
+
+// The half at `at`, an even address.
+float load_half(uint64_t at) {
+  uint word = Uints(at & ~uint64_t(3)).v[0];
+  return unpackHalf2x16((uint(at) & 2u) != 0u ? word >> 16 : word).x;
+}
+
+// Eight words that begin at `at`, an even address.
+void load_words(uint64_t at, out uint w[8]) {
+  if (WIDE_LOADS) {
+    Addresses u = Addresses(at & ~uint64_t(7));
+    uint shift = 8u * (uint(at) & 6u);
+    uint64_t previous = u.v[0];
+    [[unroll]] for (uint j = 0; j < 4; j++) {
+      uint64_t next = u.v[j + 1], both = (previous >> shift) | ((next << 1) << (63u - shift));
+      w[2 * j] = uint(both);
+      w[2 * j + 1] = uint(both >> 32);
+      previous = next;
+    }
+    return;
+  }
+  bool odd = (uint(at) & 2u) != 0u;
+  Uints u = Uints(at & ~uint64_t(3));
+  uint previous = u.v[0];
+  [[unroll]] for (uint j = 0; j < 8; j++) {
+    uint next = u.v[j + 1];
+    w[j] = odd ? (previous >> 16) | (next << 16) : previous;
+    previous = next;
+  }
+}
 
 #if FORMAT_F32
 void load32(uint64_t row, uint sub, out vec4 w[8]) {
@@ -36,15 +73,10 @@ float load1(uint64_t row, uint k) { return uintBitsToFloat(uint(Halves(row).v[k]
 // 34 bytes: half scale, 32 signed bytes.
 void load32(uint64_t row, uint sub, out vec4 w[8]) {
   uint64_t at = row + uint64_t(sub * 34u);
-  bool odd = (uint(at) & 2u) != 0u;
-  Uints u = Uints(at & ~uint64_t(3));
-  uint first = u.v[0], previous = first;
-  float d = unpackHalf2x16(odd ? first >> 16 : first).x;
-  [[unroll]] for (uint j = 0; j < 8; j++) {
-    uint next = u.v[j + 1];
-    w[j] = d * signed_bytes(odd ? next : (previous >> 16) | (next << 16));
-    previous = next;
-  }
+  uint q[8];
+  load_words(at + 2ul, q);
+  float d = load_half(at);
+  [[unroll]] for (uint j = 0; j < 8; j++) w[j] = d * signed_bytes(q[j]);
 }
 
 #elif FORMAT_Q4_0
@@ -93,16 +125,30 @@ const uint kSuperBytes = 176u, kNibbles = 12u;
 #endif
 void load32(uint64_t row, uint sub, out vec4 w[8]) {
   uint s = sub & 7u;
-  Uints u = Uints(row + uint64_t((sub >> 3) * kSuperBytes));
-  vec2 dm = unpackHalf2x16(u.v[0]);
+  uint64_t super = row + uint64_t((sub >> 3) * kSuperBytes);
+  Uints u = Uints(super);
+  uvec4 head = uvec4(u.v[0], u.v[1], u.v[2], u.v[3]);
+  uint first = kNibbles + 8u * (s >> 1), nibbles[8];
+  if (WIDE_LOADS) {
+    Addresses wide = Addresses(super);
+    head = uvec4(unpackUint2x32(wide.v[0]), unpackUint2x32(wide.v[1]));
+    [[unroll]] for (uint j = 0; j < 4; j++) {
+      uvec2 two = unpackUint2x32(wide.v[first / 2u + j]);
+      nibbles[2 * j] = two.x;
+      nibbles[2 * j + 1] = two.y;
+    }
+  } else {
+    [[unroll]] for (uint j = 0; j < 8; j++) nibbles[j] = u.v[first + j];
+  }
+  vec2 dm = unpackHalf2x16(head.x);
   uint byte_shift = 8u * (s & 3u);
-  uint low = (u.v[1] >> byte_shift) & 255u, minimum = (u.v[2] >> byte_shift) & 255u, high = (u.v[3] >> byte_shift) & 255u;
+  uint low = (head.y >> byte_shift) & 255u, minimum = (head.z >> byte_shift) & 255u, high = (head.w >> byte_shift) & 255u;
   uint scale = s < 4u ? low & 63u : (high & 15u) | ((low >> 6) << 4);
   minimum = s < 4u ? minimum & 63u : (high >> 4) | ((minimum >> 6) << 4);
   float d = dm.x * float(scale), m = dm.y * float(minimum);
-  uint nibble_shift = 4u * (s & 1u), first = kNibbles + 8u * (s >> 1);
+  uint nibble_shift = 4u * (s & 1u);
   [[unroll]] for (uint j = 0; j < 8; j++) {
-    uint q = (u.v[first + j] >> nibble_shift) & 0x0F0F0F0Fu;
+    uint q = (nibbles[j] >> nibble_shift) & 0x0F0F0F0Fu;
 #if FORMAT_Q5_K
     q |= ((u.v[4 + j] >> s) & 0x01010101u) << 4;
 #endif
@@ -117,23 +163,17 @@ void load32(uint64_t row, uint sub, out vec4 w[8]) {
 void load32(uint64_t row, uint sub, out vec4 w[8]) {
   uint s = sub & 7u, h = s >> 2, l = s & 3u;
   uint64_t super = row + uint64_t((sub >> 3) * 210u);
-  bool odd = (uint(super) & 2u) != 0u;
-  Halves half_words = Halves(super);
-  float d = unpackHalf2x16(uint(half_words.v[104])).x;
-  int scales = int(uint(half_words.v[96u + 4u * h + l]));
+  float d = load_half(super + 208ul);
+  // Two signed bytes of an aligned word.
+  uint64_t scales_at = super + uint64_t(192u + 8u * h + 2u * l);
+  int scales = int(Uints(scales_at & ~uint64_t(3)).v[0] >> (8u * (uint(scales_at) & 2u)));
   float low_scale = d * float((scales << 24) >> 24), high_scale = d * float((scales << 16) >> 24);
-  uint64_t aligned = super & ~uint64_t(3);
-  Uints low = Uints(aligned + uint64_t(64u * h + 32u * (l & 1u)));
-  Uints high = Uints(aligned + uint64_t(128u + 32u * h));
+  uint low[8], high[8];
+  load_words(super + uint64_t(64u * h + 32u * (l & 1u)), low);
+  load_words(super + uint64_t(128u + 32u * h), high);
   uint nibble_shift = 4u * (l >> 1), bit_shift = 2u * l;
-  uint low_previous = low.v[0], high_previous = high.v[0];
   [[unroll]] for (uint j = 0; j < 8; j++) {
-    uint low_next = low.v[j + 1], high_next = high.v[j + 1];
-    uint nibbles = odd ? (low_previous >> 16) | (low_next << 16) : low_previous;
-    uint bits = odd ? (high_previous >> 16) | (high_next << 16) : high_previous;
-    low_previous = low_next;
-    high_previous = high_next;
-    uint q = ((nibbles >> nibble_shift) & 0x0F0F0F0Fu) | (((bits >> bit_shift) & 0x03030303u) << 4);
+    uint q = ((low[j] >> nibble_shift) & 0x0F0F0F0Fu) | (((high[j] >> bit_shift) & 0x03030303u) << 4);
     w[j] = (j < 4u ? low_scale : high_scale) * (unsigned_bytes(q) - 32.0);
   }
 }

@@ -9,6 +9,8 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
 
+layout(constant_id = 7) const bool WIDE = false;  // loads of 64 bits
+#define WIDE_LOADS WIDE
 #include "shaders/include/blocks.glsl"
 #include "shaders/include/state.glsl"
 #include "shaders/interface/matmul.h"
@@ -19,6 +21,9 @@ layout(constant_id = 2) const uint ROWS = 1;        // per invocation or subgrou
 layout(constant_id = 3) const uint TOKENS = 1;      // per invocation or subgroup
 layout(constant_id = 4) const bool SUBGROUP = false;  // lanes of a subgroup share rows and split k
 layout(constant_id = 5) const bool NORM = false;      // x is x / sqrt(mean(x^2) + epsilon) * norm
+layout(constant_id = 6) const uint HANDS = 0;         // of the row form, see shared_row.glsl
+
+#include "shaders/include/shared_row.glsl"
 
 layout(push_constant, scalar) uniform Push { MatmulPush p; };
 
@@ -52,9 +57,10 @@ void main() {
       [[unroll]] for (uint j = 0; j < 8; j++) w[r * 8 + j] = one[j];
     }
     [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-      Float4s xt = Float4s(x[t] + uint64_t(sub * 128u));
+      vec4 xt[8];
+      load_shared32(x[t] + uint64_t(sub * 128u), xt);
       [[unroll]] for (uint j = 0; j < 8; j++) {
-        vec4 v = xt.v[j];
+        vec4 v = xt[j];
         if (NORM) {
           squares[t] += dot(v, v);
           v *= Float4s(p.norm + uint64_t(sub * 128u)).v[j];

@@ -6,6 +6,8 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
 
+layout(constant_id = 8) const bool WIDE = false;  // loads of 64 bits
+#define WIDE_LOADS WIDE
 #include "shaders/include/blocks.glsl"
 #include "shaders/include/expert_units.glsl"
 
@@ -16,6 +18,9 @@ layout(constant_id = 3) const uint TOKENS = 1;
 layout(constant_id = 4) const bool SUBGROUP = false;
 layout(constant_id = 5) const uint MODE = 1;
 layout(constant_id = 6) const uint SLOTS = 1;
+layout(constant_id = 7) const uint HANDS = 0;  // of the row form, see shared_row.glsl
+
+#include "shaders/include/shared_row.glsl"
 
 layout(push_constant, scalar) uniform Push { DownPush p; };
 
@@ -66,9 +71,10 @@ void main() {
         [[unroll]] for (uint j = 0; j < 8; j++) w[r * 8 + j] = one[j];
       }
       [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-        Float4s xt = Float4s(x[t] + uint64_t(sub * 128u));
+        vec4 xt[8];
+        load_shared32(x[t] + uint64_t(sub * 128u), xt);
         [[unroll]] for (uint j = 0; j < 8; j++) {
-          vec4 v = xt.v[j];
+          vec4 v = xt[j];
           [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r * TOKENS + t] += dot(w[r * 8 + j], v);
         }
       }

@@ -9,6 +9,8 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
 
+layout(constant_id = 15) const bool WIDE = false;  // loads of 64 bits
+#define WIDE_LOADS WIDE
 #include "shaders/include/blocks.glsl"
 #include "shaders/include/expert_units.glsl"
 
@@ -27,8 +29,10 @@ layout(constant_id = 10) const uint LANES = 8;
 layout(constant_id = 11) const uint COUNT = 0;  // MODE 4: the policy's constants
 layout(constant_id = 12) const uint LOAD = 0;
 layout(constant_id = 13) const bool REMEMBERS = false;
+layout(constant_id = 14) const uint HANDS = 0;  // of the row form, see shared_row.glsl
 
 #include "shaders/include/folded_policy.glsl"
+#include "shaders/include/shared_row.glsl"
 
 layout(push_constant, scalar) uniform Push { GateUpPush p; };
 
@@ -81,9 +85,10 @@ void main() {
       load32(p.gate + row[r], sub, g);
       load32(p.up + row[r], sub, u);
       [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-        Float4s xt = Float4s(x[t] + uint64_t(sub * 128u));
+        vec4 xt[8];
+        load_shared32(x[t] + uint64_t(sub * 128u), xt);
         [[unroll]] for (uint j = 0; j < 8; j++) {
-          vec4 v = xt.v[j];
+          vec4 v = xt[j];
           if (NORM) {
             if (r == 0u) squares[t] += dot(v, v);
             v *= Float4s(p.norm + uint64_t(sub * 128u)).v[j];
