@@ -12,6 +12,7 @@
 #include "app/cli/command.hpp"
 #include "app/cli/load.hpp"
 #include "app/cli/moe_figures.hpp"
+#include "engine/api/layers_utilization.hpp"
 #include "engine/api/nll_score.hpp"
 #include "app/cli/number_range.hpp"
 #include "app/cli/options.hpp"
@@ -63,25 +64,9 @@ Result<Measured> measure(Engine& engine, std::span<const TokenId> tokens, std::u
   return measured;
 }
 
-// Experts of the same number in different layers are different experts: evenness is told as the mean of the layers'.
-struct Evenness {
-  double cv = 0, utilization = 0, entropy = 0;
-};
-Evenness mean_of_layers(const RoutingWork& work) {
-  Evenness mean;
-  for (const LayerRouting& layer : work)
-    if (const auto figures = utilization_figures(layer.calls)) {
-      const double share = 1.0 / static_cast<double>(work.size());
-      mean.cv += share * figures->cv;
-      mean.utilization += share * figures->utilization;
-      mean.entropy += share * figures->entropy;
-    }
-  return mean;
-}
-
 Json overall(const RoutingWork& work) {
-  const Evenness mean = mean_of_layers(work);
-  Json value{{"cv", mean.cv}, {"utilization", mean.utilization}, {"entropy", mean.entropy}};
+  Json value;
+  put_figures(value, work);
   put_masses(value, over_layers(work));
   return value;
 }
@@ -156,7 +141,7 @@ Result<void> run_calibrate(const CalibrateOptions& options, Process& process) {
   }
   for (std::uint32_t layer = 0; layer < model.layers; ++layer)
     process.out.write(layer_line(fmt::format("layer {}", layer), before.work[layer], after.work[layer], name(calibration.end(layer))));
-  const Evenness a = mean_of_layers(before.work), b = mean_of_layers(after.work);
+  const UtilizationFigures a = utilization_of_layers(before.work).value_or(LayersUtilization{}).mean, b = utilization_of_layers(after.work).value_or(LayersUtilization{}).mean;
   const LayerRouting sum = over_layers(after.work);
   process.out.write(fmt::format("mean of the layers: CV {:.3f} -> {:.3f}, utilization {:.3f} -> {:.3f}, entropy {:.4f} -> {:.4f}, mass kept {:.4f}\n", a.cv, b.cv, a.utilization,
                                 b.utilization, a.entropy, b.entropy, sum.moved_mass / static_cast<double>(sum.tokens)));

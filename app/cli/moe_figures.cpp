@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "engine/api/layers_utilization.hpp"
 #include "engine/session/policy.hpp"
 
 namespace fovea::cli {
@@ -20,10 +21,25 @@ void put_bytes(Json& into, const ModelSummary& model, const RoutingWork& work) {
   into["expert_bytes_ratio"] = or_null(whole > 0, bytes / whole);
 }
 
+void put_utilization(Json& into, const UtilizationFigures* figures) {
+  const auto put = [&](const char* key, auto value) { into[key] = figures != nullptr ? Json(value(*figures)) : Json(nullptr); };
+  put("cv", [](const UtilizationFigures& f) { return f.cv; });
+  put("cv_floor", [](const UtilizationFigures& f) { return f.cv_floor; });
+  put("utilization", [](const UtilizationFigures& f) { return f.utilization; });
+  put("entropy", [](const UtilizationFigures& f) { return f.entropy; });
+  put("gini", [](const UtilizationFigures& f) { return f.gini; });
+  put("dead", [](const UtilizationFigures& f) { return f.dead; });
+}
+
+void put_numbers(Json& into, const LayerRouting& routing) {
+  into["k_mean"] = or_null(routing.tokens > 0, routing.mean_experts());
+  into["k_histogram"] = routing.tokens > 0 ? Json(routing.counts) : Json(nullptr);
+}
+
 Json phase_json(const ModelSummary& model, const RoutingWork& work, const RoutingWork& counted) {
   Json phase;
   phase["tokens"] = work.empty() ? 0 : work.front().tokens;
-  put_figures(phase, over_layers(work));
+  put_figures(phase, work);
   put_masses(phase, over_layers(counted));
   put_bytes(phase, model, work);
   return phase;
@@ -45,16 +61,17 @@ Json escort_json(const ModelSummary& model, const RoutingFacts& facts) {
 }  // namespace
 
 void put_figures(Json& into, const LayerRouting& routing) {
-  into["k_mean"] = or_null(routing.tokens > 0, routing.mean_experts());
-  into["k_histogram"] = routing.tokens > 0 ? Json(routing.counts) : Json(nullptr);
+  put_numbers(into, routing);
   const auto figures = utilization_figures(routing.calls);
-  const auto put = [&](const char* key, auto value) { into[key] = figures ? Json(value(*figures)) : Json(nullptr); };
-  put("cv", [](const UtilizationFigures& f) { return f.cv; });
-  put("cv_floor", [](const UtilizationFigures& f) { return f.cv_floor; });
-  put("utilization", [](const UtilizationFigures& f) { return f.utilization; });
-  put("entropy", [](const UtilizationFigures& f) { return f.entropy; });
-  put("gini", [](const UtilizationFigures& f) { return f.gini; });
-  put("dead", [](const UtilizationFigures& f) { return f.dead; });
+  put_utilization(into, figures ? &*figures : nullptr);
+}
+
+void put_figures(Json& into, const RoutingWork& work) {
+  put_numbers(into, over_layers(work));
+  const auto figures = utilization_of_layers(work);
+  put_utilization(into, figures ? &figures->mean : nullptr);
+  into["worst_cv"] = figures ? Json(figures->worst_cv) : Json(nullptr);
+  into["worst_layer"] = figures ? Json(figures->worst_layer) : Json(nullptr);
 }
 
 // Of a policy's choices alone: router mass kept, that of the best experts of the same number, and how many are among those.
@@ -97,8 +114,9 @@ Json moe_json(const ModelSummary& model, const RoutingFacts& shown, const Routin
 
 std::string moe_line(const ModelSummary& model, const RoutingWork& work) {
   const LayerRouting sum = over_layers(work);
-  const auto figures = utilization_figures(sum.calls);
-  if (!model.experts_rule || sum.tokens == 0 || !figures) return "";
+  const auto layers = utilization_of_layers(work);
+  if (!model.experts_rule || sum.tokens == 0 || !layers) return "";
+  const UtilizationFigures* const figures = &layers->mean;
   return fmt::format("experts {}: {:.3f} a token, {:.1f} % of their bytes, router mass {:.4f}; CV {:.3f}, utilization {:.3f}, entropy {:.4f}\n",
                      shown_moe(model), sum.mean_experts(), 100 * expert_bytes(model, work) / expert_bytes(model, {}),
                      sum.kept_mass / static_cast<double>(sum.tokens), figures->cv, figures->utilization, figures->entropy);

@@ -17,9 +17,10 @@ namespace fovea::cli {
 // The same keys where nothing was recorded: only what the policy itself fixes is told.
 [[nodiscard]] nlohmann::ordered_json moe_json(const ModelSummary& model);
 
-// Of all that was counted in `routing`: {k_mean,k_histogram,cv,cv_floor,utilization,entropy,gini,dead}, and of a policy's choices
-// {retained_mass,mass_of_best,agreement}.
+// Of all that was counted in one layer: {k_mean,k_histogram,cv,cv_floor,utilization,entropy,gini,dead}; of all layers the means
+// (dead: all), with {worst_cv,worst_layer}; and of a policy's choices {retained_mass,mass_of_best,agreement}.
 void put_figures(nlohmann::ordered_json& into, const LayerRouting& routing);
+void put_figures(nlohmann::ordered_json& into, const RoutingWork& work);
 void put_masses(nlohmann::ordered_json& into, const LayerRouting& counted);
 
 // One line for a person; empty where the model chooses for itself.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/api/layers_utilization.hpp"
 #include "engine/runs/run_figures.hpp"
 
 namespace fovea {
@@ -123,8 +124,8 @@ void Comparison::gather_figures() {
   put("k_mean", "Experts per token", Unit::number, {experts_per_token(a(), routing_a_), experts_per_token(b(), routing_b_)}, true);
   const auto experts = [&](const char* key, const char* name, bool less, auto of) {
     const auto value = [&](const RoutingWork& work) -> Value {
-      const auto figures = utilization_figures(over_layers(work).calls);
-      return figures ? Value(of(*figures)) : std::nullopt;
+      const auto figures = utilization_of_layers(work);
+      return figures ? Value(of(figures->mean)) : std::nullopt;
     };
     put(key, name, Unit::number, {value(routing_a_), value(routing_b_)}, less);
   };

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "engine/api/layers_utilization.hpp"
 #include "engine/runs/header_fields.hpp"
 #include "engine/runs/run_figures.hpp"
 
@@ -78,18 +79,21 @@ void read_model(HeaderFields fields, RunModel& model) {
 
 Json figures_json(const RunRecord& run, const RoutingWork& work) {
   const LayerRouting sum = over_layers(work);
-  const auto figures = utilization_figures(sum.calls);
+  const auto layers = utilization_of_layers(work);
+  const UtilizationFigures* const figures = layers ? &layers->mean : nullptr;
   Json value;
   value["tokens"] = work.empty() ? Json(nullptr) : Json(work.front().tokens);
   value["k_mean"] = or_null(experts_per_token(run, work));
   value["k_histogram"] = sum.tokens > 0 ? Json(sum.counts) : Json(nullptr);
-  const auto put = [&](const char* key, auto of) { value[key] = figures ? Json(of(*figures)) : Json(nullptr); };
+  const auto put = [&](const char* key, auto of) { value[key] = figures != nullptr ? Json(of(*figures)) : Json(nullptr); };
   put("cv", [](const UtilizationFigures& f) { return f.cv; });
   put("cv_floor", [](const UtilizationFigures& f) { return f.cv_floor; });
   put("utilization", [](const UtilizationFigures& f) { return f.utilization; });
   put("entropy", [](const UtilizationFigures& f) { return f.entropy; });
   put("gini", [](const UtilizationFigures& f) { return f.gini; });
   put("dead", [](const UtilizationFigures& f) { return f.dead; });
+  value["worst_cv"] = layers ? Json(layers->worst_cv) : Json(nullptr);
+  value["worst_layer"] = layers ? Json(layers->worst_layer) : Json(nullptr);
   return value;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/api/layers_utilization.hpp"
 #include "engine/api/routing_facts.hpp"
 #include "engine/api/trace.hpp"
 
@@ -85,6 +86,26 @@ TEST(RoutingTrace, ExpertBytesFollowTheMeanNumberOfEachLayer) {
   EXPECT_DOUBLE_EQ(expert_bytes(model, {two, one}), 40);
   model.token_bytes.reset();
   EXPECT_DOUBLE_EQ(expert_bytes(model, {two, one}), 0);
+}
+
+TEST(Utilization, OfAllLayersIsTheirMeanAndNotThatOfTheirSum) {
+  // Each layer has one expert that does everything, and a third layer saw nothing: summed up they would look even.
+  const LayerRouting first{.tokens = 8, .counts = {8}, .calls = {8, 0}}, second{.tokens = 8, .counts = {8}, .calls = {0, 8}}, none{.counts = {0}, .calls = {0, 0}};
+  const auto all = utilization_of_layers({first, second, none});
+  ASSERT_TRUE(all);
+  EXPECT_DOUBLE_EQ(all->mean.cv, 1);
+  EXPECT_DOUBLE_EQ(all->mean.utilization, .5);
+  EXPECT_DOUBLE_EQ(all->mean.entropy, 0);
+  EXPECT_EQ(all->mean.dead, 2u);
+  EXPECT_EQ(all->mean.total, 16u);
+  const LayerRouting even{.tokens = 8, .counts = {8}, .calls = {4, 4}};
+  const auto worst = utilization_of_layers({even, second});
+  ASSERT_TRUE(worst);
+  EXPECT_DOUBLE_EQ(worst->mean.cv, .5);
+  EXPECT_DOUBLE_EQ(worst->worst_cv, 1);
+  EXPECT_EQ(worst->worst_layer, 1u);
+  EXPECT_FALSE(utilization_of_layers({none}));
+  EXPECT_FALSE(utilization_of_layers({}));
 }
 
 TEST(Utilization, HasItsGoldenValues) {
