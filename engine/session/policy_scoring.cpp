@@ -44,9 +44,8 @@ Result<Losses> score_alone(Engine& engine, const ScoredText& text, const std::fu
   return losses;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Engine>> load_with(const ScoringModel& model, const PolicyText& policy, std::stop_token stop) {
+// What a policy asks of a load. Errors: as load_with().
+Result<EngineOptions> options_of(const ScoringModel& model, const PolicyText& policy) {
   const PolicyOptions written{policy.attention, policy.moe, policy.kv, policy.activations, ""};
   for (const auto& [which, text] : {std::pair("attention", policy.attention), {"moe", policy.moe}, {"kv", policy.kv}, {"activations", policy.activations}})
     if (const std::string problem = spec_problem(which, text); !problem.empty())
@@ -60,6 +59,30 @@ Result<std::unique_ptr<Engine>> load_with(const ScoringModel& model, const Polic
     FOVEA_ASSIGN(const ModelSummary summary, inspect(model.path));
     FOVEA_ASSIGN(options.experts, expert_rule(parts.moe, summary));
   }
+  return options;
+}
+
+bool escorts(const std::optional<ExpertRule>& rule) { return rule && rule->escort; }
+
+// `engine` with another policy, its weights where they are, or a model loaded with it: a cache of another type and an expert more
+// come with a load alone.
+Result<void> take_policy(std::unique_ptr<Engine>& engine, const ScoringModel& model, const PolicyText& now, const PolicyText& next, std::stop_token stop) {
+  FOVEA_ASSIGN(const EngineOptions options, options_of(model, next));
+  const bool stays = engine != nullptr && now.kv == next.kv && now.activations == next.activations && !escorts(options.experts) &&
+                     !escorts(engine->summary().experts_rule);
+  if (stays) {
+    FOVEA_TRY(engine->choose_attention(options.attention));
+    return engine->choose_experts(fitted(options.experts, engine->summary().experts_used));
+  }
+  engine.reset();  // one model in memory at a time
+  FOVEA_ASSIGN(engine, Engine::load(model.path, options, {}, std::move(stop)));
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> load_with(const ScoringModel& model, const PolicyText& policy, std::stop_token stop) {
+  FOVEA_ASSIGN(const EngineOptions options, options_of(model, policy));
   return Engine::load(model.path, options, {}, std::move(stop));
 }
 
@@ -128,13 +151,14 @@ Result<Frontier> measure_frontier(const ScoringModel& model, const ScoredText& t
     if (!policy.moe.starts_with("static:k=") && policy.moe != "static") measured.emplace_back(policy, false);
   Frontier frontier{.text = text.name};
   ScoredText resolved;
+  std::unique_ptr<Engine> engine;
   std::vector<double> own;
   for (std::size_t i = 0; i < measured.size(); ++i) {
     const auto tell = [&](const char* doing, double fraction) {
       if (progress) progress(doing, (static_cast<double>(i) + fraction) / static_cast<double>(measured.size()));
     };
     tell("Loading the model", 0);
-    FOVEA_ASSIGN(const auto engine, load_with(model, measured[i].first, stop));
+    FOVEA_TRY(take_policy(engine, model, measured[i > 0 ? i - 1 : 0].first, measured[i].first, stop));
     if (i == 0) {
       FOVEA_ASSIGN(resolved, resolve_text(*engine, text));
     }

@@ -1,4 +1,4 @@
-// Policies held against each other on the tokens of one text, each with a model of its own in memory while it goes on.
+// Policies held against each other on the tokens of one text, two at a time with a model of its own in memory each.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,8 @@ struct ScoringModel {
                                                 const ScoreProgress& progress = {}, std::stop_token stop = {});
 
 // Static numbers of experts from 1 to the model's own, then `policies`; their losses beside the model's own choice. `attention`,
-// `kv` and `activations` of a static point are those of `base`. Points come as they are measured.
+// `kv` and `activations` of a static point are those of `base`. Points come as they are measured, with one model in memory that is
+// loaded again only for another type of cache or activations, or an escort.
 // Errors: a dense model; those of the others.
 [[nodiscard]] Result<Frontier> measure_frontier(const ScoringModel& model, const ScoredText& text, const PolicyText& base, std::span<const PolicyText> policies,
                                                 const ScoreProgress& progress = {}, const TakeFrontier& take = {}, std::stop_token stop = {});

@@ -99,6 +99,45 @@ TEST_F(Comparing, AFrontierHoldsStaticNumbersAgainstAPolicy) {
   EXPECT_EQ(points[0]["expert_bytes_ratio"], 1.0);
   EXPECT_EQ(points[used - 1]["k_mean"], 1.0);
   EXPECT_FALSE(points[used]["static"].get<bool>());
+  // One model serves all points: a point behind others is what it is as the first behind the model's own choice.
+  const std::string alone = folder.file("alone.json");
+  ASSERT_EQ(run({"compare", "-m", model, "--a", "dynamic:p=0.5", "--b", "static:k=1", "-p", "the cat sat down", "-n", "24", "--frontier", "--on",
+                 folder.write("words.txt", "the cat sat down and the dog sat up, the cat ran away"), "--whole-json", alone}).status, 0);
+  ASSERT_EQ(run({"compare", "-m", model, "--a", "dynamic:p=0.5", "--b", "dynamic:p=0.9", "-p", "the cat sat down", "-n", "24", "--frontier", "--on",
+                 folder.file("words.txt"), "--whole-json", whole}).status, 0);
+  const auto first = nlohmann::json::parse(read_whole(alone))["frontier"]["points"], both = nlohmann::json::parse(read_whole(whole))["frontier"]["points"];
+  ASSERT_EQ(first.size(), used + 1);
+  ASSERT_EQ(both.size(), used + 2);
+  for (std::size_t i = 0; i <= used; ++i) EXPECT_EQ(first[i], both[i]);
+}
+
+// Of the length at which people compare: nothing is lost on the way to the file and back, and a policy held against itself
+// differs by nothing.
+TEST_F(Comparing, TwoLongRunsAreSavedReadAndExportedWhole) {
+  const std::string model = FOVEA_SHARED "/fixtures/logits/qwen3moe-q4_k.gguf";
+  if (!std::filesystem::exists(model)) GTEST_SKIP() << "the mixtures of random weights are not here: " << model;
+  const auto compare = [&](const std::string& b, const Arguments& more) {
+    Arguments all{"compare", "-m", model, "--a", "static", "--b", b, "-p", "the cat sat down", "-n", "512", "-c", "768", "--temp", "1", "--seed", "5", "--json"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_json(all);
+  };
+  const std::string pair = folder.file("pair.fovea"), whole = folder.file("whole.json"), again = folder.file("again.json"), csv = folder.file("pair.csv"), html = folder.file("pair.html");
+  const auto made = compare("dynamic:p=0.5", {"--save", pair, "--whole-json", whole});
+  ASSERT_EQ(made["a"]["generated_tokens"], 512);
+  ASSERT_EQ(made["b"]["generated_tokens"], 512);
+  EXPECT_EQ(made["scored"]["tokens"], 512);
+  EXPECT_LT(made["k_mean"][1].get<double>(), made["k_mean"][0].get<double>());
+  EXPECT_EQ(run_json({"compare", pair, "--whole-json", again, "--csv", csv, "--html", html, "--json"}), made);
+  EXPECT_EQ(nlohmann::json::parse(read_whole(again)), nlohmann::json::parse(read_whole(whole)));
+  EXPECT_EQ(nlohmann::json::parse(read_whole(whole))["scores"]["kl"].size(), 512u);
+  EXPECT_NE(read_whole(csv).find("decode_tps"), std::string::npos);
+  EXPECT_NE(read_whole(html).find("</html>"), std::string::npos);
+  const auto same = compare("static", {});
+  EXPECT_TRUE(same["first_divergence"].is_null());
+  EXPECT_EQ(same["kl_mean"], 0.0);
+  EXPECT_EQ(same["same_top"], 1.0);
+  EXPECT_EQ(same["delta_ppl_percent"], 0.0);
+  EXPECT_EQ(same["expert_bytes_ratio"], 1.0);
 }
 
 }  // namespace
