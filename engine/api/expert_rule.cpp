@@ -13,7 +13,8 @@ std::optional<ExpertRule> fitted(const std::optional<ExpertRule>& rule, std::uin
   for (std::uint32_t& most : fit.layer_kmax) most = std::min(most, experts_used);
   const bool whole = fit.layer_kmax.empty() ? fit.kmax == 0 || fit.kmax == experts_used
                                             : std::ranges::all_of(fit.layer_kmax, [&](std::uint32_t most) { return most == experts_used; });
-  if (fit.count == ExpertCount::fixed && whole) return std::nullopt;
+  const bool moves = fit.balance != ExpertBalance::off || fit.reset == LoadReset::frozen || fit.escort;
+  if (fit.count == ExpertCount::fixed && whole && !moves) return std::nullopt;
   return fit;
 }
 

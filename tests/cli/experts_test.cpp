@@ -1,6 +1,7 @@
 // Policies of experts from the outside: what perplexity and bench tell of them, and the file of a frozen bias.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -75,6 +76,33 @@ TEST_F(ExpertPolicies, ABiasByLoadIsSavedAndFrozen) {
   for (const char* wrong : {"", "[]", R"({"bias":[]})", R"({"bias":[[1,2]]})", R"({"bias":[["a"]]})", R"({"bias":3})"})
     expect_failure(run(with(folder.write("wrong.json", wrong))), "bias file");
   expect_failure(run({"perplexity", "-m", model, "-f", text, "-c", "128", "--save-bias", bias}), "balances no load");
+}
+
+TEST_F(ExpertPolicies, CalibrationFindsABiasThatEvensTheLoadOfATextThatItDidNotSee) {
+  const std::string bias = folder.file("found.json");
+  const Arguments request{"calibrate", "-m", model, "-f", text, "-c", "128", "--windows", "12", "--passes", "6", "--cv", "0.1", "--retained", "0.9", "-o", bias, "--json"};
+  const auto found = run_json(request);
+  EXPECT_EQ(found["held_out_tokens"], 6 * 128);
+  EXPECT_LT(found["after"]["cv"].get<double>(), found["before"]["cv"].get<double>());
+  EXPECT_GT(found["after"]["mass_of_best"].get<double>(), 0.85);
+  EXPECT_EQ(found["before"]["mass_of_best"], 1.0);
+  double mean = 0, worst = 0;
+  for (const auto& layer : found["layers"]) {
+    const double cv = layer["after"]["cv"].get<double>();
+    mean += cv / static_cast<double>(found["layers"].size());
+    worst = std::max(worst, cv);
+    EXPECT_TRUE(layer["ended"] == "reached" || layer["ended"] == "guard" || layer["ended"] == "text") << layer["ended"];
+  }
+  EXPECT_NEAR(found["after"]["cv"].get<double>(), mean, 1e-9);
+  EXPECT_EQ(found["after"]["worst_cv"], worst);
+  // The file is what reset=frozen reads, and another go gives the same bytes.
+  EXPECT_LT(perplexity("dynamic:p=1,reset=frozen,bias=" + bias)["moe"]["agreement"].get<double>(), 1);
+  const std::string bytes = read_whole(bias);
+  EXPECT_EQ(run_json(request)["after"], found["after"]);
+  EXPECT_EQ(read_whole(bias), bytes);
+  expect_failure(run({"calibrate", "-m", model, "-f", text, "-c", "128", "--bytes", "100", "-o", bias}), "do not fill two windows");
+  expect_failure(run({"calibrate", "-m", stories_model(), "-f", text, "-c", "128", "-o", bias}), "dense");
+  expect_usage(run({"calibrate", "-m", model, "-f", text, "-o", bias, "--passes", "0"}));
 }
 
 TEST_F(ExpertPolicies, AShadowChangesNothingAndAnEscortIsToldOf) {

@@ -22,6 +22,9 @@ TEST(ExpertRule, FittedToAModelIsItsOwnChoiceWhicheverWayThatIsSaid) {
   EXPECT_EQ(fitted(layers, 4), std::nullopt);
   EXPECT_EQ(fitted(ExpertRule{}, 0), std::nullopt) << "a dense model has no experts";
   EXPECT_EQ(fitted(ExpertRule{.p = 1}, 4), (ExpertRule{.p = 1})) << "counts, and changes nothing";
+  ExpertRule frozen = fixed(0);
+  frozen.reset = LoadReset::frozen;
+  EXPECT_EQ(fitted(frozen, 4), frozen) << "a bias moves choices of the model's own number too";
 }
 
 }  // namespace
