@@ -116,7 +116,7 @@ void write_text(const ModelSummary& model, StandardOutput& out) {
 Result<void> run_inspect(const CommonOptions& options, Process& process) {
   FOVEA_ASSIGN(const std::filesystem::path path, model_path(options));
   FOVEA_ASSIGN(const Policy policy, resolve_policy(options.policy));
-  FOVEA_ASSIGN(const ModelSummary model, inspect(path, options.context, chosen_kv(policy), sparse_attention(policy), activation_type(policy), top_share(policy)));
+  FOVEA_ASSIGN(const ModelSummary model, inspect(path, options.context, chosen_kv(policy), sparse_attention(policy), activation_type(policy), top_share(policy), kv_tiers(policy)));
   FOVEA_TRY(check_policy(policy, model));
   if (!options.json) {
     write_text(model, process.out);

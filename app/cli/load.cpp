@@ -20,6 +20,7 @@ Result<std::unique_ptr<Engine>> load(const CommonOptions& options, const Policy&
   engine_options.experts = std::move(experts);
   engine_options.device = options.device;
   engine_options.kv = chosen_kv(policy);
+  engine_options.kv_tiers = kv_tiers(policy);
   engine_options.activations = activation_type(policy);
   engine_options.attention = sparse_attention(policy);
   engine_options.top_share = top_share(policy);

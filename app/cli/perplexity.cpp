@@ -47,6 +47,10 @@ void show_progress(const Evaluation& done) {
 // What the same pages would take as F16: derived, while `kv_bytes` is the allocator's.
 std::uint64_t kv_bytes_as_f16(const ModelSummary& model, std::uint64_t kv_bytes) {
   if (model.kv == KvType::f16) return kv_bytes;
+  if (model.kv == KvType::tiered) {  // of the whole context, which the cache has room for
+    const std::uint64_t positions = (model.context + kAttentionPage - 1) / kAttentionPage * kAttentionPage;
+    return 2 * kv_row_bytes(DType::F16, model.head_width) * model.layers * model.kv_heads * positions;
+  }
   return kv_bytes * kv_row_bytes(DType::F16, model.head_width) / kv_row_bytes(DType::Q8_0, model.head_width);
 }
 

@@ -97,7 +97,7 @@ Result<WorkbenchPolicy> read_policy(const WorkbenchOptions& options) {
   if (top_share(policy))
     return fail(ErrorCode::unsupported, "policy file " + written.file,
                 "the window shows no attention by the largest weights of each row", R"(write "attention":"dense" or "sparse:...")");
-  WorkbenchPolicy chosen{.kv = chosen_kv(policy), .attention = sparse_attention(policy), .activations = activation_type(policy)};
+  WorkbenchPolicy chosen{.kv = chosen_kv(policy), .attention = sparse_attention(policy), .activations = activation_type(policy), .kv_tiers = kv_tiers(policy)};
   if (chooses_plainly(policy)) return chosen;
   const auto first = options.model.isEmpty() ? embedded_model() : Result<std::filesystem::path>(options.model.toStdString());
   if (!first) return chosen;  // the window says why there is no model

@@ -208,7 +208,7 @@ void MainWindow::open_model(const QString& path, bool remember) {
   if (state_.running()) Q_EMIT command(Cancel{});
   state_.begin_loading(path);
   again_.reset();
-  Q_EMIT command(LoadModel{path.toStdString(), device_, context_, policy_.kv, policy_.activations, policy_.attention, policy_.experts});
+  Q_EMIT command(LoadModel{path.toStdString(), device_, context_, policy_.kv, policy_.activations, policy_.attention, policy_.experts, policy_.kv_tiers});
 }
 
 void MainWindow::load_again(const LoadChoice& choice) {

@@ -15,6 +15,7 @@ struct WorkbenchPolicy {
   std::optional<SparseAttention> attention;   // nullopt: dense
   std::optional<ExpertRule> experts;          // as far as it fits a model; nullopt: the model's own choice
   std::optional<ActivationType> activations;  // nullopt: what suits the device
+  KvTiers kv_tiers;                           // where kv is in tiers
 };
 
 }  // namespace fovea

@@ -26,6 +26,7 @@ struct LoadModel {
   std::optional<ActivationType> activations;  // of decoding, for weights in blocks; nullopt: what suits the device
   std::optional<SparseAttention> attention;  // nullopt: dense
   std::optional<ExpertRule> experts;         // as far as it fits the model; nullopt: the model's own choice
+  KvTiers kv_tiers;                          // where kv is in tiers
 };
 
 struct Generate {

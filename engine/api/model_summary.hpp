@@ -66,6 +66,7 @@ struct ModelSummary {
   bool chat = false;                  // a chat format was recognised
   std::string chat_format;
   KvType kv = KvType::f16;                // how this load keeps keys and values
+  KvTiers kv_tiers;                       // where that is in tiers
   std::optional<SparseAttention> attention;  // nullopt: dense, or by top_share
   std::optional<double> top_share;           // each row's largest weights alone are read, this share of its keys
   std::optional<ExpertRule> experts_rule;    // nullopt: the model's own choice

@@ -44,13 +44,15 @@ Result<std::unique_ptr<Decoder>> Decoder::create(gpu::Device& device, const Mode
                                                  const DecoderOptions& options) {
   std::unique_ptr<Decoder> decoder(new Decoder(device, config, std::move(weights), options));
   if (decoder->options_.batch == 0) decoder->options_.batch = suitable_batch(device.facts(), config, options.context);
+  if (options.tiers) decoder->options_.batch = tiered_batch(decoder->options_.batch, options.context);
   decoder->options_.batch = std::max(decoder->options_.batch, kBuckets[0]);  // no plan has room for fewer
   FOVEA_TRY(decoder->create_buffers());
   return decoder;
 }
 
 Result<void> Decoder::create_buffers() {
-  FOVEA_ASSIGN(cache_, KvCache::create(device_, config_, options_.context, options_.kv));
+  FOVEA_ASSIGN(cache_, options_.tiers ? KvCache::create_tiered(device_, config_, options_.context, options_.batch, *options_.tiers)
+                                      : KvCache::create(device_, config_, options_.context, options_.kv));
   if (options_.sparse) {
     FOVEA_ASSIGN(selection_, PageSelection::create(device_, config_, options_.context, options_.batch, options_.kv, *options_.sparse));
   }
@@ -120,7 +122,7 @@ Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const Sampling
   drawn_ = 0;
   timing_ = false;
   seed_ = static_cast<std::uint64_t>(sampling.seed);
-  if (kept == 0) cache_->shrink();
+  FOVEA_TRY(cache_->restart(kept));
   prompt_pairs_ = decode_pairs_ = prompt_top_pairs_ = decode_top_pairs_ = 0;
   dense_tokens_ = 0;
   keeps_pages_ = false;

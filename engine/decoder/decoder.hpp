@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/api/kv_type.hpp"
 #include "engine/api/sampling.hpp"
 #include "engine/api/trace.hpp"
 #include "engine/base/result.hpp"
@@ -35,6 +36,7 @@ struct DecoderOptions {
   std::uint32_t context = 0;        // positions
   std::uint32_t batch = 0;          // most prompt tokens of one submission; 0: what suits the device
   DType kv = DType::F16;            // type of the KV cache: F16 or Q8_0
+  std::optional<KvTiers> tiers;     // the KV cache is in tiers instead; kv is F16
   ActivationType activation_type = ActivationType::f32;  // of decoding, for weights in blocks
   std::optional<SparseAttention> sparse;                 // nullopt: all layers read everything, or top_share of it
   std::optional<double> top_share;                       // of each row's keys those of the largest weights alone; not beside `sparse`
@@ -119,9 +121,11 @@ class Decoder {
   [[nodiscard]] Result<void> choose_experts(const std::optional<ExpertRule>& rule);
   // Starts a sequence: empties the cache, sets sampling and seed, takes the prompt's ids. Nothing may be in flight.
   // `sampling.seed` must be resolved (not negative). The first `kept` tokens of the prompt are in the cache from the sequence
-  // before, which began with them, and stay there.
+  // before, which began with them, and stay there; most_kept() says whether they can.
   [[nodiscard]] Result<void> begin(std::span<const std::int32_t> prompt, const SamplingOptions& sampling, const DecoderTrace& trace,
                                    std::uint32_t kept = 0);
+  // `tokens` where the cache can be cut back to so many, else 0: what has left the window of a cache in tiers stays there.
+  [[nodiscard]] std::uint32_t most_kept(std::uint32_t tokens) const { return cache_->can_keep(tokens) ? tokens : 0; }
   // Until the next begin(), choices of pages always read those of these positions too: a chat's template and system prompt. Before
   // the first submission.
   [[nodiscard]] Result<void> always_read(std::span<const PositionRange> positions);

@@ -35,7 +35,16 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
     FOVEA_TRY(selection->record_guide(kernels, state));
   }
   if (routing != nullptr && tokens == 1 && kernels.folds_steps() && routing->folds()) FOVEA_TRY(routing->record_memory(kernels, state));
-  return record_head(kernels, tokens, head);
+  if (cache.tiers() == nullptr) return record_head(kernels, tokens, head);
+  // Pages leave the window behind all that reads them, beside the head, which reads none.
+  kernels.plan().tag("tiers");
+  FOVEA_TRY(cache.tiers()->record_choice(kernels, state, tokens));
+  if (head == Head::none)
+    kernels.plan().barrier();
+  else
+    FOVEA_TRY(record_head(kernels, tokens, head));
+  kernels.plan().tag("tiers");
+  return cache.tiers()->record_store(kernels, state, tokens);
 }
 
 Result<ForwardPass::NormedRows> ForwardPass::record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens,
@@ -117,7 +126,8 @@ Result<std::uint64_t> ForwardPass::record_halves(KernelRecorder& kernels, std::u
 
 AttentionShape ForwardPass::attention_shape(std::uint32_t layer, std::uint32_t tokens) const {
   return {.query_heads = config.query_heads, .kv_heads = config.kv_heads, .head_width = config.head_width, .tokens = tokens,
-          .layer_offset = cache.layer_offset(layer), .pages = cache.page_table(), .state = state, .kv = cache.type()};
+          .layer_offset = cache.layer_offset(layer), .pages = cache.page_table(), .state = state, .kv = cache.type(),
+          .tiered = cache.tiers() != nullptr};
 }
 
 Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens,
@@ -154,6 +164,7 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
                            .key_norm = w.key_norm, .turns = weights.turns, .qkv_stride = a.strides.qkv,
                            .rope_width = config.rope_width, .halves = config.rope_layout == RopeLayout::halves,
                            .norm = static_cast<std::uint32_t>(config.qk_norm), .epsilon = config.norm_epsilon};
+  const bool ranked = cache.tiers() != nullptr && cache.tiers()->ranks();  // by heat
   const bool sparse = selection != nullptr && selection->chooses(layer) && !dense;
   const bool folded = tokens == 1 && !top_share && takes_rope_attention(kernels, shape) && (!sparse || choice_rotates(kernels, shape));
   const bool rounds = folded && uses_dot(kernels, tokens, w.attention_output) && config.head_width % 32 == 0;
@@ -167,7 +178,7 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     RopeAttentionArgs attention{.rope = rope, .y = rounds ? a.attended_words : a.attended, .rounded = rounds, .values = a.split_values, .partial = a.split_partial,
                                 .arrived = a.split_arrived, .splits = attention_splits(kernels.facts(), config.kv_heads),
                                 .deep = deep};
-    if (!captured && !measured) attention.rope.query = 0;
+    if (!captured && !measured && !ranked) attention.rope.query = 0;
     if (sparse) attention.rope.shape = selection->chosen(shape);
     FOVEA_TRY(record_rope_attention(kernels, attention));
     // What is captured reads its queries and the newest key.
@@ -206,6 +217,10 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   }
   if (measured) FOVEA_TRY(capture->pages->record_layer(kernels, shape, layer, a.query, capture->pages_slot));
   kernels.plan().barrier();
+  if (ranked) {  // beside the output product
+    kernels.plan().tag("page heat");
+    FOVEA_TRY(cache.tiers()->record_heat(kernels, shape, layer, a.query));
+  }
 
   if (uses_dot(kernels, tokens, w.attention_output)) {
     DotInput heads{.address = rounds ? a.attended_words : a.attended, .rounded = rounds};

@@ -31,10 +31,20 @@ Result<KvCache> KvCache::create(gpu::Device& device, const ModelConfig& config, 
   return cache;
 }
 
+Result<KvCache> KvCache::create_tiered(gpu::Device& device, const ModelConfig& config, std::uint32_t context, std::uint32_t batch,
+                                       const KvTiers& tiers) {
+  KvCache cache(device, context, DType::F16);
+  FOVEA_ASSIGN(cache.tiers_, TierStore::create(device, config, context, batch, tiers));
+  cache.page_bytes_ = cache.tiers_->shape().fresh_bytes;
+  cache.layer_bytes_ = static_cast<std::uint32_t>(cache.page_bytes_ / config.layers);
+  return cache;
+}
+
 Result<void> KvCache::reserve(std::uint32_t positions) {
   if (positions > context_)
     return fail(ErrorCode::usage, "the context", "it has room for " + std::to_string(context_) + " tokens",
                 "load the model with a larger context or shorten the prompt");
+  if (tiers_) return tiers_->reserve(positions);
   const std::uint32_t pages = (positions + shader::kPageKeys - 1) / shader::kPageKeys;
   const std::uint32_t table_pages = (context_ + shader::kPageKeys - 1) / shader::kPageKeys;
   while (slabs_.size() * pages_per_slab_ < pages) {
@@ -49,8 +59,10 @@ Result<void> KvCache::reserve(std::uint32_t positions) {
   return {};
 }
 
-void KvCache::shrink() {
-  while (slabs_.size() > 1) slabs_.pop_back();
+Result<void> KvCache::restart(std::uint32_t kept) {
+  if (tiers_) return tiers_->restart(kept);
+  while (kept == 0 && slabs_.size() > 1) slabs_.pop_back();
+  return {};
 }
 
 }  // namespace fovea

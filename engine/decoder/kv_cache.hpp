@@ -1,10 +1,13 @@
-// Keys and values of every layer in pages of 32 positions; memory grows with the context. Engine thread only.
+// Keys and values of every layer in pages of 32 positions; memory grows with the context. All of one type, or in tiers. Engine
+// thread only.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/base/result.hpp"
+#include "engine/decoder/kv_tiers.hpp"
 #include "engine/gpu/device.hpp"
 #include "engine/model/model_config.hpp"
 #include "engine/tensor/dtype.hpp"
@@ -17,17 +20,23 @@ class KvCache {
   // Errors: another type, a page beyond 4 GiB, no memory.
   [[nodiscard]] static Result<KvCache> create(gpu::Device& device, const ModelConfig& config, std::uint32_t context,
                                               DType type = DType::F16);
+  // In tiers; `batch`: most tokens of a prompt's submission. Errors besides: tiers out of range.
+  [[nodiscard]] static Result<KvCache> create_tiered(gpu::Device& device, const ModelConfig& config, std::uint32_t context, std::uint32_t batch,
+                                                     const KvTiers& tiers);
 
   // Makes sure that positions [0, positions) have pages. No submission that reads the page table may be in flight
   // unless it only touches pages that were there before.
   [[nodiscard]] Result<void> reserve(std::uint32_t positions);
-  // Gives back all but the first slab; nothing may be in flight.
-  void shrink();
+  // Empties the cache and gives back all but the first slab, or cuts it back to its first `kept` positions; nothing may be in
+  // flight. Errors: in tiers, a position that has left the window.
+  [[nodiscard]] Result<void> restart(std::uint32_t kept);
+  [[nodiscard]] bool can_keep(std::uint32_t positions) const { return !tiers_ || tiers_->can_keep(positions); }
 
-  [[nodiscard]] std::uint64_t page_table() const { return table_.address(); }
+  [[nodiscard]] std::uint64_t page_table() const { return tiers_ ? tiers_->page_table() : table_.address(); }
   [[nodiscard]] std::uint32_t layer_offset(std::uint32_t layer) const { return layer * layer_bytes_; }
   [[nodiscard]] std::uint32_t context() const { return context_; }
-  [[nodiscard]] DType type() const { return type_; }
+  [[nodiscard]] DType type() const { return type_; }  // in tiers: F16, that of new pages
+  [[nodiscard]] const TierStore* tiers() const { return tiers_ ? &*tiers_ : nullptr; }
 
  private:
   KvCache(gpu::Device& device, std::uint32_t context, DType type) : device_(&device), type_(type), context_(context) {}
@@ -39,6 +48,7 @@ class KvCache {
   std::uint32_t pages_per_slab_ = 1;
   gpu::Buffer table_;                 // uint64 (pages): addresses
   std::vector<gpu::Buffer> slabs_;
+  std::optional<TierStore> tiers_;    // which has all of these instead
 };
 
 }  // namespace fovea

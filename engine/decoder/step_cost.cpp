@@ -1,6 +1,7 @@
 #include "engine/decoder/step_cost.hpp"
 
 #include "engine/tensor/kv_row.hpp"
+#include "shaders/interface/kv_page.h"
 
 namespace fovea {
 
@@ -17,6 +18,12 @@ TokenBytes token_bytes(const ModelConfig& config, const DeviceWeights& weights, 
   }
   bytes.position = std::uint64_t{2} * config.layers * config.kv_heads * kv_row_bytes(kv, config.head_width);
   return bytes;
+}
+
+std::uint64_t position_bytes(const ModelConfig& config, const KvTiers& tiers) {
+  const double page = static_cast<double>(far_page_bytes(config.kv_heads, config.head_width)) +
+                      tiers.hot * static_cast<double>(refinement_bytes(config.kv_heads, config.head_width));
+  return static_cast<std::uint64_t>(config.layers * page / shader::kPageKeys);
 }
 
 }  // namespace fovea

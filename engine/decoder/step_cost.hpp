@@ -10,4 +10,7 @@ namespace fovea {
 // Derived, not measured. `kv`: type of the cache.
 [[nodiscard]] TokenBytes token_bytes(const ModelConfig& config, const DeviceWeights& weights, DType kv);
 
+// Of keys and values per position behind the window of a cache in tiers, hot ones counted by their share.
+[[nodiscard]] std::uint64_t position_bytes(const ModelConfig& config, const KvTiers& tiers);
+
 }  // namespace fovea

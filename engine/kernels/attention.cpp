@@ -84,14 +84,14 @@ Result<void> record_combine(KernelRecorder& kernels, const AttentionShape& shape
 
 }  // namespace
 
-Result<ShaderId> kv_variant(ShaderId first, DType kv) {
-  if (!kv_type_runs(kv))
-    return fail(ErrorCode::unsupported, "the KV cache", std::string(name(kv)) + " is no type that attention reads", "use f16 or q8_0");
-  return static_cast<ShaderId>(static_cast<std::uint16_t>(first) + (kv == DType::Q8_0 ? 1 : 0));
+Result<ShaderId> kv_variant(ShaderId first, const AttentionShape& shape) {
+  if (!kv_type_runs(shape.kv) || (shape.tiered && shape.kv != DType::F16))
+    return fail(ErrorCode::unsupported, "the KV cache", std::string(name(shape.kv)) + " is no type that attention reads", "use f16 or q8_0");
+  return static_cast<ShaderId>(static_cast<std::uint16_t>(first) + (shape.tiered ? 2 : shape.kv == DType::Q8_0 ? 1 : 0));
 }
 
 Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& args) {
-  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::rope_store_F16, args.shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::rope_store_F16, args.shape));
   const shader::RopeStorePush push{.qkv = args.qkv, .query = args.query, .pages = args.shape.pages,
                                    .query_norm = args.query_norm, .key_norm = args.key_norm, .turns = args.turns,
                                    .state = args.shape.state, .qkv_stride = args.qkv_stride,
@@ -105,7 +105,7 @@ Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& arg
 Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile& tile, const AttentionArgs& args) {
   constexpr std::array kFirst{ShaderId::attention_tile_KHR_F16, ShaderId::attention_tile_NV2_F16,
                               ShaderId::attention_tile_PLAIN_F16};  // as AttentionMatrix counts
-  FOVEA_ASSIGN(const ShaderId id, kv_variant(kFirst.at(static_cast<std::size_t>(tile.matrix)), args.shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(kFirst.at(static_cast<std::size_t>(tile.matrix)), args.shape));
   const std::uint32_t lanes = kernels.subgroup();
   return kernels.dispatch(id,
                           {lanes * tile.subgroups, lanes, args.shape.head_width, tile.subgroups, tile.block_keys, tile.heads},
@@ -116,7 +116,7 @@ Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile&
 Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args) {
   if (const AttentionTile tile = attention_tile(kernels, args.shape); tile.subgroups > 0)
     return record_attention_tile(kernels, tile, args);
-  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::attention_prefill_F16, args.shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::attention_prefill_F16, args.shape));
   const std::uint32_t local = kernels.subgroup();
   const std::uint32_t rows = args.shape.listed_keys == 0 ? local : std::min(local, shader::kTileRows);
   return kernels.dispatch(id, {local, args.shape.head_width, local, rows}, attention_push(args),
@@ -133,7 +133,7 @@ std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_h
 }
 
 Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArgs& args) {
-  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::attention_decode_F16, args.shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::attention_decode_F16, args.shape));
   const AttentionShape& shape = args.shape;
   const std::uint32_t lanes = kernels.subgroup(), splits = attention_splits(kernels.facts(), shape.kv_heads);
   shader::AttentionPush push = attention_push(args);
@@ -149,6 +149,7 @@ Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArg
 }
 
 bool takes_rope_attention(const KernelRecorder& kernels, const AttentionShape& shape) {
+  if (shape.tiered && kernels.subgroup() > shader::kPageKeys) return false;  // a step's keys are of one page
   return kernels.folds_steps() && kernels.subgroup() >= 4 &&
          rope_attention_subgroups(kernels.facts(), shape, rope_attention_heads(shape, true), kMostSplits) > 0;
 }
@@ -157,7 +158,7 @@ bool runs_rope_attention_tile(const KernelRecorder& kernels, const RopeAttention
                               std::uint32_t splits) {
   const gpu::DeviceFacts& facts = kernels.facts();
   return tile.subgroups > 0 && tile.matrix != AttentionMatrix::khr && kernels.folds_steps() &&
-         runs_attention_matrix(kernels, tile.matrix) && facts.subgroup >= 8 && facts.subgroup <= 64 && shape.kv == DType::F16 &&
+         runs_attention_matrix(kernels, tile.matrix) && facts.subgroup >= 8 && facts.subgroup <= 64 && shape.kv == DType::F16 && !shape.tiered &&
          shape.head_width % 16 == 0 && shape.query_heads / shape.kv_heads <= kMostGroup &&
          tile.subgroups <= facts.max_workgroup_subgroups && tile.subgroups * facts.subgroup <= facts.max_workgroup_invocations &&
          rope_tile_bytes(shape, tile, splits) <= facts.shared_memory_bytes;
@@ -166,7 +167,7 @@ bool runs_rope_attention_tile(const KernelRecorder& kernels, const RopeAttention
 Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args) {
   const RopeStoreArgs& rope = args.rope;
   const AttentionShape& shape = rope.shape;
-  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::rope_attention_F16, shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::rope_attention_F16, shape));
   const std::uint32_t lanes = kernels.subgroup(), splits = args.splits;
   const std::uint32_t heads = args.heads > 0 ? args.heads : rope_attention_heads(shape, args.deep);
   // Values before scores cost registers, hence workgroups: for few keys, where the wait is all there is.
@@ -196,7 +197,7 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
 }
 
 Result<void> record_attention_rows(KernelRecorder& kernels, const AttentionRowsArgs& args) {
-  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::attention_rows_F16, args.shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::attention_rows_F16, args.shape));
   const shader::AttentionRowsPush push{.query = args.query, .pages = args.shape.pages, .heads = args.heads, .rows = args.rows,
                                        .state = args.shape.state, .layer_offset = args.shape.layer_offset,
                                        .query_heads = args.shape.query_heads, .kv_heads = args.shape.kv_heads,

@@ -1,5 +1,5 @@
 // Attention kernels: rotary positions and the KV write, prefill and decode attention, exact rows for the trace. Each comes
-// for either type of cache; another type is an error (ErrorCode::unsupported).
+// for every kind of cache; another type is an error (ErrorCode::unsupported).
 #pragma once
 
 #include <optional>
@@ -22,10 +22,11 @@ struct AttentionShape {
   std::uint32_t table_stride = 0;
   std::uint64_t state = 0;
   DType kv = DType::F16;           // of the cache: F16 or Q8_0
+  bool tiered = false;             // of the cache: f16 and far pages (shaders/interface/kv_tiers.h); kv is F16
 };
 
-// The variant of a shader with a KV axis for the cache's type: `first` is the one for F16, that for Q8_0 follows.
-[[nodiscard]] Result<ShaderId> kv_variant(ShaderId first, DType kv);
+// The variant of a shader with a KV axis for the cache: `first` is the one for F16, those for Q8_0 and tiers follow.
+[[nodiscard]] Result<ShaderId> kv_variant(ShaderId first, const AttentionShape& shape);
 
 struct RopeStoreArgs {
   AttentionShape shape;

@@ -23,7 +23,7 @@ std::uint64_t attention_top_bytes(std::uint32_t query_heads, std::uint32_t keys,
 
 Result<void> record_attention_top(KernelRecorder& kernels, const AttentionTopArgs& args) {
   const AttentionShape& shape = args.shape;
-  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::attention_top_F16, shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::attention_top_F16, shape));
   shader::AttentionTopPush push{.query = args.query, .pages = shape.pages, .scores = args.scores, .y = args.y, .state = shape.state,
                                 .layer_offset = shape.layer_offset, .query_heads = shape.query_heads, .kv_heads = shape.kv_heads,
                                 .y_stride = args.y_stride, .room = args.keys, .keep = args.keep,

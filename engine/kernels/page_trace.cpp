@@ -14,7 +14,7 @@ Result<void> record_page_marks(KernelRecorder& kernels, const PageMarksArgs& arg
 }
 
 Result<void> record_page_shares(KernelRecorder& kernels, const PageSharesArgs& args) {
-  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::page_shares_F16, args.shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::page_shares_F16, args.shape));
   const AttentionShape& shape = args.shape;
   const shader::PageSharesPush push{.query = args.query, .pages = shape.pages, .shares = args.shares, .state = shape.state,
                                     .layer_offset = shape.layer_offset, .query_heads = shape.query_heads,

@@ -59,7 +59,7 @@ std::uint64_t page_bounds_bytes(std::uint32_t kv_heads, std::uint32_t head_width
 }
 
 Result<void> record_page_bounds(KernelRecorder& kernels, const PageBoundsArgs& args) {
-  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::page_bounds_F16, args.shape.kv));
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::page_bounds_F16, args.shape));
   // A batch that begins within a page ends one more.
   const std::uint32_t most = args.shape.tokens / shader::kPageKeys + 1;
   const shader::PageBoundsPush push{.pages = args.shape.pages, .bounds = args.bounds, .state = args.shape.state,

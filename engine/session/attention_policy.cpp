@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "engine/io/shown_name.hpp"
 
@@ -14,13 +13,6 @@ namespace {
 constexpr std::array<std::string_view, 16> kKeys{"window", "global", "page", "sinks", "scorer", "dense-layers",
                                                  "dense-below", "budget", "mass", "least", "most", "decode-dense-below",
                                                  "flat", "widen", "target", "heads"};
-
-std::optional<double> parse_share(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-  if (error != std::errc{} || end != text.data() + text.size() || !(value >= 0) || !(value <= 1)) return std::nullopt;
-  return value;
-}
 
 }  // namespace
 

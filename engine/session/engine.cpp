@@ -67,7 +67,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
 
   tell("Opening the device", 0.02);
   FOVEA_ASSIGN(std::unique_ptr<gpu::Device> device, gpu::Device::create({.index = options.device}));
-  ModelSummary summary = summarize(file, config, context, options.kv, options.activations, options.attention, options.top_share, device->facts());
+  ModelSummary summary = summarize(file, config, context, options.kv, options.activations, options.attention, options.top_share, device->facts(), options.kv_tiers);
   summary.device = summarize(device->facts());
   summary.experts_rule = fitted(options.experts, config.experts_used);
 
@@ -79,10 +79,12 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
                DeviceWeights::upload(*device, config, weights,
                                      [&](double done) { tell("Uploading weights", 0.05 + 0.75 * done); }, stop, escort.layers));
   summary.token_bytes = token_bytes(config, uploaded, element_type(summary.kv));
+  const std::optional<KvTiers> tiers = summary.kv == KvType::tiered ? std::optional(summary.kv_tiers) : std::nullopt;
+  if (tiers) summary.token_bytes->position = position_bytes(config, *tiers);
   tell("Building pipelines", 0.8);
   FOVEA_ASSIGN(std::unique_ptr<Decoder> decoder,
                Decoder::create(*device, options.experts ? with_escort(config, *options.experts) : config, std::move(uploaded),
-                               {.context = context, .kv = element_type(summary.kv), .activation_type = options.activations.value_or(suitable_activations(device->facts())),
+                               {.context = context, .kv = element_type(summary.kv), .tiers = tiers, .activation_type = options.activations.value_or(suitable_activations(device->facts())),
                                 .sparse = options.attention, .top_share = options.top_share, .experts = summary.experts_rule,
                                 .barrier_everywhere = options.barrier_everywhere}));
   FOVEA_TRY(decoder->warm_up());
@@ -256,7 +258,7 @@ Result<BenchSample> Engine::bench(const BenchTest& test, std::stop_token stop) {
   for (TokenId& token : tokens) token = static_cast<TokenId>(random() % state_->config.vocabulary);
   // What was there of the depth stays; generation begins with what its last token draws.
   const std::uint32_t kept = std::min(std::exchange(state_->benched, 0), test.generate > 0 ? std::max(test.depth, 1u) - 1 : test.depth);
-  FOVEA_TRY(decoder.begin(tokens, {.temperature = 0, .seed = 0}, {}, kept));
+  FOVEA_TRY(decoder.begin(tokens, {.temperature = 0, .seed = 0}, {}, decoder.most_kept(kept)));
   // A policy of experts remembers the tokens before, so it needs the depth each time.
   const std::uint32_t kept_next = state_->summary.experts_rule ? 0 : test.depth;
 

@@ -26,6 +26,7 @@ struct EngineOptions {
   std::int32_t device = -1;    // -1: choose
   std::uint32_t context = 0;   // 0: the trained context, at most kDefaultContext
   std::optional<KvType> kv = KvType::f16;  // how keys and values are kept; nullopt: what suits the device
+  KvTiers kv_tiers;            // where that is in tiers
   std::optional<ActivationType> activations;  // of decoding, for weights in blocks; nullopt: what suits the device
   std::optional<SparseAttention> attention;  // nullopt: dense, or by top_share
   std::optional<double> top_share;  // read this share of each row's keys, the largest weights; not beside `attention`
@@ -147,6 +148,6 @@ class Engine {
 [[nodiscard]] Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context = 0,
                                            std::optional<KvType> kv = KvType::f16,
                                            const std::optional<SparseAttention>& attention = std::nullopt,
-                                           std::optional<ActivationType> activations = std::nullopt, std::optional<double> top_share = std::nullopt);
+                                           std::optional<ActivationType> activations = std::nullopt, std::optional<double> top_share = std::nullopt, const KvTiers& tiers = {});
 
 }  // namespace fovea

@@ -100,7 +100,7 @@ void EngineThread::State::load(const LoadModel& command, const std::stop_token& 
   // The model in use stays until its successor is ready, unless both do not fit: then it goes and the load is tried again.
   const auto attempt = [&] {
     return Engine::load(command.path,
-                        {.device = command.device, .context = command.context, .kv = command.kv, .activations = command.activations,
+                        {.device = command.device, .context = command.context, .kv = command.kv, .kv_tiers = command.kv_tiers, .activations = command.activations,
                          .attention = command.attention, .experts = command.experts},
                         [this](const LoadProgress& progress) { send(progress); }, stop);
   };

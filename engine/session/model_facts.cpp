@@ -10,6 +10,7 @@
 
 #include "engine/decoder/activations.hpp"
 #include "engine/decoder/decoder.hpp"
+#include "engine/decoder/kv_tiers.hpp"
 #include "engine/kernels/attention_top.hpp"
 #include "engine/kernels/sample.hpp"
 #include "engine/model/model_weights.hpp"
@@ -46,9 +47,11 @@ std::string shown(const std::vector<T>& values) {
 }
 
 MemoryBytes estimate_run(const GgufFile& file, const ModelConfig& config, std::uint32_t context, KvType kv,
-                         const std::optional<SparseAttention>& attention, std::optional<double> top_share, const gpu::DeviceFacts& facts) {
-  const std::uint32_t batch = suitable_batch(facts, config, context);
-  const MemoryEstimate base = estimate_memory(file, config, context, batch, element_type(kv));
+                         const std::optional<SparseAttention>& attention, std::optional<double> top_share, const gpu::DeviceFacts& facts, const KvTiers& tiers) {
+  const std::uint32_t suitable = suitable_batch(facts, config, context);
+  const std::uint32_t batch = kv == KvType::tiered ? tiered_batch(suitable, context) : suitable;
+  MemoryEstimate base = estimate_memory(file, config, context, batch, element_type(kv));
+  if (kv == KvType::tiered) base.kv = TierShape(config, context, batch, tiers).bytes();
   const PageSelection::Bytes pages = page_bytes(config, context, attention, facts);
   return {.weights = base.weights, .kv = base.kv + pages.bounds,
           .compute = pages.scratch + (top_share ? attention_top_bytes(config.query_heads, context, batch) : 0) +
@@ -77,7 +80,8 @@ std::vector<KernelTime> kernel_times(const std::vector<gpu::TagTime>& tags) {
 }
 
 ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, std::optional<KvType> kv,
-                       std::optional<ActivationType> activations, const std::optional<SparseAttention>& attention, std::optional<double> top_share, const gpu::DeviceFacts& facts) {
+                       std::optional<ActivationType> activations, const std::optional<SparseAttention>& attention, std::optional<double> top_share, const gpu::DeviceFacts& facts,
+                       const KvTiers& tiers) {
   const Gguf& gguf = file.gguf();
   ModelSummary summary;
   summary.path = file.path().string();
@@ -100,12 +104,13 @@ ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uin
   const ChatFormat chat = recognise_chat_format(gguf.string_value("tokenizer.chat_template").value_or(""));
   summary.chat = chat != ChatFormat::none;
   summary.chat_format = std::string(name(chat));
-  const MemoryBytes f16 = estimate_run(file, config, context, KvType::f16, attention, top_share, facts);
+  const MemoryBytes f16 = estimate_run(file, config, context, KvType::f16, attention, top_share, facts, tiers);
   summary.kv = kv.value_or(suitable_kv(facts, f16));
   summary.fits = device_fits(facts, config, context, summary.kv, kv.has_value(), f16, activations);
+  summary.kv_tiers = tiers;
   summary.attention = attention;
   summary.top_share = top_share;
-  summary.estimate = estimate_run(file, config, context, summary.kv, attention, top_share, facts);
+  summary.estimate = estimate_run(file, config, context, summary.kv, attention, top_share, facts, tiers);
 
   std::map<std::string, std::uint64_t> bytes_of_type;
   for (const GgufTensor& tensor : gguf.tensors()) {
@@ -134,7 +139,8 @@ Result<std::uint32_t> choose_context(const ModelConfig& config, std::uint32_t wa
 }
 
 Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context, std::optional<KvType> kv,
-                             const std::optional<SparseAttention>& attention, std::optional<ActivationType> activations, std::optional<double> top_share) {
+                             const std::optional<SparseAttention>& attention, std::optional<ActivationType> activations, std::optional<double> top_share,
+                             const KvTiers& tiers) {
   FOVEA_ASSIGN(const GgufFile file, GgufFile::open(model));
   FOVEA_ASSIGN(const ModelConfig config, read_model_config(file));
   FOVEA_TRY(read_model_weights(file, config));
@@ -145,7 +151,7 @@ Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t c
   if (const auto devices = gpu::list_devices())
     for (const gpu::DeviceFacts& device : *devices)
       if (device.chosen) facts = device;
-  return summarize(file, config, positions, kv, activations, attention, top_share, facts);
+  return summarize(file, config, positions, kv, activations, attention, top_share, facts, tiers);
 }
 
 }  // namespace fovea

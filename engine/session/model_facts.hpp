@@ -20,11 +20,11 @@ namespace fovea {
 // `kv`: nullopt takes what suits the device, which the summary then tells.
 [[nodiscard]] ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, std::optional<KvType> kv,
                                      std::optional<ActivationType> activations, const std::optional<SparseAttention>& attention,
-                                     std::optional<double> top_share, const gpu::DeviceFacts& facts);
+                                     std::optional<double> top_share, const gpu::DeviceFacts& facts, const KvTiers& tiers = {});
 // What sparse attention keeps beside the cache under a policy; nothing of a dense one.
 [[nodiscard]] PageSelection::Bytes page_bytes(const ModelConfig& config, std::uint32_t context, const std::optional<SparseAttention>& attention,
                                               const gpu::DeviceFacts& facts);
-// What the engine's rooms call a type of cache.
+// What the engine's rooms call a type of cache: in tiers that of new pages.
 [[nodiscard]] DType element_type(KvType kv);
 // The context a load gets when `wanted` positions are asked for (0: a sensible default). Error: beyond the model's.
 [[nodiscard]] Result<std::uint32_t> choose_context(const ModelConfig& config, std::uint32_t wanted);

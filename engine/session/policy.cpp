@@ -20,18 +20,20 @@ struct Part {
   std::string_view which;
   Spec Policy::*chosen;
   std::string PolicyOptions::*written;
-  std::array<std::string_view, 3> runs;  // the default first; "" = no more
+  std::array<std::string_view, 4> runs;  // the default first; "" = no more
   std::string_view later;                // named but not built yet; "" = none
 };
 constexpr std::array<Part, 4> parts{{
-    {"attention", &Policy::attention, &PolicyOptions::attention, {"dense", "sparse", "entropy"}, ""},
-    {"moe", &Policy::moe, &PolicyOptions::moe, {"static", "dynamic", ""}, ""},
-    {"kv", &Policy::kv, &PolicyOptions::kv, {"auto", "f16", "q8_0"}, "tiered"},
-    {"activations", &Policy::activations, &PolicyOptions::activations, {"auto", "f32", "q8_0"}, ""},
+    {"attention", &Policy::attention, &PolicyOptions::attention, {"dense", "sparse", "entropy", ""}, ""},
+    {"moe", &Policy::moe, &PolicyOptions::moe, {"static", "dynamic", "", ""}, ""},
+    {"kv", &Policy::kv, &PolicyOptions::kv, {"auto", "f16", "q8_0", "tiered"}, ""},
+    {"activations", &Policy::activations, &PolicyOptions::activations, {"auto", "f32", "q8_0", ""}, ""},
 }};
 
 bool takes(std::string_view which, std::string_view mode, std::string_view parameter) {
-  return (which == "moe" && moe_takes(mode, parameter)) || (which == "attention" && ((mode == "sparse" && sparse_takes(parameter)) || (mode == "entropy" && entropy_takes(parameter))));
+  return (which == "moe" && moe_takes(mode, parameter)) ||
+         (which == "attention" && ((mode == "sparse" && sparse_takes(parameter)) || (mode == "entropy" && entropy_takes(parameter)))) ||
+         (which == "kv" && mode == "tiered" && tiers_take(parameter));
 }
 
 std::string file_name(const std::string& path) { return "policy file " + shown_name(path); }
@@ -99,6 +101,8 @@ std::string spec_problem(std::string_view which, std::string_view text) {
     if (const auto share = read_top_share(*spec); !share) return fmt::format("{}: {}", shown_name(text), share.error());
   if (which == "moe" && (spec->mode == "static" || spec->mode == "dynamic"))
     if (const auto rule = read_expert_rule(*spec); !rule) return fmt::format("{}: {}", shown_name(text), rule.error());
+  if (which == "kv" && spec->mode == "tiered")
+    if (const auto tiers = read_tiers(*spec); !tiers) return fmt::format("{}: {}", shown_name(text), tiers.error());
   return "";
 }
 
@@ -130,6 +134,8 @@ bool chooses_plainly(const Policy& policy) { return policy.moe.mode == "static" 
 KvType kv_type(const Policy& policy) { return kv_type_named(policy.kv.mode).value_or(KvType::f16); }
 
 std::optional<KvType> chosen_kv(const Policy& policy) { return kv_type_named(policy.kv.mode); }
+
+KvTiers kv_tiers(const Policy& policy) { return read_tiers(policy.kv).value_or(KvTiers{}); }
 
 std::optional<SparseAttention> sparse_attention(const Policy& policy) {
   if (policy.attention.mode != "sparse") return std::nullopt;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "engine/session/attention_policy.hpp"
+#include "engine/session/kv_policy.hpp"
 #include "engine/session/moe_policy.hpp"
 #include "engine/session/spec.hpp"
 #include "engine/api/activation_type.hpp"
@@ -44,6 +45,8 @@ struct PolicyOptions {
 [[nodiscard]] KvType kv_type(const Policy& policy);
 // Likewise; nullopt where nothing is said: what suits the device.
 [[nodiscard]] std::optional<KvType> chosen_kv(const Policy& policy);
+// Of a cache in tiers.
+[[nodiscard]] KvTiers kv_tiers(const Policy& policy);
 // Which pages attention reads under such a policy, or which share of each row's keys; nullopt: all.
 [[nodiscard]] std::optional<SparseAttention> sparse_attention(const Policy& policy);
 [[nodiscard]] std::optional<double> top_share(const Policy& policy);

@@ -53,7 +53,7 @@ Result<EngineOptions> options_of(const ScoringModel& model, const PolicyText& po
   FOVEA_ASSIGN(const Policy parts, resolve_policy(written));
   if (parts.moe.find("bias") != nullptr)
     return fail(ErrorCode::unsupported, "the policy", "its frozen bias is a file, which a run does not carry", "name the policies with --a and --b instead");
-  EngineOptions options{.device = model.device, .context = model.context, .kv = kv_type(parts), .activations = activation_type(parts),
+  EngineOptions options{.device = model.device, .context = model.context, .kv = kv_type(parts), .kv_tiers = kv_tiers(parts), .activations = activation_type(parts),
                         .attention = sparse_attention(parts), .top_share = top_share(parts)};
   if (!chooses_plainly(parts)) {
     FOVEA_ASSIGN(const ModelSummary summary, inspect(model.path));

@@ -4,6 +4,7 @@
 
 #include "engine/api/throughput.hpp"
 #include "engine/session/attention_policy.hpp"
+#include "engine/session/kv_policy.hpp"
 #include "engine/session/moe_policy.hpp"
 
 namespace fovea {
@@ -19,7 +20,7 @@ std::optional<AttentionCost> attention_cost(const AttentionWork& work, const Mod
 PolicyText policy_text(const ModelSummary& model) {
   return {.attention = shown_attention(model.attention, model.top_share),
           .moe = model.experts_used > 0 ? shown_moe(model) : "static",
-          .kv = std::string(name(model.kv)),
+          .kv = shown_kv(model.kv, model.kv_tiers),
           .activations = std::string(name(model.activations))};
 }
 

@@ -74,4 +74,11 @@ std::optional<std::uint32_t> parse_count(std::string_view text) {
   return value;
 }
 
+std::optional<double> parse_share(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  if (error != std::errc{} || end != text.data() + text.size() || !(value >= 0) || !(value <= 1)) return std::nullopt;
+  return value;
+}
+
 }  // namespace fovea

@@ -25,5 +25,7 @@ struct Spec {
 
 // A whole number without a sign, all of the text; nullopt otherwise.
 [[nodiscard]] std::optional<std::uint32_t> parse_count(std::string_view text);
+// A number from 0 to 1 in decimal notation, likewise.
+[[nodiscard]] std::optional<double> parse_share(std::string_view text);
 
 }  // namespace fovea

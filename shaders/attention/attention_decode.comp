@@ -39,6 +39,37 @@ vec4 query_cell(uint64_t query, uint d) {
   return vec4(all.v[at.x], all.v[at.y], all.v[at.z], all.v[at.w]);
 }
 #endif
+#if KV_TIERED
+const bool kStepInPage = LANES <= kPageKeys;  // a step's keys are of one page
+
+// Scores of a far page's key, as far as `pieces` of it.
+void add_far_scores(TierPage page, uint kv_head, uint key, uint pieces, uint64_t queries, inout vec2 s[GROUP]) {
+  uint at = far_key(kv_head, key, HEAD_WIDTH);
+  float bias = key_bias(page);
+  Floats query = Floats(queries);
+  [[dont_unroll]] for (uint piece = 0; piece < pieces; piece++) {
+    FarPiece codes = far_piece(page, at + piece * kFarKeyStride);
+    [[unroll]] for (uint j = 0; j < 4; j++) {
+      uint d = piece * kKvPiece + 4u * j;
+      FarScale scale = far_scale(page, p.kv_heads, kv_head, HEAD_WIDTH, d);
+      vec4 k = scale.low + scale.unit * (codes_of(codes.words[j / 2], codes.refined[j / 2], j % 2) + bias);
+      // Past the head's end keys are zero, and any number will do.
+      uvec4 from = HEAD_WIDTH % kKvPiece == 0u ? d + uvec4(0, 1, 2, 3) : min(d + uvec4(0, 1, 2, 3), uvec4(HEAD_WIDTH - 1u));
+      [[unroll]] for (uint g = 0; g < GROUP; g++) {
+        const uint row = g * HEAD_WIDTH;
+        s[g] += vec2(query.v[row + from.x], query.v[row + from.y]) * k.xy + vec2(query.v[row + from.z], query.v[row + from.w]) * k.zw;
+      }
+    }
+  }
+}
+
+// Codes of dimensions 2 at and 2 at + 1 of the value whose row is there.
+vec2 far_cell(TierPage page, uint row, uint at) {
+  uint word = row + at / 4u * 4u, shift = at % 4u / 2u * 4u + at % 2u * 16u;
+  uint codes = (far_word(page.codes, word) >> shift & 0x0F0Fu) << 4 | (refined_word(page, word) >> shift & 0x0F0Fu);
+  return vec2(codes & 255u, codes >> 8);
+}
+#endif
 const uint ROW_CELLS = (HEAD_WIDTH + kCell - 1) / kCell;
 const uint CELLS = (ROW_CELLS + LANES - 1) / LANES;  // per lane
 
@@ -61,11 +92,23 @@ void main() {
   [[dont_unroll]] for (uint base = first; base < end; base += LANES) {
     uint key = base + lane;
     bool real = key < end;
-#if KV_F16
+#if KV_TIERED
+    TierPage page = tier_page(table.pages, p.layer_offset, min(kStepInPage ? base : key, end - 1u), p.kv_heads, HEAD_WIDTH);
+    Uints k = Uints(page.at + uint64_t(key_offset(kv_head, min(key, end - 1u), HEAD_WIDTH)));
+#elif KV_F16
     Uints k = Uints(key_address(table.pages, p.layer_offset, kv_head, min(key, end - 1u), HEAD_WIDTH));
+#endif
+#if KV_F16
     vec2 s[GROUP];
     [[unroll]] for (uint g = 0; g < GROUP; g++) s[g] = vec2(0.0);
+#if KV_TIERED
+    // Loops of no turns, since CPU drivers pass over those, and not over branches.
+    const uint own_halves = page.is_far ? 0u : HEAD_WIDTH / 2, own_pieces = page.is_far ? far_pieces(HEAD_WIDTH) : 0u;
+    add_far_scores(page, kv_head, min(key, end - 1u), own_pieces, queries, s);
+    [[dont_unroll]] for (uint d = 0; d < own_halves; d++) {
+#else
     [[dont_unroll]] for (uint d = 0; d < HEAD_WIDTH / 2; d++) {
+#endif
       vec2 kd = unpackHalf2x16(k.v[d]);
       [[unroll]] for (uint g = 0; g < GROUP; g++)
         s[g] += vec2(query.v[g * HEAD_WIDTH + 2 * d], query.v[g * HEAD_WIDTH + 2 * d + 1]) * kd;
@@ -101,8 +144,33 @@ void main() {
       [[unroll]] for (uint c = 0; c < CELLS; c++) acc[g * CELLS + c] *= shrink;
     }
     uint count = min(LANES, end - base);
+#if KV_TIERED
+    TierPage value_page = page;
+    const uint turns = kStepInPage && page.is_far ? 0u : count, far_turns = kStepInPage && !page.is_far ? 0u : count;
+    [[dont_unroll]] for (uint i = 0; i < far_turns; i++) {
+      if (!kStepInPage) {
+        value_page = tier_page(table.pages, p.layer_offset, base + i, p.kv_heads, HEAD_WIDTH);
+        if (!value_page.is_far) continue;
+      }
+      uint64_t peaks = value_page.at + uint64_t(far_peaks(p.kv_heads, kv_head, base + i, HEAD_WIDTH));
+      uint row = far_value(p.kv_heads, kv_head, base + i, HEAD_WIDTH);
+      [[unroll]] for (uint c = 0; c < CELLS; c++) {
+        uint at = min(lane + c * LANES, ROW_CELLS - 1u), block = (LANES <= 16u ? c * LANES : at) * 2u / kKvBlock;
+        vec2 vd = peak_at(peaks + uint64_t(block * 2u)) * (far_cell(value_page, row, at) + value_bias(value_page));
+        [[unroll]] for (uint g = 0; g < GROUP; g++) acc[g * CELLS + c] += subgroupShuffle(weight[g], i) * vd;
+      }
+    }
+    [[dont_unroll]] for (uint i = 0; i < turns; i++) {
+      if (!kStepInPage) {
+        value_page = tier_page(table.pages, p.layer_offset, base + i, p.kv_heads, HEAD_WIDTH);
+        if (value_page.is_far) continue;
+      }
+      Uints v = Uints(value_page.at + uint64_t(values + key_offset(kv_head, base + i, HEAD_WIDTH)));
+#else
     [[dont_unroll]] for (uint i = 0; i < count; i++) {
-#if KV_F16
+#endif
+#if KV_TIERED
+#elif KV_F16
       Uints v = Uints(key_address(table.pages, p.layer_offset, kv_head, base + i, HEAD_WIDTH) + uint64_t(values));
 #elif KV_Q8_0
       uint64_t v_layer = layer_address(table.pages, p.layer_offset, base + i);

@@ -8,7 +8,7 @@
 // memory while its scores are computed, the next block's keys while its values are summed.
 //
 // Precision: queries (times scale and log2 e), weights relative to the running maximum, and keys and values of a q8_0
-// cache are rounded to halves (each off by 2^-11 of itself at most), products are exact and sums, maxima and the weights'
+// cache or a far page are rounded to halves (each off by 2^-11 of itself at most), products are exact and sums, maxima and the weights'
 // sum are float. Scaled queries beyond 65504 are taken as 65504 of their sign. Twin: engine/reference/attention.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -63,13 +63,37 @@ float scales[KEPT_PIECES];
 #endif
 uint64_t key_pages, block_pages[PAGES];  // page table; this layer's part of a block's
 
-// Pages of no key up to `last` are not looked up.
+// Pages of no key up to `last` are not looked up. Of a cache in tiers: entries as they are.
 void find_pages(uint block, uint last, out uint64_t found[PAGES]) {
   [[unroll]] for (uint i = 0; i < PAGES; i++) {
     uint page = min(block * PAGES + i, last / kPageKeys);
+#if KV_TIERED
+    found[i] = Addresses(key_pages).v[page];
+#else
     found[i] = Addresses(key_pages).v[page] + uint64_t(p.layer_offset);
+#endif
   }
 }
+
+#if KV_TIERED
+uvec4 packed(vec4 low, vec4 high) {
+  return uvec4(packHalf2x16(low.xy), packHalf2x16(low.zw), packHalf2x16(high.xy), packHalf2x16(high.zw));
+}
+// Eight channels of a far page's key or value, as halves.
+uvec4 far_unit(TierPage page, bool value, uint kv_head, uint key, uint unit) {
+  if (value) {
+    uint at = far_value(p.kv_heads, kv_head, key, HEAD_WIDTH) + unit * 4u;
+    uint word = far_word(page.codes, at), refined = refined_word(page, at);
+    float peak = peak_at(page.at + uint64_t(far_peaks(p.kv_heads, kv_head, key, HEAD_WIDTH) + unit * 8u / kKvBlock * 2u)), bias = value_bias(page);
+    return packed(peak * (codes_of(word, refined, 0u) + bias), peak * (codes_of(word, refined, 1u) + bias));
+  }
+  uint at = far_key(kv_head, key, HEAD_WIDTH) + unit / 2u * kFarKeyStride + unit % 2u * 4u;
+  uint word = far_word(page.codes, at), refined = refined_word(page, at);
+  FarScale low = far_scale(page, p.kv_heads, kv_head, HEAD_WIDTH, unit * 8u), high = far_scale(page, p.kv_heads, kv_head, HEAD_WIDTH, unit * 8u + 4u);
+  float bias = key_bias(page);
+  return packed(low.low + low.unit * (codes_of(word, refined, 0u) + bias), high.low + high.unit * (codes_of(word, refined, 1u) + bias));
+}
+#endif
 
 // Where piece `piece` of a block belongs.
 struct Place { uint key, part; };
@@ -94,6 +118,14 @@ void fetch_piece(bool value, uint kv_head, uint keys, uint i, uint slot) {
 #endif
   if (place.key >= min(keys, BLOCK_KEYS)) return;
   uint64_t page = block_pages[PAGES == 1u ? 0u : place.key / kPageKeys];
+#if KV_TIERED
+  TierPage tier = tier_page_of(page, p.layer_offset, p.kv_heads, HEAD_WIDTH);
+  if (tier.is_far) {
+    pieces[slot] = far_unit(tier, value, kv_head, place.key, place.part);
+    return;
+  }
+  page = tier.at;
+#endif
 #if KV_F16
   uint at = (value ? value_offset(p.kv_heads, HEAD_WIDTH) : 0u) + key_offset(kv_head, 0u, HEAD_WIDTH);
   pieces[slot] = Uint4s(page + uint64_t(at + piece % (kPageKeys * WIDTH_UNITS) * 16u)).v[0];

@@ -80,10 +80,17 @@ void put_query(uint g, uint d, float x) { pool[g * QUERY_STRIDE + d / 4u][d % 4u
 
 #include "shaders/include/newest_token.glsl"
 
+#if KV_TIERED
+// A step's keys are of one page; LANES is at most kPageKeys.
+#define PagePart TierPage
+uint64_t layer_of(KeyTable table, uint key, TierPage first) { return first.at; }
+#else
+#define PagePart uint64_t
 // This layer's part of the page of `key`, where `first` is that of the step's first key.
 uint64_t layer_of(KeyTable table, uint key, uint64_t first) {
   return LANES <= kPageKeys ? first : layer_address(table.pages, p.layer_offset, key);
 }
+#endif
 
 #if KV_F16
 // 8 dimensions of a key or value from d on; past the head's end numbers of the row, which count nothing.
@@ -98,9 +105,53 @@ vec4 halves_of(uint low, uint high) { return vec4(unpackHalf2x16(low), unpackHal
 
 float multiply_add(vec4 a, vec4 b, float sum) { return a.w * b.w + (a.z * b.z + (a.y * b.y + (a.x * b.x + sum))); }
 
+#if KV_TIERED
+// The same of a far page: a piece is a word of codes.
+void score_far(TierPage page, uint kv_head, uint base, out vec4 s[GROUP]) {
+  uint part = part_of(gl_SubgroupInvocationID), place = place_of(gl_SubgroupInvocationID);
+  float bias = key_bias(page);
+  [[unroll]] for (uint g = 0; g < GROUP; g++) s[g] = vec4(0.0);
+  [[dont_unroll]] for (uint round = 0; round < ROUNDS; round++) {
+    uint words[TURNS * 4], refined[TURNS * 4];
+    uvec4 lows[TURNS], highs[TURNS];
+    [[unroll]] for (uint t = 0; t < TURNS; t++) {
+      uint piece = min((round * TURNS + t) * 4u + part, PIECES - 1u);
+      lows[t] = Uint4s(page.at + uint64_t(far_bounds(p.kv_heads, kv_head, HEAD_WIDTH, false) + piece * 16u)).v[0];
+      highs[t] = Uint4s(page.at + uint64_t(far_bounds(p.kv_heads, kv_head, HEAD_WIDTH, true) + piece * 16u)).v[0];
+      [[unroll]] for (uint i = 0; i < 4; i++) {
+        uint at = far_key(kv_head, base + i * QUARTER + place, HEAD_WIDTH) + piece / 2u * kFarKeyStride + piece % 2u * 4u;
+        words[t * 4 + i] = far_word(page.codes, at);
+        refined[t * 4 + i] = refined_word(page, at);
+      }
+    }
+    [[unroll]] for (uint t = 0; t < TURNS; t++) {
+      uint query = ((round * TURNS + t) * 4u + part) * (kPiece / 4u);
+      vec4 low = halves_of(lows[t].x, lows[t].y), low_unit = (halves_of(highs[t].x, highs[t].y) - low) * (1.0 / 255.0);
+      vec4 high = halves_of(lows[t].z, lows[t].w), high_unit = (halves_of(highs[t].z, highs[t].w) - high) * (1.0 / 255.0);
+      vec4 k[8];
+      [[unroll]] for (uint i = 0; i < 4; i++) {
+        k[2 * i] = low + low_unit * (codes_of(words[t * 4 + i], refined[t * 4 + i], 0u) + bias);
+        k[2 * i + 1] = high + high_unit * (codes_of(words[t * 4 + i], refined[t * 4 + i], 1u) + bias);
+      }
+      [[unroll]] for (uint g = 0; g < GROUP; g++) {
+        vec4 q_low = pool[g * QUERY_STRIDE + query], q_high = pool[g * QUERY_STRIDE + query + 1u];
+        [[unroll]] for (uint i = 0; i < 4; i++)
+          s[g][i] = multiply_add(q_high, k[2 * i + 1], multiply_add(q_low, k[2 * i], s[g][i]));
+      }
+    }
+  }
+}
+#endif
+
 // Scores of LANES keys from `base` on, those past `end` as anything: what this lane has of each of its four keys, for
 // each query.
-void score(KeyTable table, uint kv_head, uint64_t layer, uint base, uint end, out vec4 s[GROUP]) {
+void score(KeyTable table, uint kv_head, PagePart layer, uint base, uint end, out vec4 s[GROUP]) {
+#if KV_TIERED
+  if (layer.is_far) {
+    score_far(layer, kv_head, base, s);
+    return;
+  }
+#endif
   uint part = part_of(gl_SubgroupInvocationID), place = place_of(gl_SubgroupInvocationID);
   uint64_t key[4];
 #if KV_Q8_0
@@ -168,7 +219,7 @@ void score(KeyTable table, uint kv_head, uint64_t layer, uint base, uint end, ou
 
 struct Values {
 #if KV_F16
-  uvec4 words[BATCH * CELLS];
+  uvec4 words[BATCH * CELLS];  // of far pages codes, what is known in addition, the peak
 #elif KV_Q8_0
   uvec2 words[BATCH * CELLS];
   float d[BATCH * CELLS];
@@ -176,7 +227,7 @@ struct Values {
 };
 
 // What this lane takes of the values of SLOTS * BATCH keys, `first` behind the step's `base`.
-void bring_values(KeyTable table, uint kv_head, uint64_t layer, uint base, uint first, uint end, inout Values values) {
+void bring_values(KeyTable table, uint kv_head, PagePart layer, uint base, uint first, uint end, inout Values values) {
   uint lane = gl_SubgroupInvocationID, slot = CELLS > 1 ? 0u : lane / ROW_CELLS, cell = CELLS > 1 ? lane : lane % ROW_CELLS;
   [[unroll]] for (uint b = 0; b < BATCH; b++) {
     uint at = min(base + first + b * SLOTS + slot, end - 1u);
@@ -189,6 +240,14 @@ void bring_values(KeyTable table, uint kv_head, uint64_t layer, uint base, uint 
 #endif
     [[unroll]] for (uint c = 0; c < CELLS; c++) {
       uint from = min(cell + c * LANES, ROW_CELLS - 1u);
+#if KV_TIERED
+      if (layer.is_far) {
+        uint codes = far_value(p.kv_heads, kv_head, at, HEAD_WIDTH) + from * 4u;
+        uint64_t peak = layer.at + uint64_t(far_peaks(p.kv_heads, kv_head, at, HEAD_WIDTH) + from * 8u / kKvBlock * 2u);
+        values.words[b * CELLS + c] = uvec4(far_word(layer.codes, codes), refined_word(layer, codes), floatBitsToUint(peak_at(peak)), 0u);
+        continue;
+      }
+#endif
 #if KV_F16
       values.words[b * CELLS + c] = dimensions(row, from * 8u);
 #elif KV_Q8_0
@@ -221,7 +280,11 @@ void main() {
   if (range.first >= range.end) return;
   uint used = splits_used(keys, SPLITS, LEAST_PAGES);
   uint base = range.first + gl_SubgroupID * LANES;
+#if KV_TIERED
+  TierPage layer = tier_page(table.pages, p.layer_offset, min(base, range.end - 1u), p.kv_heads, HEAD_WIDTH);
+#else
   uint64_t layer = layer_address(table.pages, p.layer_offset, min(base, range.end - 1u));
+#endif
   const uint kBehind = QUERY_STRIDE * 4u - HEAD_WIDTH;
   if (kBehind > 0u)
     for (uint i = gl_LocalInvocationID.x; i < GROUP * kBehind; i += gl_WorkGroupSize.x)
@@ -236,11 +299,18 @@ void main() {
   uint own = part_of(lane) * QUARTER + place_of(lane);
 
   [[dont_unroll]] for (; base < range.end; base += SUBGROUPS * LANES) {
+#if KV_TIERED
+    uint64_t next_entry = Addresses(table.pages).v[min(base + SUBGROUPS * LANES, range.end - 1u) / kPageKeys];
+#else
     uint64_t next = layer_address(table.pages, p.layer_offset, min(base + SUBGROUPS * LANES, range.end - 1u));
+#endif
     Values values;
     if (EARLY) bring_values(table, kv_head, layer, base, 0u, range.end, values);
     vec4 s[GROUP];
     score(table, kv_head, layer, base, range.end, s);
+#if KV_TIERED
+    TierPage next = tier_page_of(next_entry, p.layer_offset, p.kv_heads, HEAD_WIDTH);
+#endif
     bool real = base + own < range.end;
     float weight[GROUP];
     [[unroll]] for (uint g = 0; g < GROUP; g++) {
@@ -268,7 +338,16 @@ void main() {
 #if KV_F16
           uvec4 w = values.words[b * CELLS + c];
           vec4 low = halves_of(w.x, w.y), high = halves_of(w.z, w.w);
+#if KV_TIERED
+          float scale = 1.0;
+          if (layer.is_far) {
+            low = codes_of(w.x, w.y, 0u) + value_bias(layer);
+            high = codes_of(w.x, w.y, 1u) + value_bias(layer);
+            scale = uintBitsToFloat(w.z);
+          }
+#else
           const float scale = 1.0;
+#endif
 #elif KV_Q8_0
           vec4 low = quants_of(values.words[b * CELLS + c].x), high = quants_of(values.words[b * CELLS + c].y);
           float scale = values.d[b * CELLS + c];

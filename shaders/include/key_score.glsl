@@ -4,9 +4,26 @@
 #define FOVEA_KEY_SCORE_GLSL
 
 float score_of(uint kv_head, uint key, Floats query) {
-#if KV_F16
+#if KV_TIERED
+  TierPage page = tier_page(p.pages, p.layer_offset, key, p.kv_heads, HEAD_WIDTH);
+  vec2 s = vec2(0.0);
+  const uint pieces = page.is_far ? far_pieces(HEAD_WIDTH) : 0u;
+  [[dont_unroll]] for (uint piece = 0; piece < pieces; piece++) {
+    FarPiece codes = far_piece(page, far_key(kv_head, key, HEAD_WIDTH) + piece * kFarKeyStride);
+    [[unroll]] for (uint j = 0; j < 4; j++) {
+      uint d = piece * kKvPiece + 4u * j, most = HEAD_WIDTH - 1u;
+      FarScale scale = far_scale(page, p.kv_heads, kv_head, HEAD_WIDTH, d);
+      vec4 k = scale.low + scale.unit * (codes_of(codes.words[j / 2], codes.refined[j / 2], j % 2) + key_bias(page));
+      s += vec2(query.v[min(d, most)], query.v[min(d + 1u, most)]) * k.xy + vec2(query.v[min(d + 2u, most)], query.v[min(d + 3u, most)]) * k.zw;
+    }
+  }
+  if (page.is_far) return (s.x + s.y) * p.scale;
+  Uints k = Uints(page.at + uint64_t(key_offset(kv_head, key, HEAD_WIDTH)));
+#elif KV_F16
   Uints k = Uints(key_address(p.pages, p.layer_offset, kv_head, key, HEAD_WIDTH));
   vec2 s = vec2(0.0);
+#endif
+#if KV_F16
   [[dont_unroll]] for (uint d = 0; d < HEAD_WIDTH / 2; d++)
     s += vec2(query.v[2 * d], query.v[2 * d + 1]) * unpackHalf2x16(k.v[d]);
 #elif KV_Q8_0

@@ -1,10 +1,14 @@
-// Where a key or a value lives, for the type of cache that this compilation is for (KV_F16=1 or KV_Q8_0=1): see
-// shaders/interface/kv_page.h for a page's layout.
+// Where a key or a value lives, for the type of cache that this compilation is for (KV_F16=1, KV_Q8_0=1 or KV_TIERED=1): see
+// shaders/interface/kv_page.h for a page's layout. Pages of a cache in tiers are f16 or far (far_pages.glsl).
 #ifndef FOVEA_PAGES_GLSL
 #define FOVEA_PAGES_GLSL
 
 #include "addresses.glsl"
 #include "shaders/interface/attention.h"
+
+#if KV_TIERED
+#define KV_F16 1
+#endif
 
 // This layer's part of the page that holds `key`.
 uint64_t layer_address(uint64_t pages, uint layer_offset, uint key) {
@@ -21,6 +25,9 @@ uint64_t key_address(uint64_t pages, uint layer_offset, uint kv_head, uint key, 
 }
 // Values follow the keys of all heads of the layer.
 uint value_offset(uint kv_heads, uint head_width) { return kv_heads * kPageKeys * head_width * 2u; }
+#if KV_TIERED
+#include "far_pages.glsl"
+#endif
 
 #elif KV_Q8_0
 

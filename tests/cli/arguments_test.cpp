@@ -71,9 +71,9 @@ TEST(Arguments, PoliciesThatAreNotBuiltFailInOneSentence) {
   expect_failure(with({"--attention", "dense:window=3"}), "'window'");
   expect_failure(with({"--moe", "dynamic:kmin=1,kmax=4"}), "not applicable: this model is dense");
   expect_failure(with({"--moe", "static:k=2"}), "dense");
-  expect_failure(with({"--kv", "q4_0"}), "use --kv auto, f16 or q8_0");
+  expect_failure(with({"--kv", "q4_0"}), "use --kv auto, f16, q8_0 or tiered");
   expect_failure(with({"--kv", "q8_0:hot=1"}), "'hot'");
-  expect_failure(with({"--kv", "tiered:hot=0.25"}), "not available in this version");
+  expect_failure(with({"--kv", "tiered:heat=0.25"}), "'heat'");
   expect_failure(with({"--activations", "q4_0"}), "use --activations auto, f32 or q8_0");
   expect_failure(with({"--activations", "q8_0:block=32"}), "'block'");
   const TemporaryFolder folder;
@@ -93,7 +93,7 @@ TEST(Arguments, PolicyFilesAreReadWithSuspicion) {
   expect_failure(with(R"({"attention":3})"), "not a string");
   expect_failure(with(R"({"banana\n\u001b[31m":"dense"})"), "unknown key");
   expect_failure(with(R"({"attention":"den se"})"), "mode[:key=value,...]");
-  expect_failure(with(R"({"kv":"tiered"})"), "not available in this version");
+  expect_failure(with(R"({"kv":"tiered:hot=2"})"), "hot is '2'");
   expect_failure(with(R"({"activations":"f16"})"), R"(use "activations":"auto", "f32" or "q8_0")");
   expect_failure(with(R"({"activations":8})"), "not a string");
   expect_failure(with(std::string(60'000, '[')), "not JSON");

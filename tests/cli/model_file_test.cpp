@@ -84,7 +84,9 @@ TEST(Inspect, EstimateFollowsThePolicy) {
   const TemporaryFolder folder;
   EXPECT_EQ(run_json({"inspect", stories_model(), "--policy", folder.write("p.json", R"({"kv":"q8_0"})")})["estimate"],
             q8_0);
-  expect_failure(run({"inspect", stories_model(), "--kv", "tiered"}), "not available in this version");
+  const auto tiered = run_json({"inspect", stories_model(), "--kv", "tiered:window=32,sinks=0"})["estimate"];
+  EXPECT_EQ(tiered["kv_type"], "tiered");
+  EXPECT_LT(tiered["kv"], f16["kv"]);
 }
 
 TEST(Inspect, TextNamesTheTensors) {

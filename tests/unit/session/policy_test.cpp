@@ -34,7 +34,20 @@ TEST(Policy, TheCommandLineStandsOverTheFileInHowKeysAreKept) {
   EXPECT_EQ(kept("f16"), KvType::f16);
   EXPECT_EQ(kept("q8_0"), KvType::q8_0);
   EXPECT_EQ(kept("q4_0"), std::nullopt);
-  EXPECT_EQ(kept("tiered:hot=0.25"), std::nullopt);
+  EXPECT_EQ(kept("tiered:hot=0.25"), KvType::tiered);
+}
+
+TEST(Policy, TiersSayHowMuchIsHotAndWhatStaysAsItIs) {
+  const auto tiers = [](const char* kv) {
+    return kv_tiers(resolve_policy({.attention = "", .moe = "", .kv = kv, .activations = "", .file = ""}).value());
+  };
+  EXPECT_EQ(tiers("tiered"), KvTiers{});
+  EXPECT_EQ(tiers("tiered:hot=0.5,hot-type=q8_0,cold-type=q4,window=64,sinks=0"), (KvTiers{.hot = 0.5, .window = 64, .sinks = 0}));
+  EXPECT_EQ(shown_kv(KvType::tiered, {.hot = 0.5, .window = 64, .sinks = 0}), "tiered:hot=0.5,hot-type=q8_0,cold-type=q4,window=64,sinks=0");
+  EXPECT_EQ(shown_kv(KvType::q8_0, {}), "q8_0");
+  for (const auto& [written, said] : {std::pair{"tiered:hot=1.5", "hot is '1.5'"}, {"tiered:window=0", "at least 1"}, {"tiered:cold-type=q2", "q4 in this version"},
+                                      {"tiered:hot-type=f16", "q8_0 in this version"}, {"tiered:sinks=-1", "at least 0"}})
+    EXPECT_NE(spec_problem("kv", written).find(said), std::string::npos) << spec_problem("kv", written);
 }
 
 TEST(Policy, ActivationsAreFloatsOrEightBitsOrWhatSuitsTheDevice) {
@@ -222,12 +235,12 @@ TEST_F(PolicyFile, ChoosesAmongWhatThisVersionRuns) {
   EXPECT_EQ(kv_type(*both), KvType::q8_0);
   EXPECT_EQ(activation_type(*both), ActivationType::q8_0);
   EXPECT_EQ(kv_type(read(R"({"kv":"q8_0"})", "f16").value()), KvType::f16) << "the command line stands over the file";
-  EXPECT_TRUE(read(R"({"kv":"tiered"})", "f16")) << "and what it replaces need not run";
+  EXPECT_TRUE(read(R"({"kv":"q4_0"})", "f16")) << "and what it replaces need not run";
 }
 
 TEST_F(PolicyFile, OfAnotherVersionIsRefusedInItsOwnWords) {
   for (const auto& [content, said] :
-       {std::pair{R"({"kv":"tiered:hot=0.25"})", R"("kv": tiered is not available in this version)"},
+       {std::pair{R"({"kv":"tiered:heat=0.25"})", R"(tiered takes no parameter 'heat')"},
         {R"({"attention":"banana"})", R"(use "attention":"dense", "sparse" or "entropy")"},
         {R"({"attention":"entropy:window=3"})", "entropy takes no parameter 'window'"},
         {R"({"attention":"sparse:width=3"})", "sparse takes no parameter 'width'"},

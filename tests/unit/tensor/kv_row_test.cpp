@@ -15,6 +15,14 @@ TEST(KvRow, TakesWhatTheTypeAndTheWidthAskFor) {
   EXPECT_EQ(kv_row_bytes(DType::Q8_0, 4294967295u), 4294967296u + 134217728u * 2) << "no sum wraps";
 }
 
+TEST(KvRow, FarPagesTakeFiveBitsAKeyAndFourAndAHalfAValueAndHotOnesFourMore) {
+  constexpr std::uint64_t kNumbers = 2ull * 32 * 64;  // of a page's keys, or values, of two heads of 64
+  EXPECT_EQ(far_page_bytes(2, 64), 16 + kNumbers * 5 / 8 + kNumbers * 9 / 16);
+  EXPECT_EQ(refinement_bytes(2, 64), kNumbers);
+  EXPECT_EQ(refinement_bytes(1, 6), 2u * 32 * 8) << "codes come by 16 channels";
+  EXPECT_EQ(far_page_bytes(1, 4294967280u), 16 + 4294967280u * 4ull + 32 * 134217728ull * 2 + refinement_bytes(1, 4294967280u)) << "no sum wraps";
+}
+
 TEST(KvRow, OtherTypesAreNotRun) {
   EXPECT_TRUE(kv_type_runs(DType::F16));
   EXPECT_TRUE(kv_type_runs(DType::Q8_0));

@@ -1,0 +1,30 @@
+// Kernels of a KV cache in tiers: how hot pages are, which of those that leave the window keep eight bits, and their coding.
+// What pages hold and what these rules are: shaders/interface/kv_tiers.h and engine/reference/kv_tiers.hpp.
+#pragma once
+
+#include "engine/kernels/attention.hpp"
+#include "shaders/interface/kv_tiers.h"
+
+namespace fovea {
+
+struct PageHeatArgs {
+  AttentionShape shape;       // in tiers; of the whole sequence, not of a list
+  std::uint64_t query = 0;    // float (tokens, query_heads * head_width): rotated
+  std::uint64_t scores = 0;   // scratch: float (query_heads, pages)
+  std::uint64_t heat = 0;     // this layer's: float (kv_heads, pages)
+  std::uint32_t pages = 0;    // of the context
+};
+// Behind attention of a layer; a decoded token (shape.tokens 1) is looked at where it fills a page.
+[[nodiscard]] Result<void> record_page_heat(KernelRecorder& kernels, const PageHeatArgs& args);
+
+// The buffers of TierPush and the shape of the cache.
+struct TierArgs {
+  shader::TierPush push{};
+  std::uint32_t head_width = 0, tokens = 1;  // of the batch
+};
+// Behind the last layer: which pages leave, and which of them are refined. The coding reads that, behind a barrier, writes the
+// page table, and ends before the next batch.
+[[nodiscard]] Result<void> record_tier_choice(KernelRecorder& kernels, const TierArgs& args);
+[[nodiscard]] Result<void> record_tier_store(KernelRecorder& kernels, const TierArgs& args);
+
+}  // namespace fovea
