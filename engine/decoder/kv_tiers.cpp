@@ -19,7 +19,11 @@ std::uint32_t pages_of(std::uint32_t positions) { return (positions + shader::kP
 
 }  // namespace
 
-std::uint32_t tiered_batch(std::uint32_t batch, std::uint32_t context) { return std::min(batch, std::max(kLeastBatch, context / 32)); }
+std::uint32_t tiered_batch(std::uint32_t batch, std::uint32_t context) {
+  std::uint32_t most = kLeastBatch;
+  while (most * 4 <= context / 32 || (most > kLeastBatch && most * 2 <= context / 32)) most *= most == kLeastBatch ? 4 : 2;  // as prompt plans have room
+  return std::min(batch, most);
+}
 
 TierShape::TierShape(const ModelConfig& config, std::uint32_t context, std::uint32_t batch, const KvTiers& tiers)
     : pages(pages_of(context)),

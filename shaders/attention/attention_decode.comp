@@ -67,7 +67,7 @@ void add_far_scores(TierPage page, uint kv_head, uint key, uint pieces, uint64_t
 vec2 far_cell(TierPage page, uint row, uint at) {
   uint word = row + at / 4u * 4u, shift = at % 4u / 2u * 4u + at % 2u * 16u;
   uint codes = (far_word(page.codes, word) >> shift & 0x0F0Fu) << 4 | (refined_word(page, word) >> shift & 0x0F0Fu);
-  return vec2(codes & 255u, codes >> 8);
+  return vec2(codes & 255u, codes >> 8) + kCodeBase;
 }
 #endif
 const uint ROW_CELLS = (HEAD_WIDTH + kCell - 1) / kCell;

@@ -1,5 +1,5 @@
 // How much attention every page gets: the softmax mass that the newest query of a batch gives it, summed over the query heads of
-// a KV head, as a mean that halves its memory every kHeatHalfLife tokens. Of f16 pages the mass is exact, of far ones estimated
+// a KV head, as a mean that halves its memory every kHeatHalfLife tokens. Of f16 pages the mass is that of every kSampledKey-th key, of far ones it is estimated
 // from the range of their keys (the scorer of engine/reference/sparse_attention.hpp: mid-range plus half the variance). A decoded
 // token is looked at where it fills a page. One workgroup per KV head. Twin: engine/reference/kv_tiers (page_heat).
 #version 460
@@ -21,6 +21,7 @@ layout(push_constant, scalar) uniform Push { PageHeatPush p; };
 #include "shaders/include/key_score.glsl"
 
 const float kMinusInfinity = -3.0e38, kHeatHalfLife = 256.0;
+const uint kSampledKey = 4;
 const float kRangeOfNormals = 4.1;  // expected range of kPageKeys normal numbers, in standard deviations
 shared float maxima[SUBGROUPS * GROUP], sums[SUBGROUPS * GROUP];
 
@@ -28,12 +29,12 @@ shared float maxima[SUBGROUPS * GROUP], sums[SUBGROUPS * GROUP];
 float page_sum(TierPage page, uint kv_head, uint first, uint end, Floats query) {
   if (!page.is_far) {
     float maximum = kMinusInfinity, sum = 0.0;
-    [[dont_unroll]] for (uint key = first; key < end; key++) {
+    [[dont_unroll]] for (uint key = first; key < end; key += kSampledKey) {
       float score = score_of(kv_head, key, query), highest = max(maximum, score);
       sum = sum * exp(maximum - highest) + exp(score - highest);
       maximum = highest;
     }
-    return maximum + log(sum);
+    return maximum + log(sum * float(end - first) / float((end - first + kSampledKey - 1u) / kSampledKey));
   }
   float middle = 0.0, variance = 0.0, most = 0.0;
   [[dont_unroll]] for (uint d = 0; d < HEAD_WIDTH; d += 4u) {
