@@ -81,4 +81,12 @@ Json attention_json(const ModelSummary& model, const AttentionFacts& facts) {
   return attention;
 }
 
+Json tiers_json(const KvTierFacts* tiers) {
+  if (tiers == nullptr) return nullptr;
+  return {{"f16", {{"pages", tiers->pages - tiers->far}, {"bytes", tiers->fresh_bytes}}},
+          {"far", {{"pages", tiers->far}, {"bytes", tiers->far_bytes}}},
+          {"hot", {{"pages", tiers->hot}, {"bytes", tiers->refinement_bytes}}},
+          {"ranking_bytes", tiers->ranking_bytes}};
+}
+
 }  // namespace fovea::cli

@@ -30,6 +30,7 @@ Json attention_json(const RunResult& run, const ModelSummary& model) {
   std::uint64_t rows = 0;
   for (const HeadTrace& head : run.trace->heads)
     for (const auto& chunk : head.chunks) rows += chunk->rows;
+  attention["kv_tiers"] = tiers_json(run.trace->tiers.get());
   attention["recorded"] = {{"heads", run.trace->heads.size()}, {"rows", rows}};
   add_recall(attention, run.trace->pages ? MeasuredRows(run.trace->pages->rows) : MeasuredRows{}, model);
   return attention;

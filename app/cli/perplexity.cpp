@@ -81,6 +81,8 @@ Json to_json(const Evaluation& done, const Engine& engine, const std::string& ag
   attention["kv"] = name(engine.summary().kv);
   attention["kv_bytes"] = kv;
   attention["kv_bytes_f16"] = kv_bytes_as_f16(engine.summary(), kv);
+  const auto tiers = engine.tier_facts();
+  attention["kv_tiers"] = tiers_json(tiers && *tiers ? &**tiers : nullptr);
   add_recall(attention, done.measured, engine.summary());
   value["attention"] = std::move(attention);
   value["moe"] = moe_json(engine.summary(), done.routing, done.routing);

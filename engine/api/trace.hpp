@@ -13,6 +13,7 @@
 
 #include "engine/api/kernel_times.hpp"
 #include "engine/api/model_summary.hpp"
+#include "engine/api/kv_tiers.hpp"
 #include "engine/api/page_trace.hpp"
 
 namespace fovea {
@@ -112,6 +113,7 @@ struct TraceSnapshot {
   std::vector<HeadTrace> heads;  // only subscribed heads appear
   RoutingTrace routing;
   std::shared_ptr<const PageTrace> pages;  // null: not recorded
+  std::shared_ptr<const KvTierFacts> tiers;  // null: the cache is in no tiers
   std::vector<MemorySample> memory;
   std::vector<StepTiming> steps;
   std::shared_ptr<const KernelTimes> prefill_kernels, decode_kernels;  // null = no step of the phase was timed

@@ -432,6 +432,13 @@ Result<AttentionFacts> Decoder::attention_facts() const {
   return facts;
 }
 
+Result<std::optional<KvTierFacts>> Decoder::tier_facts(bool pages) const {
+  if (cache_->tiers() == nullptr) return std::nullopt;
+  if (!pages) return cache_->tiers()->facts();
+  FOVEA_ASSIGN(KvTierFacts facts, cache_->tiers()->full_facts());
+  return std::optional(std::move(facts));
+}
+
 Result<RoutingFacts> Decoder::routing_facts() const { return routing_ ? routing_->facts() : RoutingFacts{}; }
 
 Result<std::vector<float>> Decoder::expert_bias() const { return routing_ ? routing_->bias() : std::vector<float>{}; }

@@ -155,6 +155,8 @@ class Decoder {
   [[nodiscard]] std::uint32_t decode_steps() const { return decode_steps_; }
   // What attention did since begin(), tokens included that were drawn past a stop; nothing may be in flight. Dense: no layers.
   [[nodiscard]] Result<AttentionFacts> attention_facts() const;
+  // What a cache in tiers holds, hot pages by layer where `pages` (nothing may be in flight then); nothing of another cache.
+  [[nodiscard]] Result<std::optional<KvTierFacts>> tier_facts(bool pages) const;
   // Likewise how experts were chosen; nothing where the model chooses for itself.
   [[nodiscard]] Result<RoutingFacts> routing_facts() const;
   // The bias by load that is in force, (layers, experts); nothing where the model chooses for itself.

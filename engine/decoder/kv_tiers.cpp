@@ -139,16 +139,28 @@ Result<void> TierStore::record_store(KernelRecorder& kernels, std::uint64_t stat
   return record_tier_store(kernels, args(state, tokens));
 }
 
-Result<std::vector<std::vector<std::uint32_t>>> TierStore::refined_pages() const {
+KvTierFacts TierStore::facts() const {
+  KvTierFacts facts{.pages = pages_of(furthest_), .first_far = shape_.sinks, .far = shape_.settled(furthest_) - shape_.sinks,
+                    .fresh_bytes = fresh_.bytes(), .ranking_bytes = heat_.bytes() + slots_.bytes()};
+  facts.hot = shape_.refined(facts.far);
+  const auto room = std::min<std::uint32_t>(static_cast<std::uint32_t>(slabs_.size()) * pages_per_slab_, shape_.far_pages);
+  facts.far_bytes = room * shape_.far_bytes;
+  facts.refinement_bytes = shape_.refined(room) * shape_.refinement_bytes;
+  return facts;
+}
+
+Result<KvTierFacts> TierStore::full_facts() const {
+  KvTierFacts facts = TierStore::facts();
   std::vector<std::uint32_t> all(slots_.bytes() / sizeof(std::uint32_t));
   FOVEA_TRY(device_->download(slots_, 0, std::as_writable_bytes(std::span(all))));
-  std::vector<std::vector<std::uint32_t>> layers;
+  std::vector<std::vector<std::uint32_t>>& layers = facts.hot_pages;
   for (std::uint32_t layer = 0; layer < layers_; ++layer) {
     const auto of_layer = std::span(all).subspan(layer * (1 + shape_.refinements), 1 + shape_.refinements);
     layers.emplace_back(of_layer.begin() + 1, of_layer.begin() + 1 + std::min(of_layer[0], shape_.refinements));
     std::ranges::sort(layers.back());
   }
-  return layers;
+  facts.told = facts.far;
+  return facts;
 }
 
 }  // namespace fovea

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/api/kv_tiers.hpp"
 #include "engine/api/kv_type.hpp"
 #include "engine/base/result.hpp"
 #include "engine/gpu/device.hpp"
@@ -55,8 +56,10 @@ class TierStore {
   // Behind all layers; then, behind a barrier, the second.
   [[nodiscard]] Result<void> record_choice(KernelRecorder& kernels, std::uint64_t state, std::uint32_t tokens) const;
   [[nodiscard]] Result<void> record_store(KernelRecorder& kernels, std::uint64_t state, std::uint32_t tokens) const;
-  // The pages of each layer that have a refinement, ascending; nothing may be in flight.
-  [[nodiscard]] Result<std::vector<std::vector<std::uint32_t>>> refined_pages() const;
+  // Counts and bytes once what was submitted is done.
+  [[nodiscard]] KvTierFacts facts() const;
+  // And which pages of each layer are hot; nothing may be in flight.
+  [[nodiscard]] Result<KvTierFacts> full_facts() const;
 
  private:
   explicit TierStore(gpu::Device& device) : device_(&device) {}

@@ -234,6 +234,8 @@ Result<void> Engine::early_states(std::span<const TokenId> tokens, std::uint32_t
 
 std::shared_ptr<const PageTrace> Engine::page_trace() const { return state_->pages; }
 
+Result<std::optional<KvTierFacts>> Engine::tier_facts() const { return state_->decoder->tier_facts(true); }
+
 Result<AttentionFacts> Engine::attention_facts() const { return state_->decoder->attention_facts(); }
 Result<RoutingFacts> Engine::routing_facts() const { return state_->decoder->routing_facts(); }
 Result<std::vector<float>> Engine::expert_bias() const { return state_->decoder->expert_bias(); }

@@ -122,6 +122,8 @@ class Engine {
 
   // What attention did in the last run, logits() or bench().
   [[nodiscard]] Result<AttentionFacts> attention_facts() const;
+  // What a KV cache in tiers holds; nothing of another.
+  [[nodiscard]] Result<std::optional<KvTierFacts>> tier_facts() const;
   // Likewise how experts were chosen; nothing where the model chooses for itself.
   [[nodiscard]] Result<RoutingFacts> routing_facts() const;
   // The bias by load that is in force at its end, (layers, experts); nothing where the model chooses for itself.

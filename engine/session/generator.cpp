@@ -78,7 +78,9 @@ Result<RunResult> Generator::run(std::vector<TokenId> prompt, std::span<const Po
   if (observer_.tokenized) observer_.tokenized({request_.id, prompt_texts, result_.seed});
 
   FOVEA_TRY(prefill());
+  FOVEA_TRY(tell_tiers(true));
   if (result_.reason == StopReason::length && result_.timings.generated_tokens > 0) FOVEA_TRY(decode());
+  FOVEA_TRY(tell_tiers(true));
   result_.trace = trace_->snapshot();
   FOVEA_ASSIGN(result_.attention, decoder_.attention_facts());
   FOVEA_ASSIGN(result_.routing, decoder_.routing_facts());
@@ -86,6 +88,12 @@ Result<RunResult> Generator::run(std::vector<TokenId> prompt, std::span<const Po
   result_.memory = {usage.weights, usage.kv, usage.compute, usage.other};
   result_.memory_peak = device_.memory_peak();
   return std::move(result_);
+}
+
+Result<void> Generator::tell_tiers(bool pages) {
+  FOVEA_ASSIGN(std::optional<KvTierFacts> facts, decoder_.tier_facts(pages));
+  if (facts) trace_->set_tiers(std::move(*facts));
+  return {};
 }
 
 Result<void> Generator::prefill() {
@@ -147,6 +155,7 @@ std::optional<StopReason> Generator::take(const StepRecord& record, bool prefill
                     .rows_capacity = record.rows_capacity, .row_stride = record.row_stride, .pages = record.pages,
                     .milliseconds = static_cast<float>(milliseconds), .prefill = prefill,
                     .kernels = kernels, .memory = {usage.weights, usage.kv, usage.compute, usage.other}});
+  (void)tell_tiers(false);  // counts alone cannot fail
   return end;
 }
 

@@ -25,6 +25,7 @@ class Generator {
  private:
   using Clock = std::chrono::steady_clock;
   [[nodiscard]] Result<void> prefill();
+  [[nodiscard]] Result<void> tell_tiers(bool pages);
   [[nodiscard]] Result<void> decode();
   // Takes a finished step's tokens, as far as the run goes on, and the step into the trace; why the run ends there.
   [[nodiscard]] std::optional<StopReason> take(const StepRecord& record, bool prefill, double milliseconds);

@@ -104,6 +104,15 @@ void TraceBuilder::add_routing(const RecordedStep& step) {
   }
 }
 
+void TraceBuilder::set_tiers(KvTierFacts facts) {
+  if (tiers_ && facts.told == 0) {
+    if (facts.pages == tiers_->pages && facts.far == tiers_->far) return;
+    facts.hot_pages = tiers_->hot_pages;
+    facts.told = tiers_->told;
+  }
+  tiers_ = std::make_shared<const KvTierFacts>(std::move(facts));
+}
+
 std::shared_ptr<const TraceSnapshot> TraceBuilder::snapshot() {
   auto snapshot = std::make_shared<TraceSnapshot>();
   snapshot->run = shape_.run;
@@ -115,6 +124,7 @@ std::shared_ptr<const TraceSnapshot> TraceBuilder::snapshot() {
   snapshot->routing = {.layers = shape_.layers, .experts = shape_.experts, .slots = shape_.experts_used, .chunks = routing_};
   if (open_routing_.tokens > 0) snapshot->routing.chunks.push_back(std::make_shared<const RoutingChunk>(open_routing_));
   snapshot->pages = pages_.snapshot();
+  snapshot->tiers = tiers_;
   snapshot->memory = memory_;
   snapshot->steps = steps_;
   if (prefill_kernels_.steps > 0) snapshot->prefill_kernels = std::make_shared<const KernelTimes>(prefill_kernels_);

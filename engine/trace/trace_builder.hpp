@@ -41,6 +41,8 @@ class TraceBuilder {
   void set_prompt(std::shared_ptr<const std::vector<TokenText>> tokens);
   void add_token(TokenText token);
   void add_step(const RecordedStep& step);
+  // What the cache holds now. Hot pages that were told before stay known where these facts name none.
+  void set_tiers(KvTierFacts facts);
   // Says in the snapshot why something is missing.
   void note(std::string sentence) { note_ = std::move(sentence); }
 
@@ -62,6 +64,7 @@ class TraceBuilder {
   KernelTimes prefill_kernels_, decode_kernels_;
   std::uint64_t attention_bytes_ = 0;
   std::string note_;
+  std::shared_ptr<const KvTierFacts> tiers_;
 };
 
 }  // namespace fovea

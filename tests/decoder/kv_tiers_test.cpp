@@ -85,6 +85,31 @@ TEST_F(TieredDecoder, takes_the_allocators_bytes_that_its_shape_says_and_at_most
   EXPECT_GE(tiered, shape.bytes());
   EXPECT_LE(tiered, shape.bytes() + shape.bytes() / 100);
   EXPECT_LT(small, tiered / 2) << "the cache starts small";
+  const KvTierFacts facts = must(decoder_->tier_facts(true)).value();
+  const std::uint64_t sum = facts.fresh_bytes + facts.far_bytes + facts.refinement_bytes + facts.ranking_bytes;
+  EXPECT_LE(sum, tiered);
+  EXPECT_LE(tiered, sum + sum / 100) << "the allocator's bytes are the sum of the tiers'";
+}
+
+// Invariant 7: what is hot is counted, is behind the window and is not among the first pages.
+TEST_F(TieredDecoder, tells_which_pages_are_hot_and_none_of_the_window_or_the_sinks_is) {
+  load_with(kTiers);
+  EXPECT_EQ(must(decoder_->tier_facts(true)).value().far, 0u);
+  generate(*decoder_, tokens(700, 9), 10);
+  const KvTierFacts facts = must(decoder_->tier_facts(true)).value();
+  EXPECT_EQ(facts.pages, (709 + 31) / 32u);
+  EXPECT_EQ(facts.first_far, 1u);
+  EXPECT_EQ(facts.far, 709 / 32u - 2 - 1);
+  EXPECT_EQ(facts.hot, facts.far / 4);
+  EXPECT_EQ(facts.told, facts.far);
+  ASSERT_EQ(facts.hot_pages.size(), 2u);
+  for (const auto& pages : facts.hot_pages) {
+    EXPECT_EQ(pages.size(), facts.hot);
+    for (const std::uint32_t page : pages) EXPECT_TRUE(page >= facts.first_far && page < facts.first_far + facts.far) << page;
+  }
+  EXPECT_TRUE(must(decoder_->tier_facts(false)).value().hot_pages.empty());
+  load_with(std::nullopt);
+  EXPECT_FALSE(must(decoder_->tier_facts(true)));
 }
 
 TEST_F(TieredDecoder, is_repeated_to_the_bit_whatever_ran_before_and_however_tokens_are_grouped) {

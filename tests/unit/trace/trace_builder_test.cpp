@@ -244,5 +244,20 @@ TEST(TraceBuilder, sums_kernels_of_the_timed_steps_by_phase) {
   EXPECT_TRUE(after->steps[2].timing);
 }
 
+TEST(TraceBuilder, keeps_the_hot_pages_that_it_was_told_until_it_is_told_anew) {
+  TraceBuilder builder({.run = 1, .layers = 1, .query_heads = 1});
+  EXPECT_EQ(builder.snapshot()->tiers, nullptr) << "the cache is in no tiers";
+  builder.set_tiers({.pages = 9, .first_far = 1, .far = 4, .hot = 1, .hot_pages = {{2}}, .told = 4});
+  const auto before = builder.snapshot()->tiers;
+  builder.set_tiers({.pages = 9, .first_far = 1, .far = 4, .hot = 1});
+  EXPECT_EQ(builder.snapshot()->tiers, before) << "nothing is new";
+  builder.set_tiers({.pages = 10, .first_far = 1, .far = 5, .hot = 1});
+  const auto after = builder.snapshot()->tiers;
+  EXPECT_EQ(after->far, 5u);
+  EXPECT_EQ(after->told, 4u);
+  EXPECT_EQ(after->hot_pages, before->hot_pages);
+  EXPECT_EQ(before->far, 4u) << "snapshots stand still";
+}
+
 }  // namespace
 }  // namespace fovea
