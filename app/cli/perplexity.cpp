@@ -67,7 +67,7 @@ Json against_json(const Evaluation& done, const std::string& policy) {
 }
 
 // `against`: the policy that it is held against, or empty.
-Json to_json(const Evaluation& done, const Engine& engine, const std::string& against) {
+Json to_json(const Evaluation& done, const Engine& engine, const PerplexityOptions& options, const std::string& against) {
   const std::uint64_t kv = engine.memory().kv;
   Json value{{"tokens", done.score.count()},
              {"nll", done.score.mean()},
@@ -86,7 +86,9 @@ Json to_json(const Evaluation& done, const Engine& engine, const std::string& ag
   add_recall(attention, done.measured, engine.summary());
   value["attention"] = std::move(attention);
   value["moe"] = moe_json(engine.summary(), done.routing, done.routing);
-  value["activations"] = name(ActivationType::f32);  // windows are batches, and those take floats under any policy
+  // Batches take floats under any policy.
+  value["activations"] = name(options.text.decoded ? engine.summary().activations : ActivationType::f32);
+  value["steps"] = options.text.decoded ? "decode" : "prompt";
   value["against"] = against_json(done, against);
   return value;
 }
@@ -119,7 +121,7 @@ Result<void> run_perplexity(const PerplexityOptions& options, Process& process) 
     FOVEA_TRY(write_expert_bias(options.bias_file, bias, engine->summary().layers));
   }
   if (options.common.json)
-    process.out.write_json(to_json(done, *engine, against));
+    process.out.write_json(to_json(done, *engine, options, against));
   else
     process.out.write(fmt::format("PPL = {:.4f} +/- {:.5f}, nll {:.6f}, {} tokens of {} windows of {}, {:.1f} s\n",
                                   done.score.perplexity(), done.score.standard_error(), done.score.mean(),
@@ -156,6 +158,7 @@ void add_perplexity(CLI::App& program, Commands& commands) {
   parser->add_option("--measure", options->text.measure, "Sparse attention: measure recall in every Nth row (default: 256; 0: in none)")
       ->type_name("N")
       ->check(whole_number(0, std::numeric_limits<std::uint32_t>::max()));
+  parser->add_flag("--decode", options->text.decoded, "Score token by token, by the steps of decoding, behind a prompt up to the first");
   parser->add_option("--save-bias", options->bias_file, "Write the bias by load at the end, for --moe dynamic:reset=frozen,bias=FILE")
       ->type_name("FILE");
   add_against_option(*parser, options->against);

@@ -29,6 +29,18 @@ enum class PageBudget {
   adaptive,  // as few of them as reach the estimated mass
 };
 
+// Whose queries choose the pages that a decoded token reads. A prompt's tiles choose by their own.
+enum class PageChooser {
+  own,    // the token's, layer by layer
+  ahead,  // in each layer those of the token before, so that all layers choose before the token's first step
+};
+[[nodiscard]] constexpr std::string_view name(PageChooser chooser) { return chooser == PageChooser::own ? "own" : "ahead"; }
+[[nodiscard]] constexpr std::optional<PageChooser> page_chooser_named(std::string_view text) {
+  if (text == "own") return PageChooser::own;
+  if (text == "ahead") return PageChooser::ahead;
+  return std::nullopt;
+}
+
 inline constexpr std::uint32_t kAttentionPage = 32;  // positions
 
 struct SparseAttention {
@@ -47,6 +59,7 @@ struct SparseAttention {
   bool heads_by_entropy = true;     // KV heads of a layer get more or less by their effective number of keys, the sum being the same
   // A decoded token that sees fewer keys reads everything; none: below as many as make a choice pay on the device.
   std::optional<std::uint32_t> decode_dense_below = std::nullopt;
+  PageChooser chooser = PageChooser::own;
   bool operator==(const SparseAttention&) const = default;
 };
 

@@ -89,6 +89,7 @@ Result<void> Decoder::choose_attention(const std::optional<SparseAttention>& spa
     FOVEA_ASSIGN(made, PageSelection::create(device_, config_, options_.context, options_.batch, options_.kv, *sparse));
   }
   plans_.clear();  // they read the old selection
+  queried_.reset();
   page_capture_.reset();
   trace_.measure_every = 0;
   selection_ = std::move(made);
@@ -121,6 +122,7 @@ Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const Sampling
   position_ = kept;
   drawn_ = 0;
   timing_ = false;
+  queried_.reset();
   seed_ = static_cast<std::uint64_t>(sampling.seed);
   FOVEA_TRY(cache_->restart(kept));
   prompt_pairs_ = decode_pairs_ = prompt_top_pairs_ = decode_top_pairs_ = 0;
@@ -277,7 +279,7 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
   const ForwardPass pass{.config = config_, .weights = weights_, .activations = activations_, .cache = *cache_,
                          .state = state_.address(), .history = history_.address(),
                          .logits = key.kind == StepKind::logits ? all_logits_.address() : activations_.logits,
-                         .activation_type = options_.activation_type, .deep = key.deep, .dense = key.dense,
+                         .activation_type = options_.activation_type, .deep = key.deep, .dense = key.dense, .ahead = key.ahead,
                          .selection = selection_ ? &*selection_ : nullptr, .routing = routing_ ? &*routing_ : nullptr,
                          .top_share = options_.top_share, .top_scores = options_.top_share ? top_scores_.address() : 0};
   const Head head = key.kind == StepKind::fill ? Head::none : key.kind == StepKind::draw ? Head::last_logits : Head::all_logits;
@@ -329,8 +331,13 @@ std::uint32_t Decoder::choosing_from() const {
   return below > 0 ? below - 1 : 0;
 }
 
+bool Decoder::chooses_ahead() const {
+  return selection_ && selection_->chooses_ahead() && position_ >= choosing_from() && queried_ == position_;
+}
+
 std::uint32_t Decoder::decode_limit() const {
-  if (records_tokens()) return 1;
+  // The first token behind none whose queries are kept chooses by its own, those after it ahead.
+  if (records_tokens() || (selection_ && selection_->chooses_ahead() && queried_ != position_)) return 1;
   std::uint32_t limit = kMostGroupTokens;
   for (const std::uint32_t border : {kDeepAttention, choosing_from()})  // plans differ on either side
     if (position_ < border) limit = std::min(limit, border - position_);
@@ -346,6 +353,18 @@ Result<Step> Decoder::submit_decode(std::uint32_t tokens) {
   return submit({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw}, tokens);
 }
 
+Result<Step> Decoder::submit_given(std::int32_t token) {
+  if (position_ >= options_.context)
+    return fail(ErrorCode::usage, "a given token", "the context of " + std::to_string(options_.context) + " is full", "load the model with a larger context (-c)");
+  FOVEA_TRY(device_.upload(history_, position_ * sizeof(token), std::as_bytes(std::span(&token, 1))));
+  FOVEA_TRY(write_state(1));
+  return submit_decode();
+}
+
+Result<void> Decoder::logits_of_step(std::span<float> logits) const {
+  return device_.download(activations_.buffer(), activations_.offset_of(activations_.logits), std::as_writable_bytes(logits.first(config_.vocabulary)));
+}
+
 Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   key.routing = records_routing();
   key.rows = !row_order_.empty();
@@ -354,6 +373,7 @@ Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   key.timed = timing_;
   key.deep = key.decode && position_ >= kDeepAttention;
   key.dense = key.decode && position_ < choosing_from();
+  key.ahead = key.decode && chooses_ahead();
   if (key.dense) dense_tokens_ += tokens;
   FOVEA_TRY(cache_->reserve(position_ + tokens));
   FOVEA_ASSIGN(const gpu::CommandPlan* recorded, plan(key));
@@ -369,6 +389,7 @@ Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   step.prompt_pairs = prompt_pairs_;
   step.decode_pairs = decode_pairs_;
   position_ += tokens;
+  queried_ = position_;  // every step leaves them where tokens choose ahead
   if (key.kind == StepKind::draw) drawn_ += replays.size();
   return step;
 }
@@ -450,13 +471,15 @@ Result<void> Decoder::choose_bias(std::vector<float> bias) {
 
 Result<void> Decoder::warm_up() {
   const bool routing = records_routing(), rows = !row_order_.empty(), pages = page_capture_.has_value(), early = records_early();
+  const bool ahead = selection_ && selection_->chooses_ahead();
   for (const std::uint32_t position : {0u, kDeepAttention, choosing_from()})
     for (std::uint32_t slot = 0; slot < kStepsInFlight; ++slot)
-      if (position < options_.context)
-        FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages, .early = early,
-                        .deep = position >= kDeepAttention, .dense = position < choosing_from()}));
+      for (const bool own : {true, false})  // those that choose for themselves first: the last plan's steps are counted
+        if (const bool dense = position < choosing_from(); position < options_.context && (!own || (ahead && !dense)))
+          FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages, .early = early,
+                          .deep = position >= kDeepAttention, .dense = dense, .ahead = ahead && !dense && !own}));
   FOVEA_TRY(plan({.decode = false, .slot = 0, .tokens = bucket(2, StepKind::draw), .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages, .early = early}));
-  if (routing || rows || pages || early) FOVEA_TRY(plan({.decode = true, .slot = 0, .tokens = 1, .kind = StepKind::draw}));  // whose steps are counted
+  if (routing || rows || pages || early) FOVEA_TRY(plan({.decode = true, .slot = 0, .tokens = 1, .kind = StepKind::draw, .ahead = ahead}));  // whose steps are counted
   if (!device_.facts().cpu || options_.context < 3) return {};
   // A CPU driver generates code at a pipeline's first dispatch, not when the pipeline is made: take every kernel once.
   const std::array<std::int32_t, 2> tokens{0, 0};
@@ -477,7 +500,9 @@ Result<std::vector<gpu::TagTime>> Decoder::profile(std::uint32_t tokens) {
   const StepKind kind = StepKind::draw;
   FOVEA_ASSIGN(const gpu::CommandPlan timed,
                record({.decode = decode, .slot = 0, .tokens = decode ? 1 : bucket(tokens, kind), .kind = kind, .timed = true,
-                       .deep = decode && position_ >= kDeepAttention, .dense = decode && position_ < choosing_from()}));
+                       .deep = decode && position_ >= kDeepAttention, .dense = decode && position_ < choosing_from(),
+                       .ahead = decode && selection_ && selection_->chooses_ahead() && position_ >= choosing_from()}));
+  queried_.reset();  // the step leaves queries that are none of the sequence
   const std::uint32_t before = position_;
   position_ = std::min(position_, options_.context - tokens);
   FOVEA_TRY(write_state(tokens));

@@ -139,6 +139,11 @@ class Decoder {
   // The token drawn last, at the next position, and the `tokens` - 1 drawn on the way; after a step that draws. Tokens
   // that turn out unwanted may be ignored: begin() leaves nothing of them.
   [[nodiscard]] Result<Step> submit_decode(std::uint32_t tokens = 1);
+  // The given token at the next position, by the steps of decoding; what it draws is none of the sequence. The step before must be
+  // finished, and logits_of_step() tells its logits then.
+  [[nodiscard]] Result<Step> submit_given(std::int32_t token);
+  // Of the last finished step that drew: float (vocabulary).
+  [[nodiscard]] Result<void> logits_of_step(std::span<float> logits) const;
   [[nodiscard]] Result<StepRecord> finish(const Step& step);
   // From the next submission on, steps use plans with timestamps around every tag, or plain ones again. begin() ends it;
   // a device without timestamps ignores it.
@@ -179,6 +184,7 @@ class Decoder {
     bool routing = false, rows = false, pages = false, early = false, timed = false;
     bool deep = false;   // decoding: attention over many keys
     bool dense = false;  // decoding: everything is read although there is a policy of pages
+    bool ahead = false;  // decoding: the queries of the token before choose the pages
     auto operator<=>(const PlanKey&) const = default;
   };
   // Host-readable results of one step in flight.
@@ -194,6 +200,8 @@ class Decoder {
   [[nodiscard]] Result<void> create_buffers();
   [[nodiscard]] Result<Step> submit(PlanKey key, std::uint32_t tokens);
   [[nodiscard]] std::uint32_t choosing_from() const;
+  // Whether a token at the next position chooses pages, and by the queries that the one before it left.
+  [[nodiscard]] bool chooses_ahead() const;
   [[nodiscard]] bool records_routing() const { return trace_.routing && config_.mixture(); }
   [[nodiscard]] bool records_tokens() const { return records_routing() || !row_order_.empty() || page_capture_ || records_early() || timing_; }
   [[nodiscard]] bool records_early() const { return trace_.early_layers > 0; }
@@ -231,6 +239,7 @@ class Decoder {
   std::vector<HeadId> row_order_;  // recorded heads by layer, as the row buffers hold them
   std::uint32_t row_stride_ = 0;
   std::uint32_t prompt_tokens_ = 0, position_ = 0;
+  std::optional<std::uint32_t> queried_;  // the position behind the token whose queries are kept to choose by
   std::uint64_t seed_ = 0, drawn_ = 0;
   std::uint64_t dense_tokens_ = 0;              // decoded ones that read everything without a choice
   double prompt_pairs_ = 0, decode_pairs_ = 0;  // (token, key) pairs submitted

@@ -11,10 +11,19 @@
 namespace fovea {
 
 Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, Head head, const CaptureLayout* capture) const {
+  if (ahead) {
+    // Scores beside the embedding and the choice beside the first products: both wait for nothing in this token.
+    kernels.plan().tag("page choice");
+    FOVEA_TRY(selection->record_choice_ahead(kernels, attention_shape(0, tokens), PageChoiceArgs::Part::scores));
+  }
   kernels.plan().tag("embed");
   FOVEA_TRY(record_embed(kernels, {.table = weights.token_embedding, .history = history, .x = activations.x, .state = state,
                                    .stride = activations.strides.width, .tokens = tokens}));
   kernels.plan().barrier();
+  if (ahead) {
+    kernels.plan().tag("page choice");
+    FOVEA_TRY(selection->record_choice_ahead(kernels, attention_shape(0, tokens), PageChoiceArgs::Part::choice));
+  }
   for (std::uint32_t layer = 0; layer < config.layers; ++layer) {
     FOVEA_TRY(record_attention(kernels, layer, tokens, capture));
     FOVEA_TRY(record_feed_forward(kernels, layer, tokens, capture));
@@ -86,9 +95,9 @@ bool ForwardPass::hands_on(const KernelRecorder& kernels, std::uint32_t tokens, 
 }
 
 NextInput ForwardPass::next_input(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer,
-                                  const NormAhead& ahead) const {
-  if (!hands_on(kernels, tokens, writer, *ahead.reader)) return {};
-  return {activations.residual_words, ahead.weight};
+                                  const NormAhead& behind) const {
+  if (!hands_on(kernels, tokens, writer, *behind.reader)) return {};
+  return {activations.residual_words, behind.weight};
 }
 
 ActivationType ForwardPass::decode_activations(const KernelRecorder& kernels) const {
@@ -160,16 +169,20 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
 
   const bool captured = capture != nullptr && capture->layers[layer].slots > 0;
   const bool measured = capture != nullptr && capture->pages != nullptr;
-  const RopeStoreArgs rope{.shape = shape, .qkv = a.qkv, .query = a.query, .query_norm = w.query_norm,
+  // Where the next token chooses by this one's queries they stay.
+  const bool keeps = selection != nullptr && selection->chooses(layer) && selection->chooses_ahead();
+  const std::uint64_t query = keeps && tokens == 1 ? selection->kept_query(layer) : a.query;
+  const RopeStoreArgs rope{.shape = shape, .qkv = a.qkv, .query = query, .query_norm = w.query_norm,
                            .key_norm = w.key_norm, .turns = weights.turns, .qkv_stride = a.strides.qkv,
                            .rope_width = config.rope_width, .halves = config.rope_layout == RopeLayout::halves,
-                           .norm = static_cast<std::uint32_t>(config.qk_norm), .epsilon = config.norm_epsilon};
+                           .norm = static_cast<std::uint32_t>(config.qk_norm), .epsilon = config.norm_epsilon,
+                           .last_query = keeps && tokens > 1 ? selection->kept_query(layer) : 0};
   const bool ranked = cache.tiers() != nullptr && cache.tiers()->ranks();  // by heat
   const bool sparse = selection != nullptr && selection->chooses(layer) && !dense;
-  const bool folded = tokens == 1 && !top_share && takes_rope_attention(kernels, shape) && (!sparse || choice_rotates(kernels, shape));
+  const bool folded = tokens == 1 && !top_share && takes_rope_attention(kernels, shape) && (!sparse || ahead || choice_rotates(kernels, shape));
   const bool rounds = folded && uses_dot(kernels, tokens, w.attention_output) && config.head_width % 32 == 0;
   if (folded) {
-    if (sparse) {
+    if (sparse && !ahead) {
       kernels.plan().tag("page choice");
       FOVEA_TRY(selection->record_choice(kernels, shape, layer, 0, &rope));
       kernels.plan().barrier();
@@ -178,8 +191,8 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     RopeAttentionArgs attention{.rope = rope, .y = rounds ? a.attended_words : a.attended, .rounded = rounds, .values = a.split_values, .partial = a.split_partial,
                                 .arrived = a.split_arrived, .splits = attention_splits(kernels.facts(), config.kv_heads),
                                 .deep = deep};
-    if (!captured && !measured && !ranked) attention.rope.query = 0;
-    if (sparse) attention.rope.shape = selection->chosen(shape);
+    if (!captured && !measured && !ranked && !keeps) attention.rope.query = 0;
+    if (sparse) attention.rope.shape = selection->chosen(shape, layer, ahead);
     FOVEA_TRY(record_rope_attention(kernels, attention));
     // What is captured reads its queries and the newest key.
     if (captured || measured) kernels.plan().barrier();
@@ -187,17 +200,17 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     kernels.plan().tag("rope+kv");
     FOVEA_TRY(record_rope_store(kernels, rope));
     kernels.plan().barrier();
-    if (sparse) {
+    if (sparse && !ahead) {
       kernels.plan().tag("page choice");
       if (tokens > 1) {
         FOVEA_TRY(selection->record_bounds(kernels, shape, layer));
         kernels.plan().barrier();
       }
-      FOVEA_TRY(selection->record_choice(kernels, shape, layer, a.query, nullptr));
+      FOVEA_TRY(selection->record_choice(kernels, shape, layer, query, nullptr));
       kernels.plan().barrier();
     }
     kernels.plan().tag("attention");
-    const AttentionArgs attention{.shape = sparse ? selection->chosen(shape) : shape, .query = a.query, .y = a.attended, .y_stride = a.strides.attended,
+    const AttentionArgs attention{.shape = sparse ? selection->chosen(shape, layer, ahead) : shape, .query = query, .y = a.attended, .y_stride = a.strides.attended,
                                   .values = a.split_values, .partial = a.split_partial};
     if (top_share) {
       FOVEA_TRY(record_attention_top(kernels, {.shape = shape, .query = a.query, .y = a.attended, .scores = top_scores, .y_stride = a.strides.attended, .keys = cache.context(),
@@ -211,11 +224,11 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     const CaptureLayout::Layer& rows = capture->layers[layer];
     kernels.plan().tag("attention rows");
     const std::uint64_t slot_bytes = std::uint64_t{capture->tokens_capacity} * capture->row_stride * 2;
-    FOVEA_TRY(record_attention_rows(kernels, {.shape = shape, .query = a.query, .heads = rows.heads,
+    FOVEA_TRY(record_attention_rows(kernels, {.shape = shape, .query = query, .heads = rows.heads,
                                               .rows = capture->rows + rows.first_slot * slot_bytes, .slots = rows.slots,
                                               .row_stride = capture->row_stride, .tokens_capacity = capture->tokens_capacity}));
   }
-  if (measured) FOVEA_TRY(capture->pages->record_layer(kernels, shape, layer, a.query, capture->pages_slot));
+  if (measured) FOVEA_TRY(capture->pages->record_layer(kernels, shape, layer, query, ahead, capture->pages_slot));
   kernels.plan().barrier();
   if (ranked) {  // beside the output product
     kernels.plan().tag("page heat");

@@ -54,6 +54,7 @@ struct ForwardPass {
   ActivationType activation_type = ActivationType::f32;
   bool deep = false;           // of one token: its position is kDeepAttention or more
   bool dense = false;          // of one token: it reads everything where pages are selected, too
+  bool ahead = false;          // of one token: the queries of the token before choose its pages
   const PageSelection* selection = nullptr;  // of sparse attention
   const ExpertRouting* routing = nullptr;    // of a policy of experts
   std::optional<double> top_share;           // attention reads this share of each row's keys, the largest weights
@@ -89,7 +90,7 @@ struct ForwardPass {
   [[nodiscard]] NormAhead norm_after(std::uint32_t layer) const;
   // Whether the product by `writer`, which ends in the residual, leaves it in 8 bits for `reader` behind the next norm.
   [[nodiscard]] bool hands_on(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer, const DeviceMatrix& reader) const;
-  [[nodiscard]] NextInput next_input(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer, const NormAhead& ahead) const;
+  [[nodiscard]] NextInput next_input(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer, const NormAhead& behind) const;
   [[nodiscard]] bool uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix) const;
   [[nodiscard]] static DotInput dot_input(const NormedRows& rows);
   // The rows of `x` for products in 8 bits, rounded by a step of its own.

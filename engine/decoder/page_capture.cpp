@@ -56,12 +56,13 @@ Result<PageCapture::Slot> PageCapture::make_slot(gpu::Device& device, std::uint3
 }
 
 Result<void> PageCapture::record_layer(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer, std::uint64_t query,
-                                       std::uint32_t slot) const {
+                                       bool ahead, std::uint32_t slot) const {
   const Slot& to = at(shape.tokens == 1, slot);
   if (selection_ != nullptr && selection_->chooses(layer)) {
     kernels.plan().tag("page marks");
     const std::uint64_t before = (layer - (layers_ - choosing_layers())) * marks_of_layer(shape.tokens) * sizeof(std::uint32_t);
-    FOVEA_TRY(record_page_marks(kernels, {.shape = shape, .buffers = selection_->buffers(shape.tokens), .marks = to.marks.address() + before, .pages = pages_}));
+    const PageSelection::Lists read = selection_->lists(shape.tokens, layer, ahead);
+    FOVEA_TRY(record_page_marks(kernels, {.shape = shape, .buffers = *read.buffers, .first_slot = read.first_slot, .marks = to.marks.address() + before, .pages = pages_}));
   }
   kernels.plan().tag("page shares");
   return record_page_shares(kernels, {.shape = shape, .query = query,

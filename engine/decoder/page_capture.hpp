@@ -21,8 +21,10 @@ class PageCapture {
   [[nodiscard]] static Result<PageCapture> create(gpu::Device& device, const ModelConfig& config, const PageSelection* selection,
                                                   std::uint32_t context, std::uint32_t batch, std::uint32_t decode_slots, std::uint32_t every);
 
-  // Of one layer: behind its choice and its keys, before the next choice. `slot`: of decoding; prompts have one of their own.
-  [[nodiscard]] Result<void> record_layer(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer, std::uint64_t query, std::uint32_t slot) const;
+  // Of one layer: behind its choice and its keys, before the next choice. `ahead`: layers have chosen together; `slot`: of decoding,
+  // prompts have one of their own.
+  [[nodiscard]] Result<void> record_layer(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer, std::uint64_t query, bool ahead,
+                                          std::uint32_t slot) const;
   // At the plan's end.
   void record_facts(gpu::CommandRecorder& recorder, bool decode, std::uint32_t slot) const;
   // Of a finished step whose plan has room for `plan_tokens`.

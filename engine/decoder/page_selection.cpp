@@ -36,18 +36,34 @@ std::uint32_t keys_for_a_choice(const gpu::DeviceFacts& facts, const ModelConfig
   return std::max(static_cast<std::uint32_t>(kChoicePaysFrom / key), sparse.dense_below);
 }
 
-std::uint64_t lay_out(PageChoiceBuffers& of_token, PageChoiceBuffers& of_prompt, const ModelConfig& config, std::uint32_t pages,
-                      std::uint32_t batch, std::uint64_t base) {
-  const std::uint64_t token = of_token.lay_out(base, config.query_heads, config.kv_heads, pages, 1);
-  return token + of_prompt.lay_out(base + token, config.query_heads, config.kv_heads, pages, std::max(batch, 2u));
+// Layers that choose ahead; 0: each chooses for itself.
+std::uint32_t layers_ahead(const ModelConfig& config, const SparseAttention& sparse) {
+  return sparse.chooser == PageChooser::ahead ? config.layers - std::min(config.layers, sparse.dense_layers) : 0;
 }
+
+struct Choices {
+  PageChoiceBuffers of_token, of_prompt, of_layers;
+  std::uint64_t bytes = 0;
+};
+Choices lay_out(const ModelConfig& config, const SparseAttention& sparse, std::uint32_t pages, std::uint32_t batch, std::uint64_t base) {
+  Choices choices;
+  std::uint64_t at = base;
+  at += choices.of_token.lay_out(at, config.query_heads, config.kv_heads, pages, 1);
+  at += choices.of_prompt.lay_out(at, config.query_heads, config.kv_heads, pages, std::max(batch, 2u));
+  if (const std::uint32_t layers = layers_ahead(config, sparse); layers > 0)
+    at += choices.of_layers.lay_out(at, layers * config.query_heads, layers * config.kv_heads, pages, 1);
+  choices.bytes = at - base;
+  return choices;
+}
+
+std::uint64_t layer_query_bytes(const ModelConfig& config) { return std::uint64_t{config.query_heads} * config.head_width * sizeof(float); }
+std::uint64_t kept_query_bytes(const ModelConfig& config, const SparseAttention& sparse) { return layers_ahead(config, sparse) * layer_query_bytes(config); }
 
 }  // namespace
 
 PageSelection::Bytes PageSelection::bytes(const ModelConfig& config, std::uint32_t context, std::uint32_t batch, const SparseAttention& rule) {
-  PageChoiceBuffers token, prompt;
   return {.bounds = (config.layers - std::min(config.layers, rule.dense_layers)) * page_bounds_bytes(config.kv_heads, config.head_width, pages_of(context), device_scorer(rule.scorer)),
-          .scratch = lay_out(token, prompt, config, pages_of(context), batch, 0)};
+          .scratch = lay_out(config, rule, pages_of(context), batch, 0).bytes + kept_query_bytes(config, rule)};
 }
 
 Result<PageSelection> PageSelection::create(gpu::Device& device, const ModelConfig& config, std::uint32_t context, std::uint32_t batch,
@@ -68,10 +84,18 @@ Result<PageSelection> PageSelection::create(gpu::Device& device, const ModelConf
   selection.layer_bounds_ = page_bounds_bytes(config.kv_heads, config.head_width, selection.pages_, selection.rule_.scorer);
   using gpu::MemoryUse;
   FOVEA_ASSIGN(selection.bounds_, device.create_buffer(std::max<std::uint64_t>(bytes.bounds, 256), MemoryUse::kv));
-  FOVEA_ASSIGN(selection.scratch_, device.create_buffer(bytes.scratch, MemoryUse::compute));
+  const std::uint64_t kept = kept_query_bytes(config, rule);
+  if (kept > 0) {
+    FOVEA_ASSIGN(selection.kept_queries_, device.create_buffer(kept, MemoryUse::compute));
+    selection.layer_queries_ = layer_query_bytes(config);
+  }
+  FOVEA_ASSIGN(selection.scratch_, device.create_buffer(bytes.scratch - kept, MemoryUse::compute));
   FOVEA_ASSIGN(selection.facts_, device.create_buffer(std::uint64_t{2} * config.layers * config.kv_heads * shader::kFactWords * sizeof(std::uint32_t),
                                                       MemoryUse::compute));
-  lay_out(selection.of_token_, selection.of_prompt_, config, selection.pages_, batch, selection.scratch_.address());
+  const Choices choices = lay_out(config, rule, selection.pages_, batch, selection.scratch_.address());
+  selection.of_token_ = choices.of_token;
+  selection.of_prompt_ = choices.of_prompt;
+  selection.of_layers_ = choices.of_layers;
   return selection;
 }
 
@@ -89,7 +113,7 @@ Result<void> PageSelection::record_bounds_of_token(KernelRecorder& kernels, Atte
 
 Result<void> PageSelection::record_choice(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer, std::uint64_t query,
                                           const RopeStoreArgs* rope) const {
-  return record_page_choice(kernels, {.shape = shape, .rule = shape.tokens == 1 ? of_token_rule_ : rule_, .buffers = buffers(shape.tokens), .query = query, .rope = rope,
+  return record_page_choice(kernels, {.shape = shape, .rule = shape.tokens == 1 ? of_token_rule_ : rule_, .buffers = *lists(shape.tokens, layer, false).buffers, .query = query, .rope = rope,
                                       .bounds = bounds_at(layer), .facts = facts_at(shape.tokens, layer),
                                       .pages = pages_});
 }
@@ -100,6 +124,12 @@ Result<void> PageSelection::record_guide(KernelRecorder& kernels, std::uint64_t 
                                      .kv_heads = kv_heads_, .layers = layers_ - sparse_.dense_layers,
                                      .target = sparse_.target ? millionths(*sparse_.target) : 0, .by_entropy = sparse_.heads_by_entropy,
                                      .mass = static_cast<float>(sparse_.mass)});
+}
+
+Result<void> PageSelection::record_choice_ahead(KernelRecorder& kernels, const AttentionShape& shape, PageChoiceArgs::Part part) const {
+  const std::uint32_t first = sparse_.dense_layers;
+  return record_page_choice(kernels, {.shape = shape, .rule = of_token_rule_, .buffers = of_layers_, .query = kept_query(first), .bounds = bounds_at(first),
+                                      .facts = facts_at(1, first), .pages = pages_, .layers = layers_ - first, .part = part, .apart = true});
 }
 
 std::uint64_t PageSelection::facts_at(std::uint32_t tokens, std::uint32_t layer) const {

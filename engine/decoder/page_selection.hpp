@@ -37,11 +37,28 @@ class PageSelection {
   // Which pages the layer's queries read. rope: their queries are still raw.
   [[nodiscard]] Result<void> record_choice(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer, std::uint64_t query,
                                            const RopeStoreArgs* rope) const;
-  // The shape with which attention reads them.
-  [[nodiscard]] AttentionShape chosen(const AttentionShape& shape) const { return over_chosen_pages(shape, buffers(shape.tokens), pages_); }
+  // Whether decoded tokens choose by the queries of the token before, which every step then leaves behind in kept_query().
+  [[nodiscard]] bool chooses_ahead() const { return sparse_.chooser == PageChooser::ahead && sparse_.dense_layers < layers_; }
+  // float (query_heads * head_width): the rotated queries of the last token, of a layer that chooses.
+  [[nodiscard]] std::uint64_t kept_query(std::uint32_t layer) const { return kept_queries_.address() + (layer - sparse_.dense_layers) * layer_queries_; }
+  // The choice of a token in all layers by them, before its first step: scores, and behind a barrier the choice.
+  [[nodiscard]] Result<void> record_choice_ahead(KernelRecorder& kernels, const AttentionShape& shape, PageChoiceArgs::Part part) const;
 
-  // Where choices of a plan with room for `tokens` are kept.
-  [[nodiscard]] const PageChoiceBuffers& buffers(std::uint32_t tokens) const { return tokens == 1 ? of_token_ : of_prompt_; }
+  // Where a layer's choices are kept: of a plan with room for `tokens`; ahead: of one whose layers chose together.
+  struct Lists {
+    const PageChoiceBuffers* buffers;
+    std::uint32_t first_slot;
+  };
+  [[nodiscard]] Lists lists(std::uint32_t tokens, std::uint32_t layer, bool ahead) const {
+    if (ahead) return {&of_layers_, (layer - sparse_.dense_layers) * kv_heads_};
+    return {tokens == 1 ? &of_token_ : &of_prompt_, 0};
+  }
+  // The shape with which attention reads them.
+  [[nodiscard]] AttentionShape chosen(const AttentionShape& shape, std::uint32_t layer, bool ahead) const {
+    const Lists read = lists(shape.tokens, layer, ahead);
+    return over_chosen_pages(shape, *read.buffers, pages_, read.first_slot);
+  }
+
   // Sums since the last reset: on the device, and what a copy of it says.
   [[nodiscard]] const gpu::Buffer& facts_buffer() const { return facts_; }
   [[nodiscard]] AttentionFacts facts_of(std::span<const std::uint32_t> words) const;
@@ -57,9 +74,10 @@ class PageSelection {
   SparseAttention sparse_;
   PageRule rule_, of_token_rule_;
   std::uint32_t layers_ = 0, kv_heads_ = 0, pages_ = 0;
-  std::uint64_t layer_bounds_ = 0;           // bytes of each layer that chooses
+  std::uint64_t layer_bounds_ = 0, layer_queries_ = 0;  // bytes of each layer that chooses
   gpu::Buffer bounds_, scratch_, facts_;     // facts: uint (prompt and decode, layers, kv_heads, kFactWords)
-  PageChoiceBuffers of_token_, of_prompt_;
+  gpu::Buffer kept_queries_;                 // float (layers that choose, query_heads * head_width), where they choose ahead
+  PageChoiceBuffers of_token_, of_prompt_, of_layers_;
 };
 
 }  // namespace fovea

@@ -94,7 +94,7 @@ Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& arg
   FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::rope_store_F16, args.shape));
   const shader::RopeStorePush push{.qkv = args.qkv, .query = args.query, .pages = args.shape.pages,
                                    .query_norm = args.query_norm, .key_norm = args.key_norm, .turns = args.turns,
-                                   .state = args.shape.state, .qkv_stride = args.qkv_stride,
+                                   .state = args.shape.state, .last_query = args.last_query, .qkv_stride = args.qkv_stride,
                                    .layer_offset = args.shape.layer_offset, .query_heads = args.shape.query_heads,
                                    .kv_heads = args.shape.kv_heads, .epsilon = args.epsilon};
   return kernels.dispatch(id,
@@ -188,7 +188,7 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
   if (args.tile ? tile.subgroups > 0 : runs_rope_attention_tile(kernels, tile, shape, tiled_splits))
     return kernels.dispatch(tile.matrix == AttentionMatrix::nv2 ? ShaderId::rope_attention_tile_NV2 : ShaderId::rope_attention_tile_PLAIN,
                             {lanes * tile.subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, group, lanes,
-                             tile.subgroups, tiled_splits, least, args.rounded ? 1u : 0u},
+                             tile.subgroups, tiled_splits, least, args.rounded ? 1u : 0u, tile.together},
                             push, shape.kv_heads, tiled_splits);
   return kernels.dispatch(id,
                           {lanes * subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, heads, lanes,

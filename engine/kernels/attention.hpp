@@ -35,6 +35,7 @@ struct RopeStoreArgs {
   bool halves = true;
   std::uint32_t norm = 0;  // 0 none, 1 per head, 2 over all heads
   float epsilon = 0;
+  std::uint64_t last_query = 0;  // record_rope_store: where the last token's rotated queries are left once more, or 0
 };
 [[nodiscard]] Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& args);
 
@@ -57,6 +58,7 @@ inline constexpr std::uint32_t kDeepAttention = 2048;
 struct RopeAttentionTile {
   AttentionMatrix matrix{};
   std::uint32_t subgroups = 0;  // of a workgroup; 0: not as matrices
+  std::uint32_t together = 16;  // splits whose sums are loaded together
 };
 // Whether the device runs it in the recorder's form, for heads of this shape and so many splits.
 [[nodiscard]] bool runs_rope_attention_tile(const KernelRecorder& kernels, const RopeAttentionTile& tile, const AttentionShape& shape,
@@ -64,7 +66,7 @@ struct RopeAttentionTile {
 
 // Norm, rotation, KV write and attention of one token in one step, for a recorder that folds steps.
 struct RopeAttentionArgs {
-  RopeStoreArgs rope;         // its `query`: where rotated queries are left for the trace, or 0
+  RopeStoreArgs rope;         // its `query`: where rotated queries are left, or 0
   std::uint64_t y = 0;        // float (query_heads * head_width); rounded: words
   bool rounded = false;       // writes words of 8 bits (engine/kernels/dot.hpp); asks for heads of a multiple of 32
   std::uint64_t values = 0;   // scratch: float (query_heads, splits, head_width rounded up to 8)

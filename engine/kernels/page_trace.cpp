@@ -8,7 +8,7 @@ namespace fovea {
 
 Result<void> record_page_marks(KernelRecorder& kernels, const PageMarksArgs& args) {
   const shader::PageMarksPush push{.list = args.buffers.list, .keys = args.buffers.keys, .marks = args.marks,
-                                   .state = args.shape.state, .kv_heads = args.shape.kv_heads};
+                                   .state = args.shape.state, .kv_heads = args.shape.kv_heads, .first_slot = args.first_slot};
   return kernels.dispatch(ShaderId::page_marks, {kernels.subgroup(), args.pages, choice_rows(args.shape.tokens)}, push,
                           args.shape.kv_heads, choice_tiles(args.shape.tokens));
 }

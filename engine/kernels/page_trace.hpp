@@ -15,6 +15,7 @@ namespace fovea {
 struct PageMarksArgs {
   AttentionShape shape;       // that the choice was recorded with
   PageChoiceBuffers buffers;
+  std::uint32_t first_slot = 0;  // of the buffers
   std::uint64_t marks = 0;    // uint (choice_tiles, kv_heads, page_mark_words)
   std::uint32_t pages = 0;    // of the context
 };

@@ -10,11 +10,13 @@ constexpr std::uint32_t kMostStagedBytes = 16384;  // queries in shared memory
 constexpr std::uint32_t kMostSubgroups = 32;
 constexpr std::uint32_t kDecodeSubgroups = 8;  // of a token's scores
 constexpr std::uint32_t kGroupsWanted = 132;   // workgroups of a token's scores
+constexpr std::uint32_t kGroupsOfLayers = 8 * kGroupsWanted;  // of all layers' together, which wait for bytes: as many as run at once
 constexpr std::uint32_t kChoosing = 8, kChoosingOfToken = 16;  // subgroups of a workgroup that chooses alone
 // Pages of a context whose choice the workgroup makes that ends its scores last. Of more a wider one of its own makes it sooner,
 // the step behind a barrier included.
 constexpr std::uint32_t kMostPagesFolded = 1536;
 constexpr std::uint32_t kTiledSubgroups = 4;   // of a prompt's scores as products of matrices
+constexpr std::uint32_t kLayersSubgroups = 2, kLayersBlocks = 24;  // of one token's scores in many layers, likewise
 constexpr std::uint32_t kMostInFloat = 8;      // tokens, as of attention (attention_tile.cpp)
 constexpr std::uint64_t kMostScoreBytes = 32u << 20;
 
@@ -132,7 +134,7 @@ ScoreStep score_token(const KernelRecorder& kernels, const PageChoiceArgs& args)
   const AttentionShape& shape = args.shape;
   const std::uint32_t lanes = kernels.subgroup(), subgroups = token_subgroups(kernels, args), group = shape.query_heads / shape.kv_heads;
   // As many blocks as leave a large GPU's multiprocessors a workgroup each: those beyond wait for one to end.
-  const std::uint32_t suitable = divide_up(blocks_of(args.pages) * shape.kv_heads, kGroupsWanted);
+  const std::uint32_t suitable = divide_up(blocks_of(args.pages) * shape.kv_heads, args.layers > 1 ? kGroupsOfLayers : kGroupsWanted);
   const std::uint32_t chunk = args.scoring.blocks > 0 ? args.scoring.blocks : suitable, scored = staged_bytes(shape, 1) + subgroups * group * shader::kPageBlock * 8;
   const bool shared = keeps_in_shared(kernels, args.pages, group, scored, args.rule.mass != 0), chooses = shared && args.pages <= kMostPagesFolded && !args.apart;
   const RopeStoreArgs rope = args.rope != nullptr ? *args.rope : RopeStoreArgs{};
@@ -146,7 +148,8 @@ ScoreStep score_token(const KernelRecorder& kernels, const PageChoiceArgs& args)
 ScoreStep score_as_matrices(const KernelRecorder& kernels, const PageChoiceArgs& args, const PageScoreTile& tile) {
   ScoreStep step{.shader = tile.matrix == AttentionMatrix::nv2 ? ShaderId::page_scores_tile_NV2 : ShaderId::page_scores_tile_PLAIN,
                  .constants = rule_constants(args, kernels.subgroup() * tile.subgroups),
-                 .groups = divide_up(blocks_of(args.pages), tile.blocks), .queries = 16 * tile.subgroups};
+                 .groups = divide_up(blocks_of(args.pages), tile.blocks),
+                 .queries = args.shape.tokens == 1 ? 16 : 16 * tile.subgroups};
   step.constants.insert(step.constants.end(), {kernels.subgroup(), tile.subgroups, args.shape.head_width, tile.blocks, args.rule.scorer});
   return step;
 }
@@ -166,15 +169,17 @@ ScoreStep score_in_float(const KernelRecorder& kernels, const PageChoiceArgs& ar
 
 ScoreStep score_step(const KernelRecorder& kernels, const PageChoiceArgs& args) {
   const AttentionShape& shape = args.shape;
-  if (shape.tokens == 1 && choice_rotates(kernels, shape)) return score_token(kernels, args);
+  if (const PageScoreTile together{AttentionMatrix::nv2, kLayersSubgroups, kLayersBlocks};
+      args.layers > 1 && !args.scoring.tile && args.scoring.subgroups == 0 && runs_page_score_tile(kernels, together, shape, args.rule.scorer))
+    return score_as_matrices(kernels, args, together);
+  if (shape.tokens == 1 && !args.scoring.tile && choice_rotates(kernels, shape)) return score_token(kernels, args);
   if (args.scoring.tile) return args.scoring.tile->subgroups > 0 ? score_as_matrices(kernels, args, *args.scoring.tile) : score_in_float(kernels, args);
   const PageScoreTile tile{AttentionMatrix::nv2, shape.tokens > kMostInFloat ? kTiledSubgroups : 0};
   return runs_page_score_tile(kernels, tile, shape, args.rule.scorer) ? score_as_matrices(kernels, args, tile) : score_in_float(kernels, args);
 }
 
-}  // namespace
-
-Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& args) {
+// The choice of all slots of the shape, whichever layers they are of.
+Result<void> record_slots(KernelRecorder& kernels, const PageChoiceArgs& args) {
   using Part = PageChoiceArgs::Part;
   const AttentionShape& shape = args.shape;
   const PageChoiceBuffers& b = args.buffers;
@@ -206,15 +211,24 @@ Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& a
   return {};
 }
 
+}  // namespace
+
+Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& args) {
+  PageChoiceArgs together = args;  // layers that choose together are one of as many heads
+  together.shape.query_heads *= args.layers;
+  together.shape.kv_heads *= args.layers;
+  return record_slots(kernels, together);
+}
+
 Result<void> record_page_guide(KernelRecorder& kernels, const PageGuideArgs& args) {
   const shader::PageGuidePush push{.facts = args.facts, .decode_facts = args.decode_facts, .state = args.state, .kv_heads = args.kv_heads,
                                    .target = args.target, .by_entropy = args.by_entropy ? 1u : 0u, .mass = args.mass};
   return kernels.dispatch(ShaderId::page_guide, {}, push, args.layers);
 }
 
-AttentionShape over_chosen_pages(AttentionShape shape, const PageChoiceBuffers& buffers, std::uint32_t pages) {
-  shape.pages = buffers.table;
-  shape.listed_keys = buffers.keys;
+AttentionShape over_chosen_pages(AttentionShape shape, const PageChoiceBuffers& buffers, std::uint32_t pages, std::uint32_t first_slot) {
+  shape.pages = buffers.table + std::uint64_t{first_slot} * pages * sizeof(std::uint64_t);
+  shape.listed_keys = buffers.keys + std::uint64_t{first_slot} * sizeof(std::uint32_t);
   shape.table_stride = pages;
   return shape;
 }

@@ -41,11 +41,11 @@ struct PageChoiceBuffers {
   std::uint64_t lay_out(std::uint64_t base, std::uint32_t query_heads, std::uint32_t kv_heads, std::uint32_t pages, std::uint32_t tokens);
 };
 
-// Scores of a prompt as products of matrices, on matrix cores (GL_NV_cooperative_matrix2) or, for tests, without. Queries and
+// Scores of a prompt, or of one token in many layers, as products of matrices, on matrix cores (GL_NV_cooperative_matrix2) or, for tests, without. Queries and
 // bounds are rounded to halves there.
 struct PageScoreTile {
   AttentionMatrix matrix = AttentionMatrix::nv2;
-  std::uint32_t subgroups = 0;  // of a workgroup, 16 queries each; 0: not as matrices
+  std::uint32_t subgroups = 0;  // of a workgroup, 16 queries each, of one token the same; 0: not as matrices
   std::uint32_t blocks = 4;     // of pages, of a workgroup
 };
 // Whether the device runs it in the recorder's form, for heads of this shape.
@@ -58,7 +58,7 @@ struct PageScoring {
   std::uint32_t queries = 0;    // that a subgroup scores together, not of one token on a GPU
   std::uint32_t pieces = 0;     // of bounds whose loads are issued together, likewise
   std::uint32_t choosing = 0;   // subgroups of a workgroup that chooses alone
-  std::optional<PageScoreTile> tile = std::nullopt;  // of a prompt; none: what suits
+  std::optional<PageScoreTile> tile = std::nullopt;  // none: what suits
 };
 
 struct PageChoiceArgs {
@@ -70,6 +70,9 @@ struct PageChoiceArgs {
   std::uint64_t bounds = 0;        // of this layer
   std::uint64_t facts = 0;         // uint (kv_heads, kFactWords), or added to
   std::uint32_t pages = 0;         // of the context
+  // Of one token: that choose together, in as many steps as one. What a layer has of queries, bounds, buffers and facts lies
+  // behind that of the layer before; `rope` must be null.
+  std::uint32_t layers = 1;
   PageScoring scoring;
   enum class Part : std::uint8_t { both, scores, choice } part = Part::both;  // to time them one by one
   bool apart = false;              // scores and choice of a decoded token in two steps, as of a prompt: gives the same
@@ -91,7 +94,7 @@ struct PageGuideArgs {
 // Moves budgets by what this step's choices did, for the next step's. Twin: engine/reference/page_guide.
 [[nodiscard]] Result<void> record_page_guide(KernelRecorder& kernels, const PageGuideArgs& args);
 
-// The shape with which attention reads the pages chosen.
-[[nodiscard]] AttentionShape over_chosen_pages(AttentionShape shape, const PageChoiceBuffers& buffers, std::uint32_t pages);
+// The shape with which attention reads the pages chosen; `first_slot`: of its layer, where layers have chosen together.
+[[nodiscard]] AttentionShape over_chosen_pages(AttentionShape shape, const PageChoiceBuffers& buffers, std::uint32_t pages, std::uint32_t first_slot = 0);
 
 }  // namespace fovea

@@ -52,6 +52,7 @@ void ReferenceDecoder::reset() {
   for (LayerCache& layer : cache_) {
     layer.keys.clear();
     layer.values.clear();
+    layer.last_query.clear();
   }
   routers_.clear();
   if (options_.experts)
@@ -133,6 +134,8 @@ void ReferenceDecoder::attend(std::size_t layer, std::span<float> x, ReferenceCa
   const auto rows_of = [&](std::size_t kv, std::size_t count) {
     return KeyValueRows{std::span(cache.keys).subspan(kv * head), std::span(cache.values).subspan(kv * head), kv_width, count};
   };
+  const bool ahead = options_.ahead && tokens == 1 && !cache.last_query.empty();
+  const std::span<const float> choosing = ahead ? std::span<const float>(cache.last_query) : std::span<const float>(query);
   const std::size_t tile = options_.tile, tiles = (tokens + tile - 1) / tile;
   std::vector<PageChoice> choices(sparse ? c.kv_heads * tiles : 0);
   for_each_row(choices.size(), work, [&](std::size_t first, std::size_t last) {
@@ -142,11 +145,14 @@ void ReferenceDecoder::attend(std::size_t layer, std::span<float> x, ReferenceCa
       const std::size_t samples = tokens == 1 || tile == 1 ? 1 : options_.samples;
       for (std::size_t s = 0; s < samples; ++s) {
         const std::size_t t = begin + sampled_row(s, samples, size);
-        sampled.push_back({std::span(query).subspan(t * query_width + kv * c.group() * head, c.group() * head), position_ + t + 1});
+        sampled.push_back({choosing.subspan(t * query_width + kv * c.group() * head, c.group() * head), position_ + t + 1});
       }
-      choices[i] = choose_pages(sampled, head, rows_of(kv, position_ + begin + size), position_ + begin + 1, *options_.sparse);
+      const KeyValueRows rows = rows_of(kv, position_ + begin + size);
+      choices[i] = choose_pages(sampled, head, rows, position_ + begin + 1, *options_.sparse);
+      if (options_.settle) options_.settle({layer, kv, position_ + begin, sampled, rows}, choices[i]);
     }
   });
+  cache.last_query.assign(query.end() - static_cast<std::ptrdiff_t>(query_width), query.end());
   for_each_row(tokens * c.kv_heads, work, [&](std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) {
       // Split over heads, so that every thread gets short rows and long ones.

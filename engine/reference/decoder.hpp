@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -28,6 +29,16 @@ struct ReferenceOptions {
   std::optional<SparseRule> sparse;
   std::size_t dense_layers = 2;
   std::size_t tile = 1, samples = 4;
+  // A call of one token chooses by the rotated queries of the last token before it, where there is one, instead of its own.
+  bool ahead = false;
+  // Looks at every choice before it is used and may exchange its pages: for a judge who follows another's choices where rounding
+  // decides. `first`: position of the tile's first token. Called from several threads, of one choice each.
+  struct Choosing {
+    std::size_t layer = 0, kv_head = 0, first = 0;
+    std::span<const SampledRow> sampled;
+    KeyValueRows rows;
+  };
+  std::function<void(const Choosing&, PageChoice&)> settle;
   // How experts are chosen, every layer for itself; nullopt: as the model chooses.
   std::optional<ExpertRule> experts;
 };
@@ -61,6 +72,7 @@ class ReferenceDecoder {
  private:
   struct LayerCache {
     std::vector<float> keys, values;  // [positions][kv heads][head width]
+    std::vector<float> last_query;    // [query heads][head width]: of the last token, rotated
   };
   ReferenceDecoder(ModelConfig config, ModelWeights weights, ReferenceOptions options);
   void attend(std::size_t layer, std::span<float> x, ReferenceCapture* capture);

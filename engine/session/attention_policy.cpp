@@ -10,9 +10,9 @@
 namespace fovea {
 namespace {
 
-constexpr std::array<std::string_view, 16> kKeys{"window", "global", "page", "sinks", "scorer", "dense-layers",
+constexpr std::array<std::string_view, 17> kKeys{"window", "global", "page", "sinks", "scorer", "dense-layers",
                                                  "dense-below", "budget", "mass", "least", "most", "decode-dense-below",
-                                                 "flat", "widen", "target", "heads"};
+                                                 "flat", "widen", "target", "heads", "choice"};
 
 }  // namespace
 
@@ -77,6 +77,12 @@ tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spe
     else
       refuse("scorer", *value, "auto, quest or mean");
   }
+  if (const std::string* value = spec.find("choice")) {
+    if (const auto chooser = page_chooser_named(*value))
+      sparse.chooser = *chooser;
+    else
+      refuse("choice", *value, "own or ahead");
+  }
   if (const std::string* value = spec.find("budget")) {
     if (*value == "adaptive")
       sparse.budget = PageBudget::adaptive;
@@ -115,6 +121,7 @@ std::string shown_attention(const std::optional<SparseAttention>& attention, std
   if (!a.heads_by_entropy) more += ",heads=even";
   if (a.widen > 0) more += fmt::format(",flat={},widen={}", a.flat, a.widen);
   if (a.decode_dense_below) more += fmt::format(",decode-dense-below={}", *a.decode_dense_below);
+  if (a.chooser != SparseAttention{}.chooser) more += fmt::format(",choice={}", name(a.chooser));
   return fmt::format("sparse:window={},{},page={},sinks={},scorer={},dense-layers={},dense-below={},budget={}{}", a.window,
                      adaptive ? fmt::format("mass={},least={},most={}", a.mass, a.least, a.most) : fmt::format("global={}", a.global),
                      kAttentionPage, a.sinks, name(a.scorer), a.dense_layers, a.dense_below, adaptive ? "adaptive" : "strict", more);

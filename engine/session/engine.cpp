@@ -182,17 +182,26 @@ Result<RunResult> Engine::generate(const Generate& request, const RunObserver& o
 
 Result<void> Engine::logits(std::span<const TokenId> tokens, std::uint32_t first_scored,
                             const std::function<void(std::uint32_t, std::span<const float>)>& sink, std::stop_token stop,
-                            std::uint32_t measure_every) {
+                            std::uint32_t measure_every, bool decoded) {
   FOVEA_TRY(check_tokens(tokens, state_->config.vocabulary));
   Decoder& decoder = *state_->decoder;
   state_->benched = 0;
   FOVEA_TRY(decoder.begin(tokens, {.temperature = 0, .seed = 0}, {.measure_every = measure_every}));
   PageTraceBuilder pages({.policy = decoder.sparse_attention(), .layers = state_->config.layers, .query_heads = state_->config.query_heads,
                           .kv_heads = state_->config.kv_heads});
+  std::vector<float> row(decoded ? state_->config.vocabulary : 0);
   while (decoder.position() < tokens.size()) {
     if (stop.stop_requested()) return tl::unexpected(stopped());
     const std::uint32_t at = decoder.position();
     const bool scored = at >= first_scored;
+    if (scored && decoded) {
+      FOVEA_ASSIGN(const Step step, decoder.submit_given(tokens[at]));
+      FOVEA_ASSIGN(const StepRecord record, decoder.finish(step));
+      FOVEA_TRY(decoder.logits_of_step(row));
+      pages.add(record.pages, record.first_position, record.tokens);
+      sink(at, row);
+      continue;
+    }
     const auto end = scored ? static_cast<std::uint32_t>(tokens.size()) : std::min(first_scored, static_cast<std::uint32_t>(tokens.size()));
     FOVEA_ASSIGN(const Step step, decoder.submit_prompt(end - at, scored ? StepKind::logits : StepKind::fill));
     FOVEA_ASSIGN(const StepRecord record, decoder.finish(step));

@@ -109,10 +109,11 @@ class Engine {
 
   // Logits of every position of `tokens` from an empty cache: sink(position, vocabulary floats), ascending positions;
   // only positions >= first_scored are delivered (others are computed without the output matrix). `measure_every`: as
-  // TracePlan has it; page_trace() tells what was recorded.
+  // TracePlan has it; page_trace() tells what was recorded. `decoded`: delivered positions are computed one by one by the steps of
+  // decoding, given the tokens, instead of in batches.
   [[nodiscard]] Result<void> logits(std::span<const TokenId> tokens, std::uint32_t first_scored,
                                     const std::function<void(std::uint32_t position, std::span<const float>)>& sink,
-                                    std::stop_token stop = {}, std::uint32_t measure_every = 0);
+                                    std::stop_token stop = {}, std::uint32_t measure_every = 0, bool decoded = false);
   // What every position of `tokens` leaves behind the first `layers` layers (1 to the model's own), and what all routers make of it,
   // from an empty cache, ascending positions. The output matrix is not computed.
   [[nodiscard]] Result<void> early_states(std::span<const TokenId> tokens, std::uint32_t layers, const std::function<void(const EarlyState&)>& sink,

@@ -17,7 +17,7 @@ std::uint32_t first_scored_position(std::uint32_t window, std::uint32_t last) {
   return last == 0 ? window / 2 : window - 1 - last;
 }
 
-Result<void> score_window(Engine& engine, Engine* standard, std::span<const TokenId> tokens, std::uint32_t first, std::uint32_t measure,
+Result<void> score_window(Engine& engine, Engine* standard, std::span<const TokenId> tokens, std::uint32_t first, const EvaluationOptions& options,
                           Evaluation& done, std::stop_token stop) {
   std::vector<TokenId> window(tokens.begin(), tokens.end());
   const Tokenizer& tokenizer = engine.tokenizer();
@@ -32,7 +32,8 @@ Result<void> score_window(Engine& engine, Engine* standard, std::span<const Toke
     done.standard.add(row, target);
     done.divergence.add(row, logits);
   };
-  FOVEA_TRY(paired_logits(engine, standard, window, first, take, stop, measure));
+  const std::uint32_t measure = engine.summary().attention ? options.measure : 0;  // dense attention loses nothing
+  FOVEA_TRY(paired_logits(engine, standard, window, first, take, stop, measure, options.decoded));
   if (delivered != window.size() - first)
     return fail(ErrorCode::cancelled, "perplexity", "it was stopped before the text was scored", "run it again");
   return {};
@@ -53,9 +54,8 @@ Result<Evaluation> evaluate(Engine& engine, Engine* standard, const EvaluationOp
   done.text_tokens = tokens.size();
   const auto start = std::chrono::steady_clock::now();
   const std::uint32_t first = first_scored_position(window, options.last);
-  const std::uint32_t measure = engine.summary().attention ? options.measure : 0;  // dense attention loses nothing
   for (std::size_t i = 0; i < windows; ++i) {
-    FOVEA_TRY(score_window(engine, standard, tokens.subspan(i * window, window), first, measure, done, stop));
+    FOVEA_TRY(score_window(engine, standard, tokens.subspan(i * window, window), first, options, done, stop));
     if (const auto pages = engine.page_trace()) done.measured.insert(done.measured.end(), pages->rows.begin(), pages->rows.end());
     FOVEA_ASSIGN(const AttentionFacts facts, engine.attention_facts());
     done.attention.prefill += facts.prefill;

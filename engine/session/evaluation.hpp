@@ -21,6 +21,7 @@ struct EvaluationOptions {
   std::uint32_t windows = 0;  // at most; 0: as many as the text fills
   std::uint32_t last = 0;     // predictions of a window that are scored: the last ones; 0: the second half
   std::uint32_t measure = 0;  // sparse attention: recall in every so many rows; 0: in none
+  bool decoded = false;       // scored positions are computed one by one by the steps of decoding
 };
 
 // What was scored.

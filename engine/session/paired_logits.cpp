@@ -12,12 +12,12 @@ namespace {
 
 class StandardRun {
  public:
-  StandardRun(Engine& engine, std::span<const TokenId> tokens, std::uint32_t first)
-      : thread_([this, &engine, tokens, first] {
+  StandardRun(Engine& engine, std::span<const TokenId> tokens, std::uint32_t first, bool decoded)
+      : thread_([this, &engine, tokens, first, decoded] {
           const auto hand_on = [this](std::uint32_t, std::span<const float> logits) {
             if (!queue_.push(logits)) stop_.request_stop();
           };
-          result_ = engine.logits(tokens, first, hand_on, stop_.get_token());
+          result_ = engine.logits(tokens, first, hand_on, stop_.get_token(), 0, decoded);
           queue_.close();
         }) {}
   ~StandardRun() { queue_.close(); }
@@ -39,9 +39,9 @@ class StandardRun {
 }  // namespace
 
 Result<void> paired_logits(Engine& judged, Engine* standard, std::span<const TokenId> tokens, std::uint32_t first, const TakePair& take,
-                           std::stop_token stop, std::uint32_t measure_every) {
+                           std::stop_token stop, std::uint32_t measure_every, bool decoded) {
   std::optional<StandardRun> other;
-  if (standard != nullptr) other.emplace(*standard, tokens, first);
+  if (standard != nullptr) other.emplace(*standard, tokens, first, decoded);
   bool complete = true;
   const auto pair_up = [&](std::uint32_t position, std::span<const float> logits) {
     std::optional<std::vector<float>> row;
@@ -49,7 +49,7 @@ Result<void> paired_logits(Engine& judged, Engine* standard, std::span<const Tok
     complete = complete && (!other || row);
     if (complete) take(position, logits, row ? std::span<const float>(*row) : std::span<const float>{});
   };
-  FOVEA_TRY(judged.logits(tokens, first, pair_up, std::move(stop), measure_every));
+  FOVEA_TRY(judged.logits(tokens, first, pair_up, std::move(stop), measure_every, decoded));
   if (other) FOVEA_TRY(other->finish());
   return {};
 }

@@ -14,8 +14,8 @@ namespace fovea {
 using TakePair = std::function<void(std::uint32_t position, std::span<const float> judged, std::span<const float> standard)>;
 
 // Of every position >= first of `tokens`, ascending; both engines from an empty cache, the standard (may be null) on a thread
-// of its own, so that rows come as they are taken and never pile up. `measure_every` as Engine::logits has it, of the judged.
+// of its own, so that rows come as they are taken and never pile up. `measure_every` as Engine::logits has it, of the judged; `decoded` likewise, of both.
 [[nodiscard]] Result<void> paired_logits(Engine& judged, Engine* standard, std::span<const TokenId> tokens, std::uint32_t first, const TakePair& take,
-                                         std::stop_token stop = {}, std::uint32_t measure_every = 0);
+                                         std::stop_token stop = {}, std::uint32_t measure_every = 0, bool decoded = false);
 
 }  // namespace fovea

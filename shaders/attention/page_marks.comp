@@ -17,7 +17,7 @@ const uint WORDS = (ROOM + 31u) / 32u;
 shared uint marks[WORDS];
 
 void main() {
-  uint tile = gl_WorkGroupID.y, slot = tile * p.kv_heads + gl_WorkGroupID.x, lane = gl_LocalInvocationIndex;
+  uint tile = gl_WorkGroupID.y, own = tile * p.kv_heads + gl_WorkGroupID.x, slot = p.first_slot + own, lane = gl_LocalInvocationIndex;
   if (tile * TILE >= State(p.state).s.tokens) return;
   for (uint i = lane; i < WORDS; i += gl_WorkGroupSize.x) marks[i] = 0u;
   barrier();
@@ -27,7 +27,7 @@ void main() {
     atomicOr(marks[page / 32u], 1u << (page % 32u));
   }
   barrier();
-  Uints to = Uints(p.marks + uint64_t(slot * (1u + WORDS)) * 4ul);
+  Uints to = Uints(p.marks + uint64_t(own * (1u + WORDS)) * 4ul);
   if (lane == 0u) to.v[0] = Uints(p.keys - uint64_t(slot + 1u) * 4ul).v[0];
   for (uint i = lane; i < WORDS; i += gl_WorkGroupSize.x) to.v[1u + i] = marks[i];
 }

@@ -1,8 +1,9 @@
-// As page_scores, for the tiles of a prompt: scores are products of matrices (shaders/include/attention_fragments.glsl),
-// of the sampled queries of all tiles by the pages of a block. Behind it page_choice.
+// As page_scores, for the tiles of a prompt, or for one token's queries in many layers: scores are products of matrices
+// (shaders/include/attention_fragments.glsl), of the sampled queries of all tiles by the pages of a block. Behind it page_choice.
 //
 // A workgroup takes 16 queries of a KV head a subgroup, which stay where they are multiplied from, and CHUNK blocks of pages in
-// turn; grid (kv_heads, query groups * chunks). A block's bounds are in shared memory once for all queries, while the next one's
+// turn; grid (kv_heads, query groups * chunks). One token's queries are few: there all subgroups take the same 16, and columns of
+// the pages in turn. A block's bounds are in shared memory once for all queries, while the next one's
 // are on their way: the means of pages' halves as they are kept, or the middles between smallest and largest keys and half
 // the ranges, which |q| is multiplied by.
 //
@@ -27,12 +28,14 @@ const uint INVOCATIONS = LANES * SUBGROUPS, PLANE = kPageBlock * PITCH;  // unit
 const uint PLANES = SCORER == kScorerMean ? 1u : 2u;
 const uint OPERAND = 16u * PITCH;  // units of a subgroup's queries or their magnitudes
 const uint OPERAND_KINDS = SCORER == kScorerQuest ? 2u : 1u;
+const bool SHARED = SAMPLES == 1u;                // subgroups take the same queries
+const uint ROW_GROUPS = SHARED ? 1u : SUBGROUPS;  // of 16 queries
 #if MATRIX_PLAIN
 // Queries stay in shared memory, behind the planes.
-const uint QUERY_TURN = SUBGROUPS, OPERANDS = PLANES * PLANE, TILE_UNITS = OPERANDS + SUBGROUPS * OPERAND_KINDS * OPERAND;
+const uint QUERY_TURN = ROW_GROUPS, OPERANDS = PLANES * PLANE, TILE_UNITS = OPERANDS + ROW_GROUPS * OPERAND_KINDS * OPERAND;
 #else
 // Queries come through the room of the planes to registers, two subgroups' a turn.
-const uint QUERY_TURN = 2u < SUBGROUPS ? 2u : SUBGROUPS, OPERANDS = 0u, TILE_UNITS = PLANES * PLANE;
+const uint QUERY_TURN = 2u < ROW_GROUPS ? 2u : ROW_GROUPS, OPERANDS = 0u, TILE_UNITS = PLANES * PLANE;
 #endif
 #include "shaders/include/attention_fragments.glsl"
 #include "shaders/sample/ordered_key.glsl"
@@ -40,7 +43,7 @@ const uint QUERY_TURN = 2u < SUBGROUPS ? 2u : SUBGROUPS, OPERANDS = 0u, TILE_UNI
 const uint WIDTH_FRAGMENTS = HEAD_WIDTH / kFragment, COLUMNS = kPageBlock / kFragment;
 const float kMinusInfinity = -3.0e38;
 const uint kRowUnits = kPageBlock / 4u, kRowPitch = kRowUnits + 1u;
-shared vec4 rows[SUBGROUPS * kFragment * kRowPitch];  // scores, then weights, of a subgroup's queries for a block
+shared vec4 rows[ROW_GROUPS * kFragment * kRowPitch];  // scores, then weights, of a subgroup's queries for a block
 shared float spreads[kPageBlock];                     // of a block's pages
 
 #if MATRIX_PLAIN
@@ -126,16 +129,21 @@ uint64_t query_address(Row r, uint kv_head) {
   uint token = r.t.token + sampled_row(r.t, r.q / GROUP), head = kv_head * GROUP + r.q % GROUP;
   return p.query + uint64_t((token * p.kv_heads * GROUP + head) * HEAD_WIDTH) * 4ul;
 }
+// Page `page` - 1 in the order of scores, of equal ones the later first; none: 0. And what the neighbouring lane has.
+uint64_t ranked(float score, uint page) { return page == 0u ? 0ul : (uint64_t(ordered_key(floatBitsToUint(score))) << 32) | uint64_t(page); }
+uint64_t neighbours(uint64_t rank) {
+  return (uint64_t(subgroupShuffleXor(uint(rank >> 32), 1u)) << 32) | uint64_t(subgroupShuffleXor(uint(rank), 1u));
+}
 
 void main() {
   StepState state = State(p.state).s;
   const uint chunks = (BLOCKS + CHUNK - 1u) / CHUNK;
-  uint kv_head = gl_WorkGroupID.x, group = gl_WorkGroupID.y / chunks, own = gl_SubgroupID;
-  uint tiles = (state.tokens + TILE - 1u) / TILE, first_row = group * SUBGROUPS * kFragment;
+  uint kv_head = gl_WorkGroupID.x, group = gl_WorkGroupID.y / chunks, own = SHARED ? 0u : gl_SubgroupID;
+  uint tiles = (state.tokens + TILE - 1u) / TILE, first_row = group * ROW_GROUPS * kFragment;
   if (tiles <= p.first_tile) return;
   tiles = min(tiles - p.first_tile, p.tiles);
   if (first_row >= tiles * QUERIES) return;
-  uint end_row = min(first_row + SUBGROUPS * kFragment, tiles * QUERIES);
+  uint end_row = min(first_row + ROW_GROUPS * kFragment, tiles * QUERIES);
   // The last tile sees the most pages, but the first may be one that chooses.
   uint blocks = 0u;
   for (uint tile = first_row / QUERIES; tile <= (end_row - 1u) / QUERIES; tile++)
@@ -145,7 +153,7 @@ void main() {
   fetch(kv_head, block);
 
   Left queries[WIDTH_FRAGMENTS], magnitudes[WIDTH_FRAGMENTS];
-  [[unroll]] for (uint from = 0; from < SUBGROUPS; from += QUERY_TURN) {
+  [[unroll]] for (uint from = 0; from < ROW_GROUPS; from += QUERY_TURN) {
     if (from > 0u) barrier();
     [[dont_unroll]] for (uint unit = gl_LocalInvocationID.x; unit < QUERY_TURN * 16u * WIDTH_UNITS; unit += INVOCATIONS) {
       uint in_turn = unit / WIDTH_UNITS, at = unit % WIDTH_UNITS;
@@ -183,7 +191,9 @@ void main() {
     put(kv_head, block);
     barrier();
     if (block + 1u < end_block) fetch(kv_head, block + 1u);
-    [[unroll]] for (uint column = 0; column < COLUMNS; column++) {
+    [[unroll]] for (uint some = 0; some < COLUMNS; some += SHARED ? SUBGROUPS : 1u) {
+      uint column = SHARED ? some + gl_SubgroupID : some;
+      if (COLUMNS % SUBGROUPS != 0u && column >= COLUMNS) continue;
       Sums first, second;
       clear(first);
       clear(second);
@@ -202,8 +212,12 @@ void main() {
       }
       put_row_sums(first, room + column * 4u, kRowPitch);
     }
-    subgroupBarrier();
+    if (SHARED)
+      barrier();
+    else
+      subgroupBarrier();
     [[unroll]] for (uint turn = 0; turn < kLaneRows; turn++) {
+      if (SHARED && gl_SubgroupID > 0u) break;
       uint of_row = turn * LANES + gl_SubgroupInvocationID, row = min(of_row / 2u, kFragment - 1u), part = of_row % 2u;
       uint at = room + row * kRowPitch + part * (kRowUnits / 2u), number = first_row + own * kFragment + row, page = block * kPageBlock + part * 16u;
       bool real = of_row < 2u * kFragment && number < end_row;
@@ -216,30 +230,36 @@ void main() {
         highest = max(highest, score[i]);
       }
       highest = max(highest, subgroupShuffleXor(highest, 1u));
-      float sum = 0.0, best_score = kMinusInfinity;
-      uint best = 0u;  // page + 1
+      float sum = 0.0, best_score = kMinusInfinity, next_score = kMinusInfinity;
+      uint best = 0u, next = 0u;  // page + 1; the second one matters where a single row is sampled
       [[unroll]] for (uint i = 0; i < 16u; i++) {
         bool remote = page + i >= r.t.far && page + i < min(r.t.near, r.pages);
         if (remote && score[i] >= best_score) {
+          next_score = best_score;
+          next = best;
           best_score = score[i];
           best = page + i + 1u;
+        } else if (SHARED && remote && score[i] >= next_score) {
+          next_score = score[i];
+          next = page + i + 1u;
         }
         float weight = page + i < r.pages ? exp(score[i] - highest) : 0.0;
         sum += weight;
         if (of_row < 2u * kFragment) rows[at + i / 4u][i % 4u] = weight;
       }
       sum += subgroupShuffleXor(sum, 1u);
-      uint key = best > 0u ? ordered_key(floatBitsToUint(best_score)) : 0u;
-      uint other_key = subgroupShuffleXor(key, 1u), other_best = subgroupShuffleXor(best, 1u);
+      uint64_t first = ranked(best_score, best), second = SHARED ? ranked(next_score, next) : 0ul;
+      uint64_t other_first = neighbours(first), other_second = SHARED ? neighbours(second) : 0ul;
       if (real && part == 1u && r.pages > block * kPageBlock) {
-        if (other_key > key) best = other_best;  // of equal ones the later
         uint to = blocks_at(r.tile * p.kv_heads + kv_head, r.q) + block;
         SharedFloat2s(p.totals).v[to] = vec2(highest, sum);
-        SharedKeys(p.best).v[2u * to] = best == 0u ? 0ul : (uint64_t(max(key, other_key)) << 32) | uint64_t(best);
+        SharedKeys(p.best).v[2u * to] = max(first, other_first);
+        if (SHARED) SharedKeys(p.best).v[2u * to + 1u] = max(min(first, other_first), max(second, other_second));
       }
     }
     subgroupBarrier();
     [[dont_unroll]] for (uint unit = gl_SubgroupInvocationID; unit < kFragment * kRowUnits; unit += LANES) {
+      if (SHARED && gl_SubgroupID > 0u) break;
       uint row = unit / kRowUnits, number = first_row + own * kFragment + row;
       if (number >= end_row) break;
       uint slot = (p.first_tile + number / QUERIES) * p.kv_heads + kv_head;

@@ -25,6 +25,8 @@ layout(constant_id = 7) const uint SUBGROUPS = 4;
 layout(constant_id = 8) const uint SPLITS = 1;
 layout(constant_id = 9) const uint LEAST_PAGES = 4;  // of a split
 layout(constant_id = 10) const bool ROUNDED = false; // output in 8 bits; HEAD_WIDTH is a multiple of 32
+layout(constant_id = 11) const uint TOGETHER = 16;   // splits whose sums are loaded together
+#define SPLITS_TOGETHER TOGETHER
 
 #include "shaders/include/key_table.glsl"
 #include "shaders/include/kv_store.glsl"

@@ -27,6 +27,11 @@ void main() {
       RopePair pair = rope_pair(query, i, position, p.turns);
       target.v[pair.at.x] = pair.x.x;
       target.v[pair.at.y] = pair.x.y;
+      if (p.last_query != 0ul && token + 1u == state.tokens) {
+        Floats last = Floats(p.last_query + uint64_t(head * HEAD_WIDTH) * 4ul);
+        last.v[pair.at.x] = pair.x.x;
+        last.v[pair.at.y] = pair.x.y;
+      }
     }
     return;
   }

@@ -14,6 +14,7 @@ struct RopeStorePush {
   address key_norm;
   address turns;         // uint64 (rope_width / 2): turns per position in units of 2^-64
   address state;
+  address last_query;    // float (query_heads * head_width): those of the last token once more, or 0
   uint qkv_stride;
   uint layer_offset;     // bytes from the page's start to this layer's keys
   uint query_heads;
@@ -42,7 +43,7 @@ struct AttentionPush {
 // Both of one token, in one step.
 struct RopeAttentionPush {
   address qkv;           // float: query heads, then key heads, then value heads
-  address query;         // float (query_heads * head_width): where rotated queries are left for the trace, or 0
+  address query;         // float (query_heads * head_width): where rotated queries are left, or 0
   address pages;
   address query_norm;    // float weights, or 0
   address key_norm;

@@ -13,6 +13,7 @@ struct PageMarksPush {
   address marks;         // (slots, 1 + words): estimated mass as a float, then a bit for every page read
   address state;
   uint kv_heads;
+  uint first_slot;       // of the lists
 };
 
 // Of every `every`-th row, counted by position: per query head and page the sum of the weights p and that of p ln p.

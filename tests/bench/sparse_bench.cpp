@@ -84,7 +84,8 @@ Result<Bench::SparseLayers> Bench::sparse_layers(const PromptShape& shape, Promp
   FOVEA_ASSIGN(s.bounds, device_->create_buffer(s.bounds_bytes * bounds_layers, gpu::MemoryUse::kv));
   for (std::uint32_t layer = 0; layer < bounds_layers; ++layer)
     FOVEA_TRY(device_->upload(s.bounds, layer * s.bounds_bytes, std::as_bytes(std::span(bounds))));
-  std::vector<float> query(std::size_t{at.tokens} * (shape.query_heads + 2 * shape.kv_heads) * shape.width);
+  const std::size_t query_rows = at.tokens == 1 ? kBoundsLayers : at.tokens;  // of one token those of all layers
+  std::vector<float> query(query_rows * (shape.query_heads + 2 * shape.kv_heads) * shape.width);
   for (float& x : query) x = normal(random);
   FOVEA_ASSIGN(s.query, device_->create_buffer(query.size() * sizeof(float), gpu::MemoryUse::compute));
   FOVEA_TRY(device_->upload(s.query, 0, std::as_bytes(std::span(query))));
@@ -142,6 +143,12 @@ Result<void> Bench::sparse_decode(std::uint32_t depth) {
   const double bytes = 4.0 * shape.kv_heads * shape.width * depth;
   const std::uint32_t chain = 4 * kBoundsLayers;
   FOVEA_TRY(time(name("dense attention"), chain, bytes, 0, [&](KernelRecorder& kernels, std::uint32_t turn) { return attend(kernels, turn, false, {.deep = true}); }));
+  FOVEA_ASSIGN(gpu::CommandRecorder of_dense, device_->record());
+  for (const std::uint32_t subgroups : {4u, 8u})
+    for (const std::uint32_t parts : {32u, 64u})
+      if (const RopeAttentionTile tile{AttentionMatrix::nv2, subgroups, 32}; runs_rope_attention_tile(KernelRecorder(*device_, of_dense), tile, s.shape, parts))
+        FOVEA_TRY(time(name(fmt::format("dense attention, as matrices, {} subgroups, {} splits, 32 together", subgroups, parts)), chain, bytes, 0,
+                       [&](KernelRecorder& kernels, std::uint32_t turn) { return attend(kernels, turn, false, {.splits = parts, .deep = true, .tile = tile}); }));
   for (const Budget& budget : kBudgets)
     FOVEA_TRY(time(name(fmt::format("page choice {}", budget.what)), chain, static_cast<double>(s.bounds_bytes), 0,
                    [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, budget.rule, {}); }));
@@ -164,11 +171,51 @@ Result<void> Bench::sparse_decode(std::uint32_t depth) {
   for (const PageScoring& scoring : {PageScoring{8, 1}, PageScoring{16, 1}, PageScoring{.choosing = 8}, PageScoring{.choosing = 16}})
     FOVEA_TRY(time(name(fmt::format("page choice 25 %, {}", shown(scoring))), chain, static_cast<double>(s.bounds_bytes), 0,
                    [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, kBudgets[0].rule, scoring); }));
+  // Of all layers at once, ahead of the token.
+  PageChoiceBuffers of_layers;
+  FOVEA_ASSIGN(const gpu::Buffer ahead, device_->create_buffer(of_layers.lay_out(0, kBoundsLayers * shape.query_heads, kBoundsLayers * shape.kv_heads, s.pages, 1) +
+                                                                   std::uint64_t{kBoundsLayers} * shape.kv_heads * shader::kFactWords * 4,
+                                                               gpu::MemoryUse::compute));
+  const std::uint64_t ahead_bytes = of_layers.lay_out(ahead.address(), kBoundsLayers * shape.query_heads, kBoundsLayers * shape.kv_heads, s.pages, 1);
+  const auto choose_ahead = [&](KernelRecorder& kernels, const PageRule& rule, Part which, const PageScoring& scoring) {
+    PageChoiceArgs choice = sparse_choice(s, 0, rule);
+    choice.buffers = of_layers;
+    choice.bounds = s.bounds.address();
+    choice.facts = ahead.address() + ahead_bytes;
+    choice.layers = kBoundsLayers;
+    choice.scoring = scoring;
+    choice.part = which;
+    return record_page_choice(kernels, choice);
+  };
+  for (const PageScoring& scoring : {PageScoring{}, PageScoring{8, 24}, PageScoring{4, 12}})
+    FOVEA_TRY(time(name(fmt::format("page scores ahead of {} layers, {}", kBoundsLayers, shown(scoring))), 4, static_cast<double>(s.bounds_bytes * kBoundsLayers), 0,
+                   [&](KernelRecorder& kernels, std::uint32_t) { return choose_ahead(kernels, kBudgets[0].rule, Part::scores, scoring); }));
+  FOVEA_ASSIGN(gpu::CommandRecorder of_scores, device_->record());
+  for (const std::uint32_t subgroups : {1u, 2u, 4u})
+    for (const std::uint32_t blocks : {8u, 16u, 24u, 48u})
+      if (const PageScoreTile tile{AttentionMatrix::nv2, subgroups, blocks}; runs_page_score_tile(KernelRecorder(*device_, of_scores), tile, s.shape, shader::kScorerAutomatic))
+        FOVEA_TRY(time(name(fmt::format("page scores ahead of {} layers, matrices, {} subgroups, {} blocks", kBoundsLayers, subgroups, blocks)), 4,
+                       static_cast<double>(s.bounds_bytes * kBoundsLayers), 0,
+                       [&](KernelRecorder& kernels, std::uint32_t) { return choose_ahead(kernels, kBudgets[0].rule, Part::scores, {.tile = tile}); }));
+  for (const Budget& budget : kBudgets)
+    for (const std::uint32_t choosing : {8u, 16u, 32u})
+      FOVEA_TRY(time(name(fmt::format("page choice ahead of {} layers, {}, {} subgroups", kBoundsLayers, budget.what, choosing)), 4, 0, 0,
+                     [&](KernelRecorder& kernels, std::uint32_t) { return choose_ahead(kernels, budget.rule, Part::choice, {.choosing = choosing}); }));
   for (const Budget& budget : kBudgets) {
     for (std::uint32_t layer = 0; layer < s.layers; ++layer)
       FOVEA_TRY(once([&](KernelRecorder& kernels, std::uint32_t) { return choose(kernels, layer, budget.rule, {}); }));
     const auto of_budget = [&](const std::string& form) { return name(fmt::format("attention over {}{}", budget.what, form)); };
     FOVEA_TRY(time(of_budget(""), chain, 0, 0, [&](KernelRecorder& kernels, std::uint32_t turn) { return attend(kernels, turn, true, {.deep = true}); }));
+    FOVEA_ASSIGN(gpu::CommandRecorder asked, device_->record());
+    const KernelRecorder recorder(*device_, asked);
+    for (const std::uint32_t subgroups : {4u, 8u})
+      for (const std::uint32_t parts : subgroups == 4 ? std::vector{16u, 32u, 64u} : std::vector{8u, 16u, 32u})
+        for (const std::uint32_t least : {2u, 4u})
+          for (const std::uint32_t together : {16u, 32u})
+            if (const RopeAttentionTile tile{AttentionMatrix::nv2, subgroups, together};
+                (least == 4 || budget.rule.global < 100'000) && parts >= together % 32 && budget.rule.mass == 0 && runs_rope_attention_tile(recorder, tile, s.shape, parts))
+              FOVEA_TRY(time(of_budget(fmt::format(", as matrices, {} subgroups, {} splits, {} pages, {} together", subgroups, parts, least, together)), chain, 0, 0,
+                             [&](KernelRecorder& kernels, std::uint32_t turn) { return attend(kernels, turn, true, {.splits = parts, .deep = true, .least_pages = least, .tile = tile}); }));
     FOVEA_TRY(time(name(fmt::format("choice and attention {}", budget.what)), chain, 0, 0, [&](KernelRecorder& kernels, std::uint32_t turn) -> Result<void> {
       auto done = choose(kernels, turn, budget.rule, {});
       kernels.plan().barrier();

@@ -58,13 +58,16 @@ class PageCaptureTest : public DecoderTest {
 
 // The reference decoder reads what the marks say, in prompts and decoding, with the steps of either kind of device.
 TEST_F(PageCaptureTest, marks_are_the_pages_that_the_reference_reads) {
-  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
+  for (const auto& [form, chooser] : {std::pair{ProductForm::cpu, PageChooser::own}, {ProductForm::gpu, PageChooser::own}, {ProductForm::cpu, PageChooser::ahead},
+                                      {ProductForm::gpu, PageChooser::ahead}}) {
     const std::uint32_t batch = form == ProductForm::gpu ? 8 : 128;
-    load_with(kRule, form, batch);
+    SparseAttention rule = kRule;
+    rule.chooser = chooser;
+    load_with(rule, form, batch);
     const std::vector<std::int32_t> prompt = tokens(400, 1);
     const Run got = run(prompt, 20, {.measure_every = 64}, batch);
     const reference::SparseRule same{.window = kRule.window, .page = 32, .sinks = kRule.sinks, .global = kRule.global, .dense_below = 0};
-    reference::ReferenceDecoder judge = must(reference::ReferenceDecoder::create(*file_, {.kv = kShape.kv, .sparse = same, .dense_layers = 1, .tile = shader::kTileRows}));
+    reference::ReferenceDecoder judge = must(reference::ReferenceDecoder::create(*file_, {.kv = kShape.kv, .sparse = same, .dense_layers = 1, .tile = shader::kTileRows, .ahead = chooser == PageChooser::ahead}));
     std::vector<std::int32_t> all = prompt;
     all.insert(all.end(), got.drawn.begin(), got.drawn.end());
     std::size_t left_out = 0;

@@ -146,6 +146,9 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
 
   // Bounds of the first pages as the kernel is to find them; NaN where none are.
   std::uint64_t place_bounds(const PagedCache& cache, std::uint32_t count, std::uint32_t pages, std::uint32_t scorer) {
+    return place(bounds_of(cache, count, pages, scorer));
+  }
+  static std::vector<std::uint16_t> bounds_of(const PagedCache& cache, std::uint32_t count, std::uint32_t pages, std::uint32_t scorer) {
     const Heads heads = GetParam();
     std::vector<std::uint16_t> all(page_bounds_bytes(heads.kv, heads.width, pages, scorer) / 2, PagedCache::kNan);
     for (std::uint32_t head = 0; head < heads.kv; ++head) {
@@ -165,7 +168,7 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
           }
       }
     }
-    return place(all);
+    return all;
   }
 
   // A list with pages of nearly the masses that the reference's choice has.
@@ -229,7 +232,7 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
           const AttentionShape all = shape(cache, table, state, room);
           PageChoiceArgs choice{.shape = all, .rule = device_rule, .buffers = where, .query = queries, .bounds = bounds_at,
                                 .facts = facts.address(), .pages = pages, .apart = form == Form::gpu_apart};
-          if (const PageScoreTile score_tile{matrix, 1, 3}; form == Form::gpu_tile && runs_page_score_tile(kernels, score_tile, all, device_rule.scorer)) {
+          if (const PageScoreTile score_tile{matrix, decode ? 2u : 1u, 3}; form == Form::gpu_tile && runs_page_score_tile(kernels, score_tile, all, device_rule.scorer)) {
             choice.scoring.tile = score_tile;
             rounded = true;
           }
@@ -352,7 +355,7 @@ TEST_P(SparseAttention, invariant_3_no_score_is_above_the_bound_of_its_page) {
 constexpr reference::SparseRule kSmall{.window = 100, .global = 0.25};
 
 TEST_P(SparseAttention, of_one_token_equals_the_reference) {
-  for (const Form form : {Form::cpu, Form::gpu, Form::gpu_apart})
+  for (const Form form : {Form::cpu, Form::gpu, Form::gpu_apart, Form::gpu_tile})
     for (const std::uint32_t position : {0u, 31u, 200u, 227u, 228u, 999u, 1311u, 1312u}) choose(position, 1, kSmall, form);
 }
 

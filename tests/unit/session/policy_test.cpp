@@ -83,7 +83,10 @@ TEST(Policy, AttentionIsDenseOrSparseByPages) {
   strict.mass = 0.95, strict.least = 0.08, strict.most = 0.4;
   SparseAttention decoding = strict;
   decoding.decode_dense_below = 20000;
-  for (const auto& rule : {SparseAttention{}, strict, decoding}) {
+  SparseAttention own, ahead;
+  own.chooser = PageChooser::own;
+  ahead.chooser = PageChooser::ahead;
+  for (const auto& rule : {SparseAttention{}, strict, decoding, own, ahead}) {
     const std::string shown = shown_attention(rule);
     EXPECT_EQ(spec_problem("attention", shown), "") << shown;
     EXPECT_EQ(sparse_attention(chosen(shown.c_str()).value()), rule) << shown;
@@ -111,7 +114,7 @@ TEST(Policy, SparseAttentionSaysWhatIsNoValue) {
         {"sparse:decode-dense-below=soon", "a whole number or auto"}, {"sparse:target=0.2", "it is of budget=adaptive"},
         {"sparse:budget=adaptive,target=0.5", "lies between least and most"}, {"sparse:budget=adaptive,target=0", "above 0 and at most 1"},
         {"sparse:budget=adaptive,target=0.25,mass=1", "above 0 and below 1"}, {"sparse:heads=odd", "even or entropy"}, {"sparse:widen=2", "from 0 to 1"},
-        {"sparse:flat=-1", "from 0 to 1"}})
+        {"sparse:flat=-1", "from 0 to 1"}, {"sparse:choice=later", "own or ahead"}})
     EXPECT_NE(spec_problem("attention", written).find(said), std::string::npos) << written << ": " << spec_problem("attention", written);
   for (const char* fine : {"sparse", "sparse:global=0", "sparse:global=1", "sparse:global=0.333", "sparse:sinks=0,dense-layers=0", "sparse:window=4000000000"})
     EXPECT_EQ(spec_problem("attention", fine), "") << fine;
