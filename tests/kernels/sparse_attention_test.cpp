@@ -359,6 +359,75 @@ TEST_P(SparseAttention, of_one_token_equals_the_reference) {
     for (const std::uint32_t position : {0u, 31u, 200u, 227u, 228u, 999u, 1311u, 1312u}) choose(position, 1, kSmall, form);
 }
 
+// Layers that choose together, as they do ahead of a token: by equal queries what each chooses for itself.
+TEST_P(SparseAttention, ahead_with_equal_queries_chooses_what_own_chooses) {
+  const Heads heads = GetParam();
+  constexpr std::uint32_t kLayers = 3, kPages = 45;
+  const PageRule rule = rule_of(kSmall).device;
+  const std::uint32_t row = heads.query * heads.width;
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu})
+    for (const std::uint32_t position : {40u, 800u, 1312u}) {
+      Seeded random(position);
+      std::vector<std::uint64_t> bounds;  // of each layer alone
+      std::vector<std::uint16_t> all_bounds;
+      PagedCache cache(device(), heads.kv, heads.width, 0, position + 1, 3, heads.type);
+      for (std::uint32_t layer = 0; layer < kLayers; ++layer) {
+        cache.fill(position + 1, random);
+        const std::vector<std::uint16_t> of_layer = bounds_of(cache, position, kPages, rule.scorer);
+        bounds.push_back(place(of_layer));
+        all_bounds.insert(all_bounds.end(), of_layer.begin(), of_layer.end());
+      }
+      const std::vector<float> query = random.normals(std::size_t{kLayers} * row, 2);
+      const std::uint64_t table = place(cache.table()), queries = place(query), together = place(all_bounds);
+      PageChoiceBuffers one, all;
+      const std::uint64_t one_bytes = one.lay_out(0, heads.query, heads.kv, kPages, 1);
+      GuardBuffer alone(device(), kLayers * one_bytes), scratch(device(), all.lay_out(0, kLayers * heads.query, kLayers * heads.kv, kPages, 1));
+      GuardBuffer alone_facts(device(), kLayers * heads.kv * shader::kFactWords * 4), facts(device(), alone_facts.bytes());
+      all.lay_out(scratch.address(), kLayers * heads.query, kLayers * heads.kv, kPages, 1);
+      for (GuardBuffer* buffer : {&alone, &scratch, &alone_facts, &facts}) buffer->set_initial<std::uint32_t>(std::vector<std::uint32_t>(buffer->bytes() / 4, 0));
+      set_state(position, 1);
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+            PageChoiceArgs choice{.shape = shape(cache, table, state, 1), .rule = rule, .buffers = all, .query = queries, .bounds = together,
+                                  .facts = facts.address(), .pages = kPages, .layers = kLayers};
+            choice.apart = form == ProductForm::gpu;
+            if (form == ProductForm::gpu) choice.scoring.subgroups = 4;  // in floats, as each alone
+            FOVEA_TRY(record_page_choice(kernels, choice));
+            choice.apart = false;
+            choice.scoring = {};
+            choice.layers = 1;
+            for (std::uint32_t layer = 0; layer < kLayers; ++layer) {
+              choice.buffers.lay_out(alone.address() + layer * one_bytes, heads.query, heads.kv, kPages, 1);
+              choice.query = queries + std::uint64_t{layer} * row * sizeof(float);
+              choice.bounds = bounds[layer];
+              choice.facts = alone_facts.address() + std::uint64_t{layer} * heads.kv * shader::kFactWords * 4;
+              FOVEA_TRY(record_page_choice(kernels, choice));
+            }
+            return {};
+          },
+          {&alone, &scratch, &alone_facts, &facts}, form);
+      if (HasFatalFailure()) return;
+      const std::vector<std::uint32_t> told = facts.values<std::uint32_t>(), told_alone = alone_facts.values<std::uint32_t>();
+      for (std::size_t i = 0; i < told.size(); ++i)  // sums of masses and of entropies may end differently
+        if (i % shader::kFactWords < shader::kFactMass) {
+          ASSERT_EQ(told[i], told_alone[i]) << "fact word " << i;
+        }
+      const std::vector<std::uint32_t> of_all = scratch.values<std::uint32_t>(), of_one = alone.values<std::uint32_t>();
+      for (std::uint32_t slot = 0; slot < kLayers * heads.kv; ++slot) {
+        const std::uint32_t layer = slot / heads.kv, head = slot % heads.kv;
+        one.lay_out(layer * one_bytes, heads.query, heads.kv, kPages, 1);
+        const AttentionShape read = over_chosen_pages(shape(cache, table, 0, 1), all, kPages, layer * heads.kv);
+        const std::uint32_t keys = of_all[(read.listed_keys - scratch.address()) / 4 + head];
+        ASSERT_EQ(keys, of_one[one.keys / 4 + head]) << "slot " << slot << " at " << position;
+        for (std::uint32_t n = 0; n < (keys + 31) / 32; ++n) {
+          ASSERT_EQ(of_all[(all.list - scratch.address()) / 4 + std::size_t{slot} * kPages + n], of_one[one.list / 4 + std::size_t{head} * kPages + n]);
+          ASSERT_EQ(of_all[(read.pages - scratch.address()) / 4 + 2 * (std::size_t{head} * kPages + n)], of_one[one.table / 4 + 2 * (std::size_t{head} * kPages + n)]);
+        }
+        ASSERT_NEAR(std::bit_cast<float>(of_all[(all.keys - scratch.address()) / 4 - 1 - slot]), std::bit_cast<float>(of_one[one.keys / 4 - 1 - head]), 1e-6);
+      }
+    }
+}
+
 // Every rule is a pipeline of its own, hence few shapes.
 class SparseRules : public SparseAttention {};
 
