@@ -1,0 +1,122 @@
+// Every rule that pages are chosen by, in one shape, against the reference.
+#include "tests/kernels/sparse_attention_fixture.hpp"
+
+namespace fovea::test {
+namespace {
+
+// Every rule is a pipeline of its own, hence few shapes.
+class SparseRules : public SparseAttention {};
+
+TEST_P(SparseRules, of_any_kind_give_what_the_reference_gives) {
+  for (const Form form : {Form::cpu, Form::gpu}) {
+    for (const PageScorer scorer : {PageScorer::quest, PageScorer::mean}) {
+      reference::SparseRule rule = kSmall;
+      rule.scorer = scorer;
+      choose(700, 1, rule, form);
+    }
+    for (const double global : {0.0, 0.013, 1.0}) {
+      reference::SparseRule rule = kSmall;
+      rule.global = global;
+      choose(1400, 1, rule, form);
+    }
+    reference::SparseRule odd = kSmall;
+    odd.window = 1;
+    odd.sinks = 0;
+    choose(1023, 1, odd, form);
+    odd.window = 5000;
+    choose(1023, 1, odd, form);
+    odd = kSmall;
+    odd.sinks = 4000;
+    choose(1023, 1, odd, form);
+    odd = kSmall;
+    odd.dense_below = 1000;
+    choose(998, 1, odd, form);
+    choose(999, 1, odd, form);
+  }
+}
+
+TEST_P(SparseRules, of_any_scorer_choose_for_a_prompt_as_the_reference) {
+  for (const Form form : {Form::gpu, Form::gpu_tile})
+    for (const PageScorer scorer : {PageScorer::quest, PageScorer::mean}) {
+      reference::SparseRule rule = kSmall;
+      rule.scorer = scorer;
+      choose(900, 50, rule, form, false);
+    }
+}
+
+TEST_P(SparseRules, with_an_adaptive_budget_give_what_the_reference_gives) {
+  for (const Form form : {Form::cpu, Form::gpu})
+    for (const double mass : {0.3, 0.95, 1.0})
+      for (const double most : {0.4, 1.0}) {
+        reference::SparseRule rule = kSmall;
+        rule.budget = PageBudget::adaptive;
+        rule.mass = mass;
+        rule.most = most;
+        choose(1333, 1, rule, form, false);
+      }
+}
+
+TEST_P(SparseRules, with_pages_that_are_kept_read_them_whatever_the_budget) {
+  for (const Form form : {Form::cpu, Form::gpu})
+    for (const double global : {0.0, 0.02, 0.5}) {
+      reference::SparseRule rule = kSmall;
+      rule.global = global;
+      rule.kept = {0, 5, 6, 17, 33, 60};  // sinks, remote ones, and one behind all
+      choose(1333, 1, rule, form);
+      choose(900, 50, rule, form, false);
+    }
+  reference::SparseRule rule = kSmall;
+  rule.budget = PageBudget::adaptive;
+  rule.mass = 0.01;
+  rule.least = 0;
+  rule.kept = {7, 8, 20};
+  choose(1333, 1, rule, Form::gpu, false);
+}
+
+TEST_P(SparseRules, that_widen_flat_choices_give_what_the_reference_gives) {
+  for (const Form form : {Form::cpu, Form::gpu})
+    for (const double flat : {0.0, 1.0}) {  // all are flatter, none is
+      reference::SparseRule rule = kSmall;
+      rule.flat = std::max(flat, 1e-6);
+      rule.wide = 0.6;
+      choose(1333, 1, rule, form, false);
+      rule.budget = PageBudget::adaptive;
+      rule.mass = 0.999;
+      rule.most = 0.3;
+      choose(1333, 1, rule, form, false);
+    }
+}
+
+TEST_P(SparseRules, of_weighted_heads_give_what_the_reference_gives) {
+  for (const double weight : {0.5, 1.31, 1.99}) {
+    reference::SparseRule rule = kSmall;
+    rule.weight = weight;
+    for (const double global : {0.25, 0.7, 1.0}) {
+      rule.global = global;
+      choose(1333, 1, rule, Form::gpu, false);
+    }
+    rule.budget = PageBudget::adaptive;
+    rule.least = 0.2;
+    choose(900, 50, rule, Form::cpu, false);
+  }
+}
+
+// Scores and lists are all that is looked at.
+TEST_P(SparseRules, of_very_many_pages_equal_the_reference) {
+  choose(66000, 1, kSmall, Form::cpu, false);
+  choose(66000, 1, kSmall, Form::gpu, false);
+}
+
+// A context so long that scores of a few tiles at a time find room.
+// Nor does shared memory keep ranks of so many pages.
+TEST_P(SparseRules, in_a_long_context_equal_the_reference) {
+  for (const Form form : {Form::cpu, Form::gpu, Form::gpu_apart}) choose(1211, 1, kSmall, form, false, 40000);
+  choose(600, 150, kSmall, Form::cpu, false, 40000);
+  choose(600, 150, kSmall, Form::gpu, false, 40000);
+  choose(600, 150, kSmall, Form::gpu_tile, false, 40000);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, SparseRules, testing::Values(Heads{16, 4, 2}), heads_name);
+
+}  // namespace
+}  // namespace fovea::test
