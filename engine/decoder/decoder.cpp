@@ -51,6 +51,9 @@ Result<std::unique_ptr<Decoder>> Decoder::create(gpu::Device& device, const Mode
 }
 
 Result<void> Decoder::create_buffers() {
+  if (options_.top_share && options_.tiers)
+    return fail(ErrorCode::unsupported, "--attention entropy with --kv tiered", "attention to the largest weights reads keys and values as f16 or q8_0 alone",
+                "use --kv f16 or q8_0, or another attention");
   FOVEA_ASSIGN(cache_, options_.tiers ? KvCache::create_tiered(device_, config_, options_.context, options_.batch, *options_.tiers)
                                       : KvCache::create(device_, config_, options_.context, options_.kv));
   if (options_.sparse) {

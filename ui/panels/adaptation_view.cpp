@@ -13,7 +13,7 @@
 namespace fovea {
 
 namespace {
-constexpr std::array kKvTypes{KvType::f16, KvType::q8_0};
+constexpr std::array kKvTypes{KvType::f16, KvType::q8_0, KvType::tiered};
 constexpr std::array kActivationTypes{ActivationType::f32, ActivationType::q8_0};
 constexpr int kControlHeight = 28;
 
@@ -125,7 +125,8 @@ void AdaptationView::fill_choices(const LoadChoice& choice) {
   activations_->addItem(tr("auto"));
   for (const KvType type : kKvTypes) {
     QString words = spelled(name(type));
-    if (model_) {
+    // What tiers take depends on how much of the context is far: known of the model as it was read, not derived from it.
+    if (model_ && (type == model_->kv || (type != KvType::tiered && model_->kv != KvType::tiered))) {
       const MemoryBytes estimate = estimate_with(*model_, type);
       words = tr("%1: KV %2, %3 in all").arg(words, shown_bytes(static_cast<double>(estimate.kv)), shown_bytes(static_cast<double>(estimate.total())));
     }
