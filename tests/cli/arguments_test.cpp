@@ -77,8 +77,7 @@ TEST(Arguments, PoliciesThatAreNotBuiltFailInOneSentence) {
   expect_failure(with({"--activations", "q4_0"}), "use --activations auto, f32 or q8_0");
   expect_failure(with({"--activations", "q8_0:block=32"}), "'block'");
   const TemporaryFolder folder;
-  expect_failure(run({"perplexity", "-m", stories_model(), "-f", folder.write("t", "text"), "--against", "tiered:hot=0.25"}),
-                 "not available in this version");
+  expect_usage(run({"perplexity", "-m", stories_model(), "-f", folder.write("t", "text"), "--against", "tiered:hot=2"}), "hot is '2'");
 }
 
 TEST(Arguments, PolicyFilesAreReadWithSuspicion) {

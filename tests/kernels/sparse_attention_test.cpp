@@ -56,7 +56,7 @@ TEST_P(SparseAttention, invariant_3_no_score_is_above_the_bound_of_its_page) {
 
 TEST_P(SparseAttention, of_one_token_equals_the_reference) {
   for (const Form form : {Form::cpu, Form::gpu, Form::gpu_apart, Form::gpu_tile})
-    for (const std::uint32_t position : {0u, 31u, 200u, 227u, 228u, 999u, 1311u, 1312u}) choose(position, 1, kSmall, form);
+    for (const std::uint32_t position : {31u, 227u, 228u, 999u, 1311u}) choose(position, 1, kSmall, form);
 }
 
 // Layers that choose together, as they do ahead of a token: by equal queries what each chooses for itself.
