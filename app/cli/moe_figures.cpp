@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "engine/api/layers_utilization.hpp"
+#include "engine/runs/run_header.hpp"
 #include "engine/session/policy.hpp"
 
 namespace fovea::cli {
@@ -19,16 +20,6 @@ void put_bytes(Json& into, const ModelSummary& model, const RoutingWork& work) {
   const double whole = expert_bytes(model, {}), bytes = expert_bytes(model, work);
   into["expert_bytes_per_token"] = or_null(whole > 0, bytes);
   into["expert_bytes_ratio"] = or_null(whole > 0, bytes / whole);
-}
-
-void put_utilization(Json& into, const UtilizationFigures* figures) {
-  const auto put = [&](const char* key, auto value) { into[key] = figures != nullptr ? Json(value(*figures)) : Json(nullptr); };
-  put("cv", [](const UtilizationFigures& f) { return f.cv; });
-  put("cv_floor", [](const UtilizationFigures& f) { return f.cv_floor; });
-  put("utilization", [](const UtilizationFigures& f) { return f.utilization; });
-  put("entropy", [](const UtilizationFigures& f) { return f.entropy; });
-  put("gini", [](const UtilizationFigures& f) { return f.gini; });
-  put("dead", [](const UtilizationFigures& f) { return f.dead; });
 }
 
 void put_numbers(Json& into, const LayerRouting& routing) {

@@ -85,19 +85,23 @@ Json figures_json(const RunRecord& run, const RoutingWork& work) {
   value["tokens"] = work.empty() ? Json(nullptr) : Json(work.front().tokens);
   value["k_mean"] = or_null(experts_per_token(run, work));
   value["k_histogram"] = sum.tokens > 0 ? Json(sum.counts) : Json(nullptr);
-  const auto put = [&](const char* key, auto of) { value[key] = figures != nullptr ? Json(of(*figures)) : Json(nullptr); };
-  put("cv", [](const UtilizationFigures& f) { return f.cv; });
-  put("cv_floor", [](const UtilizationFigures& f) { return f.cv_floor; });
-  put("utilization", [](const UtilizationFigures& f) { return f.utilization; });
-  put("entropy", [](const UtilizationFigures& f) { return f.entropy; });
-  put("gini", [](const UtilizationFigures& f) { return f.gini; });
-  put("dead", [](const UtilizationFigures& f) { return f.dead; });
+  put_utilization(value, figures);
   value["worst_cv"] = layers ? Json(layers->worst_cv) : Json(nullptr);
   value["worst_layer"] = layers ? Json(layers->worst_layer) : Json(nullptr);
   return value;
 }
 
 }  // namespace
+
+void put_utilization(Json& into, const UtilizationFigures* figures) {
+  const auto put = [&](const char* key, auto of) { into[key] = figures != nullptr ? Json(of(*figures)) : Json(nullptr); };
+  put("cv", [](const UtilizationFigures& f) { return f.cv; });
+  put("cv_floor", [](const UtilizationFigures& f) { return f.cv_floor; });
+  put("utilization", [](const UtilizationFigures& f) { return f.utilization; });
+  put("entropy", [](const UtilizationFigures& f) { return f.entropy; });
+  put("gini", [](const UtilizationFigures& f) { return f.gini; });
+  put("dead", [](const UtilizationFigures& f) { return f.dead; });
+}
 
 Json policy_json(const PolicyText& policy) {
   return {{"attention", policy.attention}, {"moe", policy.moe}, {"kv", policy.kv}, {"activations", policy.activations}};

@@ -17,6 +17,9 @@ namespace fovea {
 // The header with the figures that follow: text, experts, attention, and what was recorded; as commands print it.
 [[nodiscard]] nlohmann::ordered_json run_json(const RunRecord& run);
 
+// How evenly experts were used: cv, cv_floor, utilization, entropy, gini and dead of `into`; nullptr: they are null.
+void put_utilization(nlohmann::ordered_json& into, const UtilizationFigures* figures);
+
 [[nodiscard]] nlohmann::ordered_json policy_json(const PolicyText& policy);
 
 }  // namespace fovea
