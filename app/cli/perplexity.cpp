@@ -63,7 +63,8 @@ Json against_json(const Evaluation& done, const std::string& policy) {
           {"kl_mean", done.divergence.kl_mean()},
           {"kl_p99", done.divergence.kl_p99()},
           {"same_top", done.divergence.same_top()},
-          {"delta_ppl_percent", delta_percent(done)}};
+          {"delta_ppl_percent", delta_percent(done)},
+          {"delta_ppl_stderr_percent", percent_above_error(done.difference)}};
 }
 
 // `against`: the policy that it is held against, or empty.
@@ -132,8 +133,8 @@ Result<void> run_perplexity(const PerplexityOptions& options, Process& process) 
     process.out.write(fmt::format("recall {:.4f} (5 %: {:.4f}), an oracle's {:.4f} (5 %: {:.4f}), in {} rows\n", recall.recall.mean, recall.recall.p5,
                                   recall.oracle.mean, recall.oracle.p5, done.measured.size()));
   if (!options.common.json && standard)
-    process.out.write(fmt::format("against {}: PPL = {:.4f}, {:+.3f} %, KL {:.6f} (99 %: {:.6f}), same token first {:.2f} %\n", against,
-                                  done.standard.perplexity(), delta_percent(done), done.divergence.kl_mean(), done.divergence.kl_p99(),
+    process.out.write(fmt::format("against {}: PPL = {:.4f}, {:+.3f} +/- {:.3f} %, KL {:.6f} (99 %: {:.6f}), same token first {:.2f} %\n", against,
+                                  done.standard.perplexity(), delta_percent(done), percent_above_error(done.difference), done.divergence.kl_mean(), done.divergence.kl_p99(),
                                   100 * done.divergence.same_top()));
   return {};
 }

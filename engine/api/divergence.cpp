@@ -7,14 +7,38 @@
 #include "engine/api/nll_score.hpp"
 
 namespace fovea {
-double kl_divergence(std::span<const float> standard, std::span<const float> judged) {
-  const double of_standard = log_sum_exp(standard), of_judged = log_sum_exp(judged);
-  double divergence = 0;
+namespace {
+
+struct Compared {
+  double standard = 0, judged = 0;  // log sum exp
+  double kl = 0;
+};
+
+// With p = exp(s - S) of logits s and S = log sum exp(s), and likewise j and J: sum p ((s - S) - (j - J)) = sum p (s - j) - S + J.
+// One exponential for each logit: these are most of what scoring a text costs.
+Compared compare(std::span<const float> standard, std::span<const float> judged) {
+  const double largest = *std::ranges::max_element(standard);
+  double sum = 0, weighted = 0;
   for (std::size_t i = 0; i < standard.size(); ++i) {
-    const double p = static_cast<double>(standard[i]) - of_standard;
-    divergence += std::exp(p) * (p - (static_cast<double>(judged[i]) - of_judged));
+    const double logit = standard[i], weight = std::exp(logit - largest);
+    sum += weight;
+    weighted += weight * (logit - static_cast<double>(judged[i]));
   }
-  return std::max(divergence, 0.0);
+  Compared result{.standard = std::log(sum) + largest, .judged = log_sum_exp(judged)};
+  result.kl = std::max(weighted / sum - result.standard + result.judged, 0.0);
+  return result;
+}
+
+}  // namespace
+
+double kl_divergence(std::span<const float> standard, std::span<const float> judged) { return compare(standard, judged).kl; }
+
+PairedPrediction paired_prediction(std::span<const float> standard, std::span<const float> judged, std::size_t target) {
+  const Compared compared = compare(standard, judged);
+  return {.standard_loss = compared.standard - static_cast<double>(standard[target]),
+          .judged_loss = compared.judged - static_cast<double>(judged[target]),
+          .kl = compared.kl,
+          .same_top = same_top(standard, judged)};
 }
 
 bool same_top(std::span<const float> a, std::span<const float> b) {
@@ -22,9 +46,9 @@ bool same_top(std::span<const float> a, std::span<const float> b) {
   return top(a) == top(b);
 }
 
-void Divergence::add(std::span<const float> standard, std::span<const float> judged) {
-  divergences_.push_back(kl_divergence(standard, judged));
-  same_top_ += fovea::same_top(standard, judged) ? 1 : 0;
+void Divergence::add(const PairedPrediction& prediction) {
+  divergences_.push_back(prediction.kl);
+  same_top_ += prediction.same_top ? 1 : 0;
 }
 
 double Divergence::kl_mean() const {

@@ -7,6 +7,15 @@
 
 namespace fovea {
 
+// What two policies predict at one position.
+struct PairedPrediction {
+  double standard_loss = 0, judged_loss = 0;  // of the token that follows, nats
+  double kl = 0;                              // as kl_divergence()
+  bool same_top = true;                       // as same_top()
+};
+// `target`, the token that follows, is an index into both, which are of one size.
+[[nodiscard]] PairedPrediction paired_prediction(std::span<const float> standard, std::span<const float> judged, std::size_t target);
+
 // Kullback-Leibler divergence of the judged distribution from the standard, both as logits of one position: sum p ln(p / q),
 // nats, never below 0; exactly 0 for equal logits.
 [[nodiscard]] double kl_divergence(std::span<const float> standard, std::span<const float> judged);
@@ -14,8 +23,7 @@ namespace fovea {
 
 class Divergence {
  public:
-  // Logits of one position under the policy that is held as the standard, and under the one that is judged.
-  void add(std::span<const float> standard, std::span<const float> judged);
+  void add(const PairedPrediction& prediction);
 
   [[nodiscard]] std::size_t count() const { return divergences_.size(); }
   // Kullback-Leibler divergence of the judged distribution from the standard, nats: mean, and what 99 % do not exceed.

@@ -13,7 +13,10 @@ double log_sum_exp(std::span<const float> logits) {
 }
 
 void NllScore::add(std::span<const float> logits, std::size_t target) {
-  const double loss = log_sum_exp(logits) - static_cast<double>(logits[target]);
+  add(log_sum_exp(logits) - static_cast<double>(logits[target]));
+}
+
+void NllScore::add(double loss) {
   ++count_;
   const double before = loss - mean_;
   mean_ += before / static_cast<double>(count_);
@@ -24,10 +27,12 @@ double NllScore::mean() const { return mean_; }
 
 double NllScore::perplexity() const { return std::exp(mean_); }
 
-double NllScore::standard_error() const {
+double NllScore::standard_error() const { return perplexity() * standard_error_of_mean(); }
+
+double NllScore::standard_error_of_mean() const {
   if (count_ < 2) return 0;
   const double variance = squares_ / static_cast<double>(count_);
-  return perplexity() * std::sqrt(variance / static_cast<double>(count_ - 1));
+  return std::sqrt(variance / static_cast<double>(count_ - 1));
 }
 
 }  // namespace fovea

@@ -27,10 +27,12 @@ Result<void> score_window(Engine& engine, Engine* standard, std::span<const Toke
     ++delivered;
     if (position + 1 >= window.size()) return;
     const auto target = static_cast<std::size_t>(window[position + 1]);
-    done.score.add(logits, target);
-    if (row.empty()) return;
-    done.standard.add(row, target);
-    done.divergence.add(row, logits);
+    if (row.empty()) return done.score.add(logits, target);
+    const PairedPrediction prediction = paired_prediction(row, logits, target);
+    done.score.add(prediction.judged_loss);
+    done.standard.add(prediction.standard_loss);
+    done.difference.add(prediction.judged_loss - prediction.standard_loss);
+    done.divergence.add(prediction);
   };
   const std::uint32_t measure = engine.summary().attention ? options.measure : 0;  // dense attention loses nothing
   FOVEA_TRY(paired_logits(engine, standard, window, first, take, stop, measure, options.decoded));

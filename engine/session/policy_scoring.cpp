@@ -111,10 +111,11 @@ Result<PairScores> score_pair(Engine& a, Engine& b, const ScoredText& text, cons
   const auto take = [&](std::uint32_t position, std::span<const float> of_b, std::span<const float> of_a) {
     if (position + 1 >= text.tokens.size()) return;
     const auto target = static_cast<std::size_t>(text.tokens[position + 1]);
-    scores.nll_a.push_back(log_sum_exp(of_a) - static_cast<double>(of_a[target]));
-    scores.nll_b.push_back(log_sum_exp(of_b) - static_cast<double>(of_b[target]));
-    scores.kl.push_back(kl_divergence(of_a, of_b));
-    scores.same_top.push_back(same_top(of_a, of_b) ? 1 : 0);
+    const PairedPrediction prediction = paired_prediction(of_a, of_b, target);
+    scores.nll_a.push_back(prediction.standard_loss);
+    scores.nll_b.push_back(prediction.judged_loss);
+    scores.kl.push_back(prediction.kl);
+    scores.same_top.push_back(prediction.same_top ? 1 : 0);
     if (progress) progress("Scoring the text", static_cast<double>(scores.count()) / count);
   };
   FOVEA_TRY(paired_logits(b, &a, text.tokens, text.first - 1, take, stop));

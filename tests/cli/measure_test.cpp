@@ -238,7 +238,11 @@ TEST(Perplexity, IsHeldAgainstAnotherPolicy) {
   EXPECT_GE(both["against"]["kl_p99"].get<double>(), both["against"]["kl_mean"].get<double>());
   EXPECT_NEAR(both["against"]["delta_ppl_percent"].get<double>(),
               100 * (alone["perplexity"].get<double>() / dense["perplexity"].get<double>() - 1), 1e-9);
+  EXPECT_GT(both["against"]["delta_ppl_stderr_percent"].get<double>(), 0);
+  EXPECT_LT(both["against"]["delta_ppl_stderr_percent"].get<double>(), 100 * dense["stderr"].get<double>() / dense["perplexity"].get<double>())
+      << "paired losses vary less than losses";
   const auto same = with({"--attention", narrow, "--against", narrow});
+  EXPECT_EQ(same["against"]["delta_ppl_stderr_percent"], 0.0);
   EXPECT_EQ(same["against"]["kl_mean"], 0.0);
   EXPECT_EQ(same["against"]["same_top"], 1.0);
   EXPECT_EQ(same["against"]["delta_ppl_percent"], 0.0);

@@ -27,6 +27,12 @@ TEST(NllScore, KnownLossesByHand) {
   EXPECT_NEAR(score.mean(), mean, 1e-7);
   // The variance over count is ((a - b) / 2)^2, divided by count - 1 = 1.
   EXPECT_NEAR(score.standard_error(), std::exp(mean) * (b - a) / 2, 1e-6);
+  EXPECT_NEAR(score.standard_error_of_mean(), (b - a) / 2, 1e-6);
+  NllScore losses;
+  losses.add(a);
+  losses.add(b);
+  EXPECT_NEAR(losses.mean(), mean, 1e-12);
+  EXPECT_EQ(losses.count(), 2u);
 }
 
 TEST(NllScore, LargeLogitsDoNotOverflow) {
