@@ -1,4 +1,4 @@
-// How the budgets of page choices follow what choices did: a workgroup per layer, of which one invocation works, once a step.
+// How the budgets of page choices follow what choices did: a workgroup per layer, an invocation per KV head, once a step.
 //  - The mass that an adaptive budget wants moves so that the mean share of the remote pages is the target's: its logit by
 //    5 min(1, tokens / 64) (target - share of this step + target - share since the run began).
 //  - A head's weight is its effective number of keys exp(H) over the heads' mean, 1/2 to 2, then over the weights' mean;
@@ -7,7 +7,7 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 
-layout(local_size_x = 1) in;
+layout(local_size_x = 32) in;
 #include "shaders/include/addresses.glsl"
 #include "shaders/include/state.glsl"
 #include "shaders/interface/sparse_attention.h"
@@ -31,11 +31,21 @@ void tell(uint head, uint word, uint value) {
 }
 float keys_of(uint head, float log_keys) { return exp(Floats(row_of(p.facts, head)).v[kGuideEntropy] * log_keys); }
 
+// Sums over the invocations, in their order; each of them once.
+const uint kRemote = 0, kChosen = 1, kAllRemote = 2, kAllChosen = 3, kKeys = 4, kWeights = 5, kSums = 6;
+shared float terms[kSums][gl_WorkGroupSize.x];
+void add(uint sum, float mine) { terms[sum][gl_LocalInvocationID.x] = mine; }
+float total(uint sum) {
+  float all = 0.0;
+  for (uint i = 0; i < gl_WorkGroupSize.x; i++) all += terms[sum][i];
+  return all;
+}
+
 void main() {
   StepState state = State(p.state).s;
   float tokens = float(state.tokens), memory = 1.0 - exp(-tokens / float(kGuideMemory)), log_keys = log(float(state.position + state.tokens));
-  float remote = 0.0, chosen = 0.0, all_remote = 0.0, all_chosen = 0.0, keys = 0.0;
-  for (uint head = 0; head < p.kv_heads; head++) {
+  float remote = 0.0, chosen = 0.0, all_remote = 0.0, all_chosen = 0.0, keys = 0.0, known_logit = Floats(row_of(p.facts, 0u)).v[kGuideLogit];
+  for (uint head = gl_LocalInvocationID.x; head < p.kv_heads; head += gl_WorkGroupSize.x) {
     uint64_t of_remote = both_phases(head, kFactRemote), of_chosen = both_phases(head, kFactChosen);
     remote += growth(head, of_remote, kGuideRemote);
     all_remote += float(of_remote);
@@ -51,20 +61,30 @@ void main() {
     }
     keys += keys_of(head, log_keys);
   }
+  add(kRemote, remote);
+  add(kChosen, chosen);
+  add(kAllRemote, all_remote);
+  add(kAllChosen, all_chosen);
+  add(kKeys, keys);
+  barrier();
+  remote = total(kRemote);
   if (remote == 0.0) return;
   if (p.target != 0u) {
     float target = float(p.target) * 1.0e-6, rule = log(p.mass / (1.0 - p.mass));
-    Floats known = Floats(row_of(p.facts, 0u));
-    float logit = known.v[kGuideLogit] + 5.0 * min(1.0, tokens / float(kGuideTokens)) * (target - chosen / remote + target - all_chosen / all_remote);
+    float logit = known_logit + 5.0 * min(1.0, tokens / float(kGuideTokens)) * (target - total(kChosen) / remote + target - total(kAllChosen) / total(kAllRemote));
     logit = clamp(rule + logit, -1.0, 9.0) - rule;
-    known.v[kGuideLogit] = logit;
+    if (gl_LocalInvocationID.x == 0u) Floats(row_of(p.facts, 0u)).v[kGuideLogit] = logit;
     uint mass = uint(1073741824.0 / (1.0 + exp(-rule - logit)));
-    for (uint head = 0; head < p.kv_heads; head++) tell(head, kGuideMass, max(mass, 1u));
+    for (uint head = gl_LocalInvocationID.x; head < p.kv_heads; head += gl_WorkGroupSize.x) tell(head, kGuideMass, max(mass, 1u));
   }
   if (p.by_entropy == 0u) return;
+  keys = total(kKeys);
   float weights = 0.0;
-  for (uint head = 0; head < p.kv_heads; head++) weights += clamp(keys_of(head, log_keys) * float(p.kv_heads) / keys, 0.5, 2.0);
-  for (uint head = 0; head < p.kv_heads; head++) {
+  for (uint head = gl_LocalInvocationID.x; head < p.kv_heads; head += gl_WorkGroupSize.x) weights += clamp(keys_of(head, log_keys) * float(p.kv_heads) / keys, 0.5, 2.0);
+  add(kWeights, weights);
+  barrier();
+  weights = total(kWeights);
+  for (uint head = gl_LocalInvocationID.x; head < p.kv_heads; head += gl_WorkGroupSize.x) {
     float weight = clamp(keys_of(head, log_keys) * float(p.kv_heads) / keys, 0.5, 2.0) * float(p.kv_heads) / weights;
     tell(head, kGuideWeight, uint(weight * 1.0e6 + 0.5));
   }
