@@ -47,8 +47,8 @@ std::vector<std::uint32_t> initial_router_memory(const ExpertChoiceRule& rule, s
 namespace {
 
 std::vector<std::uint32_t> choice_constants(std::uint32_t local, std::uint32_t lanes, std::uint32_t experts, std::uint32_t slots,
-                                            bool normalize, const ExpertChoiceRule& rule, bool closes) {
-  return {local, experts, slots, normalize ? 1u : 0u, lanes, rule.count, rule.load, rule.remembers() ? 1u : 0u, closes ? 1u : 0u, rule.escort};
+                                            bool normalize, const ExpertChoiceRule& rule, bool closes, std::uint32_t part = shader::kPartAll) {
+  return {local, experts, slots, normalize ? 1u : 0u, lanes, rule.count, rule.load, rule.remembers() ? 1u : 0u, closes ? 1u : 0u, rule.escort, part};
 }
 
 }  // namespace
@@ -64,9 +64,20 @@ Result<void> record_expert_choice(KernelRecorder& kernels, const ExpertChoiceArg
   const std::uint32_t subgroups = kernels.cpu_form() ? 1 : std::min({router.tokens, shader::kRouterBlock, fit});
   // A batch that begins within a block has a part of one more.
   const std::uint32_t blocks = router.tokens == 1 ? 1 : router.tokens / shader::kRouterBlock + 1 + (router.tokens % shader::kRouterBlock != 0 ? 1 : 0);
-  return kernels.dispatch(ShaderId::expert_choice,
-                          choice_constants(lanes * subgroups, lanes, router.expert_count, router.slots, router.normalize, rule, false),
-                          push, rule.remembers() ? 1 : blocks);
+  const auto step = [&](std::uint32_t local, std::uint32_t groups, std::uint32_t part) {
+    return kernels.dispatch(ShaderId::expert_choice,
+                            choice_constants(local, lanes, router.expert_count, router.slots, router.normalize, rule, false, part), push, groups);
+  };
+  // Blocks in turn are slow where tokens choose in them. Where only the number of experts hangs on the blocks before, it is
+  // all that is found in turn.
+  const bool apart = rule.remembers() && rule.load == shader::kLoadOff && rule.escort == shader::kEscortNone && router.tokens > shader::kRouterBlock;
+  if (!apart) return step(lanes * subgroups, rule.remembers() ? 1 : blocks, shader::kPartAll);
+  FOVEA_TRY(step(lanes * subgroups, blocks, shader::kPartFind));
+  kernels.plan().barrier();
+  const std::uint32_t walking = (std::max(shader::kRouterBlock, std::min(router.expert_count, 128u)) + lanes - 1) / lanes * lanes;
+  FOVEA_TRY(step(walking, 1, shader::kPartCounts));
+  kernels.plan().barrier();
+  return step(lanes * subgroups, blocks, shader::kPartChoose);
 }
 
 FoldedPolicy folded_policy(const ExpertChoiceArgs& args) {

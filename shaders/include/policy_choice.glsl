@@ -15,6 +15,7 @@ const uint PER_LANE_SLOTS = (SLOTS + LANES - 1) / LANES;
 // Of the choice that was made last, by rank: slot lane + i * LANES is its lane's, so that nothing is kept in memory.
 uint own_id[PER_LANE_SLOTS];
 float own_weight[PER_LANE_SLOTS];  // of the router's probabilities
+float own_sum[PER_LANE_SLOTS];     // of the model's own choice: weights up to this rank
 struct PolicyChoice {
   uint best;         // the expert of rank 0
   uint count, same;  // experts, and those of them that are among as many best
@@ -27,21 +28,28 @@ float policy_threshold(float given, float target, float control) {
   return COUNT == kCountMass ? 1.0 / (1.0 + exp(-control)) : exp(control);
 }
 
-// `sums`: of the weights up to the lane's slots, in order of their rank.
-uint policy_count(float sums[PER_LANE_SLOTS], float total, uint least, uint most, float threshold) {
+// exp of the entropy of the experts' shares in `total`.
+float effective_number(float total) {
+  float entropy = 0.0;
+  [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
+    if (gl_SubgroupInvocationID + i * LANES < SLOTS && own_weight[i] > 0.0) entropy -= own_weight[i] / total * log(own_weight[i] / total);
+  return exp(subgroupAdd(entropy));
+}
+uint entropy_count(float threshold, float effective) {
+  precise float wanted = threshold * effective;
+  precise float rounded = wanted - 1e-4;
+  return uint(min(ceil(rounded), 1e6));
+}
+
+uint policy_count(float total, uint least, uint most, float threshold) {
   uint lane = gl_SubgroupInvocationID, count = most;
   if (COUNT == kCountMass && threshold < 1.0) {
     uint reached = 0xFFFFFFFFu;
     [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
-      if (lane + i * LANES < SLOTS && sums[i] >= threshold * total) reached = min(reached, lane + i * LANES + 1u);
+      if (lane + i * LANES < SLOTS && own_sum[i] >= threshold * total) reached = min(reached, lane + i * LANES + 1u);
     count = min(subgroupMin(reached), most);
   }
-  if (COUNT == kCountEntropy) {
-    float entropy = 0.0;
-    [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
-      if (lane + i * LANES < SLOTS && own_weight[i] > 0.0) entropy -= own_weight[i] / total * log(own_weight[i] / total);
-    count = uint(min(ceil(threshold * exp(subgroupAdd(entropy)) - 1e-4), 1e6));
-  }
+  if (COUNT == kCountEntropy) count = entropy_count(threshold, effective_number(total));
   return clamp(count, least, most);
 }
 
@@ -86,7 +94,6 @@ PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uin
 
   // The model's own choice.
   PolicyChoice c;
-  float sums[PER_LANE_SLOTS];
   precise float total = 0.0;
   [[dont_unroll]] for (uint slot = 0; slot < SLOTS; slot++) {
     uint best = 0u, at = EXPERTS;
@@ -103,12 +110,12 @@ PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uin
       if (lane + i * LANES == slot) {
         own_id[i] = expert;
         own_weight[i] = weight;
-        sums[i] = total;
+        own_sum[i] = total;
       }
   }
   c.total = total;
-  c.count = policy_count(sums, c.total, least, most, threshold);
-  c.best_mass = c.count == SLOTS ? c.total : of_slot(sums, c.count - 1u);
+  c.count = policy_count(c.total, least, most, threshold);
+  c.best_mass = c.count == SLOTS ? c.total : of_slot(own_sum, c.count - 1u);
   c.same = c.count;
   c.kept = c.best_mass;
   if (LOAD == kLoadOff) return c;

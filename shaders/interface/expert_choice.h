@@ -15,6 +15,8 @@ const uint kControlTokens = 512;  // from one step of gamma's controller to the 
 const uint kCountFixed = 0, kCountMass = 1, kCountEntropy = 2;
 const uint kLoadOff = 0, kLoadSeed = 1, kLoadHeadroom = 2, kLoadLocality = 3, kLoadBias = 4;
 
+const uint kPartAll = 0, kPartFind = 1, kPartCounts = 2, kPartChoose = 3;  // steps of a choice
+
 // Of a batch; or of nothing, where blocks only end (CLOSES).
 struct ExpertChoicePush {
   address logits;    // float (tokens, stride); with an escort a row has one number more, the new expert's

@@ -1,5 +1,7 @@
 // Which experts each token of a batch gets under a policy, and how many. A subgroup per token, a workgroup per block of
-// positions; where a block's choices hang on those of the blocks before, one workgroup takes all blocks in turn.
+// positions; where a block's choices hang on those of the blocks before, one workgroup takes all blocks in turn. Where only
+// the number does, it is done in three PARTs: what all tokens' numbers are found from, a workgroup per block; the numbers,
+// one workgroup, in which an invocation has a token; and the choices, a workgroup per block.
 // Sums that leave a workgroup are whole numbers, so their order does not matter. Twin: engine/reference/expert_choice.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -20,6 +22,7 @@ layout(constant_id = 6) const uint LOAD = 0;           // rule of the load
 layout(constant_id = 7) const bool REMEMBERS = false;  // load or threshold change
 layout(constant_id = 8) const bool CLOSES = false;     // chooses nothing: ends the block that the last token filled, a workgroup for each layer
 layout(constant_id = 9) const uint ESCORT = 0;         // of a new expert: kEscort*; then something is remembered
+layout(constant_id = 10) const uint PART = kPartAll;
 
 #include "shaders/include/policy_choice.glsl"
 
@@ -50,6 +53,25 @@ float given_threshold, target, tau;
 void add_fact(uint which, uint more) { atomicAdd(facts[which], more); }
 float logit(float x) { return log(x / (1.0 - x)); }
 
+// Once a token's choice is written.
+void count_choice(PolicyChoice c) {
+  [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
+    if (gl_SubgroupInvocationID + i * LANES < c.count) {
+      add_fact(kRouterFactHead + SLOTS + own_id[i], 1u);
+      if (REMEMBERS && PART == kPartAll) atomicAdd(calls[own_id[i]], 1u);
+    }
+  if (gl_SubgroupInvocationID != 0u) return;
+  add_fact(kRouterFactTokens, 1u);
+  add_fact(kRouterFactMass, kept_mass(c));
+  add_fact(kRouterFactMoved, moved_mass(c));
+  add_fact(kRouterFactSame, c.same);
+  add_fact(kRouterFactHead + c.count - 1u, 1u);
+  if (REMEMBERS && PART == kPartAll) {
+    atomicAdd(block_slots, c.count);
+    atomicAdd(block_mass, moved_mass(c));
+  }
+}
+
 // `at`: in its block.
 void choose(uint token, uint at) {
   float factors[PER_LANE];
@@ -69,21 +91,7 @@ void choose(uint token, uint at) {
   }
   uint64_t row = uint64_t(token * ROOM) * 4ul;
   write_choice(c, p.experts + row, p.weights + row);
-  [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
-    if (gl_SubgroupInvocationID + i * LANES < c.count) {
-      add_fact(kRouterFactHead + SLOTS + own_id[i], 1u);
-      if (REMEMBERS) atomicAdd(calls[own_id[i]], 1u);
-    }
-  if (gl_SubgroupInvocationID != 0u) return;
-  add_fact(kRouterFactTokens, 1u);
-  add_fact(kRouterFactMass, kept_mass(c));
-  add_fact(kRouterFactMoved, moved_mass(c));
-  add_fact(kRouterFactSame, c.same);
-  add_fact(kRouterFactHead + c.count - 1u, 1u);
-  if (REMEMBERS) {
-    atomicAdd(block_slots, c.count);
-    atomicAdd(block_mass, moved_mass(c));
-  }
+  count_choice(c);
 }
 
 // By one invocation: which tokens of a block, from `from` up to `to`, call the new expert, in turn.
@@ -178,6 +186,67 @@ void end_block() {
   window_mass = 0u;
 }
 
+// PART: what is found for a token waits in its rows of `experts` and `weights`, which the choice overwrites: its experts by
+// falling weight, their sums or, of the entropy rule, the effective number of its experts; then the number of its experts.
+void fetch_found(uint token, out uint ids[SLOTS], out float found[SLOTS]) {
+  [[unroll]] for (uint i = 0; i < SLOTS; i++) {
+    ids[i] = Uints(p.experts).v[token * SLOTS + i];
+    found[i] = Floats(p.weights).v[token * SLOTS + i];
+  }
+}
+void find(uint token) {
+  float none[PER_LANE];
+  PolicyChoice c = policy_choice(p.logits + uint64_t(token * p.stride) * 4ul, none, SLOTS, SLOTS, 1.0, 0.0);
+  float effective = COUNT == kCountEntropy ? effective_number(c.total) : 0.0;
+  [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++) {
+    uint slot = gl_SubgroupInvocationID + i * LANES;
+    if (slot >= SLOTS) continue;
+    Uints(p.experts).v[token * SLOTS + slot] = own_id[i];
+    Floats(p.weights).v[token * SLOTS + slot] = COUNT == kCountEntropy ? effective : own_sum[i];
+  }
+}
+void choose_counted(uint token) {
+  float none[PER_LANE];
+  uint64_t row = uint64_t(token * SLOTS) * 4ul;
+  uint count = clamp(Uints(p.experts + row).v[0], 1u, SLOTS);
+  PolicyChoice c = policy_choice(p.logits + uint64_t(token * p.stride) * 4ul, none, count, count, 1.0, tau);
+  subgroupBarrier();  // all lanes have read the number
+  write_choice(c, p.experts + row, p.weights + row);
+  count_choice(c);
+}
+void walk(uint first, uint end) {
+  uint me = gl_LocalInvocationID.x;
+  uint ids[SLOTS];
+  float found[SLOTS];
+  [[dont_unroll]] for (uint begin = first / kRouterBlock * kRouterBlock; begin < end; begin += kRouterBlock) {
+    bool owns = me < kRouterBlock && begin + me >= first && begin + me < end;
+    if (owns && begin <= first) fetch_found(begin + me - first, ids, found);
+    if (owns) {
+      uint token = begin + me - first, count = SLOTS;
+      float limit = policy_threshold(given_threshold, target, threshold);
+      if (COUNT == kCountMass && limit < 1.0) {
+        [[unroll]] for (uint i = 0; i < SLOTS; i++)
+          if (found[SLOTS - 1u - i] >= limit * found[SLOTS - 1u]) count = SLOTS - i;
+        count = min(count, most);
+      }
+      if (COUNT == kCountEntropy) count = entropy_count(limit, found[0]);
+      count = clamp(count, least, most);
+      Uints(p.experts).v[token * SLOTS] = count;
+      atomicAdd(block_slots, count);
+      atomicAdd(block_mass, kMassUnit);
+      [[unroll]] for (uint i = 0; i < SLOTS; i++)
+        if (i < count) atomicAdd(calls[min(ids[i], EXPERTS - 1u)], 1u);
+    }
+    uint next = begin + kRouterBlock + me;
+    if (me < kRouterBlock && next >= first && next < end) fetch_found(next - first, ids, found);
+    barrier();
+    if (begin + kRouterBlock <= end) {
+      end_block();
+      barrier();
+    }
+  }
+}
+
 void main() {
   uint first = State(p.state).s.position, end = first + State(p.state).s.tokens, me = gl_LocalInvocationID.x;
   Uints memory = Uints(router());
@@ -212,14 +281,19 @@ void main() {
     end_block();
     barrier();
   }
-  uint begin = CLOSES ? end : first / kRouterBlock * kRouterBlock + gl_WorkGroupID.x * kRouterBlock;
+  if (PART == kPartCounts) walk(first, end);
+  uint begin = CLOSES || PART == kPartCounts ? end : first / kRouterBlock * kRouterBlock + gl_WorkGroupID.x * kRouterBlock;
   [[dont_unroll]] for (; begin < end; begin += gl_NumWorkGroups.x * kRouterBlock) {
     if (LOAD != kLoadOff) {
       set_factors();
       barrier();
     }
     uint from = max(begin, first), to = min(begin + kRouterBlock, end);
-    [[dont_unroll]] for (uint at = from + gl_SubgroupID; at < to; at += gl_NumSubgroups) choose(at - first, at - begin);
+    [[dont_unroll]] for (uint at = from + gl_SubgroupID; at < to; at += gl_NumSubgroups) {
+      if (PART == kPartFind) find(at - first);
+      else if (PART == kPartChoose) choose_counted(at - first);
+      else choose(at - first, at - begin);
+    }
     if (ESCORT != kEscortNone) memoryBarrierBuffer();  // a token's weights are read again
     barrier();
     if (ESCORT != kEscortNone) {
@@ -228,16 +302,16 @@ void main() {
       for (uint at = from + me; at < to; at += gl_WorkGroupSize.x) write_escorted(at - first, at - begin);
       barrier();
     }
-    if (REMEMBERS && to == begin + kRouterBlock) {
+    if (REMEMBERS && PART == kPartAll && to == begin + kRouterBlock) {
       end_block();
       barrier();
     }
   }
 
-  if (!CLOSES)
+  if (!CLOSES && PART != kPartFind && PART != kPartCounts)
     for (uint i = me; i < FACTS; i += gl_WorkGroupSize.x)
       if (facts[i] != 0u) atomicAdd(Uints(p.facts).v[i], facts[i]);
-  if (REMEMBERS) {
+  if (REMEMBERS && (PART == kPartAll || PART == kPartCounts)) {
     for (uint e = me; e < EXPERTS; e += gl_WorkGroupSize.x) {
       memory.v[kMemoryHead + e] = floatBitsToUint(load[e]);
       memory.v[kMemoryHead + EXPERTS + e] = calls[e];

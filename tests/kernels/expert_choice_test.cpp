@@ -232,17 +232,26 @@ TEST_P(ExpertChoice, with_a_controlled_gamma_evens_the_load) {
 // Batches may be cut anywhere: blocks are those of the sequence.
 TEST_P(ExpertChoice, hangs_on_no_batches) {
   const Shape s = GetParam();
-  const ExpertChoiceRule rule{.count = shader::kCountMass, .least = 1, .most = s.slots, .threshold = 0.7f, .target = 1 + static_cast<float>(s.slots) * 0.3f,
-                              .load = shader::kLoadHeadroom, .gamma = 0.9f, .half_life = 200};
-  Seeded random(11);
-  const std::vector<float> logits = random.normals(std::size_t{350} * s.experts, 2);
-  const Chosen whole = choose(rule, logits, {350});
-  for (const std::vector<std::uint32_t>& batches : {std::vector{15u, 1u, 1u, 333u}, {64u, 64u, 222u}, {349u, 1u}}) {
-    const Chosen parts = choose(rule, logits, batches, ProductForm::gpu);
-    EXPECT_EQ(parts.experts, whole.experts);
-    EXPECT_EQ(parts.weights, whole.weights);
-    EXPECT_EQ(parts.memory, whole.memory);
-    EXPECT_EQ(parts.facts, whole.facts);
+  const float target = 1 + static_cast<float>(s.slots) * 0.3f;
+  const ExpertChoiceRule by_load{.count = shader::kCountMass, .least = 1, .most = s.slots, .threshold = 0.7f, .target = target,
+                                 .load = shader::kLoadHeadroom, .gamma = 0.9f, .half_life = 200};
+  ExpertChoiceRule by_mass = by_load, by_entropy = by_load;
+  by_mass.load = by_entropy.load = shader::kLoadOff;  // only numbers hang on the blocks before, and long batches find them apart
+  by_entropy.count = shader::kCountEntropy;
+  for (const ExpertChoiceRule& rule : {by_load, by_mass, by_entropy}) {
+    const std::uint32_t tokens = rule.load == shader::kLoadOff ? 90 : 350;
+    Seeded random(11);
+    const std::vector<float> logits = random.normals(std::size_t{tokens} * s.experts, 2);
+    const Chosen whole = choose(rule, logits, {tokens});
+    std::vector<std::vector<std::uint32_t>> cuts{{15u, 1u, 1u, tokens - 17}};
+    if (rule.load != shader::kLoadOff) cuts.insert(cuts.end(), {{64u, 64u, tokens - 128}, {tokens - 1, 1u}});
+    for (const std::vector<std::uint32_t>& batches : cuts) {
+      const Chosen parts = choose(rule, logits, batches, ProductForm::gpu);
+      EXPECT_EQ(parts.experts, whole.experts);
+      EXPECT_EQ(parts.weights, whole.weights);
+      EXPECT_EQ(parts.memory, whole.memory);
+      EXPECT_EQ(parts.facts, whole.facts);
+    }
   }
 }
 
