@@ -68,15 +68,14 @@ Result<void> record_expert_group(KernelRecorder& kernels, const ExpertBatch& bat
     push.gate_groups = gate_shape(kernels, batch, gate.rows).groups(gate.rows);
     push.down_groups = down_shape(kernels, batch, down.rows).groups(down.rows);
   }
-  // One workgroup does it all. On a GPU it is as large as may be and an expert's assignments are sought by several
-  // invocations: the step takes as long as one of them takes for its share.
+  // One workgroup does it all. On a GPU it is as large as may be and has room to count in: the step takes as long as one
+  // subgroup takes for its stretch.
   const std::uint32_t experts = gate.matrices, lanes = kernels.subgroup();
   const gpu::DeviceFacts& facts = kernels.facts();
-  const std::uint32_t fitting = std::min(facts.max_workgroup_invocations / lanes, facts.max_workgroup_subgroups) * lanes;
-  const std::uint32_t most = kernels.cpu_form() ? 128 : fitting;
-  const std::uint32_t chunks = kernels.cpu_form() ? 1 : std::clamp(most / experts, 1u, 64u);
-  const std::uint32_t local = std::min((experts * chunks + lanes - 1) / lanes * lanes, std::max(most / lanes * lanes, lanes));
-  return kernels.dispatch(ShaderId::expert_group, {local, experts, batch.slots, tokens, chunks}, push, 1);
+  const std::uint32_t room = facts.shared_memory_bytes / 4 / experts, head = 4;  // what an expert needs besides
+  const std::uint32_t most = kernels.cpu_form() ? 1 : std::min({facts.max_workgroup_invocations / lanes, facts.max_workgroup_subgroups, 32u});
+  const std::uint32_t subgroups = std::clamp(room > head ? room - head : 0, 1u, std::max(most, 1u));
+  return kernels.dispatch(ShaderId::expert_group, {lanes * subgroups, experts, batch.slots, tokens, lanes, subgroups}, push, 1);
 }
 
 Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpArgs& args) {
