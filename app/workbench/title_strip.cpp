@@ -137,7 +137,7 @@ void TitleStrip::refresh_policy() {
       expert_reason(experts),
       !kv                  ? tr("KV: what suits the device, which is known when a model is open")
       : kv == KvType::q8_0 ? tr("KV: keys and values are kept as 8-bit integers, with a scale for every 32")
-      : kv == KvType::tiered ? tr("KV: 16-bit floats at the start and in the window, 4 bits behind it, 8 where attention is most")
+      : kv == KvType::tiered ? tr("KV: 16-bit floats at the start and in the window, 4 to 8 bits behind it")
                            : tr("KV: keys and values are kept as 16-bit floats"),
       activations == ActivationType::q8_0
           ? tr("Activations: decoding multiplies weights stored in blocks with 8-bit integers, with a scale for every 32")

@@ -10,12 +10,12 @@ namespace fovea {
 enum class KvType {
   f16,   // 16-bit floats
   q8_0,  // 8-bit integers, a half scale for every 32 of them
-  tiered,  // f16 at the start and in the window, the rest 4 bits, of which the hottest pages keep 8
+  tiered,  // f16 at the start and in the window, behind it keys of 5.5 bits on average and values of 4, of the hottest pages 8
 };
 
 // Of a cache in tiers.
 struct KvTiers {
-  double hot = 0.25;          // share of the pages behind the window that keep 8 bits
+  double hot = 0.25;          // share of the pages behind the window that keep values of 8 bits
   std::uint32_t window = 512; // newest positions that stay f16, widened to whole pages
   std::uint32_t sinks = 32;   // first positions, likewise
   bool operator==(const KvTiers&) const = default;

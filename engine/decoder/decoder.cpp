@@ -44,7 +44,7 @@ Result<std::unique_ptr<Decoder>> Decoder::create(gpu::Device& device, const Mode
                                                  const DecoderOptions& options) {
   std::unique_ptr<Decoder> decoder(new Decoder(device, config, std::move(weights), options));
   if (decoder->options_.batch == 0) decoder->options_.batch = suitable_batch(device.facts(), config, options.context);
-  if (options.tiers) decoder->options_.batch = tiered_batch(decoder->options_.batch, options.context);
+  if (options.tiers) decoder->options_.batch = tiered_batch(decoder->options_.batch);
   decoder->options_.batch = std::max(decoder->options_.batch, kBuckets[0]);  // no plan has room for fewer
   FOVEA_TRY(decoder->create_buffers());
   return decoder;
@@ -54,7 +54,7 @@ Result<void> Decoder::create_buffers() {
   if (options_.top_share && options_.tiers)
     return fail(ErrorCode::unsupported, "--attention entropy with --kv tiered", "attention to the largest weights reads keys and values as f16 or q8_0 alone",
                 "use --kv f16 or q8_0, or another attention");
-  FOVEA_ASSIGN(cache_, options_.tiers ? KvCache::create_tiered(device_, config_, options_.context, options_.batch, *options_.tiers)
+  FOVEA_ASSIGN(cache_, options_.tiers ? KvCache::create_tiered(device_, config_, options_.context, *options_.tiers)
                                       : KvCache::create(device_, config_, options_.context, options_.kv));
   if (options_.sparse) {
     FOVEA_ASSIGN(selection_, PageSelection::create(device_, config_, options_.context, options_.batch, options_.kv, *options_.sparse));

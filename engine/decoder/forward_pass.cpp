@@ -44,10 +44,10 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
     FOVEA_TRY(selection->record_guide(kernels, state));
   }
   if (routing != nullptr && tokens == 1 && kernels.folds_steps() && routing->folds()) FOVEA_TRY(routing->record_memory(kernels, state));
-  if (cache.tiers() == nullptr) return record_head(kernels, tokens, head);
+  if (cache.tiers() == nullptr || stages(tokens)) return record_head(kernels, tokens, head);
   // Pages leave the window behind all that reads them, beside the head, which reads none.
   kernels.plan().tag("tiers");
-  FOVEA_TRY(cache.tiers()->record_choice(kernels, state, tokens));
+  FOVEA_TRY(cache.tiers()->record_choice(kernels, state));
   if (head == Head::none)
     kernels.plan().barrier();
   else
@@ -134,6 +134,9 @@ Result<std::uint64_t> ForwardPass::record_halves(KernelRecorder& kernels, std::u
 }
 
 AttentionShape ForwardPass::attention_shape(std::uint32_t layer, std::uint32_t tokens) const {
+  if (stages(tokens))
+    return {.query_heads = config.query_heads, .kv_heads = config.kv_heads, .head_width = config.head_width, .tokens = tokens,
+            .pages = cache.tiers()->staged_table(), .state = state};
   return {.query_heads = config.query_heads, .kv_heads = config.kv_heads, .head_width = config.head_width, .tokens = tokens,
           .layer_offset = cache.layer_offset(layer), .pages = cache.page_table(), .state = state, .kv = cache.type(),
           .tiered = cache.tiers() != nullptr};
@@ -144,6 +147,10 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   const DeviceLayer& w = weights.layers[layer];
   const Activations& a = activations;
   const AttentionShape shape = attention_shape(layer, tokens);
+  if (stages(tokens)) {  // beside what makes the keys that come behind
+    kernels.plan().tag("tiers");
+    FOVEA_TRY(cache.tiers()->record_unpack(kernels, state, layer));
+  }
   FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.attention_norm, tokens, w.qkv.front(),
                                                       layer > 0 ? &weights.layers[layer - 1].down : nullptr, false));
 
@@ -254,7 +261,11 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
                                       .accumulate = true, .unpacked = a.unpacked, .halves = heads}));
   }
   kernels.plan().barrier();
-  return {};
+  if (!stages(tokens)) return {};
+  kernels.plan().tag("tiers");
+  FOVEA_TRY(cache.tiers()->record_choice(kernels, state, layer));
+  kernels.plan().barrier();
+  return cache.tiers()->record_store(kernels, state, tokens, layer);  // beside the feed-forward network
 }
 
 Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens,

@@ -66,6 +66,8 @@ struct ForwardPass {
   [[nodiscard]] ActivationType decode_activations(const KernelRecorder& kernels) const;
 
  private:
+  // Whether this reads a cache in tiers through a staged layer: every batch of a prompt.
+  [[nodiscard]] bool stages(std::uint32_t tokens) const { return tokens > 1 && cache.tiers() != nullptr; }
   [[nodiscard]] AttentionShape attention_shape(std::uint32_t layer, std::uint32_t tokens) const;
   [[nodiscard]] Result<void> record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
   [[nodiscard]] Result<void> record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;

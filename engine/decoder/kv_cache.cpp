@@ -31,10 +31,9 @@ Result<KvCache> KvCache::create(gpu::Device& device, const ModelConfig& config, 
   return cache;
 }
 
-Result<KvCache> KvCache::create_tiered(gpu::Device& device, const ModelConfig& config, std::uint32_t context, std::uint32_t batch,
-                                       const KvTiers& tiers) {
+Result<KvCache> KvCache::create_tiered(gpu::Device& device, const ModelConfig& config, std::uint32_t context, const KvTiers& tiers) {
   KvCache cache(device, context, DType::F16);
-  FOVEA_ASSIGN(cache.tiers_, TierStore::create(device, config, context, batch, tiers));
+  FOVEA_ASSIGN(cache.tiers_, TierStore::create(device, config, context, tiers));
   cache.page_bytes_ = cache.tiers_->shape().fresh_bytes;
   cache.layer_bytes_ = static_cast<std::uint32_t>(cache.page_bytes_ / config.layers);
   return cache;

@@ -20,9 +20,8 @@ class KvCache {
   // Errors: another type, a page beyond 4 GiB, no memory.
   [[nodiscard]] static Result<KvCache> create(gpu::Device& device, const ModelConfig& config, std::uint32_t context,
                                               DType type = DType::F16);
-  // In tiers; `batch`: most tokens of a prompt's submission. Errors besides: tiers out of range.
-  [[nodiscard]] static Result<KvCache> create_tiered(gpu::Device& device, const ModelConfig& config, std::uint32_t context, std::uint32_t batch,
-                                                     const KvTiers& tiers);
+  // In tiers. Errors besides: tiers out of range.
+  [[nodiscard]] static Result<KvCache> create_tiered(gpu::Device& device, const ModelConfig& config, std::uint32_t context, const KvTiers& tiers);
 
   // Makes sure that positions [0, positions) have pages. No submission that reads the page table may be in flight
   // unless it only touches pages that were there before.

@@ -13,23 +13,19 @@ namespace fovea {
 namespace {
 
 constexpr std::uint64_t kSlabBytes = 16ull << 20;  // far pages are allocated in slabs of about this size
-constexpr std::uint32_t kMostSlabPages = 32, kLeastBatch = 128;
+constexpr std::uint32_t kMostSlabPages = 32, kMostBatch = 512;
 
 std::uint32_t pages_of(std::uint32_t positions) { return (positions + shader::kPageKeys - 1) / shader::kPageKeys; }
 
 }  // namespace
 
-std::uint32_t tiered_batch(std::uint32_t batch, std::uint32_t context) {
-  std::uint32_t most = kLeastBatch;
-  while (most * 4 <= context / 32 || (most > kLeastBatch && most * 2 <= context / 32)) most *= most == kLeastBatch ? 4 : 2;  // as prompt plans have room
-  return std::min(batch, most);
-}
+std::uint32_t tiered_batch(std::uint32_t batch) { return std::min(batch, kMostBatch); }
 
-TierShape::TierShape(const ModelConfig& config, std::uint32_t context, std::uint32_t batch, const KvTiers& tiers)
+TierShape::TierShape(const ModelConfig& config, std::uint32_t context, const KvTiers& tiers)
     : pages(pages_of(context)),
       sinks(std::min(pages_of(tiers.sinks), pages - 1)),
       window(pages_of(std::min(tiers.window, context))),
-      ring(std::clamp(window + 1 + pages_of(batch), 1u, pages - sinks)),
+      ring(std::clamp(window + 1, 1u, pages - sinks)),
       fresh_bytes(std::uint64_t{2} * config.layers * config.kv_heads * shader::kPageKeys * kv_row_bytes(DType::F16, config.head_width)),
       far_bytes(config.layers * fovea::far_page_bytes(config.kv_heads, config.head_width)),
       refinement_bytes(config.layers * fovea::refinement_bytes(config.kv_heads, config.head_width)),
@@ -38,6 +34,7 @@ TierShape::TierShape(const ModelConfig& config, std::uint32_t context, std::uint
   refinements = refined(far_pages);
   heat_bytes = refinements > 0 ? std::uint64_t{config.layers} * config.kv_heads * pages * sizeof(float) : 0;
   slot_bytes = std::uint64_t{config.layers} * (1 + refinements) * sizeof(std::uint32_t);
+  staged_bytes = pages * (fresh_bytes / config.layers);
 }
 
 std::uint64_t TierShape::bytes() const {
@@ -51,11 +48,11 @@ std::uint32_t TierShape::settled(std::uint32_t positions) const {
 
 std::uint32_t TierShape::refined(std::uint32_t far) const { return static_cast<std::uint32_t>(std::uint64_t{far} * hot / 1'000'000); }
 
-Result<TierStore> TierStore::create(gpu::Device& device, const ModelConfig& config, std::uint32_t context, std::uint32_t batch, const KvTiers& tiers) {
+Result<TierStore> TierStore::create(gpu::Device& device, const ModelConfig& config, std::uint32_t context, const KvTiers& tiers) {
   if (!(tiers.hot >= 0 && tiers.hot <= 1) || tiers.window == 0)
     return fail(ErrorCode::usage, "the KV cache in tiers", "a window of 0 or a share outside of 0 to 1 was asked for", "correct the policy");
   TierStore store(device);
-  store.shape_ = TierShape(config, context, batch, tiers);
+  store.shape_ = TierShape(config, context, tiers);
   const TierShape& shape = store.shape_;
   if (std::max(shape.fresh_bytes, shape.far_bytes) > 0xFFFFFFFFull)
     return fail(ErrorCode::unsupported, "the KV cache", "one page of 32 positions would take more than 4 GiB", "use a model with fewer layers or heads");
@@ -71,6 +68,11 @@ Result<TierStore> TierStore::create(gpu::Device& device, const ModelConfig& conf
   FOVEA_ASSIGN(store.heat_, device.create_buffer(std::max<std::uint64_t>(shape.heat_bytes, 4), MemoryUse::kv));
   FOVEA_ASSIGN(store.slots_, device.create_buffer(shape.slot_bytes, MemoryUse::kv));
   FOVEA_ASSIGN(store.scores_, device.create_buffer(std::uint64_t{config.query_heads} * shape.pages * sizeof(float), MemoryUse::compute));
+  FOVEA_ASSIGN(store.staged_, device.create_buffer(shape.staged_bytes, MemoryUse::compute));
+  FOVEA_ASSIGN(store.staged_table_, device.create_buffer(std::uint64_t{shape.pages} * sizeof(std::uint64_t), MemoryUse::upload));
+  std::vector<std::uint64_t> staged(shape.pages);
+  for (std::uint32_t page = 0; page < shape.pages; ++page) staged[page] = store.staged_.address() + page * (shape.fresh_bytes / config.layers);
+  FOVEA_TRY(device.upload(store.staged_table_, 0, std::as_bytes(std::span(staged))));
   FOVEA_ASSIGN(store.words_, device.create_buffer(shader::kTierWords * sizeof(std::uint32_t), MemoryUse::upload));
   FOVEA_TRY(store.restart(0));
   FOVEA_TRY(store.reserve(1));
@@ -123,20 +125,24 @@ Result<void> TierStore::record_heat(KernelRecorder& kernels, const AttentionShap
                                     .pages = shape_.pages});
 }
 
-TierArgs TierStore::args(std::uint64_t state, std::uint32_t tokens) const {
-  return {.push = {.pages = table_.address(), .fresh = fresh_.address(), .far_pages = far_table_.address(), .refinements = refinement_table_.address(),
+TierArgs TierStore::args(std::uint64_t state, std::uint32_t tokens, std::optional<std::uint32_t> layer) const {
+  return {.push = {.pages = table_.address(), .fresh = fresh_.address(), .staged = layer ? staged_.address() : 0, .far_pages = far_table_.address(), .refinements = refinement_table_.address(),
                    .heat = heat_.address(), .slots = slots_.address(), .tiers = words_.address(), .state = state, .kv_heads = kv_heads_,
-                   .layers = layers_, .page_count = shape_.pages, .sinks = shape_.sinks, .ring = shape_.ring, .window = shape_.window,
+                   .layers = layers_, .first_layer = layer.value_or(0), .page_count = shape_.pages, .sinks = shape_.sinks, .ring = shape_.ring, .window = shape_.window,
                    .most_slots = shape_.refinements, .hot = shape_.hot},
-          .head_width = head_width_, .tokens = tokens};
+          .head_width = head_width_, .layers = layer ? 1 : layers_, .tokens = tokens};
 }
 
-Result<void> TierStore::record_choice(KernelRecorder& kernels, std::uint64_t state, std::uint32_t tokens) const {
-  return record_tier_choice(kernels, args(state, tokens));
+Result<void> TierStore::record_unpack(KernelRecorder& kernels, std::uint64_t state, std::uint32_t layer) const {
+  return record_tier_unpack(kernels, args(state, 1, layer), shape_.pages);
 }
 
-Result<void> TierStore::record_store(KernelRecorder& kernels, std::uint64_t state, std::uint32_t tokens) const {
-  return record_tier_store(kernels, args(state, tokens));
+Result<void> TierStore::record_choice(KernelRecorder& kernels, std::uint64_t state, std::optional<std::uint32_t> layer) const {
+  return record_tier_choice(kernels, args(state, 1, layer));
+}
+
+Result<void> TierStore::record_store(KernelRecorder& kernels, std::uint64_t state, std::uint32_t tokens, std::optional<std::uint32_t> layer) const {
+  return record_tier_store(kernels, args(state, tokens, layer));
 }
 
 KvTierFacts TierStore::facts() const {

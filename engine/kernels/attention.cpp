@@ -90,6 +90,16 @@ Result<ShaderId> kv_variant(ShaderId first, const AttentionShape& shape) {
   return static_cast<ShaderId>(static_cast<std::uint16_t>(first) + (shape.tiered ? 2 : shape.kv == DType::Q8_0 ? 1 : 0));
 }
 
+namespace {
+
+// Of kernels that take batches, which are staged where the cache is in tiers.
+Result<ShaderId> batch_variant(ShaderId first, const AttentionShape& shape) {
+  if (shape.tiered) return fail(ErrorCode::internal, "the KV cache in tiers", "a batch would read far pages, which it never does", "report this");
+  return kv_variant(first, shape);
+}
+
+}  // namespace
+
 Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& args) {
   FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::rope_store_F16, args.shape));
   const shader::RopeStorePush push{.qkv = args.qkv, .query = args.query, .pages = args.shape.pages,
@@ -105,7 +115,7 @@ Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& arg
 Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile& tile, const AttentionArgs& args) {
   constexpr std::array kFirst{ShaderId::attention_tile_KHR_F16, ShaderId::attention_tile_NV2_F16,
                               ShaderId::attention_tile_PLAIN_F16};  // as AttentionMatrix counts
-  FOVEA_ASSIGN(const ShaderId id, kv_variant(kFirst.at(static_cast<std::size_t>(tile.matrix)), args.shape));
+  FOVEA_ASSIGN(const ShaderId id, batch_variant(kFirst.at(static_cast<std::size_t>(tile.matrix)), args.shape));
   const std::uint32_t lanes = kernels.subgroup();
   return kernels.dispatch(id,
                           {lanes * tile.subgroups, lanes, args.shape.head_width, tile.subgroups, tile.block_keys, tile.heads},
@@ -116,7 +126,7 @@ Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile&
 Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args) {
   if (const AttentionTile tile = attention_tile(kernels, args.shape); tile.subgroups > 0)
     return record_attention_tile(kernels, tile, args);
-  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::attention_prefill_F16, args.shape));
+  FOVEA_ASSIGN(const ShaderId id, batch_variant(ShaderId::attention_prefill_F16, args.shape));
   const std::uint32_t local = kernels.subgroup();
   const std::uint32_t rows = args.shape.listed_keys == 0 ? local : std::min(local, shader::kTileRows);
   return kernels.dispatch(id, {local, args.shape.head_width, local, rows}, attention_push(args),

@@ -1,4 +1,5 @@
-// Kernels of a KV cache in tiers: how hot pages are, which of those that leave the window keep eight bits, and their coding.
+// Kernels of a KV cache in tiers: how hot pages are, which of those that leave the window keep refined values, their coding, and what
+// prompts read instead of them.
 // What pages hold and what these rules are: shaders/interface/kv_tiers.h and engine/reference/kv_tiers.hpp.
 #pragma once
 
@@ -17,13 +18,16 @@ struct PageHeatArgs {
 // Behind attention of a layer; a decoded token (shape.tokens 1) is looked at where it fills a page.
 [[nodiscard]] Result<void> record_page_heat(KernelRecorder& kernels, const PageHeatArgs& args);
 
-// The buffers of TierPush and the shape of the cache.
+// The buffers of TierPush and the shape of the cache; `layers` from push.first_layer on: all of them of a decoded token, one of a
+// batch, which is staged.
 struct TierArgs {
   shader::TierPush push{};
-  std::uint32_t head_width = 0, tokens = 1;  // of the batch
+  std::uint32_t head_width = 0, layers = 1, tokens = 1;  // tokens: most of the batch
 };
-// Behind the last layer: which pages leave, and which of them are refined. The coding reads that, behind a barrier, writes the
-// page table, and ends before the next batch.
+// Before a batch writes its keys: the `pages` first pages of the layer, as far as they hold positions, to where it is staged.
+[[nodiscard]] Result<void> record_tier_unpack(KernelRecorder& kernels, const TierArgs& args, std::uint32_t pages);
+// Behind attention: which pages leave, and which of them are refined. The coding reads that, behind a barrier, in the last layer
+// writes the page table, and ends before the next batch and before anything else is staged.
 [[nodiscard]] Result<void> record_tier_choice(KernelRecorder& kernels, const TierArgs& args);
 [[nodiscard]] Result<void> record_tier_store(KernelRecorder& kernels, const TierArgs& args);
 

@@ -2,38 +2,74 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 namespace fovea::reference {
 namespace {
 
-// The number that is read of x between `low` and `high`.
-double coded(double x, double low, double high, bool refined) {
-  if (!(high > low)) return low;
-  const double code = std::clamp(std::floor(255 * (x - low) / (high - low) + 0.5), 0.0, 255.0);
-  return low + (high - low) * (refined ? code : std::floor(code / 16) * 16 + 7.5) / 255;
+constexpr std::size_t kUnit = 8, kMostUnits = 32, kBlock = 32;
+constexpr double kSlope = 2.0 / 3;
+
+struct Range {
+  double low = 0, high = 0;
+};
+
+// Units whose keys keep all bits: three eighths of them, those with the largest sum of squared ranges; of equal ones the first.
+std::vector<bool> wide_units(std::span<const Range> channels) {
+  const std::size_t all = (channels.size() + kUnit - 1) / kUnit, ranked = std::min(all, kMostUnits), count = (3 * ranked + 4) / 8;
+  std::vector<std::pair<double, std::size_t>> order;
+  for (std::size_t unit = 0; unit < ranked; ++unit) {
+    double sum = 0;
+    for (std::size_t i = unit * kUnit; i < std::min((unit + 1) * kUnit, channels.size()); ++i) sum += std::pow(channels[i].high - channels[i].low, 2);
+    order.emplace_back(-sum, unit);
+  }
+  std::ranges::sort(order);
+  std::vector<bool> wide(all, false);
+  for (std::size_t n = 0; n < count; ++n) wide[order[n].second] = true;
+  return wide;
+}
+
+// What is read of a key between `low` and `high`.
+double coded_key(double x, const Range& range, bool wide) {
+  const double width = range.high - range.low;
+  if (!(width > 0)) return range.low;
+  const double code = std::clamp(std::floor(240 * (x - range.low) / width + 8.5), 0.0, 255.0);
+  return range.low + width * (wide ? code - 8 : std::floor(code / 16) * 16) / 240;
+}
+
+// What is read of a value over its peak.
+double coded_value(double y, bool refined) {
+  double t = y;
+  for (int i = 0; i < 50; ++i) t -= (t * (kSlope + (1 - kSlope) * t * t) - y) / (kSlope + 3 * (1 - kSlope) * t * t);
+  const double code = std::clamp(std::floor(127.5 * t + 128), 0.0, 255.0);
+  t = ((refined ? code : std::floor(code / 16) * 16 + 7.5) - 127.5) / 127.5;
+  return t * (kSlope + (1 - kSlope) * t * t);
 }
 
 }  // namespace
 
-void round_to_far_keys(std::span<float> keys, std::size_t width, bool refined) {
+void round_to_far_keys(std::span<float> keys, std::size_t width) {
+  std::vector<Range> ranges(width);
   for (std::size_t i = 0; i < width; ++i) {
-    float low = keys[i], high = low;
+    ranges[i] = {static_cast<double>(keys[i]), static_cast<double>(keys[i])};
     for (std::size_t at = i; at < keys.size(); at += width) {
-      low = std::min(low, keys[at]);
-      high = std::max(high, keys[at]);
+      ranges[i].low = std::min(ranges[i].low, static_cast<double>(keys[at]));
+      ranges[i].high = std::max(ranges[i].high, static_cast<double>(keys[at]));
     }
-    for (std::size_t at = i; at < keys.size(); at += width) keys[at] = static_cast<float>(coded(keys[at], low, high, refined));
   }
+  const std::vector<bool> wide = wide_units(ranges);
+  for (std::size_t at = 0; at < keys.size(); ++at)
+    keys[at] = static_cast<float>(coded_key(static_cast<double>(keys[at]), ranges[at % width], wide[at % width / kUnit]));
 }
 
 void round_to_far_values(std::span<float> values, std::size_t width, bool refined) {
-  constexpr std::size_t kBlock = 32;
   for (std::size_t row = 0; row < values.size(); row += width)
     for (std::size_t first = 0; first < width; first += kBlock) {
       const std::span<float> block = values.subspan(row + first, std::min(kBlock, width - first));
       double peak = 0;
       for (const float x : block) peak = std::max(peak, static_cast<double>(std::abs(x)));
-      for (float& x : block) x = static_cast<float>(peak > 0 ? coded(static_cast<double>(x), -peak, peak, refined) : 0);
+      for (float& x : block) x = static_cast<float>(peak > 0 ? peak * coded_value(static_cast<double>(x) / peak, refined) : 0);
     }
 }
 

@@ -11,10 +11,11 @@
 
 namespace fovea::reference {
 
-// Rounds the keys (values) of one head of one full page, `width` numbers each, one after another, to what is read of a far page:
-// in 8 bits where `refined`, else 4. Keys by channel between the page's smallest and largest; values by blocks of 32 along the head
-// (the last what is left) between -peak and peak. The numbers are halves already.
-void round_to_far_keys(std::span<float> keys, std::size_t width, bool refined);
+// Rounds the keys (values) of one head of one full page, `width` numbers each, one after another, to what is read of a far page.
+// Keys by channel between the page's smallest and largest, in 8 bits the widest three eighths of the units of eight channels, in 4 the
+// others; values in 8 bits where `refined`, else 4, by blocks of 32 along the head (the last what is left) between -peak and peak, in
+// steps that are smaller around zero. The numbers are halves already.
+void round_to_far_keys(std::span<float> keys, std::size_t width);
 void round_to_far_values(std::span<float> values, std::size_t width, bool refined);
 
 // The pages of a layer that are refined, slot by slot, and how they change when pages leave the window.

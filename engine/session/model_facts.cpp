@@ -49,12 +49,13 @@ std::string shown(const std::vector<T>& values) {
 MemoryBytes estimate_run(const GgufFile& file, const ModelConfig& config, std::uint32_t context, KvType kv,
                          const std::optional<SparseAttention>& attention, std::optional<double> top_share, const gpu::DeviceFacts& facts, const KvTiers& tiers) {
   const std::uint32_t suitable = suitable_batch(facts, config, context);
-  const std::uint32_t batch = kv == KvType::tiered ? tiered_batch(suitable, context) : suitable;
+  const std::uint32_t batch = kv == KvType::tiered ? tiered_batch(suitable) : suitable;
   MemoryEstimate base = estimate_memory(file, config, context, batch, element_type(kv));
-  if (kv == KvType::tiered) base.kv = TierShape(config, context, batch, tiers).bytes();
+  const TierShape shape = kv == KvType::tiered ? TierShape(config, context, tiers) : TierShape();
+  if (kv == KvType::tiered) base.kv = shape.bytes();
   const PageSelection::Bytes pages = page_bytes(config, context, attention, facts);
   return {.weights = base.weights, .kv = base.kv + pages.bounds,
-          .compute = pages.scratch + (top_share ? attention_top_bytes(config.query_heads, context, batch) : 0) +
+          .compute = pages.scratch + shape.staged_bytes + (top_share ? attention_top_bytes(config.query_heads, context, batch) : 0) +
                      Activations::bytes(facts, config, batch, 1) + sample_scratch_bytes(config.vocabulary),
           .other = std::uint64_t{context} * 4};
 }

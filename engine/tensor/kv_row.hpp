@@ -14,8 +14,8 @@ namespace fovea {
 // filled up to pieces of 16, and a half per block. 0 for a type that kv_type_runs() does not name.
 [[nodiscard]] std::uint64_t kv_row_bytes(DType type, std::uint32_t head_width);
 
-// Of a cache in tiers: bytes that a page takes, in one layer, far from the window (4 bits, with the range of its keys and the peaks
-// of its values), and what it knows in addition while it is hot (4 bits more). Layout: shaders/interface/kv_tiers.h.
+// Of a cache in tiers: bytes that a page takes, in one layer, far from the window (keys of 4 bits, of 8 where their range is wide,
+// with these ranges, values of 4 with their peaks), and what it knows in addition while it is hot (4 bits more of its values). Layout: shaders/interface/kv_tiers.h.
 [[nodiscard]] std::uint64_t far_page_bytes(std::uint32_t kv_heads, std::uint32_t head_width);
 [[nodiscard]] std::uint64_t refinement_bytes(std::uint32_t kv_heads, std::uint32_t head_width);
 

@@ -2504,8 +2504,8 @@ Press to see what the file holds</source>
         <translation>KV：键和值以 8 位整数保存，每 32 个共用一个缩放系数</translation>
     </message>
     <message>
-        <source>KV: 16-bit floats at the start and in the window, 4 bits behind it, 8 where attention is most</source>
-        <translation>KV：开头和窗口内以 16 位浮点数保存，窗口之后为 4 位，注意力最多之处为 8 位</translation>
+        <source>KV: 16-bit floats at the start and in the window, 4 to 8 bits behind it</source>
+        <translation>KV：开头和窗口内以 16 位浮点数保存，窗口之后为 4 到 8 位</translation>
     </message>
     <message>
         <source>KV: keys and values are kept as 16-bit floats</source>

@@ -42,19 +42,18 @@ vec4 query_cell(uint64_t query, uint d) {
 #if KV_TIERED
 const bool kStepInPage = LANES <= kPageKeys;  // a step's keys are of one page
 
-// Scores of a far page's key, as far as `pieces` of it.
-void add_far_scores(TierPage page, uint kv_head, uint key, uint pieces, uint64_t queries, inout vec2 s[GROUP]) {
-  uint at = far_key(kv_head, key, HEAD_WIDTH);
-  float bias = key_bias(page);
+// Scores of a far page's key, as far as `units` of it.
+void add_far_scores(TierPage page, uint kv_head, uint key, uint units, uint64_t queries, inout vec2 s[GROUP]) {
+  uint wide = units > 0u ? wide_bits(page, p.kv_heads, kv_head, HEAD_WIDTH) : 0u;
   Floats query = Floats(queries);
-  [[dont_unroll]] for (uint piece = 0; piece < pieces; piece++) {
-    FarPiece codes = far_piece(page, at + piece * kFarKeyStride);
-    [[unroll]] for (uint j = 0; j < 4; j++) {
-      uint d = piece * kKvPiece + 4u * j;
+  [[dont_unroll]] for (uint unit = 0; unit < units; unit++) {
+    FarUnit codes = far_unit(page, wide, p.kv_heads, kv_head, key, HEAD_WIDTH, unit);
+    [[unroll]] for (uint j = 0; j < 2; j++) {
+      uint d = unit * kFarUnit + 4u * j;
       FarScale scale = far_scale(page, p.kv_heads, kv_head, HEAD_WIDTH, d);
-      vec4 k = scale.low + scale.unit * (codes_of(codes.words[j / 2], codes.refined[j / 2], j % 2) + bias);
+      vec4 k = scale.low + scale.unit * (codes_of(codes.word, codes.lower, j) + codes.bias);
       // Past the head's end keys are zero, and any number will do.
-      uvec4 from = HEAD_WIDTH % kKvPiece == 0u ? d + uvec4(0, 1, 2, 3) : min(d + uvec4(0, 1, 2, 3), uvec4(HEAD_WIDTH - 1u));
+      uvec4 from = HEAD_WIDTH % kFarUnit == 0u ? d + uvec4(0, 1, 2, 3) : min(d + uvec4(0, 1, 2, 3), uvec4(HEAD_WIDTH - 1u));
       [[unroll]] for (uint g = 0; g < GROUP; g++) {
         const uint row = g * HEAD_WIDTH;
         s[g] += vec2(query.v[row + from.x], query.v[row + from.y]) * k.xy + vec2(query.v[row + from.z], query.v[row + from.w]) * k.zw;
@@ -63,11 +62,11 @@ void add_far_scores(TierPage page, uint kv_head, uint key, uint pieces, uint64_t
   }
 }
 
-// Codes of dimensions 2 at and 2 at + 1 of the value whose row is there.
-vec2 far_cell(TierPage page, uint row, uint at) {
-  uint word = row + at / 4u * 4u, shift = at % 4u / 2u * 4u + at % 2u * 16u;
-  uint codes = (far_word(page.codes, word) >> shift & 0x0F0Fu) << 4 | (refined_word(page, word) >> shift & 0x0F0Fu);
-  return vec2(codes & 255u, codes >> 8) + kCodeBase;
+// Dimensions 2 at and 2 at + 1 of a value over their peak.
+vec2 far_cell(TierPage page, uint kv_head, uint key, uint at) {
+  uint unit = at / 4u, word = far_word(page.codes, far_value(p.kv_heads, kv_head, key, HEAD_WIDTH) + unit * 4u);
+  vec4 of_half = far_values(page, codes_of(word, refined_word(page, kv_head, key, HEAD_WIDTH, unit), at % 4u / 2u));
+  return at % 2u == 0u ? of_half.xy : of_half.zw;
 }
 #endif
 const uint ROW_CELLS = (HEAD_WIDTH + kCell - 1) / kCell;
@@ -103,8 +102,8 @@ void main() {
     [[unroll]] for (uint g = 0; g < GROUP; g++) s[g] = vec2(0.0);
 #if KV_TIERED
     // Loops of no turns, since CPU drivers pass over those, and not over branches.
-    const uint own_halves = page.is_far ? 0u : HEAD_WIDTH / 2, own_pieces = page.is_far ? far_pieces(HEAD_WIDTH) : 0u;
-    add_far_scores(page, kv_head, min(key, end - 1u), own_pieces, queries, s);
+    const uint own_halves = page.is_far ? 0u : HEAD_WIDTH / 2, own_units = page.is_far ? far_units(HEAD_WIDTH) : 0u;
+    add_far_scores(page, kv_head, min(key, end - 1u), own_units, queries, s);
     [[dont_unroll]] for (uint d = 0; d < own_halves; d++) {
 #else
     [[dont_unroll]] for (uint d = 0; d < HEAD_WIDTH / 2; d++) {
@@ -153,10 +152,9 @@ void main() {
         if (!value_page.is_far) continue;
       }
       uint64_t peaks = value_page.at + uint64_t(far_peaks(p.kv_heads, kv_head, base + i, HEAD_WIDTH));
-      uint row = far_value(p.kv_heads, kv_head, base + i, HEAD_WIDTH);
       [[unroll]] for (uint c = 0; c < CELLS; c++) {
         uint at = min(lane + c * LANES, ROW_CELLS - 1u), block = (LANES <= 16u ? c * LANES : at) * 2u / kKvBlock;
-        vec2 vd = peak_at(peaks + uint64_t(block * 2u)) * (far_cell(value_page, row, at) + value_bias(value_page));
+        vec2 vd = peak_at(peaks + uint64_t(block * 2u)) * far_cell(value_page, kv_head, base + i, at);
         [[unroll]] for (uint g = 0; g < GROUP; g++) acc[g * CELLS + c] += subgroupShuffle(weight[g], i) * vd;
       }
     }

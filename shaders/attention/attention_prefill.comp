@@ -1,10 +1,10 @@
 // Causal attention of a batch of queries over the KV cache, online softmax (Milakov & Gimelshein 2018; Dao et al. 2022).
 // One invocation per query, one workgroup per query tile and head; keys beyond the tile's last query are never visited.
-// Keys and values are uniform over the workgroup, so they are loaded once for all its queries; those of a q8_0 cache and of far
-// pages are decoded by the lanes in turn and handed round. Twin: engine/reference/attention.
+// Keys and values are uniform over the workgroup, so they are loaded once for all its queries; those of a q8_0 cache
+// are decoded by the lanes in turn and handed round. Twin: engine/reference/attention.
 #version 460
 #extension GL_GOOGLE_include_directive : require
-#if KV_Q8_0 || KV_TIERED
+#if KV_Q8_0
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #endif
@@ -49,32 +49,6 @@ void decode_cells(uint64_t quants, uint piece_stride, uint key_stride, uint64_t 
 cell decoded(uint n) { return subgroupShuffle(own[n / LANES], n % LANES); }
 #endif
 
-#if KV_TIERED
-// The same of far pages: cells of four dimensions, as many as make up kKeys keys or values.
-const uint FAR_CELLS = (HEAD_WIDTH + 3) / 4, SHARED_FAR = kKeys * FAR_CELLS, OWN_FAR = (SHARED_FAR + LANES - 1) / LANES;
-vec4 far_own[OWN_FAR];
-
-void decode_far_keys(TierPage page, uint kv_head, uint key) {
-  float bias = key_bias(page);
-  [[unroll]] for (uint i = 0; i < OWN_FAR; i++) {
-    uint n = min(i * LANES + gl_SubgroupInvocationID, SHARED_FAR - 1u), c = n % FAR_CELLS;
-    uint at = far_key(kv_head, key + n / FAR_CELLS, HEAD_WIDTH) + c / 4u * kFarKeyStride + c % 4u / 2u * 4u;
-    FarScale scale = far_scale(page, p.kv_heads, kv_head, HEAD_WIDTH, c * 4u);
-    far_own[i] = scale.low + scale.unit * (codes_of(far_word(page.codes, at), refined_word(page, at), c % 2u) + bias);
-  }
-}
-void decode_far_values(TierPage page, uint kv_head, uint key) {
-  float bias = value_bias(page);
-  [[unroll]] for (uint i = 0; i < OWN_FAR; i++) {
-    uint n = min(i * LANES + gl_SubgroupInvocationID, SHARED_FAR - 1u), c = n % FAR_CELLS;
-    uint at = far_value(p.kv_heads, kv_head, key + n / FAR_CELLS, HEAD_WIDTH) + c / 2u * 4u;
-    float peak = peak_at(page.at + uint64_t(far_peaks(p.kv_heads, kv_head, key + n / FAR_CELLS, HEAD_WIDTH) + c * 4u / kKvBlock * 2u));
-    far_own[i] = peak * (codes_of(far_word(page.codes, at), refined_word(page, at), c % 2u) + bias);
-  }
-}
-vec4 far_decoded(uint n) { return subgroupShuffle(far_own[n / LANES], n % LANES); }
-#endif
-
 void main() {
   StepState state = State(p.state).s;
   uint first = gl_WorkGroupID.x * ROWS, head = gl_WorkGroupID.y;
@@ -109,23 +83,7 @@ void main() {
     // A page holds a multiple of kKeys keys, so a step never crosses pages; keys past `last` are masked.
     vec2 s[kKeys];
     [[unroll]] for (uint i = 0; i < kKeys; i++) s[i] = vec2(0.0);
-#if KV_TIERED
-    TierPage page = tier_page(table.pages, p.layer_offset, key, p.kv_heads, HEAD_WIDTH);
-    // Loops of one turn or none, since CPU drivers pass over those, and not over branches.
-    const uint once_far = page.is_far ? 1u : 0u, once_fresh = 1u - once_far;
-    [[dont_unroll]] for (uint turn = 0; turn < once_far; turn++) {
-      decode_far_keys(page, kv_head, key);
-      [[unroll]] for (uint i = 0; i < kKeys; i++) {
-        [[unroll]] for (uint c = 0; c < FAR_CELLS; c++) {
-          vec4 k = far_decoded(i * FAR_CELLS + c);
-          s[i] += q[2 * c] * k.xy;
-          if (2 * c + 1 < CELLS) s[i] += q[2 * c + 1] * k.zw;
-        }
-      }
-    }
-    uint64_t at = page.at + uint64_t(key_offset(kv_head, key, HEAD_WIDTH));
-    [[dont_unroll]] for (uint turn = 0; turn < once_fresh; turn++)
-#elif KV_F16
+#if KV_F16
     uint64_t at = key_address(table.pages, p.layer_offset, kv_head, key, HEAD_WIDTH);
 #endif
 #if KV_F16
@@ -159,19 +117,6 @@ void main() {
 #if KV_Q8_0
     decode_cells(layer + uint64_t(value_quants(p.kv_heads, kv_head, key, HEAD_WIDTH)), kKvPiece, PIECES * kKvPiece,
                  layer + uint64_t(value_scales(p.kv_heads, kv_head, key, HEAD_WIDTH)), 2u, BLOCKS * 2u);
-#endif
-#if KV_TIERED
-    [[dont_unroll]] for (uint turn = 0; turn < once_far; turn++) {  // far pages are full
-      decode_far_values(page, kv_head, key);
-      [[unroll]] for (uint i = 0; i < kKeys; i++) {
-        [[unroll]] for (uint c = 0; c < FAR_CELLS; c++) {
-          vec4 v = far_decoded(i * FAR_CELLS + c);
-          acc[2 * c] += score[i] * v.xy;
-          if (2 * c + 1 < CELLS) acc[2 * c + 1] += score[i] * v.zw;
-        }
-      }
-    }
-    [[dont_unroll]] for (uint turn = 0; turn < once_fresh; turn++)
 #endif
     [[unroll]] for (uint i = 0; i < kKeys; i++) {
       if (key + i > last) continue;  // pages hold no defined values past the last position

@@ -8,7 +8,7 @@
 // memory while its scores are computed, the next block's keys while its values are summed.
 //
 // Precision: queries (times scale and log2 e), weights relative to the running maximum, and keys and values of a q8_0
-// cache or a far page are rounded to halves (each off by 2^-11 of itself at most), products are exact and sums, maxima and the weights'
+// cache are rounded to halves (each off by 2^-11 of itself at most), products are exact and sums, maxima and the weights'
 // sum are float. Scaled queries beyond 65504 are taken as 65504 of their sign. Twin: engine/reference/attention.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -63,67 +63,13 @@ float scales[KEPT_PIECES];
 #endif
 uint64_t key_pages, block_pages[PAGES];  // page table; this layer's part of a block's
 
-// Pages of no key up to `last` are not looked up. Of a cache in tiers: entries as they are.
+// Pages of no key up to `last` are not looked up.
 void find_pages(uint block, uint last, out uint64_t found[PAGES]) {
   [[unroll]] for (uint i = 0; i < PAGES; i++) {
     uint page = min(block * PAGES + i, last / kPageKeys);
-#if KV_TIERED
-    found[i] = Addresses(key_pages).v[page];
-#else
     found[i] = Addresses(key_pages).v[page] + uint64_t(p.layer_offset);
-#endif
   }
 }
-
-#if KV_TIERED
-// Where pages of this block and the next ones are: entries come two blocks ahead, what far pages know in addition one.
-uint64_t block_refined[PAGES];
-TierPage tier_of(uint64_t entry, uint64_t refined) {
-  bool is_far = (uint(entry) & kFarPage) != 0u;
-  uint layer = p.layer_offset / (p.kv_heads * kPageKeys * HEAD_WIDTH * 4u);
-  uint64_t at = is_far ? entry - uint64_t(kFarPage) + uint64_t(layer * far_layer_bytes(p.kv_heads, HEAD_WIDTH)) : entry + uint64_t(p.layer_offset);
-  return TierPage(at, at + uint64_t(far_codes(p.kv_heads, HEAD_WIDTH)), refined, is_far);
-}
-void find_refined(uint64_t entries[PAGES], out uint64_t found[PAGES]) {
-  [[unroll]] for (uint i = 0; i < PAGES; i++) {
-    TierPage tier = tier_of(entries[i], 0ul);
-    found[i] = tier.is_far ? Addresses(tier.at).v[0] : 0ul;
-  }
-}
-uvec4 packed(vec4 low, vec4 high) {
-  return uvec4(packHalf2x16(low.xy), packHalf2x16(low.zw), packHalf2x16(high.xy), packHalf2x16(high.zw));
-}
-// Eight channels of a far page's key or value: codes, what is known in addition, the peak.
-uvec4 far_unit(TierPage page, bool value, uint kv_head, uint key, uint unit) {
-  uint at = value ? far_value(p.kv_heads, kv_head, key, HEAD_WIDTH) + unit * 4u
-                  : far_key(kv_head, key, HEAD_WIDTH) + unit / 2u * kFarKeyStride + unit % 2u * 4u;
-  uvec4 raw = uvec4(far_word(page.codes, at), refined_word(page, at), 0u, 0u);
-  if (value) raw.z = uint(Halves(page.at + uint64_t(far_peaks(p.kv_heads, kv_head, key, HEAD_WIDTH) + unit * 8u / kKvBlock * 2u)).v[0]);
-  return raw;
-}
-// What all keys of a page share of the unit that an invocation brings, where that is the same of every piece of it: then it is
-// fetched with the page's first piece, else when the piece is put.
-const uint STEP_KEYS = INVOCATIONS >= WIDTH_UNITS ? INVOCATIONS / WIDTH_UNITS : 1u;  // from one of an invocation's pieces to the next
-const uint kUneven = INVOCATIONS % WIDTH_UNITS + kPageKeys % STEP_KEYS * (STEP_KEYS % kPageKeys);
-const bool kOwnUnit = kUneven == 0u;
-uvec4 page_lows[PAGES], page_highs[PAGES];
-void fetch_range(TierPage page, uint kv_head, uint unit, uint at) {
-  page_lows[at] = Uint4s(page.at + uint64_t(far_bounds(p.kv_heads, kv_head, HEAD_WIDTH, false) + unit * 16u)).v[0];
-  page_highs[at] = Uint4s(page.at + uint64_t(far_bounds(p.kv_heads, kv_head, HEAD_WIDTH, true) + unit * 16u)).v[0];
-}
-vec4 range_low(uint a, uint b) { return vec4(unpackHalf2x16(a), unpackHalf2x16(b)); }
-uvec4 far_halves(TierPage page, bool value, uvec4 raw, uint at) {
-  vec4 first = codes_of(raw.x, raw.y, 0u), second = codes_of(raw.x, raw.y, 1u);
-  if (value) {
-    float peak = unpackHalf2x16(raw.z).x * (1.0 / 127.5), bias = value_bias(page);
-    return packed(peak * (first + bias), peak * (second + bias));
-  }
-  vec4 low = range_low(page_lows[at].x, page_lows[at].y), unit_low = (range_low(page_highs[at].x, page_highs[at].y) - low) * (1.0 / 255.0);
-  vec4 high = range_low(page_lows[at].z, page_lows[at].w), unit_high = (range_low(page_highs[at].z, page_highs[at].w) - high) * (1.0 / 255.0);
-  float bias = key_bias(page);
-  return packed(low + unit_low * (first + bias), high + unit_high * (second + bias));
-}
-#endif
 
 // Where piece `piece` of a block belongs.
 struct Place { uint key, part; };
@@ -148,16 +94,6 @@ void fetch_piece(bool value, uint kv_head, uint keys, uint i, uint slot) {
 #endif
   if (place.key >= min(keys, BLOCK_KEYS)) return;
   uint64_t page = block_pages[PAGES == 1u ? 0u : place.key / kPageKeys];
-#if KV_TIERED
-  uint of_block = PAGES == 1u ? 0u : place.key / kPageKeys;
-  TierPage tier = tier_of(page, block_refined[of_block]);
-  if (tier.is_far) {
-    pieces[slot] = far_unit(tier, value, kv_head, place.key, place.part);
-    if (!value && kOwnUnit && i * STEP_KEYS % kPageKeys == 0u) fetch_range(tier, kv_head, place.part, of_block);
-    return;
-  }
-  page = tier.at;
-#endif
 #if KV_F16
   uint at = (value ? value_offset(p.kv_heads, HEAD_WIDTH) : 0u) + key_offset(kv_head, 0u, HEAD_WIDTH);
   pieces[slot] = Uint4s(page + uint64_t(at + piece % (kPageKeys * WIDTH_UNITS) * 16u)).v[0];
@@ -177,15 +113,6 @@ void put_piece(bool value, uint kv_head, uint i, uint slot) {
   if (PIECES % INVOCATIONS != 0u && piece >= PIECES) return;
   Place place = place_of(value, piece);
   uint to = (value ? VALUES : 0u) + place.key * PITCH;
-#if KV_TIERED
-  uint of_block = PAGES == 1u ? 0u : place.key / kPageKeys;
-  TierPage tier = tier_of(block_pages[of_block], block_refined[of_block]);
-  if (tier.is_far) {
-    if (!value && !kOwnUnit) fetch_range(tier, kv_head, place.part, of_block);
-    tile[to + place.part] = far_halves(tier, value, pieces[slot], of_block);
-    return;
-  }
-#endif
 #if KV_F16
   tile[to + place.part] = pieces[slot];
 #elif KV_Q8_0
@@ -257,11 +184,6 @@ void main() {
 
   uint blocks = last / BLOCK_KEYS + 1u;
   find_pages(0u, last, block_pages);
-#if KV_TIERED
-  uint64_t next_pages[PAGES], later_pages[PAGES], next_refined[PAGES];
-  find_pages(1u, last, next_pages);
-  find_refined(block_pages, block_refined);
-#endif
   fetch(false, kv_head, last + 1u);
   put(false, kv_head, last + 1u);
   barrier();
@@ -269,13 +191,8 @@ void main() {
     uint first_key = block * BLOCK_KEYS;
     bool wanted = token < end && first_key <= oldest + 15u;
     fetch(true, kv_head, last + 1u - first_key);
-#if KV_TIERED
-    find_pages(block + 2u, last, later_pages);
-    find_refined(next_pages, next_refined);
-#else
     uint64_t next_pages[PAGES];
     find_pages(block + 1u, last, next_pages);
-#endif
 
     Left weights[KEY_FRAGMENTS];
     if (wanted) {
@@ -325,12 +242,6 @@ void main() {
     uint next_key = first_key + BLOCK_KEYS;
     if (block + 1u < blocks) {
       [[unroll]] for (uint i = 0; i < PAGES; i++) block_pages[i] = next_pages[i];
-#if KV_TIERED
-      [[unroll]] for (uint i = 0; i < PAGES; i++) {
-        block_refined[i] = next_refined[i];
-        next_pages[i] = later_pages[i];
-      }
-#endif
       fetch(false, kv_head, last + 1u - next_key);
     }
     if (wanted)

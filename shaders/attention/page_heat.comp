@@ -40,7 +40,7 @@ float page_sum(TierPage page, uint kv_head, uint first, uint end, Floats query) 
   [[dont_unroll]] for (uint d = 0; d < HEAD_WIDTH; d += 4u) {
     FarScale scale = far_scale(page, p.kv_heads, kv_head, HEAD_WIDTH, d);
     [[unroll]] for (uint i = 0; i < 4; i++) {
-      float q = query.v[min(d + i, HEAD_WIDTH - 1u)] * p.scale, low = scale.low[i], high = low + 255.0 * scale.unit[i];
+      float q = query.v[min(d + i, HEAD_WIDTH - 1u)] * p.scale, low = scale.low[i], high = low + 240.0 * scale.unit[i];
       float deviation = q * (high - low) / kRangeOfNormals;
       middle += q * (low + high) * 0.5;
       variance += deviation * deviation;

@@ -109,29 +109,27 @@ float multiply_add(vec4 a, vec4 b, float sum) { return a.w * b.w + (a.z * b.z + 
 // The same of a far page: a piece is a word of codes.
 void score_far(TierPage page, uint kv_head, uint base, out vec4 s[GROUP]) {
   uint part = part_of(gl_SubgroupInvocationID), place = place_of(gl_SubgroupInvocationID);
-  float bias = key_bias(page);
+  uint wide = wide_bits(page, p.kv_heads, kv_head, HEAD_WIDTH);
   [[unroll]] for (uint g = 0; g < GROUP; g++) s[g] = vec4(0.0);
   [[dont_unroll]] for (uint round = 0; round < ROUNDS; round++) {
-    uint words[TURNS * 4], refined[TURNS * 4];
+    FarUnit units[TURNS * 4];
     uvec4 lows[TURNS], highs[TURNS];
     [[unroll]] for (uint t = 0; t < TURNS; t++) {
       uint piece = min((round * TURNS + t) * 4u + part, PIECES - 1u);
       lows[t] = Uint4s(page.at + uint64_t(far_bounds(p.kv_heads, kv_head, HEAD_WIDTH, false) + piece * 16u)).v[0];
       highs[t] = Uint4s(page.at + uint64_t(far_bounds(p.kv_heads, kv_head, HEAD_WIDTH, true) + piece * 16u)).v[0];
-      [[unroll]] for (uint i = 0; i < 4; i++) {
-        uint at = far_key(kv_head, base + i * QUARTER + place, HEAD_WIDTH) + piece / 2u * kFarKeyStride + piece % 2u * 4u;
-        words[t * 4 + i] = far_word(page.codes, at);
-        refined[t * 4 + i] = refined_word(page, at);
-      }
+      [[unroll]] for (uint i = 0; i < 4; i++)
+        units[t * 4 + i] = far_unit(page, wide, p.kv_heads, kv_head, base + i * QUARTER + place, HEAD_WIDTH, piece);
     }
     [[unroll]] for (uint t = 0; t < TURNS; t++) {
       uint query = ((round * TURNS + t) * 4u + part) * (kPiece / 4u);
-      vec4 low = halves_of(lows[t].x, lows[t].y), low_unit = (halves_of(highs[t].x, highs[t].y) - low) * (1.0 / 255.0);
-      vec4 high = halves_of(lows[t].z, lows[t].w), high_unit = (halves_of(highs[t].z, highs[t].w) - high) * (1.0 / 255.0);
+      vec4 low = halves_of(lows[t].x, lows[t].y), low_unit = (halves_of(highs[t].x, highs[t].y) - low) * (1.0 / 240.0);
+      vec4 high = halves_of(lows[t].z, lows[t].w), high_unit = (halves_of(highs[t].z, highs[t].w) - high) * (1.0 / 240.0);
       vec4 k[8];
       [[unroll]] for (uint i = 0; i < 4; i++) {
-        k[2 * i] = low + low_unit * (codes_of(words[t * 4 + i], refined[t * 4 + i], 0u) + bias);
-        k[2 * i + 1] = high + high_unit * (codes_of(words[t * 4 + i], refined[t * 4 + i], 1u) + bias);
+        FarUnit codes = units[t * 4 + i];
+        k[2 * i] = low + low_unit * (codes_of(codes.word, codes.lower, 0u) + codes.bias);
+        k[2 * i + 1] = high + high_unit * (codes_of(codes.word, codes.lower, 1u) + codes.bias);
       }
       [[unroll]] for (uint g = 0; g < GROUP; g++) {
         vec4 q_low = pool[g * QUERY_STRIDE + query], q_high = pool[g * QUERY_STRIDE + query + 1u];
@@ -244,7 +242,7 @@ void bring_values(KeyTable table, uint kv_head, PagePart layer, uint base, uint 
       if (layer.is_far) {
         uint codes = far_value(p.kv_heads, kv_head, at, HEAD_WIDTH) + from * 4u;
         uint64_t peak = layer.at + uint64_t(far_peaks(p.kv_heads, kv_head, at, HEAD_WIDTH) + from * 8u / kKvBlock * 2u);
-        values.words[b * CELLS + c] = uvec4(far_word(layer.codes, codes), refined_word(layer, codes), floatBitsToUint(peak_at(peak)), 0u);
+        values.words[b * CELLS + c] = uvec4(far_word(layer.codes, codes), refined_word(layer, kv_head, at, HEAD_WIDTH, from), floatBitsToUint(peak_at(peak)), 0u);
         continue;
       }
 #endif
@@ -341,8 +339,8 @@ void main() {
 #if KV_TIERED
           float scale = 1.0;
           if (layer.is_far) {
-            low = codes_of(w.x, w.y, 0u) + value_bias(layer);
-            high = codes_of(w.x, w.y, 1u) + value_bias(layer);
+            low = far_values(layer, codes_of(w.x, w.y, 0u));
+            high = far_values(layer, codes_of(w.x, w.y, 1u));
             scale = uintBitsToFloat(w.z);
           }
 #else

@@ -1,6 +1,6 @@
 // Which pages leave the window with this batch, and which of them keep a refinement. Refinements are as many as the share `hot` of
 // the pages that are far by then; while one is free a page takes it, else it takes that of the coldest page if its own heat is
-// kHysteresis times as large, and that page stays with 4 bits for good: what was forgotten does not come back. One workgroup of one
+// kHysteresis times as large, and that page loses its own for good: what was forgotten does not come back. One workgroup of one
 // subgroup per layer. Twin: engine/reference/kv_tiers (choose_refined).
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -34,7 +34,7 @@ void everyone_sees() {
 
 void main() {
   StepState state = State(p.state).s;
-  uint layer = gl_WorkGroupID.x, lane = gl_SubgroupInvocationID, newest = (state.position + state.tokens) / kPageKeys;
+  uint layer = p.first_layer + gl_WorkGroupID.x, lane = gl_SubgroupInvocationID, newest = (state.position + state.tokens) / kPageKeys;
   uint first = Uints(p.tiers).v[kTierSettled], end = max(newest, p.window) - p.window;
   uint count = max(end, first) - first;
   if (layer == 0u && lane == 0u) {
@@ -43,7 +43,7 @@ void main() {
   }
   Uints used = Uints(p.slots + uint64_t(layer * (1u + p.most_slots)) * 4ul), owners = Uints(p.slots + uint64_t(layer * (1u + p.most_slots) + 1u) * 4ul);
   uint taken = used.v[0];
-  uint64_t layer_refinement = uint64_t(layer * 2u * far_code_bytes(p.kv_heads, HEAD_WIDTH));
+  uint64_t layer_refinement = uint64_t(layer * far_code_bytes(p.kv_heads, HEAD_WIDTH));
   [[dont_unroll]] for (uint page = first; page < first + count; page++) {
     uint far_count = page + 1u - p.sinks;
     uint room = min(p.most_slots, uint(uint64_t(far_count) * uint64_t(p.hot) / 1000000ul)), slot = ~0u;

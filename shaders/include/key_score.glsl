@@ -7,13 +7,13 @@ float score_of(uint kv_head, uint key, Floats query) {
 #if KV_TIERED
   TierPage page = tier_page(p.pages, p.layer_offset, key, p.kv_heads, HEAD_WIDTH);
   vec2 s = vec2(0.0);
-  const uint pieces = page.is_far ? far_pieces(HEAD_WIDTH) : 0u;
-  [[dont_unroll]] for (uint piece = 0; piece < pieces; piece++) {
-    FarPiece codes = far_piece(page, far_key(kv_head, key, HEAD_WIDTH) + piece * kFarKeyStride);
-    [[unroll]] for (uint j = 0; j < 4; j++) {
-      uint d = piece * kKvPiece + 4u * j, most = HEAD_WIDTH - 1u;
+  const uint units = page.is_far ? far_units(HEAD_WIDTH) : 0u, wide = page.is_far ? wide_bits(page, p.kv_heads, kv_head, HEAD_WIDTH) : 0u;
+  [[dont_unroll]] for (uint unit = 0; unit < units; unit++) {
+    FarUnit codes = far_unit(page, wide, p.kv_heads, kv_head, key, HEAD_WIDTH, unit);
+    [[unroll]] for (uint j = 0; j < 2; j++) {
+      uint d = unit * kFarUnit + 4u * j, most = HEAD_WIDTH - 1u;
       FarScale scale = far_scale(page, p.kv_heads, kv_head, HEAD_WIDTH, d);
-      vec4 k = scale.low + scale.unit * (codes_of(codes.words[j / 2], codes.refined[j / 2], j % 2) + key_bias(page));
+      vec4 k = scale.low + scale.unit * (codes_of(codes.word, codes.lower, j) + codes.bias);
       s += vec2(query.v[min(d, most)], query.v[min(d + 1u, most)]) * k.xy + vec2(query.v[min(d + 2u, most)], query.v[min(d + 3u, most)]) * k.zw;
     }
   }

@@ -66,11 +66,11 @@ TEST_F(TieredDecoder, logits_stay_close_to_those_of_f16_and_closer_the_more_is_h
     EXPECT_GT(off, 0) << "nothing was far, which proves nothing";
     before = off;
   }
-  EXPECT_LT(before, 5e-3) << "all in eight bits";
+  EXPECT_LT(before, 7e-3) << "all values and the widest keys in eight bits";
 }
 
 TEST_F(TieredDecoder, takes_the_allocators_bytes_that_its_shape_says_and_at_most_42_percent_of_f16) {
-  constexpr std::uint32_t kContext = 2048, kBatch = 32;
+  constexpr std::uint32_t kContext = 2048;
   const KvTiers tiers{.hot = 0.25, .window = 32, .sinks = 32};
   const std::uint64_t none = device().memory().kv;
   load_with(std::nullopt, kContext);
@@ -78,11 +78,11 @@ TEST_F(TieredDecoder, takes_the_allocators_bytes_that_its_shape_says_and_at_most
   generate(*decoder_, prompt, 1);
   const std::uint64_t f16 = device().memory().kv - none;
   decoder_.reset();
-  load_with(tiers, kContext, ProductForm::suits_device, std::nullopt, false, kBatch);
+  load_with(tiers, kContext);
   const std::uint64_t small = device().memory().kv - none;
   generate(*decoder_, prompt, 1);
   const std::uint64_t tiered = device().memory().kv - none;
-  const TierShape shape(decoder_->config(), kContext, kBatch, tiers);
+  const TierShape shape(decoder_->config(), kContext, tiers);
   EXPECT_LE(tiered * 100, f16 * 42) << tiered << " of " << f16;
   EXPECT_GE(tiered, shape.bytes());
   EXPECT_LE(tiered, shape.bytes() + shape.bytes() / 100);
@@ -156,7 +156,7 @@ TEST_F(TieredDecoder, refuses_tiers_out_of_range) {
   load_with(kTiers);
   const ModelConfig config = decoder_->config();
   for (const KvTiers& tiers : {KvTiers{.hot = -0.1}, KvTiers{.hot = 1.5}, KvTiers{.hot = std::nan("")}, KvTiers{.window = 0}})
-    EXPECT_FALSE(KvCache::create_tiered(device(), config, 1024, 128, tiers));
+    EXPECT_FALSE(KvCache::create_tiered(device(), config, 1024, tiers));
 }
 
 TEST(TierShape, NeverLetsGoOfTheWindowOrTheSinks) {
@@ -164,13 +164,13 @@ TEST(TierShape, NeverLetsGoOfTheWindowOrTheSinks) {
   config.layers = 2, config.kv_heads = 2, config.head_width = 64;
   for (const std::uint32_t window : {1u, 64u, 512u})
     for (const std::uint32_t sinks : {0u, 32u, 100u}) {
-      const TierShape shape(config, 4096, 128, {.hot = 0.25, .window = window, .sinks = sinks});
+      const TierShape shape(config, 4096, {.hot = 0.25, .window = window, .sinks = sinks});
       for (std::uint32_t positions = 0; positions <= 4096; ++positions) {
         const std::uint32_t settled = shape.settled(positions);
         ASSERT_GE(settled * 32, sinks);
         ASSERT_TRUE(settled == shape.sinks || settled * 32 + window <= positions);
-        // The page of the last token of a batch has a slot that no page of the window has.
-        ASSERT_LE((positions + 127) / 32 + 1, settled + shape.ring);
+        // The page of the next token has a slot that no page of the window has.
+        ASSERT_LE(std::min(positions / 32 + 1, shape.pages), settled + shape.ring);
       }
     }
 }

@@ -15,12 +15,12 @@ TEST(KvRow, TakesWhatTheTypeAndTheWidthAskFor) {
   EXPECT_EQ(kv_row_bytes(DType::Q8_0, 4294967295u), 4294967296u + 134217728u * 2) << "no sum wraps";
 }
 
-TEST(KvRow, FarPagesTakeFiveBitsAKeyAndFourAndAHalfAValueAndHotOnesFourMore) {
+TEST(KvRow, FarPagesTakeSixAndAHalfBitsAKeyAndFourAndAHalfAValueAndHotOnesFourMoreAValue) {
   constexpr std::uint64_t kNumbers = 2ull * 32 * 64;  // of a page's keys, or values, of two heads of 64
-  EXPECT_EQ(far_page_bytes(2, 64), 16 + kNumbers * 5 / 8 + kNumbers * 9 / 16);
-  EXPECT_EQ(refinement_bytes(2, 64), kNumbers);
-  EXPECT_EQ(refinement_bytes(1, 6), 2u * 32 * 8) << "codes come by 16 channels";
-  EXPECT_EQ(far_page_bytes(1, 4294967280u), 16 + 4294967280u * 4ull + 32 * 134217728ull * 2 + refinement_bytes(1, 4294967280u)) << "no sum wraps";
+  EXPECT_EQ(far_page_bytes(2, 64), 16 + 16 + kNumbers * 13 / 16 + kNumbers * 9 / 16);
+  EXPECT_EQ(refinement_bytes(2, 64), kNumbers / 2);
+  EXPECT_EQ(refinement_bytes(1, 6), 32u * 8) << "codes come by 16 channels";
+  EXPECT_EQ(far_page_bytes(1, 4294967280u), 16 + 16 + 4294967280u * 4ull + 32 * 134217728ull * 2 + 4294967280u * 32ull + 12 * 128) << "no sum wraps";
 }
 
 TEST(KvRow, OtherTypesAreNotRun) {
