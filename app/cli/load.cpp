@@ -24,6 +24,7 @@ Result<std::unique_ptr<Engine>> load(const CommonOptions& options, const Policy&
   engine_options.activations = activation_type(policy);
   engine_options.attention = sparse_attention(policy);
   engine_options.top_share = top_share(policy);
+  if (options.expert_budget) engine_options.expert_budget = static_cast<std::uint64_t>(*options.expert_budget * (1u << 20));
   engine_options.context = options.context != 0 ? options.context : context;
   return Engine::load(path, engine_options, {}, std::move(stop));
 }

@@ -56,6 +56,9 @@ void add_common_options(CLI::App& parser, CommonOptions& options) {
       ->type_name("S")
       ->check(whole_number(-1));
   add_policy_options(parser, options.policy);
+  parser.add_option("--expert-budget", options.expert_budget, "Keep the experts of all layers in at most this many MiB, in smaller types where needed (0: as stored; default: as stored where the device has the memory)")
+      ->type_name("MIB")
+      ->check(CLI::Range(0.0, 1e9));
   add_json_option(parser, options);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "engine/base/result.hpp"
@@ -19,6 +20,7 @@ struct CommonOptions {
   std::uint32_t context = 0;  // 0: the command's default
   std::int64_t seed = -1;     // -1: random
   PolicyOptions policy;
+  std::optional<double> expert_budget;  // MiB; 0: as stored
   bool json = false;
 };
 

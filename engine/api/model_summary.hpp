@@ -9,6 +9,7 @@
 
 #include "engine/api/activation_type.hpp"
 #include "engine/api/device_fit.hpp"
+#include "engine/api/expert_precision.hpp"
 #include "engine/api/expert_rule.hpp"
 #include "engine/api/kv_type.hpp"
 #include "engine/api/model_card.hpp"
@@ -77,6 +78,7 @@ struct ModelSummary {
   std::optional<TokenBytes> token_bytes;  // absent: the weights were not loaded
   std::uint32_t token_steps = 0;          // of a decoded token, one after another on the device; 0 = likewise
   DeviceSummary device;
+  std::optional<ExpertPrecision> expert_precision;  // nullopt: experts are kept as stored
   DeviceFits fits;                        // what was taken because of the device
   double load_ms = 0;
   std::vector<MetadataEntry> metadata;

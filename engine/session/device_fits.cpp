@@ -15,7 +15,6 @@ constexpr int kCopiesOfAGo = 8;
 constexpr double kSeconds = 0.5;  // of goes: an idle GPU takes a while to reach its clock
 
 double gibibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / (1u << 30); }
-std::uint64_t room_of(const gpu::DeviceFacts& facts) { return facts.memory_bytes / 10 * 9; }
 
 DeviceFit activations_fit(const gpu::DeviceFacts& facts, std::optional<ActivationType> asked) {
   const ActivationType suits = suitable_activations(facts);
@@ -56,7 +55,7 @@ DeviceFit kv_fit(const gpu::DeviceFacts& facts, KvType kv, bool asked, const Mem
   return {.what = "kv", .taken = std::string(name(kv)),
           .why = fmt::format("as f16 a run of the whole context {} the {:.1f} GiB that may be taken of the device's memory: weights {:.1f}, keys and values {:.1f}, "
                              "all {:.1f} GiB (derived)",
-                             fits ? "fits into" : "does not fit into", gibibytes(room_of(facts)), gibibytes(f16.weights), gibibytes(f16.kv), gibibytes(f16.total())),
+                             fits ? "fits into" : "does not fit into", gibibytes(usable_memory(facts)), gibibytes(f16.weights), gibibytes(f16.kv), gibibytes(f16.total())),
           .option = "--kv", .asked = asked};
 }
 
@@ -69,7 +68,9 @@ DeviceFit batch_fit(const gpu::DeviceFacts& facts, const ModelConfig& config, st
 
 }  // namespace
 
-KvType suitable_kv(const gpu::DeviceFacts& facts, const MemoryBytes& f16) { return f16.total() <= room_of(facts) ? KvType::f16 : KvType::q8_0; }
+std::uint64_t usable_memory(const gpu::DeviceFacts& facts) { return facts.memory_bytes / 10 * 9; }
+
+KvType suitable_kv(const gpu::DeviceFacts& facts, const MemoryBytes& f16) { return f16.total() <= usable_memory(facts) ? KvType::f16 : KvType::q8_0; }
 
 DeviceFits device_fits(const gpu::DeviceFacts& facts) { return {activations_fit(facts, std::nullopt), products_fit(facts), steps_fit(facts)}; }
 

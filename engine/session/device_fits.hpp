@@ -21,6 +21,9 @@ namespace fovea {
 [[nodiscard]] DeviceFits device_fits(const gpu::DeviceFacts& facts, const ModelConfig& config, std::uint32_t context, KvType kv, bool kv_asked,
                                      const MemoryBytes& f16, std::optional<ActivationType> activations);
 
+// What a run may take of the device's memory: nine tenths.
+[[nodiscard]] std::uint64_t usable_memory(const gpu::DeviceFacts& facts);
+
 // How keys and values are kept where nobody said: f16 where everything fits into nine tenths of the device's memory so, else
 // q8_0. `f16`: as above.
 [[nodiscard]] KvType suitable_kv(const gpu::DeviceFacts& facts, const MemoryBytes& f16);

@@ -13,6 +13,7 @@
 #include "engine/decoder/decoder.hpp"
 #include "engine/decoder/step_cost.hpp"
 #include "engine/session/escort.hpp"
+#include "engine/session/expert_precision.hpp"
 #include "engine/session/generator.hpp"
 #include "engine/session/model_facts.hpp"
 #include "engine/text/chat_template.hpp"
@@ -71,12 +72,20 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   summary.device = summarize(device->facts());
   summary.experts_rule = fitted(options.experts, config.experts_used);
 
+  tell("Fitting experts", 0.03);
+  FOVEA_ASSIGN(const std::optional<PreciseExperts> precise, chosen_precision(options.expert_budget, weights, config, summary, device->facts(), stop));
+  const ModelWeights& kept = precise ? precise->weights : weights;
+  if (precise) {
+    summary.expert_precision = precise->facts;
+    summary.estimate.weights -= precise->facts.stored_bytes - precise->facts.bytes;
+    summary.fits.push_back(experts_fit(precise->facts, options.expert_budget.has_value()));
+  }
   EscortWeights escort;
   if (options.experts && options.experts->escort) {
-    FOVEA_ASSIGN(escort, escort_weights(*options.experts->escort, weights));
+    FOVEA_ASSIGN(escort, escort_weights(*options.experts->escort, kept));
   }
   FOVEA_ASSIGN(DeviceWeights uploaded,
-               DeviceWeights::upload(*device, config, weights,
+               DeviceWeights::upload(*device, config, kept,
                                      [&](double done) { tell("Uploading weights", 0.05 + 0.75 * done); }, stop, escort.layers));
   summary.token_bytes = token_bytes(config, uploaded, element_type(summary.kv));
   const std::optional<KvTiers> tiers = summary.kv == KvType::tiered ? std::optional(summary.kv_tiers) : std::nullopt;

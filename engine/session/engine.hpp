@@ -31,6 +31,9 @@ struct EngineOptions {
   std::optional<SparseAttention> attention;  // nullopt: dense, or by top_share
   std::optional<double> top_share;  // read this share of each row's keys, the largest weights; not beside `attention`
   std::optional<ExpertRule> experts;  // as far as it fits the model; nullopt: the model's own choice
+  // Bytes that the experts of all layers may take, in smaller types where that is less than they have in the file (expert_precision.hpp);
+  // 0: as stored; nullopt: as stored where the device's memory has room for it.
+  std::optional<std::uint64_t> expert_budget;
   bool barrier_everywhere = false;  // debug: must give identical output
 };
 inline constexpr std::uint32_t kDefaultContext = 16384;
