@@ -235,11 +235,15 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
                                               .rows = capture->rows + rows.first_slot * slot_bytes, .slots = rows.slots,
                                               .row_stride = capture->row_stride, .tokens_capacity = capture->tokens_capacity}));
   }
+  if (ranked && stages(tokens)) {
+    kernels.plan().tag("page heat");
+    FOVEA_TRY(cache.tiers()->record_heat(kernels, shape, layer, a.query, PageHeatArgs::Part::scores));
+  }
   if (measured) FOVEA_TRY(capture->pages->record_layer(kernels, shape, layer, query, ahead, capture->pages_slot));
   kernels.plan().barrier();
   if (ranked) {  // beside the output product
     kernels.plan().tag("page heat");
-    FOVEA_TRY(cache.tiers()->record_heat(kernels, shape, layer, a.query));
+    FOVEA_TRY(cache.tiers()->record_heat(kernels, shape, layer, a.query, stages(tokens) ? PageHeatArgs::Part::masses : PageHeatArgs::Part::whole));
   }
 
   if (uses_dot(kernels, tokens, w.attention_output)) {
@@ -261,11 +265,7 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
                                       .accumulate = true, .unpacked = a.unpacked, .halves = heads}));
   }
   kernels.plan().barrier();
-  if (!stages(tokens)) return {};
-  kernels.plan().tag("tiers");
-  FOVEA_TRY(cache.tiers()->record_choice(kernels, state, layer));
-  kernels.plan().barrier();
-  return cache.tiers()->record_store(kernels, state, tokens, layer);  // beside the feed-forward network
+  return {};
 }
 
 Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens,
@@ -319,6 +319,10 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
   if (batch.in_tiles) {
     FOVEA_ASSIGN(halves, record_halves(kernels, input.x, config.width, a.strides.width, tokens, config.mixture() ? &batch : nullptr));
   }
+  if (stages(tokens)) {  // who is refined beside these products, the coding beside the next: steps of few workgroups
+    kernels.plan().tag("tiers");
+    FOVEA_TRY(cache.tiers()->record_choice(kernels, state, layer));
+  }
   kernels.plan().tag("gate+up");
   // On a GPU the rows that a workgroup ends with are rounded there for the down product.
   const bool rounds = kernels.folds_steps() && uses_dot(kernels, tokens, w.gate) && uses_dot(kernels, tokens, w.down);
@@ -333,6 +337,10 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
                                               .unpacked = a.unpacked, .halves = halves, .norm = input.norm}));
   }
   kernels.plan().barrier();
+  if (stages(tokens)) {
+    kernels.plan().tag("tiers");
+    FOVEA_TRY(cache.tiers()->record_store(kernels, state, tokens, layer));
+  }
   FOVEA_TRY(record_down(kernels, layer, batch, rounds));
   kernels.plan().barrier();
   return {};

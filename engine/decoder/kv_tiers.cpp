@@ -119,10 +119,11 @@ Result<void> TierStore::restart(std::uint32_t kept) {
   return device_->upload(slots_, 0, std::vector<std::byte>(slots_.bytes()));
 }
 
-Result<void> TierStore::record_heat(KernelRecorder& kernels, const AttentionShape& attention, std::uint32_t layer, std::uint64_t query) const {
+Result<void> TierStore::record_heat(KernelRecorder& kernels, const AttentionShape& attention, std::uint32_t layer, std::uint64_t query,
+                                    PageHeatArgs::Part part) const {
   const std::uint64_t of_layer = std::uint64_t{kv_heads_} * shape_.pages * sizeof(float);
   return record_page_heat(kernels, {.shape = attention, .query = query, .scores = scores_.address(), .heat = heat_.address() + layer * of_layer,
-                                    .pages = shape_.pages});
+                                    .pages = shape_.pages, .part = part});
 }
 
 TierArgs TierStore::args(std::uint64_t state, std::uint32_t tokens, std::optional<std::uint32_t> layer) const {

@@ -54,11 +54,12 @@ class TierStore {
   [[nodiscard]] std::uint64_t staged_table() const { return staged_table_.address(); }
   [[nodiscard]] const TierShape& shape() const { return shape_; }
   [[nodiscard]] bool ranks() const { return shape_.refinements > 0; }  // whether heat is of use to anybody
-  // Behind attention of a layer, beside what reads none of `query`.
-  [[nodiscard]] Result<void> record_heat(KernelRecorder& kernels, const AttentionShape& attention, std::uint32_t layer, std::uint64_t query) const;
+  // Behind attention of a layer, beside what reads none of `query`; of a batch in parts, the scores beside attention.
+  [[nodiscard]] Result<void> record_heat(KernelRecorder& kernels, const AttentionShape& attention, std::uint32_t layer, std::uint64_t query,
+                                         PageHeatArgs::Part part = PageHeatArgs::Part::whole) const;
   // Stages a layer for a batch, before this writes its keys there.
   [[nodiscard]] Result<void> record_unpack(KernelRecorder& kernels, std::uint64_t state, std::uint32_t layer) const;
-  // Behind a staged layer's attention, or, of a decoded token (no layer), behind all of it; then, behind a barrier, the second.
+  // Behind a staged layer's attention and heat, or, of a decoded token (no layer), behind all layers; then, behind a barrier, the second.
   [[nodiscard]] Result<void> record_choice(KernelRecorder& kernels, std::uint64_t state, std::optional<std::uint32_t> layer = std::nullopt) const;
   [[nodiscard]] Result<void> record_store(KernelRecorder& kernels, std::uint64_t state, std::uint32_t tokens, std::optional<std::uint32_t> layer = std::nullopt) const;
   // Counts and bytes once what was submitted is done.

@@ -20,10 +20,12 @@ Result<void> record_page_heat(KernelRecorder& kernels, const PageHeatArgs& args)
                                   .layer_offset = shape.layer_offset, .query_heads = shape.query_heads, .kv_heads = shape.kv_heads,
                                   .page_count = args.pages, .scale = 1.0f / std::sqrt(static_cast<float>(shape.head_width))};
   const std::uint32_t lanes = kernels.subgroup();
-  const std::uint32_t subgroups = subgroups_of(kernels, kHeatSubgroups);
+  const bool scores = args.part == PageHeatArgs::Part::scores;
+  const std::uint32_t subgroups = scores ? 1 : subgroups_of(kernels, kHeatSubgroups);
   return kernels.dispatch(ShaderId::page_heat_TIERED,
-                          {lanes * subgroups, shape.head_width, shape.query_heads / shape.kv_heads, subgroups, shape.tokens == 1 ? 1u : 0u}, push,
-                          shape.kv_heads);
+                          {lanes * subgroups, shape.head_width, shape.query_heads / shape.kv_heads, subgroups, shape.tokens == 1 ? 1u : 0u,
+                           static_cast<std::uint32_t>(args.part)},
+                          push, shape.kv_heads, scores ? (args.pages + lanes - 1) / lanes : 1);
 }
 
 Result<void> record_tier_unpack(KernelRecorder& kernels, const TierArgs& args, std::uint32_t pages) {

@@ -14,8 +14,11 @@ struct PageHeatArgs {
   std::uint64_t scores = 0;   // scratch: float (query_heads, pages)
   std::uint64_t heat = 0;     // this layer's: float (kv_heads, pages)
   std::uint32_t pages = 0;    // of the context
+  enum class Part : std::uint8_t { whole, scores, masses };
+  Part part = Part::whole;
 };
-// Behind attention of a layer; a decoded token (shape.tokens 1) is looked at where it fills a page.
+// Behind attention of a layer; a decoded token (shape.tokens 1) is looked at where it fills a page. Of a batch, for which a workgroup
+// per KV head would be waited for, scores stand beside attention and masses, behind a barrier, beside what follows.
 [[nodiscard]] Result<void> record_page_heat(KernelRecorder& kernels, const PageHeatArgs& args);
 
 // The buffers of TierPush and the shape of the cache; `layers` from push.first_layer on: all of them of a decoded token, one of a

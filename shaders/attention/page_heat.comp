@@ -1,7 +1,8 @@
 // How much attention every page gets: the softmax mass that the newest query of a batch gives it, summed over the query heads of
 // a KV head, as a mean that halves its memory every kHeatHalfLife tokens. Of f16 pages the mass is that of every kSampledKey-th key, of far ones it is estimated
 // from the range of their keys (the scorer of engine/reference/sparse_attention.hpp: mid-range plus half the variance). A decoded
-// token is looked at where it fills a page. One workgroup per KV head. Twin: engine/reference/kv_tiers (page_heat).
+// token is looked at where it fills a page. One workgroup per KV head; of a batch the scores come first, by as many as there are
+// pages, and the masses by one. Twin: engine/reference/kv_tiers (page_heat).
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -15,6 +16,7 @@ layout(constant_id = 1) const uint HEAD_WIDTH = 64;
 layout(constant_id = 2) const uint GROUP = 4;     // query heads per KV head
 layout(constant_id = 3) const uint SUBGROUPS = 1;
 layout(constant_id = 4) const bool OF_TOKEN = false;
+layout(constant_id = 5) const uint PART = kWholeHeat;
 
 layout(push_constant, scalar) uniform Push { PageHeatPush p; };
 
@@ -57,16 +59,20 @@ void main() {
   uint64_t queries = p.query + uint64_t(((state.tokens - 1u) * p.query_heads + kv_head * GROUP) * HEAD_WIDTH) * 4ul;
   float maximum[GROUP], sum[GROUP];
   [[unroll]] for (uint g = 0; g < GROUP; g++) { maximum[g] = kMinusInfinity; sum[g] = 0.0; }
-  [[dont_unroll]] for (uint page = gl_LocalInvocationID.x; page < pages; page += gl_WorkGroupSize.x) {
+  const uint stride = gl_WorkGroupSize.x * gl_NumWorkGroups.y;
+  [[dont_unroll]] for (uint page = gl_WorkGroupID.y * gl_WorkGroupSize.x + gl_LocalInvocationID.x; page < pages; page += stride) {
     TierPage of = tier_page(p.pages, p.layer_offset, page * kPageKeys, p.kv_heads, HEAD_WIDTH);
     [[unroll]] for (uint g = 0; g < GROUP; g++) {
-      float score = page_sum(of, kv_head, page * kPageKeys, min((page + 1u) * kPageKeys, keys), Floats(queries + uint64_t(g * HEAD_WIDTH) * 4ul));
-      Floats(p.scores).v[(kv_head * GROUP + g) * p.page_count + page] = score;
+      Floats kept = Floats(p.scores + uint64_t((kv_head * GROUP + g) * p.page_count + page) * 4ul);
+      if (PART != kHeatMasses) kept.v[0] = page_sum(of, kv_head, page * kPageKeys, min((page + 1u) * kPageKeys, keys), Floats(queries + uint64_t(g * HEAD_WIDTH) * 4ul));
+      if (PART == kHeatScores) continue;
+      float score = kept.v[0];
       float highest = max(maximum[g], score);
       sum[g] = sum[g] * exp(maximum[g] - highest) + exp(score - highest);
       maximum[g] = highest;
     }
   }
+  if (PART == kHeatScores) return;
   float logarithm[GROUP];
   [[unroll]] for (uint g = 0; g < GROUP; g++) {
     float highest = subgroupMax(maximum[g]), all = subgroupAdd(sum[g] * exp(maximum[g] - highest));

@@ -64,6 +64,7 @@ struct TierPush {
   uint hot;             // share of the far pages that keep a refinement, millionths
 };
 
+const uint kWholeHeat = 0, kHeatScores = 1, kHeatMasses = 2;  // parts of page_heat
 struct PageHeatPush {
   address query;        // float (tokens, query_heads * head_width): rotated
   address pages;

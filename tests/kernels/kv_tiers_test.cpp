@@ -358,28 +358,27 @@ TEST_P(KvTierKernels, are_attended_to_by_one_token_in_one_step_as_by_the_referen
   qkv.insert(qkv.end(), keys_.end() - static_cast<std::ptrdiff_t>(row_), keys_.end());
   qkv.insert(qkv.end(), values_.end() - static_cast<std::ptrdiff_t>(row_), values_.end());
   const std::uint64_t all = place(qkv), turns = place(std::vector<std::uint64_t>(heads.width / 2, 0));
-  for (const bool together : {false, true})
-    for (const std::uint32_t splits : {1u, 4u}) {
-      GuardBuffer y = output(row), values = output(std::uint64_t{padded} * splits), partial = output(std::uint64_t{heads.query} * splits * 2),
-                  arrived = output(heads.query);
-      arrived.set_initial<std::uint32_t>(std::vector<std::uint32_t>(heads.query, 0));
-      set_state(kKeys - 1, 1);
-      bool taken = true;
-      run(
-          [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
-            const AttentionShape of = shape(state, 1);
-            taken = takes_rope_attention(kernels, of);
-            if (!taken) return {};
-            return record_rope_attention(kernels, {.rope = {.shape = of, .qkv = all, .turns = turns, .qkv_stride = row + 2 * heads.kv * heads.width,
-                                                            .rope_width = heads.width},
-                                                   .y = y.address(), .values = values.address(), .partial = partial.address(), .arrived = arrived.address(),
-                                                   .splits = splits, .heads = together ? 0u : 1u, .least_pages = 1});
-          },
-          {&y, &values, &partial, &arrived}, ProductForm::gpu);
-      if (taken) {
-        EXPECT_TRUE(near_enough(y.values<float>(), made.expected, kAttention)) << splits << " splits";
-      }
+  for (const auto& [together, splits] : {std::pair(false, 1u), {true, 4u}}) {
+    GuardBuffer y = output(row), values = output(std::uint64_t{padded} * splits), partial = output(std::uint64_t{heads.query} * splits * 2),
+                arrived = output(heads.query);
+    arrived.set_initial<std::uint32_t>(std::vector<std::uint32_t>(heads.query, 0));
+    set_state(kKeys - 1, 1);
+    bool taken = true;
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+          const AttentionShape of = shape(state, 1);
+          taken = takes_rope_attention(kernels, of);
+          if (!taken) return {};
+          return record_rope_attention(kernels, {.rope = {.shape = of, .qkv = all, .turns = turns, .qkv_stride = row + 2 * heads.kv * heads.width,
+                                                          .rope_width = heads.width},
+                                                 .y = y.address(), .values = values.address(), .partial = partial.address(), .arrived = arrived.address(),
+                                                 .splits = splits, .heads = together ? 0u : 1u, .least_pages = 1});
+        },
+        {&y, &values, &partial, &arrived}, ProductForm::gpu);
+    if (taken) {
+      EXPECT_TRUE(near_enough(y.values<float>(), made.expected, kAttention)) << splits << " splits";
     }
+  }
 }
 
 TEST_P(KvTierKernels, show_the_trace_the_weights_of_the_reference) {
@@ -423,6 +422,18 @@ TEST_P(KvTierKernels, heat_pages_by_the_mass_that_the_newest_query_gives_them) {
       },
       {&scores, &heat});
   const auto got = heat.values<float>();
+  heat.set_initial<float>(before);
+  run(
+      [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+        PageHeatArgs args{.shape = shape(state, tokens), .query = queries, .scores = scores.address(), .heat = heat.address(), .pages = kPages,
+                          .part = PageHeatArgs::Part::scores};
+        FOVEA_TRY(record_page_heat(kernels, args));
+        kernels.plan().barrier();
+        args.part = PageHeatArgs::Part::masses;
+        return record_page_heat(kernels, args);
+      },
+      {&scores, &heat});
+  EXPECT_TRUE(heat.values<float>() == got) << "in parts";
   const double memory = std::exp2(-64.0 / 256);
   for (std::uint32_t head = 0; head < heads.kv; ++head) {
     std::vector<double> mass(kPages, 0);
