@@ -631,6 +631,11 @@ Entropy: 100 is even attention, 0 is all on one key.</source>
         <source>Figures of both runs</source>
         <translation>两次运行的数据</translation>
     </message>
+    <message>
+        <source>%1 %2</source>
+        <comment>two sentences</comment>
+        <translation>%1%2</translation>
+    </message>
 </context>
 <context>
     <name>fovea::DockTitle</name>

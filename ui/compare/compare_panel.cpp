@@ -23,7 +23,7 @@ namespace fovea {
 namespace {
 
 using Side = RunShelf::Side;
-constexpr int kRowHeight = 22, kControlHeight = 28;
+constexpr int kRowHeight = 22, kControlHeight = 28, kLow = 330;
 constexpr const char* kTokensOfA = "the tokens of A";  // as engine/runs and files name it
 
 // What the engine says while it scores; listed here for the translators.
@@ -41,7 +41,7 @@ ComparePanel::ComparePanel(WorkbenchState& state, RunShelf& shelf, const Theme& 
       export_(new QToolButton), measure_menu_(new QMenu(this)), export_menu_(new QMenu(this)), note_(new QLabel), scored_(new QLabel), legend_(new QLabel),
       frontier_note_(new QLabel), progress_(new ProgressStrip), tabs_(new QTabBar), table_(new QTableView), texts_(new PairedText(theme)),
       token_plot_(new OverlayPlot(theme, OverlayPlot::Form::lines)), count_plot_(new OverlayPlot(theme, OverlayPlot::Form::bars)),
-      expert_plot_(new OverlayPlot(theme, OverlayPlot::Form::bars)), frontier_(new FrontierPlot(theme)), token_choice_(new QComboBox), layer_(new QComboBox) {
+      expert_plot_(new OverlayPlot(theme, OverlayPlot::Form::bars)), frontier_(new FrontierPlot(theme)), token_choice_(new RunBox), layer_(new QComboBox) {
   setProperty("panel", true);
   make_pages();
   make_bar();
@@ -98,10 +98,10 @@ void ComparePanel::make_bar() {
   measure_menu_->insertSeparator(measure_actions_[2]);
   export_actions_ = {action(export_menu_, [this] { save_whole("html", QStringLiteral("HTML (*.html)")); }), action(export_menu_, [this] { save_whole("json", QStringLiteral("JSON (*.json)")); }),
                      action(export_menu_, [this] { save_whole("csv", QStringLiteral("CSV (*.csv)")); }), action(export_menu_, [this] { save_whole("fovea", QStringLiteral("Fovea (*.fovea)")); })};
-  bar->addSpacing(4);
-  bar->addWidget(open_);
-  bar->addWidget(measure_);
-  bar->addWidget(export_);
+  auto* second = new QHBoxLayout;
+  second->setSpacing(6);
+  second->addWidget(note_, 1);
+  for (QToolButton* button : {open_, measure_, export_}) second->addWidget(button);
   for (QLabel* label : {note_, scored_, frontier_note_}) {
     label->setTextFormat(Qt::PlainText);
     label->setWordWrap(true);
@@ -112,7 +112,7 @@ void ComparePanel::make_bar() {
   layout->setContentsMargins(12, 8, 12, 8);
   layout->setSpacing(6);
   layout->addLayout(bar);
-  layout->addWidget(note_);
+  layout->addLayout(second);
   layout->addWidget(scored_);
   layout->addWidget(progress_);
   layout->addWidget(tabs_);
@@ -165,6 +165,7 @@ void ComparePanel::make_pages() {
   split->addWidget(token_plot_);
   split->setStretchFactor(0, 5);
   split->setStretchFactor(1, 4);
+  split->setSizes({500, 400});
   pages_->addWidget(split);
 
   auto* experts = new QWidget;
@@ -188,10 +189,9 @@ void ComparePanel::make_pages() {
   connect(no_frontier_, &EmptyState::pressed, this, [this] { measure_frontier(); });
   connect(token_choice_, &QComboBox::currentIndexChanged, this, &ComparePanel::plot_tokens);
   connect(layer_, &QComboBox::currentIndexChanged, this, &ComparePanel::plot_experts);
-  for (QComboBox* box : {token_choice_, layer_}) {
-    box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
-    box->setFixedHeight(kControlHeight);
-  }
+  layer_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+  token_choice_->setMaximumWidth(210);
+  for (QComboBox* box : {static_cast<QComboBox*>(token_choice_), layer_}) box->setFixedHeight(kControlHeight);
 }
 
 void ComparePanel::show_page(Page page) { tabs_->setCurrentIndex(page); }
@@ -346,15 +346,16 @@ void ComparePanel::refresh_notes() {
   }
   const auto divergence = comparison->first_divergence();
   const QString parting = divergence ? tr("The texts part at token %1.").arg(*divergence) : tr("Both texts are the same.");
-  note_->setText(comparison_note(*comparison) + ' ' + parting);
+  note_->setText(tr("%1 %2", "two sentences").arg(comparison_note(*comparison), parting));
   note_->setStyleSheet(QStringLiteral("color: %1").arg((comparison->other_differences().empty() ? colors.dim : colors.loss).name()));
   const auto scored = comparison->scores() != nullptr ? pair_figures(*comparison->scores()) : std::nullopt;
-  scored_->show();
+  scored_->setVisible(!low());
   scored_->setText(scored ? tr("On %1, %2 tokens: KL divergence of B from A %3 nats (99 %: %4), the same most likely token in %5, perplexity %6 ± %7.")
                                 .arg(shown_text(comparison->scores()->text), shown_count(comparison->scores()->count()), shown_number(scored->kl_mean), shown_number(scored->kl_p99),
                                      shown_percent(scored->same_top), figure_difference(scored->delta_ppl_percent / 100, ComparedFigure::Unit::percent),
                                      shown_percent(scored->delta_stderr_percent / 100))
                           : tr("How the predictions of both differ was not measured."));
+  note_->setToolTip(scored_->text());
   if (const Frontier* const frontier = comparison->frontier())
     frontier_note_->setText(tr("%1 A static number of experts   %2 another policy   Bars: one standard error of the paired difference. On %3, %4 tokens.")
                                 .arg(QString::fromUtf8(kMarkA), QString::fromUtf8(kMarkB), shown_text(frontier->text), shown_count(frontier->tokens)));
@@ -427,9 +428,13 @@ void ComparePanel::plot_experts() {
                             {.name = tr("utilization"), .x = tr("expert"), .y = tr("% of calls"), .scale = 100, .first = 0, .nothing = nothing});
 }
 
+// Where there is little height, pages need it more than what stands above and below them.
+bool ComparePanel::low() const { return height() < kLow; }
+
 void ComparePanel::resizeEvent(QResizeEvent* event) {
   QFrame::resizeEvent(event);
-  restyle();
+  legend_->setVisible(!low());
+  scored_->setVisible(!low() && shelf_.comparison() != nullptr);
 }
 
 void ComparePanel::changeEvent(QEvent* event) {

@@ -73,6 +73,7 @@ class ComparePanel : public QFrame {
   void choose_runs();
   void save_runs(const QString& path);  // in the background: the models' files are summed first
   void save_whole(const char* ending, const QString& filter);
+  [[nodiscard]] bool low() const;
   void retranslate();
   void restyle();
   [[nodiscard]] ScoredText text_to_score(const QString& file) const;
@@ -96,7 +97,8 @@ class ComparePanel : public QFrame {
   PairedText* texts_;
   OverlayPlot *token_plot_, *count_plot_, *expert_plot_;
   FrontierPlot* frontier_;
-  QComboBox *token_choice_, *layer_;
+  RunBox* token_choice_;
+  QComboBox* layer_;
 };
 
 }  // namespace fovea

@@ -159,7 +159,7 @@ void OverlayPlot::draw() {
   const std::size_t count = std::max(series_.a.size(), series_.b.size());
   const bool nothing = series_.empty();
   const QVector<double> a = numbers(series_.a, words_.scale), b = numbers(series_.b, words_.scale), difference = numbers(series_.difference(), words_.scale);
-  const bool two = std::ranges::any_of(difference, [](double d) { return std::isfinite(d); });
+  const bool two = plot_->height() > 2 * kLowerHeight && std::ranges::any_of(difference, [](double d) { return std::isfinite(d); });
   if (form_ == Form::lines) {
     lines_[0]->setData(places(series_.a.size(), words_.first), a, true);
     lines_[1]->setData(places(series_.b.size(), words_.first), b, true);
@@ -257,10 +257,7 @@ bool OverlayPlot::eventFilter(QObject* watched, QEvent* event) {
   }
   if (watched == plot_ && event->type() == QEvent::MouseButtonRelease)
     if (const auto index = index_at(static_cast<QMouseEvent*>(event)->position().x())) Q_EMIT picked(*index);
-  if (watched == plot_ && event->type() == QEvent::Resize) {
-    restyle();
-    fit();
-  }
+  if (watched == plot_ && event->type() == QEvent::Resize) draw();
   if (watched == plot_ && event->type() == QEvent::Leave) {
     set_cursor(std::nullopt);
     Q_EMIT pointed(std::nullopt);

@@ -126,6 +126,7 @@ void PerformancePanel::lay_out() {
   layout->addWidget(total_);
   pages_->addWidget(empty_);
   pages_->addWidget(page);
+  pages_->setMinimumHeight(240);  // cut rather than the window made larger than a small screen
   auto* outer = new QVBoxLayout(this);
   outer->setContentsMargins(1, 0, 1, 1);
   outer->addWidget(pages_);
