@@ -41,10 +41,7 @@ std::uint64_t TierShape::bytes() const {
   return (sinks + std::uint64_t{ring}) * fresh_bytes + far_pages * far_bytes + refinements * refinement_bytes + heat_bytes + slot_bytes;
 }
 
-std::uint32_t TierShape::settled(std::uint32_t positions) const {
-  const std::uint32_t newest = positions / shader::kPageKeys;
-  return std::max(sinks, newest - std::min(newest, window));
-}
+std::uint32_t TierShape::settled(std::uint32_t positions) const { return settled_pages(positions, sinks, window, shader::kPageKeys); }
 
 std::uint32_t TierShape::refined(std::uint32_t far) const { return static_cast<std::uint32_t>(std::uint64_t{far} * hot / 1'000'000); }
 
@@ -148,7 +145,7 @@ Result<void> TierStore::record_store(KernelRecorder& kernels, std::uint64_t stat
 
 KvTierFacts TierStore::facts() const {
   KvTierFacts facts{.pages = pages_of(furthest_), .first_far = shape_.sinks, .far = shape_.settled(furthest_) - shape_.sinks,
-                    .fresh_bytes = fresh_.bytes(), .ranking_bytes = heat_.bytes() + slots_.bytes()};
+                    .window = shape_.window, .fresh_bytes = fresh_.bytes(), .ranking_bytes = heat_.bytes() + slots_.bytes()};
   facts.hot = shape_.refined(facts.far);
   const auto room = std::min<std::uint32_t>(static_cast<std::uint32_t>(slabs_.size()) * pages_per_slab_, shape_.far_pages);
   facts.far_bytes = room * shape_.far_bytes;

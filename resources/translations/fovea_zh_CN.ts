@@ -126,6 +126,22 @@ page %2: not attended</source>
         <translation>%1
 第 %2 页：未关注</translation>
     </message>
+    <message>
+        <source>kept in 8 bits or 4: not told yet</source>
+        <translation>以 8 位或 4 位保存：尚未告知</translation>
+    </message>
+    <message>
+        <source>kept as f16</source>
+        <translation>以 f16 保存</translation>
+    </message>
+    <message>
+        <source>kept in 8 bits now</source>
+        <translation>现以 8 位保存</translation>
+    </message>
+    <message>
+        <source>kept in 4 bits now</source>
+        <translation>现以 4 位保存</translation>
+    </message>
 </context>
 <context>
     <name>fovea::AttentionPanel</name>
@@ -286,6 +302,36 @@ Entropy: 100 is even attention, 0 is all on one key.</source>
     <message>
         <source>%1 of its rows are nearly even: %2 kept there.</source>
         <translation>其中 %1 的行接近均匀：那里保留 %2。</translation>
+    </message>
+    <message>
+        <source>f16</source>
+        <translation>f16</translation>
+    </message>
+    <message>
+        <source>8&amp;nbsp;bits</source>
+        <translation>8&amp;nbsp;位</translation>
+    </message>
+    <message>
+        <source>4&amp;nbsp;bits</source>
+        <translation>4&amp;nbsp;位</translation>
+    </message>
+    <message>
+        <source>8&amp;nbsp;or&amp;nbsp;4&amp;nbsp;bits&amp;nbsp;%1</source>
+        <translation>8&amp;nbsp;或&amp;nbsp;4&amp;nbsp;位&amp;nbsp;%1</translation>
+    </message>
+    <message>
+        <source>Pages of layer %1 now:</source>
+        <translation>第 %1 层现有的页：</translation>
+    </message>
+    <message>
+        <source>A page is %1 keys. f16: the start and the window; behind it 4 bits, and 8 where attention is most.
+In the map a row&apos;s f16 pages are those that it found; which far pages had 8 bits before is not recorded, so they have the hue of now.</source>
+        <translation>一页为 %1 个键。f16：开头与窗口；窗口之后为 4 位，注意力最多处为 8 位。
+图中每一行的 f16 页就是该行读取时的情形；远处哪些页曾为 8 位并未记录，故按现在的情形着色。</translation>
+    </message>
+    <message>
+        <source>Map: tiers of the KV cache</source>
+        <translation>图：KV 缓存的分级</translation>
     </message>
 </context>
 <context>
@@ -1575,6 +1621,16 @@ appears with the first run</source>
     <message>
         <source>Memory over tokens</source>
         <translation>内存随词元的变化</translation>
+    </message>
+    <message>
+        <source>KV by tier: f16 %1, 4 bits %2, 4 more for hot pages %3, ranking %4</source>
+        <translation>KV 分级：f16 %1，4 位 %2，热页另加 4 位 %3，排序 %4</translation>
+    </message>
+    <message>
+        <source>Measured, of all layers. f16: the start, the window and room for a batch. 4 bits: every page behind the window that there is room for; %1 of %2 far pages are hot in each layer and have 8.
+Ranking: how much attention pages had.</source>
+        <translation>实测，所有层合计。f16：开头、窗口以及一个批次的空间。4 位：窗口之后已分配空间的每一页；每层 %2 个远页中有 %1 个热页为 8 位。
+排序：各页所得注意力的记录。</translation>
     </message>
 </context>
 <context>

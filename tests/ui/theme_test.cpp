@@ -58,12 +58,13 @@ TEST(Theme, PagesAreToldApartWithAnyColourVision) {
       kNoRed{0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216, -0.003882, -0.048116, 1.051998},
       kNoGreen{0.367322, 0.860646, -0.227968, 0.280085, 0.672501, 0.047413, -0.011820, 0.042940, 0.968881};
   for (const ThemeColors* c : {&light_colors(), &dark_colors()}) {
-    const std::array<QColor, 4> pages{c->page_sinks, c->page_window, c->page_chosen, c->page_left_out};
-    for (const auto& vision : {kAll, kNoRed, kNoGreen})
-      for (std::size_t a = 0; a < pages.size(); ++a)
-        for (std::size_t b = a + 1; b < pages.size(); ++b)
-          EXPECT_GT(oklab_distance(oklab_of(seen(pages[a], vision)), oklab_of(seen(pages[b], vision))), 0.08) << c->dark << ' ' << a << ' ' << b;
-    for (const QColor& page : {c->page_sinks, c->page_window, c->page_chosen}) EXPECT_GE(contrast(page, c->page_left_out), 2.5) << page.name().toStdString();
+    const std::array<QColor, 4> parts{c->page_sinks, c->page_window, c->page_chosen, c->page_left_out}, tiers{c->tier_f16, c->tier_eight_bits, c->tier_four_bits, c->page_left_out};
+    for (const auto& pages : {parts, tiers})
+      for (const auto& vision : {kAll, kNoRed, kNoGreen})
+        for (std::size_t a = 0; a < pages.size(); ++a)
+          for (std::size_t b = a + 1; b < pages.size(); ++b)
+            EXPECT_GT(oklab_distance(oklab_of(seen(pages[a], vision)), oklab_of(seen(pages[b], vision))), 0.08) << c->dark << ' ' << a << ' ' << b;
+    for (const QColor& page : {c->page_sinks, c->page_window, c->page_chosen, c->tier_f16, c->tier_eight_bits, c->tier_four_bits}) EXPECT_GE(contrast(page, c->page_left_out), 2.5) << page.name().toStdString();
   }
 }
 

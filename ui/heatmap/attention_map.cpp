@@ -29,7 +29,21 @@ HeatmapGround heatmap_ground(const ThemeColors& colors) {
 
 MaskColors mask_colors(const ThemeColors& colors) {
   return {colors.page_sinks.rgb(), colors.page_window.rgb(), colors.page_chosen.rgb(), colors.page_left_out.rgb(),
-          colors.page_left_out_hatch.rgb(), colors.loss.rgb()};
+          colors.page_left_out_hatch.rgb(), colors.loss.rgb(),
+          colors.tier_f16.rgb(), colors.tier_eight_bits.rgb(), colors.tier_four_bits.rgb()};
+}
+
+QString tier_words(const std::optional<PageTier>& tier) {
+  if (!tier) return AttentionMap::tr("kept in 8 bits or 4: not told yet");
+  switch (*tier) {
+    case PageTier::f16:
+      return AttentionMap::tr("kept as f16");
+    case PageTier::eight_bits:
+      return AttentionMap::tr("kept in 8 bits now");
+    case PageTier::four_bits:
+      break;
+  }
+  return AttentionMap::tr("kept in 4 bits now");
 }
 
 AttentionMap::AttentionMap(WorkbenchState& state, const Theme& theme, RasterLanes& lanes, int lane, QWidget* parent)
@@ -136,7 +150,9 @@ void AttentionMap::submit_raster() {
       [this, query, head, trace, pyramid = pyramid_, geometry = geometry_]() -> RasterLanes::Finish {
         const HeadTrace* recorded = trace ? trace->head(head) : nullptr;
         if (recorded && query.pixels_per_cell * HeadPyramid::kBlock <= 1) pyramid->absorb(*recorded);
-        return [this, geometry, picture = raster_attention(recorded, pyramid.get(), query, trace ? trace->pages.get() : nullptr)] {
+        const auto tiers = trace && trace->tiers && query.mask == MaskLook::tiers ? std::optional(PageTiers(trace->tiers, trace->steps)) : std::nullopt;
+        return [this, geometry,
+                picture = raster_attention(recorded, pyramid.get(), query, trace ? trace->pages.get() : nullptr, tiers ? &*tiers : nullptr)] {
           image_ = picture.image;
           image_geometry_ = geometry;
           Q_EMIT picture_changed(picture);
@@ -158,11 +174,12 @@ QString AttentionMap::cell_text(const HeatmapCell& cell) const {
   const HeadId id = state_.selection().head();
   const HeadTrace* head = state_.trace() ? state_.trace()->head(id) : nullptr;
   const auto row = head ? head->row(cell.query) : std::span<const std::uint16_t>{};
-  const QString weight = row.empty() ? tr("%1\nnot recorded").arg(place) : tr("%1\nweight %2").arg(place, shown_number(weight_of_half(row[cell.key])));
+  QString weight = row.empty() ? tr("%1\nnot recorded").arg(place) : tr("%1\nweight %2").arg(place, shown_number(weight_of_half(row[cell.key])));
+  const std::uint32_t page = cell.key / kAttentionPage;
+  if (state_.trace() && state_.trace()->tiers) weight = QStringLiteral("%1\n%2").arg(weight, tier_words(PageTiers(state_.trace()->tiers, state_.trace()->steps).of(id.layer, page, cell.query)));
   const PageTrace* pages = state_.pages();
   const auto choice = pages && pages->chooses(id.layer) ? pages->choice(id.layer, id.head / state_.heads_of_group(), cell.query) : std::nullopt;
   if (!choice) return weight;
-  const std::uint32_t page = cell.key / kAttentionPage;
   switch (choice->part(page)) {
     case PagePart::sinks:
       return tr("%1\npage %2: a sink").arg(weight).arg(page);

@@ -18,6 +18,9 @@ namespace fovea {
 [[nodiscard]] HeatmapGround heatmap_ground(const ThemeColors& colors);
 [[nodiscard]] MaskColors mask_colors(const ThemeColors& colors);
 
+// How a page is kept, in words; nullopt as PageTiers::of() has it.
+[[nodiscard]] QString tier_words(const std::optional<PageTier>& tier);
+
 class AttentionMap : public QWidget {
   Q_OBJECT
  public:

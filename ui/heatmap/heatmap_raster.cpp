@@ -91,39 +91,54 @@ QRgb mixed(QRgb from, QRgb to, float share) {
   return qRgb(part(qRed(from), qRed(to)), part(qGreen(from), qGreen(to)), part(qBlue(from), qBlue(to)));
 }
 
-// The mask of one row of pixels: the choice of the last of its queries.
+// The mask of one row of pixels: the choice of the last of its queries, and how it found its pages.
 class RowMask {
  public:
-  RowMask(const PageTrace* pages, const HeatmapQuery& query) : pages_(pages), query_(query) {}
+  RowMask(const PageTrace* pages, const PageTiers* tiers, const HeatmapQuery& query) : pages_(pages), tiers_(query.mask == MaskLook::tiers ? tiers : nullptr), query_(query) {}
 
   void gather(const Cells& queries) {
     choice_.reset();
     lost_ = 0;
+    if (tiers_ != nullptr) settled_ = tiers_->settled(queries.last);
     if (pages_ == nullptr || query_.mask == MaskLook::none) return;
     choice_ = pages_->choice(query_.head.layer, query_.head.head / query_.group, queries.last);
     const RowMeasure* measure = pages_->measure(query_.head.layer, query_.head.head, queries.last);
     if (measure != nullptr) lost_ = 1 - measure->recall;
   }
-  [[nodiscard]] bool recorded() const { return choice_.has_value(); }
+  [[nodiscard]] bool known() const { return tiers_ != nullptr || (choice_.has_value() && query_.mask != MaskLook::tiers); }
+  [[nodiscard]] bool alone() const { return known() && query_.mask != MaskLook::beside; }  // also where no weights are
   [[nodiscard]] float lost() const { return lost_; }
   // Over the weight's own colour, whose place in the scale is 0..1; nullopt: it was not recorded.
   [[nodiscard]] QRgb color(const Cells& keys, QRgb of_weight, std::optional<float> position, bool hatched) const {
     const MaskColors& colors = query_.mask_colors;
-    const PagePart part = choice_->part(keys.last / kAttentionPage);
+    const std::uint32_t page = keys.last / kAttentionPage;
+    const PagePart part = choice_ ? choice_->part(page) : PagePart::chosen;
     const bool read = part != PagePart::left_out;
     if (query_.mask == MaskLook::beside) {
       if (read) return of_weight;
       return hatched ? colors.left_out_hatch : mixed(of_weight, colors.left_out, 0.5f);
     }
     if (!read) return hatched ? colors.left_out_hatch : colors.left_out;
-    const QRgb hue = part == PagePart::sinks ? colors.sinks : part == PagePart::window ? colors.window : colors.chosen;
-    return mixed(colors.left_out, hue, position ? 0.35f + 0.65f * *position : 0.7f);
+    return mixed(colors.left_out, tiers_ != nullptr ? tier_hue(page, hatched) : part_hue(part), position ? 0.35f + 0.65f * *position : 0.7f);
   }
 
  private:
+  [[nodiscard]] QRgb part_hue(PagePart part) const {
+    const MaskColors& colors = query_.mask_colors;
+    return part == PagePart::sinks ? colors.sinks : part == PagePart::window ? colors.window : colors.chosen;
+  }
+  [[nodiscard]] QRgb tier_hue(std::uint32_t page, bool hatched) const {
+    const MaskColors& colors = query_.mask_colors;
+    const std::optional<PageTier> tier = tiers_->of_row(query_.head.layer, page, settled_);
+    if (!tier) return hatched ? colors.left_out_hatch : colors.four_bits;
+    return *tier == PageTier::f16 ? colors.f16 : *tier == PageTier::eight_bits ? colors.eight_bits : colors.four_bits;
+  }
+
   const PageTrace* pages_;
+  const PageTiers* tiers_;
   const HeatmapQuery& query_;
   std::optional<ChosenPages> choice_;
+  std::uint32_t settled_ = 0;
   float lost_ = 0;
 };
 
@@ -144,7 +159,7 @@ std::size_t bin_of(std::uint16_t half) {
 }  // namespace
 
 HeatmapPicture raster_attention(const HeadTrace* head, const HeadPyramid* pyramid, const HeatmapQuery& query,
-                                const PageTrace* pages) {
+                                const PageTrace* pages, const PageTiers* tiers) {
   HeatmapPicture picture;
   if (query.size.isEmpty() || !(query.pixels_per_cell > 0)) return picture;
   picture.image = QImage(query.size, QImage::Format_RGB32);
@@ -154,7 +169,7 @@ HeatmapPicture raster_attention(const HeadTrace* head, const HeadPyramid* pyrami
   const std::vector<QRgb> colors = half_colors(query.scale);
   const Patterns patterns(query.pixel_ratio);
   RowMaxima maxima(head, pyramid, query);
-  RowMask mask(pages, query);
+  RowMask mask(pages, tiers, query);
   Cells gathered;
   bool recorded = false;
   std::uint16_t largest = 0;
@@ -182,7 +197,7 @@ HeatmapPicture raster_attention(const HeadTrace* head, const HeadPyramid* pyrami
         line[x] = query.mask_colors.lost;
       } else if (keys.first > queries.last) {
         line[x] = patterns.on_hatch(x, y) ? query.ground.future_hatch : query.ground.future;
-      } else if (!recorded && mask.recorded() && query.mask == MaskLook::only) {
+      } else if (!recorded && mask.alone()) {
         line[x] = mask.color(keys, 0, std::nullopt, patterns.on_hatch(x, y));
       } else if (!recorded) {
         line[x] = patterns.on_dot(x, y) ? query.ground.unrecorded_dots : query.ground.unrecorded;
@@ -193,7 +208,7 @@ HeatmapPicture raster_attention(const HeadTrace* head, const HeadPyramid* pyrami
         const bool relative = query.per_row && row_largest > 0;
         const std::uint16_t shown = relative ? std::min(half_of_weight(weight_of_half(weight) / row_largest), kHalfOne) : weight;
         line[x] = colors[shown];
-        if (mask.recorded()) line[x] = mask.color(keys, colors[shown], query.scale.position(weight_of_half(shown)), patterns.on_hatch(x, y));
+        if (mask.known()) line[x] = mask.color(keys, colors[shown], query.scale.position(weight_of_half(shown)), patterns.on_hatch(x, y));
       }
     }
   }

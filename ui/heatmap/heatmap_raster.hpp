@@ -8,6 +8,7 @@
 #include "engine/api/trace.hpp"
 #include "ui/heatmap/color_scale.hpp"
 #include "ui/heatmap/head_pyramid.hpp"
+#include "ui/heatmap/page_tiers.hpp"
 
 namespace fovea {
 
@@ -19,14 +20,16 @@ struct HeatmapGround {
   friend bool operator==(const HeatmapGround&, const HeatmapGround&) = default;
 };
 
-// What is drawn of sparse attention.
+// What is drawn of sparse attention and of how pages are kept.
 enum class MaskLook {
   none,   // weights alone
   beside, // weights, under a hatch where they were not attended
   only,   // what each page is, as a hue, with the weight as its lightness
+  tiers,  // likewise, how each page is kept
 };
 struct MaskColors {
   QRgb sinks = 0, window = 0, chosen = 0, left_out = 0, left_out_hatch = 0, lost = 0;
+  QRgb f16 = 0, eight_bits = 0, four_bits = 0;
   friend bool operator==(const MaskColors&, const MaskColors&) = default;
 };
 
@@ -59,8 +62,8 @@ inline constexpr float kHistogramLow = 1e-6f;
 
 // Each pixel shows the largest weight of the cells it covers. `head` may be null: nothing was recorded. `pyramid` (may
 // be null) is used where a pixel covers at least one of its blocks. `pages` (may be null: not recorded) is the mask's; rows
-// that were measured end in a bar as long as the share that was lost.
+// that were measured end in a bar as long as the share that was lost. `tiers`: of MaskLook::tiers; null: the cache is in none.
 [[nodiscard]] HeatmapPicture raster_attention(const HeadTrace* head, const HeadPyramid* pyramid,
-                                              const HeatmapQuery& query, const PageTrace* pages = nullptr);
+                                              const HeatmapQuery& query, const PageTrace* pages = nullptr, const PageTiers* tiers = nullptr);
 
 }  // namespace fovea

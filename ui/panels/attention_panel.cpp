@@ -6,9 +6,11 @@
 #include <QScrollArea>
 #include <QSignalBlocker>
 #include <QSplitter>
+#include <QStandardItemModel>
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "ui/heatmap/page_tiers.hpp"
 #include "ui/text/format.hpp"
 #include "ui/theme/icon.hpp"
 
@@ -38,6 +40,7 @@ AttentionPanel::AttentionPanel(WorkbenchState& state, const Theme& theme, QWidge
       readout_(new QLabel),
       note_(new QLabel),
       work_(new QLabel),
+      tiers_(new QLabel),
       layer_(new QSpinBox),
       head_(new QSpinBox),
       mask_(new QComboBox),
@@ -125,7 +128,7 @@ AttentionPanel::AttentionPanel(WorkbenchState& state, const Theme& theme, QWidge
 QWidget* AttentionPanel::make_inspector() {
   auto* inspector = new QWidget;
   inspector->setFixedWidth(kInspectorWidth);
-  mask_->addItems({QString(), QString(), QString()});
+  mask_->addItems({QString(), QString(), QString(), QString()});
   mask_->setCurrentIndex(static_cast<int>(MaskLook::beside));
   figure_->addItems({QString(), QString(), QString()});
   for (QLabel* label : {layer_label_, head_label_, legend_, note_, work_}) label->setProperty("dim", true);
@@ -147,6 +150,9 @@ QWidget* AttentionPanel::make_inspector() {
     label->setWordWrap(true);
     label->setAlignment(Qt::AlignLeft | Qt::AlignTop);
   }
+  tiers_->setTextFormat(Qt::RichText);
+  tiers_->setWordWrap(true);
+  tiers_->setProperty("dim", true);
   auto* head = new QHBoxLayout;
   head->setSpacing(6);
   head->addWidget(layer_label_);
@@ -169,6 +175,7 @@ QWidget* AttentionPanel::make_inspector() {
   column->addWidget(figure_);
   column->addWidget(legend_);
   column->addWidget(range_);
+  column->addWidget(tiers_);
   column->addWidget(work_);
   column->addWidget(readout_, 1);
   column->addWidget(note_);
@@ -218,7 +225,8 @@ void AttentionPanel::refresh_pages() {
                               state_.request().trace.heads.end();
   const HeadTrace* recorded = state_.trace() ? state_.trace()->head(head) : nullptr;
   refresh_sparse();
-  const bool mask_alone = state_.pages() && state_.pages()->chooses(head.layer) && mask_->currentIndex() == static_cast<int>(MaskLook::only);
+  const auto look = static_cast<MaskLook>(mask_->currentIndex());
+  const bool mask_alone = (look == MaskLook::only && state_.pages() && state_.pages()->chooses(head.layer)) || (look == MaskLook::tiers && state_.trace() && state_.trace()->tiers);
   const bool some = state_.token_count() > 0 && (subscribed || recorded || mask_alone);
   if (!model)
     empty_->say(tr("No model is open"), tr("Attention appears here when a model has read a prompt."));
@@ -242,9 +250,12 @@ void AttentionPanel::refresh_pages() {
 void AttentionPanel::refresh_sparse() {
   const PageTrace* pages = state_.pages();
   const bool sparse = (state_.model() && state_.model()->attention) || (pages && pages->policy);
-  for (QWidget* widget : std::initializer_list<QWidget*>{mask_, figure_, work_}) widget->setVisible(sparse);
+  const bool tiered = (state_.model() && state_.model()->kv == KvType::tiered) || (state_.trace() && state_.trace()->tiers);
+  offer_looks(sparse, tiered);
+  for (QWidget* widget : std::initializer_list<QWidget*>{figure_, work_}) widget->setVisible(sparse);
+  refresh_tiers();
   strip_->setVisible(sparse && state_.token_count() > 0);
-  map_->set_mask(sparse ? static_cast<MaskLook>(mask_->currentIndex()) : MaskLook::none);
+  map_->set_mask(sparse || tiered ? static_cast<MaskLook>(mask_->currentIndex()) : MaskLook::none);
   grid_->set_figure(sparse ? static_cast<GridFigure>(figure_->currentIndex()) : GridFigure::map);
   if (!sparse) return;
   if (pages == nullptr) {
@@ -266,6 +277,37 @@ void AttentionPanel::refresh_sparse() {
     if (kept.flat > 0) work += QLatin1Char(' ') + tr("%1 of its rows are nearly even: %2 kept there.").arg(shown_percent(1.0 * kept.flat / kept.sparse), shown_percent(kept.flat_recall));
   }
   work_->setText(work);
+}
+
+// Looks of sparse attention and of tiers where there is such a thing; what was looked at stays where it can.
+void AttentionPanel::offer_looks(bool sparse, bool tiered) {
+  const QSignalBlocker blocked(mask_);
+  mask_->setVisible(sparse || tiered);
+  const auto* items = qobject_cast<QStandardItemModel*>(mask_->model());
+  for (const MaskLook look : {MaskLook::beside, MaskLook::only}) items->item(static_cast<int>(look))->setEnabled(sparse);
+  items->item(static_cast<int>(MaskLook::tiers))->setEnabled(tiered);
+  const auto shown = static_cast<MaskLook>(mask_->currentIndex());
+  if (shown == MaskLook::tiers && !tiered) mask_->setCurrentIndex(static_cast<int>(MaskLook::beside));
+  if (shown != MaskLook::none && !sparse && tiered) mask_->setCurrentIndex(static_cast<int>(MaskLook::tiers));
+}
+
+// What the hues of tiers mean, and how many pages of the layer are in each now.
+void AttentionPanel::refresh_tiers() {
+  const KvTierFacts* tiers = state_.trace() ? state_.trace()->tiers.get() : nullptr;
+  tiers_->setVisible(tiers != nullptr);
+  if (tiers == nullptr) return;
+  const ThemeColors& colors = theme_.colors();
+  const std::uint32_t layer = state_.selection().head().layer;
+  const TierCounts counts = tier_counts(*tiers, layer);
+  const auto entry = [](const QColor& hue, const QString& words, std::uint32_t pages) {
+    return QStringLiteral("<span style='color:%1'>■</span>&nbsp;%2&nbsp;%3").arg(hue.name(), words).arg(pages);
+  };
+  QStringList entries{entry(colors.tier_f16, tr("f16"), counts.f16), entry(colors.tier_eight_bits, tr("8&nbsp;bits"), counts.eight_bits),
+                      entry(colors.tier_four_bits, tr("4&nbsp;bits"), counts.four_bits)};
+  if (counts.untold > 0) entries << tr("8&nbsp;or&nbsp;4&nbsp;bits&nbsp;%1").arg(counts.untold);
+  tiers_->setText(tr("Pages of layer %1 now:").arg(layer) + QStringLiteral("<br>") + entries.join(QStringLiteral(" &nbsp;")));
+  tiers_->setToolTip(tr("A page is %1 keys. f16: the start and the window; behind it 4 bits, and 8 where attention is most.\nIn the map a row's f16 pages are those "
+                        "that it found; which far pages had 8 bits before is not recorded, so they have the hue of now.").arg(kAttentionPage));
 }
 
 void AttentionPanel::changeEvent(QEvent* event) {
@@ -295,6 +337,7 @@ void AttentionPanel::retranslate() {
     mask_->setItemText(0, tr("Map: weights"));
     mask_->setItemText(1, tr("Map: weights and mask"));
     mask_->setItemText(2, tr("Map: mask alone"));
+    mask_->setItemText(3, tr("Map: tiers of the KV cache"));
     mask_->setToolTip(tr("Hatched keys were not attended; the red bar behind a row is as long as the share of attention that was lost"));
     mask_->setAccessibleName(tr("What the map shows"));
     figure_->setItemText(0, tr("Heads: small maps"));
@@ -322,6 +365,8 @@ void AttentionPanel::restyle() {
   legend_->setFont(theme_.sans(12));
   note_->setFont(theme_.sans(12));
   work_->setFont(theme_.sans(12));
+  tiers_->setFont(theme_.sans(12));
+  refresh_tiers();
 }
 
 }  // namespace fovea

@@ -28,6 +28,7 @@ class AttentionPanel : public QFrame {
   [[nodiscard]] PageStrip& page_strip() const { return *strip_; }
   [[nodiscard]] QComboBox& mask_box() const { return *mask_; }
   [[nodiscard]] QComboBox& figure_box() const { return *figure_; }
+  [[nodiscard]] const QLabel& tiers_label() const { return *tiers_; }
   [[nodiscard]] const QLabel& work_label() const { return *work_; }
   [[nodiscard]] RangeBar& range_bar() const { return *range_; }
   [[nodiscard]] EmptyState& empty_state() const { return *empty_; }
@@ -51,6 +52,8 @@ class AttentionPanel : public QFrame {
   void refresh();
   void refresh_pages();
   void refresh_sparse();
+  void refresh_tiers();
+  void offer_looks(bool sparse, bool tiered);
   void apply_scale();
 
   WorkbenchState& state_;
@@ -62,7 +65,7 @@ class AttentionPanel : public QFrame {
   RangeBar* range_;
   EmptyState* empty_;
   QStackedWidget* pages_;
-  QLabel *layer_label_, *head_label_, *legend_, *readout_, *note_, *work_;
+  QLabel *layer_label_, *head_label_, *legend_, *readout_, *note_, *work_, *tiers_;
   QSpinBox *layer_, *head_;
   QComboBox *mask_, *figure_;  // what is drawn of sparse attention: in the map, in the grid
   QToolButton *log_, *per_row_, *fit_, *reset_;

@@ -44,6 +44,7 @@ MemoryPanel::MemoryPanel(WorkbenchState& state, const Theme& theme, QWidget* par
       measured_name_(new QLabel),
       estimate_name_(new QLabel),
       estimate_total_(new QLabel),
+      tiers_(new QLabel),
       clock_(
           kInterval, [this] { refresh(); }, this) {
   setProperty("panel", true);
@@ -66,7 +67,7 @@ MemoryPanel::MemoryPanel(WorkbenchState& state, const Theme& theme, QWidget* par
 }
 
 void MemoryPanel::make_plot() {
-  plot_->setMinimumSize(120, 90);
+  plot_->setMinimumSize(120, 40);
   plot_->xAxis->setTicker(QSharedPointer<QCPAxisTicker>(new QCPAxisTickerFixed));
   plot_->setFocusPolicy(Qt::NoFocus);
   // From the bottom up: each area is filled down to the one below it.
@@ -116,8 +117,13 @@ void MemoryPanel::lay_out() {
   layout->setSpacing(8);
   layout->addWidget(plot_, 1);
   layout->addLayout(table);
+  tiers_->setTextFormat(Qt::PlainText);
+  tiers_->setWordWrap(true);
+  tiers_->setProperty("dim", true);
+  layout->addWidget(tiers_);
   pages_->addWidget(empty_);
   pages_->addWidget(page);
+  pages_->setMinimumHeight(240);  // cut rather than the window made larger than a small screen
   auto* outer = new QVBoxLayout(this);
   outer->setContentsMargins(1, 0, 1, 1);
   outer->addWidget(pages_);
@@ -189,8 +195,22 @@ void MemoryPanel::show_values(const MemoryBytes& bytes) {
     values_[i]->setText(shown_bytes(measured[i]));
     estimates_[i]->setText(shown_bytes(estimated[i]));
   }
+  show_tiers();
   total_->setText(shown_bytes(static_cast<double>(bytes.total())));
   estimate_total_->setText(shown_bytes(static_cast<double>(state_.model()->estimate.total())));
+}
+
+// What keys and values take, tier by tier.
+void MemoryPanel::show_tiers() {
+  const KvTierFacts* tiers = state_.trace() ? state_.trace()->tiers.get() : nullptr;
+  tiers_->setVisible(tiers != nullptr);
+  if (tiers == nullptr) return;
+  const auto shown = [](std::uint64_t bytes) { return shown_bytes(static_cast<double>(bytes)); };
+  tiers_->setText(tr("KV by tier: f16 %1, 4 bits %2, 4 more for hot pages %3, ranking %4").arg(shown(tiers->fresh_bytes), shown(tiers->far_bytes), shown(tiers->refinement_bytes), shown(tiers->ranking_bytes)));
+  tiers_->setToolTip(tr("Measured, of all layers. f16: the start, the window and room for a batch. 4 bits: every page behind the window that there is room for; %1 of %2 "
+                        "far pages are hot in each layer and have 8.\nRanking: how much attention pages had.")
+                         .arg(tiers->hot)
+                         .arg(tiers->far));
 }
 
 void MemoryPanel::changeEvent(QEvent* event) {
@@ -236,6 +256,7 @@ void MemoryPanel::restyle() {
   derived.setItalic(true);
   for (QLabel* label : estimates_) label->setFont(derived);
   estimate_total_->setFont(derived);
+  tiers_->setFont(theme_.sans(12));
   QFont strong = theme_.sans(13);
   strong.setWeight(QFont::DemiBold);
   total_name_->setFont(strong);

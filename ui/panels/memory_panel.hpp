@@ -25,6 +25,7 @@ class MemoryPanel : public QFrame {
 
   [[nodiscard]] EmptyState& empty_state() const { return *empty_; }
   [[nodiscard]] bool shows_plot() const { return pages_->currentIndex() == 1; }
+  [[nodiscard]] const QLabel& tiers_label() const { return *tiers_; }
   [[nodiscard]] QString value_text(std::size_t part) const { return values_[part]->text(); }
   [[nodiscard]] std::size_t plotted_samples() const { return taken_; }
   [[nodiscard]] bool idle() const { return !clock_.pending(); }
@@ -41,6 +42,7 @@ class MemoryPanel : public QFrame {
   void start_over();
   void refresh();
   void show_values(const MemoryBytes& bytes);
+  void show_tiers();
   void set_ranges();
 
   WorkbenchState& state_;
@@ -52,7 +54,7 @@ class MemoryPanel : public QFrame {
   QCPItemStraightLine *estimate_line_, *cursor_;
   QCPItemText* hint_;
   std::array<QLabel*, kParts> swatches_{}, names_{}, values_{}, estimates_{};
-  QLabel *total_name_, *total_, *measured_name_, *estimate_name_, *estimate_total_;
+  QLabel *total_name_, *total_, *measured_name_, *estimate_name_, *estimate_total_, *tiers_;
   std::size_t taken_ = 0;  // samples of the snapshot that are plotted
   double unit_ = 1;        // bytes per unit of the axis
   double most_ = 0;        // bytes, of samples

@@ -43,6 +43,9 @@ ThemeColors make_dark() {
   c.page_chosen = QColor(0xf0a72e);
   c.page_left_out = QColor(0x252a33);
   c.page_left_out_hatch = QColor(0x414a59);
+  c.tier_f16 = QColor(0x56b4e9);
+  c.tier_eight_bits = QColor(0xf0e442);
+  c.tier_four_bits = QColor(0xcc79a7);
   c.memory_weights = QColor(0x3d7fc4);
   c.memory_kv = QColor(0x43c59e);
   c.memory_compute = QColor(0xd69046);
@@ -75,6 +78,9 @@ ThemeColors make_light() {
   c.page_chosen = QColor(0xd17a00);
   c.page_left_out = QColor(0xeceff3);
   c.page_left_out_hatch = QColor(0xc3cad4);
+  c.tier_f16 = QColor(0x0072b2);
+  c.tier_eight_bits = QColor(0x8f7d00);
+  c.tier_four_bits = QColor(0x8a2f66);
   c.memory_weights = QColor(0x5b9be0);
   c.memory_kv = QColor(0x2fa883);
   c.memory_compute = QColor(0xe39a4f);

@@ -22,6 +22,7 @@ struct ThemeColors {
   QColor unrecorded, unrecorded_dots;  // attention: rows that were not recorded
   // Sparse attention: what a page is to a query. Okabe and Ito's hues, which people with any colour vision tell apart.
   QColor page_sinks, page_window, page_chosen, page_left_out, page_left_out_hatch;
+  QColor tier_f16, tier_eight_bits, tier_four_bits;  // how a page is kept; of the same hues
   QColor memory_weights, memory_kv, memory_compute, memory_other;
 };
 
