@@ -53,6 +53,8 @@ Json to_json(const ModelSummary& model, const Gguf& gguf) {
     const GgufValue* const value = gguf.find(key);
     metadata[key] = value != nullptr ? metadata_json(*value, told) : Json(told);
   }
+  Json estimates = Json::object();
+  for (const auto& [kv, estimate] : model.estimates) estimates[std::string(name(kv))] = {{"kv", estimate.kv}, {"total", estimate.total()}};
   Json tensors = Json::array();
   for (const auto& tensor : model.tensors)
     tensors.push_back(
@@ -80,6 +82,7 @@ Json to_json(const ModelSummary& model, const Gguf& gguf) {
             {"other", model.estimate.other},
             {"total", model.estimate.total()},
             {"context", model.context}}},
+          {"estimates", std::move(estimates)},
           {"adaptation", fits_json(model.fits)},
           {"metadata", std::move(metadata)},
           {"tensors", std::move(tensors)}};
@@ -103,6 +106,8 @@ void write_text(const ModelSummary& model, StandardOutput& out) {
       "other {:.1f} = {:.1f} MiB\n",
       model.context, mebibytes(model.estimate.weights), name(model.kv), mebibytes(model.estimate.kv),
       mebibytes(model.estimate.compute), mebibytes(model.estimate.other), mebibytes(model.estimate.total())));
+  for (const auto& [kv, estimate] : model.estimates)
+    if (kv != model.kv) out.write(fmt::format("with --kv {} KV {:.1f}, in all {:.1f} MiB\n", name(kv), mebibytes(estimate.kv), mebibytes(estimate.total())));
   for (const DeviceFit& fit : model.fits) out.write(fit_line(fit));
   out.write(fmt::format("\n{} metadata entries\n", model.metadata.size()));
   for (const auto& [key, value] : model.metadata)

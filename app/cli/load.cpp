@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/session/embedded_model.hpp"
+#include "engine/session/expert_calibration.hpp"
 
 namespace fovea::cli {
 
@@ -46,14 +47,8 @@ Result<std::unique_ptr<Engine>> load_calibrated(const CommonOptions& options, st
   FOVEA_ASSIGN(const Policy policy, resolve_policy(options.policy));
   FOVEA_ASSIGN(const std::filesystem::path path, model_path(options));
   FOVEA_ASSIGN(const ModelSummary summary, inspect(path));
-  if (summary.experts == 0)
-    return fail(ErrorCode::unsupported, "calibrate", "not applicable: this model is dense, it has no experts whose load could be evened", "use a mixture");
   FOVEA_ASSIGN(const std::optional<ExpertRule> given, expert_rule(policy.moe, summary));
-  ExpertRule rule = given.value_or(ExpertRule{.count = ExpertCount::fixed});
-  if (rule.balance != ExpertBalance::off || rule.reset == LoadReset::frozen || rule.escort)
-    return fail(ErrorCode::usage, "calibrate", "the policy already moves choices", "leave balance, bias and escort out of --moe");
-  rule.reset = LoadReset::frozen;
-  rule.bias.assign(std::size_t{summary.layers} * summary.experts, 0);
+  FOVEA_ASSIGN(ExpertRule rule, rule_to_calibrate(given, summary));
   return load(options, policy, path, std::move(rule), context, std::move(stop));
 }
 

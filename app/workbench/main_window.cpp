@@ -2,13 +2,9 @@
 
 #include <QApplication>
 #include <QCloseEvent>
-#include <QDir>
 #include <QDragEnterEvent>
-#include <QFileDialog>
 #include <QFileInfo>
-#include <QInputDialog>
 #include <QMenuBar>
-#include <QMessageBox>
 #include <QMimeData>
 #include <QUrl>
 #include <QVBoxLayout>
@@ -98,6 +94,7 @@ void MainWindow::make_header() {
   policy_panel_ = new PolicyPanel(theme_, this);
   connect(strip_, &TitleStrip::policy_pressed, this, [this] { policy_panel_->open_below(strip_->policy_chip()); });
   connect(policy_panel_, &PolicyPanel::policy_chosen, this, &MainWindow::choose_policy);
+  connect(policy_panel_, &PolicyPanel::calibration_requested, this, &MainWindow::calibrate_experts);
   connect(progress_, &ProgressStrip::cancelled, this, [this] { Q_EMIT command(Cancel{}); });
 }
 
@@ -110,6 +107,11 @@ void MainWindow::connect_state() {
   connect(compare_, &ComparePanel::command, this, &MainWindow::command);
   connect(compare_, &ComparePanel::failed, this, &MainWindow::show_error);
   connect(model_, &ModelPanel::load_requested, this, &MainWindow::load_again);
+  connect(&experts_->scheduling(), &SchedulingView::policy_requested, this, [this] { policy_panel_->open_below(strip_->policy_chip()); });
+  connect(&experts_->scheduling(), &SchedulingView::device_requested, this, [this] {
+    raise_view(View::model);
+    model_->show_adaptation();
+  });
   connect(lengths_, &LengthPanel::command, this, &MainWindow::command);
   connect(lengths_, &LengthPanel::failed, this, &MainWindow::show_error);
   connect(performance_, &PerformancePanel::peak_changed, this, &MainWindow::remember_peak);
@@ -121,7 +123,12 @@ void MainWindow::connect_state() {
   connect(&state_, &WorkbenchState::run_failed, this, &MainWindow::show_error);
   connect(&state_, &WorkbenchState::load_failed, this, [this](const LoadFailed& failure) {
     again_.reset();
-    if (failure.error.code != ErrorCode::cancelled) show_error(failure.error);
+    const QString opened = std::exchange(opening_, QString());
+    // What does not fit one way may fit another; a policy that finds no room is another matter.
+    if (failure.error.code == ErrorCode::memory && !opened.isEmpty())
+      choose_load(opened, QString::fromStdString(failure.error.sentence()));
+    else if (failure.error.code != ErrorCode::cancelled)
+      show_error(failure.error);
     if (!failure.kept || !state_.model()) return;
     policy_.attention = state_.model()->attention;
     if (state_.model()->experts_used > 0) policy_.experts = state_.model()->experts_rule;
@@ -202,13 +209,16 @@ void MainWindow::show_policy(const std::optional<SparseAttention>& attention, co
   policy_panel_->show_experts(experts, model ? std::optional(model->experts_used) : std::nullopt);
 }
 
-void MainWindow::open_model(const QString& path, bool remember) {
+void MainWindow::open_model(const QString& path, bool remember) { open_in(path, context_, remember); }
+
+void MainWindow::open_in(const QString& path, std::uint32_t context, bool remember) {
   banner_->dismiss();
   remember_ = remember;
+  opening_ = path;
   if (state_.running()) Q_EMIT command(Cancel{});
   state_.begin_loading(path);
   again_.reset();
-  Q_EMIT command(LoadModel{path.toStdString(), device_, context_, policy_.kv, policy_.activations, policy_.attention, policy_.experts, policy_.kv_tiers});
+  Q_EMIT command(LoadModel{path.toStdString(), device_, context, policy_.kv, policy_.activations, policy_.attention, policy_.experts, policy_.kv_tiers});
 }
 
 void MainWindow::load_again(const LoadChoice& choice) {
@@ -216,7 +226,7 @@ void MainWindow::load_again(const LoadChoice& choice) {
   policy_.kv = choice.kv;
   policy_.activations = choice.activations;
   set_policy(policy_);
-  open_model(QString::fromStdString(state_.model()->path), remember_);
+  open_in(QString::fromStdString(state_.model()->path), state_.model()->context, remember_);
 }
 
 void MainWindow::open_file(const QString& path) {
@@ -314,44 +324,6 @@ void MainWindow::restore_layout(const WorkbenchSettings& settings) {
   update_titles();
 }
 
-void MainWindow::choose_file() {
-  const QString folder = last_folder_.isEmpty() ? QDir::homePath() : last_folder_;
-  auto* dialog = new QFileDialog(this, tr("Open a model or a run"), folder, tr("GGUF models and runs (*.gguf *.fovea);;All files (*)"));
-  dialog->setAttribute(Qt::WA_DeleteOnClose);
-  dialog->setFileMode(QFileDialog::ExistingFile);
-  connect(dialog, &QFileDialog::fileSelected, this, [this](const QString& path) {
-    last_folder_ = QFileInfo(path).absolutePath();
-    open_file(path);
-  });
-  dialog->open();
-}
-
-void MainWindow::go_to_token() {
-  if (state_.token_count() == 0) return;
-  auto* dialog = new QInputDialog(this);
-  dialog->setAttribute(Qt::WA_DeleteOnClose);
-  dialog->setInputMode(QInputDialog::IntInput);
-  dialog->setWindowTitle(tr("Go to token"));
-  dialog->setLabelText(tr("Token, from 0 to %1:").arg(state_.token_count() - 1));
-  dialog->setIntRange(0, static_cast<int>(state_.token_count()) - 1);
-  dialog->setIntValue(static_cast<int>(state_.selection().token().value_or(0)));
-  connect(dialog, &QInputDialog::intValueSelected, this,
-          [this](int token) { state_.selection().select_token(static_cast<std::uint32_t>(token)); });
-  dialog->open();
-}
-
-void MainWindow::show_about() {
-  auto* box =
-      new QMessageBox(QMessageBox::NoIcon, tr("About Fovea"),
-                      QStringLiteral("Fovea ") + QCoreApplication::applicationVersion(), QMessageBox::Close, this);
-  box->setAttribute(Qt::WA_DeleteOnClose);
-  box->setInformativeText(
-      tr("Runs a language model with its own Vulkan engine and shows its attention, experts and memory while "
-         "it writes.\nBuilt with Qt %1 and QCustomPlot.")
-          .arg(QString::fromLatin1(qVersion())));
-  box->open();
-}
-
 void MainWindow::on_load_changed() {
   if (state_.loading()) {
     const std::string& doing = state_.load_progress().doing;
@@ -367,6 +339,7 @@ void MainWindow::on_load_changed() {
 }
 
 void MainWindow::on_model_changed() {
+  if (state_.model()) opening_.clear();
   const auto& model = state_.model();
   const QString path = model ? QString::fromStdString(model->path) : QString();
   setWindowTitle(model ? QStringLiteral("%1 – Fovea").arg(QFileInfo(path).fileName()) : QStringLiteral("Fovea"));

@@ -18,8 +18,10 @@
 #include "engine/api/command.hpp"
 #include "ui/compare/compare_panel.hpp"
 #include "ui/panels/attention_panel.hpp"
+#include "ui/panels/calibration_dialog.hpp"
 #include "ui/panels/experts_panel.hpp"
 #include "ui/panels/length_panel.hpp"
+#include "ui/panels/load_dialog.hpp"
 #include "ui/panels/memory_panel.hpp"
 #include "ui/panels/model_panel.hpp"
 #include "ui/panels/performance_panel.hpp"
@@ -39,6 +41,8 @@ class MainWindow : public QMainWindow {
   void set_peak(double gb_per_s);  // of whatever device runs, instead of what is remembered of it
   void set_policy(const WorkbenchPolicy& policy);  // of models that are opened from now on
   void open_model(const QString& path, bool remember = true);
+  // A dialog that asks how a file is to be opened; `problem`: why it could not be opened so.
+  void choose_load(const QString& path, const QString& problem = {});
   void load_again(const LoadChoice& choice);  // the open model, and how those opened later are kept
   void open_file(const QString& path);  // a model, or a run file, by its ending
   void run();
@@ -94,7 +98,9 @@ class MainWindow : public QMainWindow {
   void show_policy(const std::optional<SparseAttention>& attention, const std::optional<ExpertRule>& experts);
   [[nodiscard]] Generate repetition() const;  // the last request with the seed that was in use
   void remember_peak();
-  void choose_file();
+  void choose_file(bool choices = false);
+  void open_in(const QString& path, std::uint32_t context, bool remember);
+  void calibrate_experts();
   void go_to_token();
   void show_about();
   void on_load_changed();
@@ -117,6 +123,7 @@ class MainWindow : public QMainWindow {
   std::optional<Generate> again_;  // to be run when the policy has changed
   RequestId next_request_ = 1;
   bool remember_ = true;
+  QString opening_;  // the file that is being loaded
   bool sized_ = false;  // the docks have the sizes that a person or the default gave them
 
   PromptPanel* prompt_;
@@ -137,7 +144,7 @@ class MainWindow : public QMainWindow {
   ProgressStrip* progress_;
   QMenuBar* menus_ = nullptr;
   QMenu *file_menu_, *recent_menu_, *run_menu_, *view_menu_, *theme_menu_, *language_menu_, *help_menu_;
-  QAction *open_, *quit_, *run_, *stop_, *go_to_, *free_, *reset_layout_, *about_;
+  QAction *open_, *open_choices_, *quit_, *run_, *stop_, *go_to_, *free_, *reset_layout_, *about_;
   std::array<QAction*, kViews> view_actions_{};
   std::array<QAction*, 3> theme_actions_{};
 };

@@ -23,6 +23,7 @@ void MainWindow::make_actions() {
     return made;
   };
   open_ = action([this] { choose_file(); }, QKeySequence::Open);
+  open_choices_ = action([this] { choose_file(true); }, QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_O));
   quit_ = action([this] { close(); }, QKeySequence(Qt::CTRL | Qt::Key_Q));
   run_ = action([this] { run(); }, QKeySequence(Qt::CTRL | Qt::Key_R));
   stop_ = action([this] { stop(); }, QKeySequence(Qt::CTRL | Qt::Key_Period));
@@ -36,6 +37,7 @@ void MainWindow::make_actions() {
 
   file_menu_ = menus_->addMenu(QString());
   file_menu_->addAction(open_);
+  file_menu_->addAction(open_choices_);
   recent_menu_ = file_menu_->addMenu(QString());
   file_menu_->addSeparator();
   file_menu_->addAction(quit_);
@@ -90,6 +92,8 @@ void MainWindow::fill_recent() {
 void MainWindow::retranslate() {
   file_menu_->setTitle(tr("&File"));
   open_->setText(tr("&Open…"));
+  open_choices_->setText(tr("Open with &choices…"));
+  open_choices_->setToolTip(tr("Choose context and KV cache beside the memory that they take, before the model is read"));
   recent_menu_->setTitle(tr("Open &recent"));
   quit_->setText(tr("&Quit"));
   run_menu_->setTitle(tr("&Run"));

@@ -33,7 +33,7 @@ void add_options(QCommandLineParser& parser) {
       flag("lang", "the window's language: zh_CN or en", "LANG"),
       flag("screenshot", "save the window to FILE.png once the prompt has finished, then end", "FILE.png"),
       flag("view", "raise a view: prompt, attention, experts, memory, model, performance, compare or lengths", "NAME"),
-      flag("experts", "what the experts' view shows: use, layers, skew, reuse, transitions or classes", "NAME"),
+      flag("experts", "what the experts' view shows: use, layers, skew, reuse, transitions, classes or scheduling", "NAME"),
       flag("theme", "light, dark or system", "NAME"),
       flag("temp", "temperature; 0: always the most likely token", "T"),
       flag("peak-gbs", "the device's memory bandwidth in GB/s, to tell the bound", "GB/S"),
@@ -76,14 +76,14 @@ Result<void> read_words(const QCommandLineParser& parser, WorkbenchOptions& opti
     options.view = view_named(parser.value("view"));
     if (!options.view)
       return wrong("--view " + parser.value("view"), QStringLiteral("there is no such view"),
-                   QStringLiteral("use prompt, attention, experts, memory, model, performance or compare"));
+                   QStringLiteral("use prompt, attention, experts, memory, model, performance, compare or lengths"));
   }
   if (parser.isSet("experts")) {
-    static const QStringList names{"use", "layers", "skew", "reuse", "transitions", "classes"};
+    static const QStringList names{"use", "layers", "skew", "reuse", "transitions", "classes", "scheduling"};
     const qsizetype index = names.indexOf(parser.value("experts"));
     if (index < 0)
       return wrong("--experts " + parser.value("experts"), QStringLiteral("it shows nothing of that name"),
-                   QStringLiteral("use use, layers, skew, reuse, transitions or classes"));
+                   QStringLiteral("use use, layers, skew, reuse, transitions, classes or scheduling"));
     options.experts = static_cast<ExpertView>(index);
   }
   if (parser.isSet("lang")) {

@@ -4,6 +4,7 @@
 #include <QToolTip>
 #include <string_view>
 
+#include "ui/text/device_words.hpp"
 #include "ui/text/format.hpp"
 
 namespace fovea {
@@ -72,7 +73,7 @@ void TitleStrip::refresh() {
     device_->set_value(QString::fromStdString(device.name).section(QStringLiteral(" ("), 0, 0),
                        tr("%1\n%2, Vulkan %3\n%4")
                            .arg(QString::fromStdString(device.name), QString::fromStdString(device.driver),
-                                QString::fromStdString(device.api), QString::fromStdString(device.why)));
+                                QString::fromStdString(device.api), device_reason(device.why)));
   }
   refresh_policy();
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/api/activation_type.hpp"
+#include "engine/api/expert_calibration.hpp"
 #include "engine/api/expert_rule.hpp"
 #include "engine/api/kv_type.hpp"
 #include "engine/api/policy_scores.hpp"
@@ -27,6 +28,17 @@ struct LoadModel {
   std::optional<SparseAttention> attention;  // nullopt: dense
   std::optional<ExpertRule> experts;         // as far as it fits the model; nullopt: the model's own choice
   KvTiers kv_tiers;                          // where kv is in tiers
+};
+
+// What a file is and what a run of it would take, before anything of it is loaded; the fields are those of LoadModel.
+struct InspectModel {
+  RequestId id = 0;
+  std::string path;
+  std::int32_t device = -1;
+  std::uint32_t context = 0;
+  std::optional<KvType> kv;
+  std::optional<SparseAttention> attention;
+  KvTiers kv_tiers;
 };
 
 struct Generate {
@@ -78,6 +90,16 @@ struct MeasureLengths {
   std::uint32_t longest = 0;  // tokens; 0: as many as model, text and memory have room for
 };
 
-using Command = std::variant<LoadModel, Generate, Cancel, TimeKernels, ChoosePolicy, ScorePair, MeasureFrontier, MeasureLengths>;
+// The frozen bias that evens the load of the open model's experts over a text, found and measured with that model; its policy is as
+// before when this ends.
+struct CalibrateExperts {
+  RequestId id = 0;
+  std::string file;       // the text
+  std::string bias_file;  // where the bias goes
+  CalibrationGoal goal;
+  std::uint32_t windows = 0;  // of the text, at most; 0: all
+};
+
+using Command = std::variant<LoadModel, Generate, Cancel, TimeKernels, ChoosePolicy, ScorePair, MeasureFrontier, MeasureLengths, InspectModel, CalibrateExperts>;
 
 }  // namespace fovea

@@ -33,6 +33,15 @@ struct LoadFailed {
   bool kept = false;
 };
 
+struct ModelInspected {
+  RequestId id = 0;
+  std::shared_ptr<const ModelSummary> model;  // nothing measured
+};
+struct InspectFailed {
+  RequestId id = 0;
+  Error error;
+};
+
 struct PromptTokenized {
   RequestId id = 0;
   std::shared_ptr<const std::vector<TokenText>> tokens;
@@ -88,12 +97,17 @@ struct LengthsMeasured {
   std::shared_ptr<const LengthSweep> sweep;  // points so far; all of them where `complete`
   bool complete = false;
 };
+struct ExpertsCalibrated {
+  RequestId id = 0;
+  std::shared_ptr<const ExpertCalibration> calibration;
+};
 struct ScoresFailed {
   RequestId id = 0;
   Error error;
 };
 
 using Event = std::variant<LoadProgress, ModelLoaded, LoadFailed, PromptTokenized, PrefillProgress, TokensGenerated,
-                           TraceAdvanced, RunFinished, RunFailed, ScoresAdvanced, PairScored, FrontierMeasured, LengthsMeasured, ScoresFailed>;
+                           TraceAdvanced, RunFinished, RunFailed, ScoresAdvanced, PairScored, FrontierMeasured, LengthsMeasured, ScoresFailed, ModelInspected, InspectFailed,
+                           ExpertsCalibrated>;
 
 }  // namespace fovea

@@ -3,8 +3,10 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/api/activation_type.hpp"
@@ -13,6 +15,7 @@
 #include "engine/api/expert_rule.hpp"
 #include "engine/api/kv_type.hpp"
 #include "engine/api/model_card.hpp"
+#include "engine/api/semantic_router_facts.hpp"
 #include "engine/api/sparse_attention.hpp"
 
 namespace fovea {
@@ -74,6 +77,8 @@ struct ModelSummary {
   // What decoding multiplies weights with in this load: f32 also where q8_0 was asked for and nothing can take it.
   ActivationType activations = ActivationType::f32;
   MemoryBytes estimate;                   // derived before loading
+  std::vector<std::pair<KvType, MemoryBytes>> estimates;  // the same for every way to keep keys and values
+  std::uint64_t device_room = 0;          // bytes of the device's memory that a run may take; 0: no device is known
   MemoryBytes measured;                   // from the allocator, after loading
   std::optional<TokenBytes> token_bytes;  // absent: the weights were not loaded
   std::uint32_t token_steps = 0;          // of a decoded token, one after another on the device; 0 = likewise
@@ -84,6 +89,10 @@ struct ModelSummary {
   std::vector<MetadataEntry> metadata;
   std::vector<TensorSummary> tensors;
   std::vector<ModelCard> cards;  // one per language; card_for chooses
+  // Of the side file, whose shape and model size fit this model (its SHA-256 is not compared); null: there is none, or none that fits,
+  // which `semantic_router_problem` then says.
+  std::shared_ptr<const SemanticRouterFacts> semantic_router;
+  std::string semantic_router_problem;
 };
 
 }  // namespace fovea

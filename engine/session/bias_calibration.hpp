@@ -7,27 +7,11 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
-#include "engine/api/routing_facts.hpp"
+#include "engine/api/expert_calibration.hpp"
 
 namespace fovea {
-
-// Why a layer's bias ended where it is.
-enum class CalibrationEnd {
-  reached,  // the coefficient of variation is what was wished
-  guard,    // more would keep too little of the router's mass
-  text,     // the text ended before
-};
-[[nodiscard]] constexpr std::string_view name(CalibrationEnd end) {
-  return end == CalibrationEnd::reached ? "reached" : end == CalibrationEnd::guard ? "guard" : "text";
-}
-
-struct CalibrationGoal {
-  double cv = 0.07;        // coefficient of variation of the load that is enough
-  double retained = 0.97;  // least mean of a token's router mass over that of as many best experts
-};
 
 class BiasCalibration {
  public:

@@ -19,7 +19,7 @@ double gibibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / (1u 
 DeviceFit activations_fit(const gpu::DeviceFacts& facts, std::optional<ActivationType> asked) {
   const ActivationType suits = suitable_activations(facts);
   return {.what = "activations", .taken = std::string(name(asked.value_or(suits))),
-          .why = facts.cpu            ? "a CPU driver multiplies floats as fast as it reads weights"
+          .reason = facts.cpu         ? "a CPU driver multiplies floats as fast as it reads weights"
                  : facts.integer_dot ? "the device has packed integer dot products; floats would be several times slower in decoding"
                                      : "the device has no packed integer dot products",
           .option = "--activations", .asked = asked.has_value()};
@@ -29,41 +29,51 @@ DeviceFit products_fit(const gpu::DeviceFacts& facts) {
   DeviceFit fit{.what = "prompt_products"};
   if (facts.cpu) {
     fit.taken = "rows";
-    fit.why = "a CPU driver has no shared memory that would pay: an invocation takes a row for up to 8 tokens";
+    fit.reason = "a CPU driver has no shared memory that would pay: an invocation takes a row for up to 8 tokens";
   } else if (facts.cooperative_matrix && !facts.workgroup_matrices.empty()) {
     fit.taken = "workgroup matrices";
-    fit.why = "matrix cores multiply halves for whole workgroups (NV_cooperative_matrix2)";
+    fit.reason = "matrix cores multiply halves for whole workgroups (NV_cooperative_matrix2)";
   } else if (facts.cooperative_matrix) {
     fit.taken = "subgroup matrices";
-    fit.why = "matrix cores multiply 16 x 16 x 16 halves for subgroups (KHR_cooperative_matrix)";
+    fit.reason = "matrix cores multiply 16 x 16 x 16 halves for subgroups (KHR_cooperative_matrix)";
   } else {
     fit.taken = "tiles in registers";
-    fit.why = "the device has no matrix cores that multiply halves and sum as float";
+    fit.reason = "the device has no matrix cores that multiply halves and sum as float";
   }
   return fit;
 }
 
 DeviceFit steps_fit(const gpu::DeviceFacts& facts) {
   return {.what = "steps", .taken = facts.cpu ? "apart" : "folded",
-          .why = facts.cpu ? "on a CPU driver a dispatch is cheaper than work that every workgroup does again"
+          .reason = facts.cpu ? "on a CPU driver a dispatch is cheaper than work that every workgroup does again"
                            : "on a GPU a step behind a barrier costs microseconds however little it does: norms, the choice of experts and rotary positions are "
                              "part of the products behind them"};
 }
 
+std::string shown(std::uint64_t bytes) { return fmt::format("{:.1f}", gibibytes(bytes)); }
+
 DeviceFit kv_fit(const gpu::DeviceFacts& facts, KvType kv, bool asked, const MemoryBytes& f16) {
   const bool fits = suitable_kv(facts, f16) == KvType::f16;
   return {.what = "kv", .taken = std::string(name(kv)),
-          .why = fmt::format("as f16 a run of the whole context {} the {:.1f} GiB that may be taken of the device's memory: weights {:.1f}, keys and values {:.1f}, "
-                             "all {:.1f} GiB (derived)",
-                             fits ? "fits into" : "does not fit into", gibibytes(usable_memory(facts)), gibibytes(f16.weights), gibibytes(f16.kv), gibibytes(f16.total())),
+          .reason = fits ? "as f16 a run of the whole context fits into the %1 GiB that may be taken of the device's memory: weights %2, keys and values %3, all %4 "
+                           "GiB (derived)"
+                         : "as f16 a run of the whole context does not fit into the %1 GiB that may be taken of the device's memory: weights %2, keys and values %3, "
+                           "all %4 GiB (derived)",
+          .figures = {shown(usable_memory(facts)), shown(f16.weights), shown(f16.kv), shown(f16.total())},
           .option = "--kv", .asked = asked};
 }
 
 DeviceFit batch_fit(const gpu::DeviceFacts& facts, const ModelConfig& config, std::uint32_t context) {
-  return {.what = "batch", .taken = std::to_string(suitable_batch(facts, config, context)),
-          .why = facts.cpu ? std::string("prompt tokens of a submission; a CPU driver gains nothing by more")
-                           : fmt::format("prompt tokens of a submission; as many as keep a GPU busy with activations of at most a sixteenth of its {:.1f} GiB{}",
-                                         gibibytes(facts.memory_bytes), config.mixture() ? "" : "; more than 1,024 help experts alone")};
+  DeviceFit fit{.what = "batch", .taken = std::to_string(suitable_batch(facts, config, context))};
+  if (facts.cpu) {
+    fit.reason = "prompt tokens of a submission; a CPU driver gains nothing by more";
+    return fit;
+  }
+  fit.reason = config.mixture() ? "prompt tokens of a submission; as many as keep a GPU busy with activations of at most a sixteenth of its %1 GiB"
+                                : "prompt tokens of a submission; as many as keep a GPU busy with activations of at most a sixteenth of its %1 GiB; more than 1,024 "
+                                  "help experts alone";
+  fit.figures = {shown(facts.memory_bytes)};
+  return fit;
 }
 
 }  // namespace

@@ -136,8 +136,12 @@ Result<void> Engine::choose_attention(const std::optional<SparseAttention>& atte
     return page_bytes(state_->config, summary.context, policy, state_->device->facts());
   };
   const PageSelection::Bytes before = pages(summary.attention), after = pages(attention);
-  summary.estimate.kv += after.bounds - before.bounds;
-  summary.estimate.compute += after.scratch - before.scratch;
+  const auto follow = [&](MemoryBytes& estimate) {
+    estimate.kv += after.bounds - before.bounds;
+    estimate.compute += after.scratch - before.scratch;
+  };
+  follow(summary.estimate);
+  for (auto& [kv, estimate] : summary.estimates) follow(estimate);
   summary.attention = attention;
   summary.token_steps = state_->decoder->decode_steps();
   summary.measured = memory();

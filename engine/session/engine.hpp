@@ -150,10 +150,11 @@ class Engine {
   std::unique_ptr<State> state_;
 };
 
-// What a file is, without reading a weight or touching a device; for `inspect` and the load dialog.
+// What a file is and what a run of it would take, without reading a weight or opening a device; for `inspect` and the load dialog.
 [[nodiscard]] Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context = 0,
                                            std::optional<KvType> kv = KvType::f16,
                                            const std::optional<SparseAttention>& attention = std::nullopt,
-                                           std::optional<ActivationType> activations = std::nullopt, std::optional<double> top_share = std::nullopt, const KvTiers& tiers = {});
+                                           std::optional<ActivationType> activations = std::nullopt, std::optional<double> top_share = std::nullopt, const KvTiers& tiers = {},
+                                           std::int32_t device = -1);
 
 }  // namespace fovea

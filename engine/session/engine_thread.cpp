@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/session/engine.hpp"
+#include "engine/session/expert_calibration.hpp"
 #include "engine/session/length_sweep.hpp"
 #include "engine/session/policy_scoring.hpp"
 #include "engine/session/run_record.hpp"
@@ -51,6 +52,8 @@ struct EngineThread::State {
   void score(const ScorePair& command, const std::stop_token& stop);
   void measure(const MeasureFrontier& command, const std::stop_token& stop);
   void measure(const MeasureLengths& command, const std::stop_token& stop);
+  void inspect_model(const InspectModel& command);
+  void calibrate(const CalibrateExperts& command, const std::stop_token& stop);
   // The open model, for policies that get one of their own; nullopt: none is open, which was told.
   [[nodiscard]] std::optional<ScoringModel> scoring_model(RequestId id);
 };
@@ -93,6 +96,8 @@ void EngineThread::State::run(const std::stop_token& stop) {
     if (const auto* pair = std::get_if<ScorePair>(&*command)) score(*pair, stop_current);
     if (const auto* frontier = std::get_if<MeasureFrontier>(&*command)) measure(*frontier, stop_current);
     if (const auto* lengths = std::get_if<MeasureLengths>(&*command)) measure(*lengths, stop_current);
+    if (const auto* inspected = std::get_if<InspectModel>(&*command); inspected != nullptr && !stop_current.stop_requested()) inspect_model(*inspected);
+    if (const auto* calibration = std::get_if<CalibrateExperts>(&*command)) calibrate(*calibration, stop_current);
   }
 }
 
@@ -204,6 +209,27 @@ void EngineThread::State::measure(const MeasureLengths& command, const std::stop
     send(LengthsMeasured{command.id, std::make_shared<const LengthSweep>(std::move(*sweep)), true});
   else
     send(ScoresFailed{command.id, std::move(sweep).error()});
+}
+
+void EngineThread::State::inspect_model(const InspectModel& command) {
+  auto summary = inspect(command.path, command.context, command.kv, command.attention, std::nullopt, std::nullopt, command.kv_tiers, command.device);
+  if (summary)
+    send(ModelInspected{command.id, std::make_shared<const ModelSummary>(std::move(*summary))});
+  else
+    send(InspectFailed{command.id, std::move(summary).error()});
+}
+
+void EngineThread::State::calibrate(const CalibrateExperts& command, const std::stop_token& stop) {
+  if (!engine) {
+    send(ScoresFailed{command.id, Error{ErrorCode::usage, "the calibration", "no model is open", "open a model first"}});
+    return;
+  }
+  const auto tell = [&](const char* doing, double fraction) { send(ScoresAdvanced{command.id, doing, fraction}); };
+  auto done = calibrate_on_file(*engine, {.file = command.file, .windows = command.windows, .bias_file = command.bias_file}, command.goal, tell, stop);
+  if (done)
+    send(ExpertsCalibrated{command.id, std::make_shared<const ExpertCalibration>(std::move(*done))});
+  else
+    send(ScoresFailed{command.id, std::move(done).error()});
 }
 
 EngineThread::EngineThread(std::function<void()> wake) : state_(std::make_unique<State>(std::move(wake))) {

@@ -222,12 +222,13 @@ DeviceFit experts_fit(const ExpertPrecision& precision, bool asked) {
   }
   std::string taken;
   for (const auto& [type, count] : tensors) taken += fmt::format("{}{} of {} tensors {}", taken.empty() ? "" : ", ", count, precision.tensors.size(), type);
-  const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / (1u << 20); };
+  const auto mib = [](std::uint64_t bytes) { return fmt::format("{:.1f}", static_cast<double>(bytes) / (1u << 20)); };
   return {.what = "experts", .taken = std::move(taken),
-          .why = fmt::format("stored they take {:.1f} MiB and may take {:.1f}{}; {:.1f} are taken, with the least use x relative error for each byte saved; the worst "
-                             "tensor is off by {:.2f} % of its size",
-                             mib(precision.stored_bytes), mib(precision.budget), asked ? "" : ", which is what the device's memory has left (derived)",
-                             mib(precision.bytes), 100 * std::sqrt(worst)),
+          .reason = asked ? "stored they take %1 MiB and may take %2; %3 are taken, with the least use x relative error for each byte saved; the worst tensor is off by "
+                            "%4 % of its size"
+                          : "stored they take %1 MiB and may take %2, which is what the device's memory has left (derived); %3 are taken, with the least use x relative "
+                            "error for each byte saved; the worst tensor is off by %4 % of its size",
+          .figures = {mib(precision.stored_bytes), mib(precision.budget), mib(precision.bytes), fmt::format("{:.2f}", 100 * std::sqrt(worst))},
           .option = "--expert-budget", .asked = asked};
 }
 

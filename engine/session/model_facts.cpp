@@ -1,8 +1,11 @@
 #include "engine/session/model_facts.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
+#include <system_error>
 #include <type_traits>
 #include <variant>
 
@@ -14,6 +17,7 @@
 #include "engine/kernels/attention_top.hpp"
 #include "engine/kernels/sample.hpp"
 #include "engine/model/model_weights.hpp"
+#include "engine/semantic_router/side_file.hpp"
 #include "engine/session/device_fits.hpp"
 #include "engine/session/engine.hpp"
 #include "engine/session/model_card.hpp"
@@ -58,6 +62,16 @@ MemoryBytes estimate_run(const GgufFile& file, const ModelConfig& config, std::u
           .compute = pages.scratch + shape.staged_bytes + (top_share ? attention_top_bytes(config.query_heads, context, batch) : 0) +
                      Activations::bytes(facts, config, batch, 1) + sample_scratch_bytes(config.vocabulary),
           .other = std::uint64_t{context} * 4};
+}
+
+// What the model's side file says of itself, where there is one.
+void find_semantic_router(ModelSummary& summary) {
+  const std::filesystem::path path = semantic_router_path(summary.path);
+  std::error_code unreadable;
+  if (summary.experts == 0 || !std::filesystem::exists(path, unreadable)) return;
+  const Result<SemanticRouter> router = read_semantic_router(path);
+  summary.semantic_router_problem = router ? mismatch(router->facts, summary) : router.error().sentence();
+  if (router && summary.semantic_router_problem.empty()) summary.semantic_router = std::make_shared<const SemanticRouterFacts>(router->facts);
 }
 
 }  // namespace
@@ -112,6 +126,9 @@ ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uin
   summary.attention = attention;
   summary.top_share = top_share;
   summary.estimate = estimate_run(file, config, context, summary.kv, attention, top_share, facts, tiers);
+  for (const KvType type : {KvType::f16, KvType::q8_0, KvType::tiered})
+    summary.estimates.emplace_back(type, type == summary.kv ? summary.estimate : estimate_run(file, config, context, type, attention, top_share, facts, tiers));
+  summary.device_room = usable_memory(facts);
 
   std::map<std::string, std::uint64_t> bytes_of_type;
   for (const GgufTensor& tensor : gguf.tensors()) {
@@ -124,6 +141,7 @@ ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uin
   for (const auto& [key, value] : gguf.metadata())
     summary.metadata.push_back({key, std::visit([](const auto& v) { return shown(v); }, value)});
   summary.cards = read_model_cards(file.path());
+  find_semantic_router(summary);
   return summary;
 }
 
@@ -141,7 +159,7 @@ Result<std::uint32_t> choose_context(const ModelConfig& config, std::uint32_t wa
 
 Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t context, std::optional<KvType> kv,
                              const std::optional<SparseAttention>& attention, std::optional<ActivationType> activations, std::optional<double> top_share,
-                             const KvTiers& tiers) {
+                             const KvTiers& tiers, std::int32_t index) {
   FOVEA_ASSIGN(const GgufFile file, GgufFile::open(model));
   FOVEA_ASSIGN(const ModelConfig config, read_model_config(file));
   FOVEA_TRY(read_model_weights(file, config));
@@ -149,10 +167,16 @@ Result<ModelSummary> inspect(const std::filesystem::path& model, std::uint32_t c
   gpu::DeviceFacts facts;  // the estimate is for the device that would be chosen; without one, for a CPU driver
   facts.cpu = true;
   facts.subgroup = 8;
+  bool known = false;
   if (const auto devices = gpu::list_devices())
     for (const gpu::DeviceFacts& device : *devices)
-      if (device.chosen) facts = device;
-  return summarize(file, config, positions, kv, activations, attention, top_share, facts, tiers);
+      if (index < 0 ? device.chosen : device.index == static_cast<std::uint32_t>(index)) {
+        facts = device;
+        known = true;
+      }
+  ModelSummary summary = summarize(file, config, positions, kv, activations, attention, top_share, facts, tiers);
+  if (known) summary.device = summarize(facts);
+  return summary;
 }
 
 }  // namespace fovea

@@ -4,26 +4,6 @@
 <context>
     <name>fovea::AdaptationView</name>
     <message>
-        <source>KV cache</source>
-        <translation>KV 缓存</translation>
-    </message>
-    <message>
-        <source>Activations</source>
-        <translation>激活值</translation>
-    </message>
-    <message>
-        <source>Prompt batch</source>
-        <translation>提示批大小</translation>
-    </message>
-    <message>
-        <source>Prompt products</source>
-        <translation>提示的矩阵乘法</translation>
-    </message>
-    <message>
-        <source>Steps of decoding</source>
-        <translation>解码的步骤</translation>
-    </message>
-    <message>
         <source>auto: what suits the device</source>
         <translation>自动：适合设备的方式</translation>
     </message>
@@ -34,10 +14,6 @@
     <message>
         <source>%1: KV %2, %3 in all</source>
         <translation>%1：KV %2，共 %3</translation>
-    </message>
-    <message>
-        <source>%1, as you asked</source>
-        <translation>%1，按您的选择</translation>
     </message>
     <message>
         <source>&amp;KV cache</source>
@@ -127,20 +103,20 @@ page %2: not attended</source>
 第 %2 页：未关注</translation>
     </message>
     <message>
-        <source>kept in 8 bits or 4: not told yet</source>
-        <translation>以 8 位或 4 位保存：尚未告知</translation>
-    </message>
-    <message>
         <source>kept as f16</source>
         <translation>以 f16 保存</translation>
     </message>
     <message>
-        <source>kept in 8 bits now</source>
-        <translation>现以 8 位保存</translation>
+        <source>kept as a far page, or a hot one: not told yet</source>
+        <translation>以远页或热页保存：尚未告知</translation>
     </message>
     <message>
-        <source>kept in 4 bits now</source>
-        <translation>现以 4 位保存</translation>
+        <source>kept as a hot page now</source>
+        <translation>现为热页</translation>
+    </message>
+    <message>
+        <source>kept as a far page now</source>
+        <translation>现为远页</translation>
     </message>
 </context>
 <context>
@@ -308,30 +284,30 @@ Entropy: 100 is even attention, 0 is all on one key.</source>
         <translation>f16</translation>
     </message>
     <message>
-        <source>8&amp;nbsp;bits</source>
-        <translation>8&amp;nbsp;位</translation>
-    </message>
-    <message>
-        <source>4&amp;nbsp;bits</source>
-        <translation>4&amp;nbsp;位</translation>
-    </message>
-    <message>
-        <source>8&amp;nbsp;or&amp;nbsp;4&amp;nbsp;bits&amp;nbsp;%1</source>
-        <translation>8&amp;nbsp;或&amp;nbsp;4&amp;nbsp;位&amp;nbsp;%1</translation>
-    </message>
-    <message>
         <source>Pages of layer %1 now:</source>
         <translation>第 %1 层现有的页：</translation>
     </message>
     <message>
-        <source>A page is %1 keys. f16: the start and the window; behind it 4 bits, and 8 where attention is most.
-In the map a row&apos;s f16 pages are those that it found; which far pages had 8 bits before is not recorded, so they have the hue of now.</source>
-        <translation>一页为 %1 个键。f16：开头与窗口；窗口之后为 4 位，注意力最多处为 8 位。
-图中每一行的 f16 页就是该行读取时的情形；远处哪些页曾为 8 位并未记录，故按现在的情形着色。</translation>
-    </message>
-    <message>
         <source>Map: tiers of the KV cache</source>
         <translation>图：KV 缓存的分级</translation>
+    </message>
+    <message>
+        <source>hot</source>
+        <translation>热页</translation>
+    </message>
+    <message>
+        <source>far</source>
+        <translation>远页</translation>
+    </message>
+    <message>
+        <source>far&amp;nbsp;or&amp;nbsp;hot&amp;nbsp;%1</source>
+        <translation>远页或热页&amp;nbsp;%1</translation>
+    </message>
+    <message>
+        <source>A page is %1 keys. f16: the start and the window. Behind it pages are far, in 4 to 8 bits; the values of hot ones, where attention is most, keep 8.
+In the map a row&apos;s f16 pages are those that it found; which far pages were hot before is not recorded, so they have the hue of now.</source>
+        <translation>一页为 %1 个键。f16：开头与窗口。窗口之后为远页，4 到 8 位；注意力最多处为热页，其值保留 8 位。
+图中每一行的 f16 页就是该行读取时的情形；远页先前是否为热页并未记录，故按现在的情形着色。</translation>
     </message>
 </context>
 <context>
@@ -347,6 +323,153 @@ In the map a row&apos;s f16 pages are those that it found; which far pages had 8
     <message>
         <source>Put this message away (Esc)</source>
         <translation>收起此消息（Esc）</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::CalibrationDialog</name>
+    <message>
+        <source>Choose a text</source>
+        <translation>选择文本</translation>
+    </message>
+    <message>
+        <source>Texts (*.txt *.md);;All files (*)</source>
+        <translation>文本 (*.txt *.md);;所有文件 (*)</translation>
+    </message>
+    <message>
+        <source>The folder %1 cannot be made: a bias would find no place.</source>
+        <translation>无法创建文件夹 %1：偏置无处可存。</translation>
+    </message>
+    <message>
+        <source>Waiting for the engine</source>
+        <translation>等待引擎</translation>
+    </message>
+    <message>
+        <source>Stopped; the policy is as it was.</source>
+        <translation>已停止；策略保持原样。</translation>
+    </message>
+    <message>
+        <source>No model is open.</source>
+        <translation>没有打开模型。</translation>
+    </message>
+    <message>
+        <source>Not applicable: the model is dense.</source>
+        <translation>不适用：该模型是稠密模型。</translation>
+    </message>
+    <message>
+        <source>The policy already moves choices by load: set the balance to off first.</source>
+        <translation>策略已按负载调整选择：请先关闭均衡。</translation>
+    </message>
+    <message>
+        <source>%1 layers reached the CV</source>
+        <translation>%1 层达到了 CV</translation>
+    </message>
+    <message>
+        <source>%1 were held back so that enough mass is kept</source>
+        <translation>%1 层为保留足够的质量而收敛</translation>
+    </message>
+    <message>
+        <source>for %1 the text was too short</source>
+        <translation>%1 层因文本太短而未完成</translation>
+    </message>
+    <message>
+        <source>Of %1 layers: %2.</source>
+        <translation>共 %1 层：%2。</translation>
+    </message>
+    <message>
+        <source>; </source>
+        <translation>；</translation>
+    </message>
+    <message>
+        <source>Held out, mean of the layers</source>
+        <translation>留出文本，各层平均</translation>
+    </message>
+    <message>
+        <source>without</source>
+        <translation>无偏置</translation>
+    </message>
+    <message>
+        <source>with the bias</source>
+        <translation>有偏置</translation>
+    </message>
+    <message>
+        <source>change</source>
+        <translation>变化</translation>
+    </message>
+    <message>
+        <source>CV of the load</source>
+        <translation>负载的 CV</translation>
+    </message>
+    <message>
+        <source>CV of the most uneven layer</source>
+        <translation>最不均匀层的 CV</translation>
+    </message>
+    <message>
+        <source>Utilization U</source>
+        <translation>利用率 U</translation>
+    </message>
+    <message>
+        <source>Entropy H</source>
+        <translation>熵 H</translation>
+    </message>
+    <message>
+        <source>Router mass kept</source>
+        <translation>保留的路由质量</translation>
+    </message>
+    <message>
+        <source>Perplexity</source>
+        <translation>困惑度</translation>
+    </message>
+    <message>
+        <source>Learned from %1 tokens of %2, measured on %3 others of it. The bias is in %4</source>
+        <translation>从 %2 的 %1 个词元学得，在其另外 %3 个词元上测量。偏置保存在 %4</translation>
+    </message>
+    <message>
+        <source>Even the load of experts</source>
+        <translation>均衡专家负载</translation>
+    </message>
+    <message>
+        <source>Finds a frozen bias on the router&apos;s scores over half of a text, window by window, and measures the other half without it and with it. More even use costs router mass: where less would be kept than wished, a layer gives way.</source>
+        <translation>在文本的一半上逐窗求出路由分数的固定偏置，再在另一半上分别测量有无偏置的结果。用得越均匀，损失的路由质量越多：某层保留的质量低于期望时便让步。</translation>
+    </message>
+    <message>
+        <source>&amp;CV wished</source>
+        <translation>期望的 CV(&amp;C)</translation>
+    </message>
+    <message>
+        <source>Standard deviation over mean of the experts&apos; load that is even enough</source>
+        <translation>专家负载的标准差除以均值，达到此值即足够均匀</translation>
+    </message>
+    <message>
+        <source>&amp;Mass kept</source>
+        <translation>保留质量(&amp;M)</translation>
+    </message>
+    <message>
+        <source>The least share of the best experts&apos; router mass that the chosen ones must have</source>
+        <translation>所选专家至少应占最佳专家路由质量的份额</translation>
+    </message>
+    <message>
+        <source>&amp;Windows</source>
+        <translation>窗口数(&amp;W)</translation>
+    </message>
+    <message>
+        <source>Use at most this many windows of 2,048 tokens; every second one is measured on, not learned from</source>
+        <translation>最多使用这么多个 2,048 词元的窗口；每隔一个用于测量而非学习</translation>
+    </message>
+    <message>
+        <source>Choose a &amp;text…</source>
+        <translation>选择文本(&amp;T)…</translation>
+    </message>
+    <message>
+        <source>&amp;Use the bias</source>
+        <translation>使用此偏置(&amp;U)</translation>
+    </message>
+    <message>
+        <source>Choose experts with this bias from now on; a run that there is is done again</source>
+        <translation>从现在起按此偏置选择专家；已有的运行会重做一次</translation>
     </message>
     <message>
         <source>Close</source>
@@ -832,6 +955,14 @@ In the map a row&apos;s f16 pages are those that it found; which far pages had 8
         <source>entropy of the weights</source>
         <translation>权重的熵</translation>
     </message>
+    <message>
+        <source>&amp;Even the load over a text…</source>
+        <translation>用文本均衡负载(&amp;E)…</translation>
+    </message>
+    <message>
+        <source>Find a frozen bias that evens the experts&apos; load, and see what it costs</source>
+        <translation>求出均衡专家负载的固定偏置，并查看其代价</translation>
+    </message>
 </context>
 <context>
     <name>fovea::ExpertsPanel</name>
@@ -1123,6 +1254,14 @@ In the map a row&apos;s f16 pages are those that it found; which far pages had 8
         <source>%1: too few tokens to tell</source>
         <translation>%1：词元太少，无从判断</translation>
     </message>
+    <message>
+        <source>Scheduling</source>
+        <translation>调度</translation>
+    </message>
+    <message>
+        <source>The three layers that schedule the work: semantic router, load balance, hardware; and whether each is in use</source>
+        <translation>调度工作的三个层次：语义路由、负载均衡、硬件适配；以及各自是否启用</translation>
+    </message>
 </context>
 <context>
     <name>fovea::FigureModel</name>
@@ -1395,6 +1534,105 @@ best choice %4
     </message>
 </context>
 <context>
+    <name>fovea::LoadDialog</name>
+    <message>
+        <source>&amp;automatic: %1</source>
+        <translation>自动(&amp;A)：%1</translation>
+    </message>
+    <message>
+        <source>&amp;automatic</source>
+        <translation>自动(&amp;A)</translation>
+    </message>
+    <message>
+        <source>fits</source>
+        <translation>放得下</translation>
+    </message>
+    <message>
+        <source>does not fit</source>
+        <translation>放不下</translation>
+    </message>
+    <message>
+        <source>Open a model</source>
+        <translation>打开模型</translation>
+    </message>
+    <message>
+        <source>&amp;Context</source>
+        <translation>上下文(&amp;C)</translation>
+    </message>
+    <message>
+        <source>Tokens that a prompt and its answer may have together</source>
+        <translation>提示与回答合计可用的词元数</translation>
+    </message>
+    <message>
+        <source> tokens</source>
+        <translation> 词元</translation>
+    </message>
+    <message>
+        <source>KV memory</source>
+        <translation>KV 内存</translation>
+    </message>
+    <message>
+        <source>In all</source>
+        <translation>合计</translation>
+    </message>
+    <message>
+        <source>&amp;f16</source>
+        <translation>f16(&amp;F)</translation>
+    </message>
+    <message>
+        <source>&amp;q8_0</source>
+        <translation>q8_0(&amp;Q)</translation>
+    </message>
+    <message>
+        <source>&amp;tiered</source>
+        <translation>分级 tiered(&amp;T)</translation>
+    </message>
+    <message>
+        <source>f16 where that fits into the device&apos;s memory, else q8_0</source>
+        <translation>设备内存放得下时为 f16，否则为 q8_0</translation>
+    </message>
+    <message>
+        <source>Keys and values as 16-bit floats</source>
+        <translation>键和值为 16 位浮点数</translation>
+    </message>
+    <message>
+        <source>Keys and values as 8-bit integers, with a scale for every 32</source>
+        <translation>键和值为 8 位整数，每 32 个共用一个缩放因子</translation>
+    </message>
+    <message>
+        <source>&amp;Open</source>
+        <translation>打开(&amp;O)</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>at most %1, as it was trained</source>
+        <translation>最多 %1，与训练时相同</translation>
+    </message>
+    <message>
+        <source>%1 parameters in %2, mostly %3; %4 layers</source>
+        <translation>%1 参数，%2，主要为 %3；%4 层</translation>
+    </message>
+    <message>
+        <source>Reading the file…</source>
+        <translation>正在读取文件…</translation>
+    </message>
+    <message>
+        <source>Derived from the file&apos;s header for a run that fills the context; nothing else is read yet. %1 may be taken of the memory of %2.</source>
+        <translation>按用满上下文的运行由文件头推得；其余内容尚未读取。%2 的内存中可用 %1。</translation>
+    </message>
+    <message>
+        <source>Derived from the file&apos;s header for a run that fills the context; nothing else is read yet.</source>
+        <translation>按用满上下文的运行由文件头推得；其余内容尚未读取。</translation>
+    </message>
+    <message>
+        <source>16-bit floats at the start and in the window, 4 to 8 bits behind it</source>
+        <translation>开头与窗口内为 16 位浮点数，窗口之后为 4 到 8 位</translation>
+    </message>
+</context>
+<context>
     <name>fovea::MainWindow</name>
     <message>
         <source>Go to token</source>
@@ -1542,6 +1780,14 @@ Built with Qt %1 and QCustomPlot.</source>
         <source>Lengths</source>
         <translation>长度</translation>
     </message>
+    <message>
+        <source>Open with &amp;choices…</source>
+        <translation>按选项打开(&amp;C)…</translation>
+    </message>
+    <message>
+        <source>Choose context and KV cache beside the memory that they take, before the model is read</source>
+        <translation>在读取模型之前，对照所需内存选择上下文与 KV 缓存</translation>
+    </message>
 </context>
 <context>
     <name>fovea::MatrixPair</name>
@@ -1623,13 +1869,13 @@ appears with the first run</source>
         <translation>内存随词元的变化</translation>
     </message>
     <message>
-        <source>KV by tier: f16 %1, 4 bits %2, 4 more for hot pages %3, ranking %4</source>
-        <translation>KV 分级：f16 %1，4 位 %2，热页另加 4 位 %3，排序 %4</translation>
+        <source>KV by tier: f16 %1, far pages %2, more bits of hot ones %3, ranking %4</source>
+        <translation>KV 分级：f16 %1，远页 %2，热页另加的位 %3，排序 %4</translation>
     </message>
     <message>
-        <source>Measured, of all layers. f16: the start, the window and room for a batch. 4 bits: every page behind the window that there is room for; %1 of %2 far pages are hot in each layer and have 8.
+        <source>Measured, of all layers. f16: the start and the window. Far: every page behind it that there is room for; %1 of %2 far pages are hot in each layer, and their values have more bits.
 Ranking: how much attention pages had.</source>
-        <translation>实测，所有层合计。f16：开头、窗口以及一个批次的空间。4 位：窗口之后已分配空间的每一页；每层 %2 个远页中有 %1 个热页为 8 位。
+        <translation>实测，所有层合计。f16：开头与窗口。远页：窗口之后已分配空间的每一页；每层 %2 个远页中有 %1 个热页，其值的位数更多。
 排序：各页所得注意力的记录。</translation>
     </message>
 </context>
@@ -2383,6 +2629,185 @@ entropy %5, of what was kept %6</source>
     </message>
 </context>
 <context>
+    <name>fovea::SchedulingView</name>
+    <message>
+        <source>no model is open</source>
+        <translation>没有打开模型</translation>
+    </message>
+    <message>
+        <source>not applicable</source>
+        <translation>不适用</translation>
+    </message>
+    <message>
+        <source>The model is dense: there are no experts to predict.</source>
+        <translation>该模型是稠密模型：没有可预测的专家。</translation>
+    </message>
+    <message>
+        <source>none that fits</source>
+        <translation>没有匹配的</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>无</translation>
+    </message>
+    <message>
+        <source>No side file NAME.router is beside the model; fovea-cli train-router makes one.</source>
+        <translation>模型旁没有附属文件 NAME.router；可用 fovea-cli train-router 生成。</translation>
+    </message>
+    <message>
+        <source>%1 parameters, %2 of the model&apos;s bytes; learned from %3 tokens in %4 domains. Runs do not ask it.</source>
+        <translation>%1 参数，占模型字节的 %2；从 %4 个领域的 %3 个词元学得。运行时不使用它。</translation>
+    </message>
+    <message>
+        <source>On %1 tokens that it did not learn from: %2 of a token&apos;s experts predicted (the most used of each layer: %3); domain right for %4 (the largest: %5).</source>
+        <translation>在未学习过的 %1 个词元上：预测出词元专家的 %2（各层最常用者：%3）；领域判断正确 %4（最大领域：%5）。</translation>
+    </message>
+    <message>
+        <source>%1: %2 (%3)</source>
+        <translation>%1：%2（%3）</translation>
+    </message>
+    <message>
+        <source>By layer: %1</source>
+        <translation>各层：%1</translation>
+    </message>
+    <message>
+        <source>; </source>
+        <translation>；</translation>
+    </message>
+    <message>
+        <source>%1 experts hold %2 (last called: %3)</source>
+        <translation>%1 个专家命中 %2（最近调用者：%3）</translation>
+    </message>
+    <message>
+        <source>As prefetch: %1</source>
+        <translation>用作预取：%1</translation>
+    </message>
+    <message>
+        <source>How many experts a token needs: off by %1 on average (always the median: %2).</source>
+        <translation>词元所需专家数：平均误差 %1（恒取中位数：%2）。</translation>
+    </message>
+    <message>
+        <source>How many experts a token needs was not measured.</source>
+        <translation>词元所需专家数未测量。</translation>
+    </message>
+    <message>
+        <source>trained, not in use</source>
+        <translation>已训练，未启用</translation>
+    </message>
+    <message>
+        <source>The model is dense: there is no load to even.</source>
+        <translation>该模型是稠密模型：没有需要均衡的负载。</translation>
+    </message>
+    <message>
+        <source>off</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>on: frozen bias</source>
+        <translation>启用：固定偏置</translation>
+    </message>
+    <message>
+        <source>A bias that was measured before is added to the router&apos;s scores; the same text always gets the same experts.</source>
+        <translation>将事先测得的偏置加到路由分数上；同一文本总是得到相同的专家。</translation>
+    </message>
+    <message>
+        <source>on: seed</source>
+        <translation>启用：seed</translation>
+    </message>
+    <message>
+        <source>on: headroom</source>
+        <translation>启用：headroom</translation>
+    </message>
+    <message>
+        <source>on: locality</source>
+        <translation>启用：locality</translation>
+    </message>
+    <message>
+        <source>An expert&apos;s score is multiplied by 1 less its load.</source>
+        <translation>专家的分数乘以 1 减去其负载。</translation>
+    </message>
+    <message>
+        <source>The busiest experts lose score, as far as enough of the router&apos;s mass is kept; the best expert of a token always stays.</source>
+        <translation>最忙的专家降低分数，但须保留足够的路由质量；词元的最佳专家始终保留。</translation>
+    </message>
+    <message>
+        <source>The busiest experts gain score, so that fewer are read; the best expert of a token always stays.</source>
+        <translation>最忙的专家提高分数，以减少读取的专家；词元的最佳专家始终保留。</translation>
+    </message>
+    <message>
+        <source>Experts are called as the router chooses.</source>
+        <translation>按路由的选择调用专家。</translation>
+    </message>
+    <message>
+        <source>This run, prefill</source>
+        <translation>本次运行，预填充</translation>
+    </message>
+    <message>
+        <source>This run, decode</source>
+        <translation>本次运行，解码</translation>
+    </message>
+    <message>
+        <source>How even the load is, is counted when something runs.</source>
+        <translation>负载的均匀程度在运行时统计。</translation>
+    </message>
+    <message>
+        <source>%1: %2</source>
+        <translation>%1：%2</translation>
+    </message>
+    <message>
+        <source>on; %1 overruled by you</source>
+        <translation>启用；其中 %1 项由您改定</translation>
+    </message>
+    <message>
+        <source>on</source>
+        <translation>启用</translation>
+    </message>
+    <message>
+        <source>1  Semantic router</source>
+        <translation>1  语义路由</translation>
+    </message>
+    <message>
+        <source>Predicts domain and experts from the first layers, before the others run</source>
+        <translation>在其余层运行之前，由最前几层预测领域与专家</translation>
+    </message>
+    <message>
+        <source>2  Load balance</source>
+        <translation>2  负载均衡</translation>
+    </message>
+    <message>
+        <source>Moves choices away from, or towards, experts that are called often</source>
+        <translation>使选择避开或偏向常被调用的专家</translation>
+    </message>
+    <message>
+        <source>3  Hardware adaptation</source>
+        <translation>3  硬件适配</translation>
+    </message>
+    <message>
+        <source>KV type, batches and kernels by what the device can do</source>
+        <translation>按设备能力决定 KV 类型、批大小与内核</translation>
+    </message>
+    <message>
+        <source>Policy…</source>
+        <translation>策略…</translation>
+    </message>
+    <message>
+        <source>Choose how experts are chosen</source>
+        <translation>选择专家的选取方式</translation>
+    </message>
+    <message>
+        <source>Reasons…</source>
+        <translation>原因…</translation>
+    </message>
+    <message>
+        <source>Why each was taken, and choices for the next load</source>
+        <translation>各项的原因，以及下次载入的选项</translation>
+    </message>
+    <message>
+        <source>%1: CV %2 (chance %3), U %4, H %5; means of the layers</source>
+        <translation>%1：CV %2（随机 %3），U %4，H %5；各层平均</translation>
+    </message>
+</context>
+<context>
     <name>fovea::StatusLine</name>
     <message>
         <source>Opening the model</source>
@@ -2691,6 +3116,21 @@ load moves the choice: %1</source>
     </message>
 </context>
 <context>
+    <name>fovea::calibration</name>
+    <message>
+        <source>Measuring without the bias</source>
+        <translation>测量无偏置的结果</translation>
+    </message>
+    <message>
+        <source>Evening the load</source>
+        <translation>均衡负载</translation>
+    </message>
+    <message>
+        <source>Measuring with the bias</source>
+        <translation>测量有偏置的结果</translation>
+    </message>
+</context>
+<context>
     <name>fovea::compare</name>
     <message>
         <source>Loading the model</source>
@@ -2852,6 +3292,169 @@ load moves the choice: %1</source>
         <source>, </source>
         <comment>between parts of a list</comment>
         <translation>、</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::device</name>
+    <message>
+        <source>rows</source>
+        <translation>按行</translation>
+    </message>
+    <message>
+        <source>workgroup matrices</source>
+        <translation>工作组矩阵</translation>
+    </message>
+    <message>
+        <source>subgroup matrices</source>
+        <translation>子组矩阵</translation>
+    </message>
+    <message>
+        <source>tiles in registers</source>
+        <translation>寄存器分块</translation>
+    </message>
+    <message>
+        <source>apart</source>
+        <translation>分开</translation>
+    </message>
+    <message>
+        <source>folded</source>
+        <translation>合并</translation>
+    </message>
+    <message>
+        <source>a CPU driver multiplies floats as fast as it reads weights</source>
+        <translation>CPU 驱动的浮点乘法与读取权重一样快</translation>
+    </message>
+    <message>
+        <source>the device has packed integer dot products; floats would be several times slower in decoding</source>
+        <translation>设备有打包的整数点积；解码时用浮点数会慢数倍</translation>
+    </message>
+    <message>
+        <source>the device has no packed integer dot products</source>
+        <translation>设备没有打包的整数点积</translation>
+    </message>
+    <message>
+        <source>a CPU driver has no shared memory that would pay: an invocation takes a row for up to 8 tokens</source>
+        <translation>CPU 驱动没有用得上的共享内存：每个调用处理一行，最多 8 个词元</translation>
+    </message>
+    <message>
+        <source>matrix cores multiply halves for whole workgroups (NV_cooperative_matrix2)</source>
+        <translation>矩阵核心为整个工作组做半精度乘法（NV_cooperative_matrix2）</translation>
+    </message>
+    <message>
+        <source>matrix cores multiply 16 x 16 x 16 halves for subgroups (KHR_cooperative_matrix)</source>
+        <translation>矩阵核心为子组做 16 x 16 x 16 的半精度乘法（KHR_cooperative_matrix）</translation>
+    </message>
+    <message>
+        <source>the device has no matrix cores that multiply halves and sum as float</source>
+        <translation>设备没有以半精度相乘、以单精度求和的矩阵核心</translation>
+    </message>
+    <message>
+        <source>on a CPU driver a dispatch is cheaper than work that every workgroup does again</source>
+        <translation>在 CPU 驱动上，一次调度比每个工作组重复计算更省</translation>
+    </message>
+    <message>
+        <source>on a GPU a step behind a barrier costs microseconds however little it does: norms, the choice of experts and rotary positions are part of the products behind them</source>
+        <translation>在 GPU 上，屏障之后的一步无论多小都要数微秒：归一化、专家选择与旋转位置并入其后的乘法</translation>
+    </message>
+    <message>
+        <source>as f16 a run of the whole context fits into the %1 GiB that may be taken of the device&apos;s memory: weights %2, keys and values %3, all %4 GiB (derived)</source>
+        <translation>以 f16 运行整个上下文放得进设备内存中可用的 %1 GiB：权重 %2，键和值 %3，合计 %4 GiB（推得）</translation>
+    </message>
+    <message>
+        <source>as f16 a run of the whole context does not fit into the %1 GiB that may be taken of the device&apos;s memory: weights %2, keys and values %3, all %4 GiB (derived)</source>
+        <translation>以 f16 运行整个上下文放不进设备内存中可用的 %1 GiB：权重 %2，键和值 %3，合计 %4 GiB（推得）</translation>
+    </message>
+    <message>
+        <source>prompt tokens of a submission; a CPU driver gains nothing by more</source>
+        <translation>每次提交的提示词元数；对 CPU 驱动而言更多并无益处</translation>
+    </message>
+    <message>
+        <source>prompt tokens of a submission; as many as keep a GPU busy with activations of at most a sixteenth of its %1 GiB</source>
+        <translation>每次提交的提示词元数；足以让 GPU 忙碌，而激活值最多占其 %1 GiB 的十六分之一</translation>
+    </message>
+    <message>
+        <source>prompt tokens of a submission; as many as keep a GPU busy with activations of at most a sixteenth of its %1 GiB; more than 1,024 help experts alone</source>
+        <translation>每次提交的提示词元数；足以让 GPU 忙碌，而激活值最多占其 %1 GiB 的十六分之一；超过 1,024 只对专家有益</translation>
+    </message>
+    <message>
+        <source>chosen: the only device</source>
+        <translation>选用：唯一的设备</translation>
+    </message>
+    <message>
+        <source>chosen: the only usable device</source>
+        <translation>选用：唯一可用的设备</translation>
+    </message>
+    <message>
+        <source>chosen: asked for by its number</source>
+        <translation>选用：按编号指定</translation>
+    </message>
+    <message>
+        <source>chosen: the %1 device</source>
+        <translation>选用：%1设备</translation>
+    </message>
+    <message>
+        <source>chosen: the %1 device with the most memory</source>
+        <translation>选用：内存最多的%1设备</translation>
+    </message>
+    <message>
+        <source>chosen: the %1 device that comes first among equals</source>
+        <translation>选用：同等设备中的第一个%1设备</translation>
+    </message>
+    <message>
+        <source>cpu</source>
+        <translation>CPU </translation>
+    </message>
+    <message>
+        <source>discrete</source>
+        <translation>独立</translation>
+    </message>
+    <message>
+        <source>integrated</source>
+        <translation>集成</translation>
+    </message>
+    <message>
+        <source>virtual</source>
+        <translation>虚拟</translation>
+    </message>
+    <message>
+        <source>other</source>
+        <translation>其他</translation>
+    </message>
+    <message>
+        <source>KV cache</source>
+        <translation>KV 缓存</translation>
+    </message>
+    <message>
+        <source>Activations</source>
+        <translation>激活值</translation>
+    </message>
+    <message>
+        <source>Prompt batch</source>
+        <translation>提示批大小</translation>
+    </message>
+    <message>
+        <source>Prompt products</source>
+        <translation>提示的矩阵乘法</translation>
+    </message>
+    <message>
+        <source>Steps of decoding</source>
+        <translation>解码的步骤</translation>
+    </message>
+    <message>
+        <source>%1, as you asked</source>
+        <translation>%1，按您的选择</translation>
+    </message>
+    <message>
+        <source>Expert weights</source>
+        <translation>专家权重</translation>
+    </message>
+    <message>
+        <source>stored they take %1 MiB and may take %2; %3 are taken, with the least use x relative error for each byte saved; the worst tensor is off by %4 % of its size</source>
+        <translation>原存占 %1 MiB，可用 %2；现占 %3，使每节省一字节的“使用率 x 相对误差”最小；最差的张量误差为其大小的 %4 %</translation>
+    </message>
+    <message>
+        <source>stored they take %1 MiB and may take %2, which is what the device&apos;s memory has left (derived); %3 are taken, with the least use x relative error for each byte saved; the worst tensor is off by %4 % of its size</source>
+        <translation>原存占 %1 MiB，可用 %2，即设备内存所余（推得）；现占 %3，使每节省一字节的“使用率 x 相对误差”最小；最差的张量误差为其大小的 %4 %</translation>
     </message>
 </context>
 <context>

@@ -91,6 +91,17 @@ TEST(Inspect, EstimateFollowsThePolicy) {
   EXPECT_EQ(tiered["weights"], f16["weights"]);
 }
 
+TEST(Inspect, EstimatesOfEveryCacheAreThoseOfThatCache) {
+  const auto estimates = run_json({"inspect", stories_model()})["estimates"];
+  ASSERT_EQ(estimates.size(), 3u);
+  for (const char* kv : {"f16", "q8_0", "tiered"}) {
+    const auto own = run_json({"inspect", stories_model(), "--kv", kv});
+    EXPECT_EQ(estimates[kv]["kv"], own["estimate"]["kv"]) << kv;
+    EXPECT_EQ(estimates[kv]["total"], own["estimate"]["total"]) << kv;
+    EXPECT_EQ(own["estimates"], estimates) << kv;
+  }
+}
+
 TEST(Inspect, TextNamesTheTensors) {
   const Outcome outcome = run({"inspect", stories_model()});
   EXPECT_EQ(outcome.status, 0) << outcome.err;

@@ -269,7 +269,7 @@ TEST_F(ExpertsPanelTest, EveryViewGrowsWhileTheRunDoes) {
 // For looking at, and words are whole where there is room for them.
 TEST_F(ExpertsPanelTest, EveryViewIsReadInBothLanguagesAndThemesAndSizes) {
   QDir().mkpath(FOVEA_PICTURES);
-  static constexpr const char* kNames[] = {"use", "layers", "skew", "reuse", "transitions", "classes"};
+  static constexpr const char* kNames[] = {"use", "layers", "skew", "reuse", "transitions", "classes", "scheduling"};
   for (const auto& [language, mode, dynamic] : {std::tuple{"en", ThemeMode::light, false}, {"zh_CN", ThemeMode::dark, true}}) {
     use_language(language);
     theme_.set_mode(mode);

@@ -124,7 +124,7 @@ TEST_F(PolicyPanelTest, IsReadInBothLanguagesAndThemes) {
     use_language(language);
     theme_.set_mode(mode);
     QCoreApplication::processEvents();
-    panel_.adjustSize();
+    panel_.fit_height();
     ASSERT_TRUE(panel_.grab().save(QStringLiteral(FOVEA_PICTURES "/policy_panel_%1.png").arg(language)));
     for (const QLabel* label : panel_.findChildren<QLabel*>())
       if (!label->wordWrap()) {

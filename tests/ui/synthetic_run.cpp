@@ -187,11 +187,12 @@ std::shared_ptr<const ModelSummary> model(const Shape& shape) {
   if (shape.sparse) m.attention = sparse_policy();
   if (shape.dynamic) m.experts_rule = dynamic_rule();
   m.estimate = {67'000'000, 51'000'000, 9'000'000, 2'000'000};
+  m.estimates = {{KvType::f16, m.estimate}, {KvType::q8_0, {67'000'000, 27'000'000, 9'000'000, 2'000'000}}, {KvType::tiered, {67'000'000, 21'000'000, 9'000'000, 2'000'000}}};
   m.measured = memory_at(0);
-  m.fits = {{"kv", shape.eight_bits ? "q8_0" : "f16", "as f16 a run of the whole context fits into the 14.4 GiB that may be taken of the device's memory: all 0.1 GiB (derived)",
-             "--kv", shape.eight_bits},
-            {"activations", shape.eight_bits ? "q8_0" : "f32", "a CPU driver multiplies floats as fast as it reads weights", "--activations", shape.eight_bits},
-            {"steps", "apart", "on a CPU driver a dispatch is cheaper than work that every workgroup does again", "", false}};
+  m.fits = {{"kv", shape.eight_bits ? "q8_0" : "f16", "as f16 a run of the whole context fits into the %1 GiB that may be taken of the device's memory: weights %2, keys and values %3, all %4 GiB (derived)",
+             {"14.4", "0.1", "0.0", "0.1"}, "--kv", shape.eight_bits},
+            {"activations", shape.eight_bits ? "q8_0" : "f32", "a CPU driver multiplies floats as fast as it reads weights", {}, "--activations", shape.eight_bits},
+            {"steps", "apart", "on a CPU driver a dispatch is cheaper than work that every workgroup does again", {}, "", false}};
   m.device = {0,
               "llvmpipe (LLVM 19.1.7, 256 bits)",
               "cpu",
@@ -202,7 +203,7 @@ std::shared_ptr<const ModelSummary> model(const Shape& shape) {
               false,
               true,
               true,
-              "The only Vulkan device here; it runs on the processor.",
+              "chosen: the only device",
               true};
   m.token_bytes = TokenBytes{24'600'000, 3'072, std::vector<std::uint64_t>(shape.experts > 0 ? shape.layers : 0, 300'000)};
   m.load_ms = 312;

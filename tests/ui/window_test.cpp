@@ -240,7 +240,7 @@ TEST_F(WindowTest, ChipsSayModelDeviceAndPolicy) {
   state_.take({synthetic::loaded(shape_)});
   EXPECT_TRUE(window_.title_strip().model_chip().value().contains("Q8_0"));
   EXPECT_EQ(window_.title_strip().device_chip().value(), "llvmpipe");
-  EXPECT_TRUE(window_.title_strip().device_chip().toolTip().contains("runs on the processor"));
+  EXPECT_TRUE(window_.title_strip().device_chip().toolTip().contains("chosen: the only device"));
   EXPECT_TRUE(window_.title_strip().policy_chip().value().contains("k=4"));
   EXPECT_TRUE(window_.title_strip().policy_chip().value().endsWith("KV f16 · activations f32"));
 }

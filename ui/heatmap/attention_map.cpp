@@ -34,16 +34,16 @@ MaskColors mask_colors(const ThemeColors& colors) {
 }
 
 QString tier_words(const std::optional<PageTier>& tier) {
-  if (!tier) return AttentionMap::tr("kept in 8 bits or 4: not told yet");
+  if (!tier) return AttentionMap::tr("kept as a far page, or a hot one: not told yet");
   switch (*tier) {
     case PageTier::f16:
       return AttentionMap::tr("kept as f16");
     case PageTier::eight_bits:
-      return AttentionMap::tr("kept in 8 bits now");
+      return AttentionMap::tr("kept as a hot page now");
     case PageTier::four_bits:
       break;
   }
-  return AttentionMap::tr("kept in 4 bits now");
+  return AttentionMap::tr("kept as a far page now");
 }
 
 AttentionMap::AttentionMap(WorkbenchState& state, const Theme& theme, RasterLanes& lanes, int lane, QWidget* parent)

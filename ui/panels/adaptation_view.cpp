@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 
+#include "ui/text/device_words.hpp"
 #include "ui/text/format.hpp"
 
 namespace fovea {
@@ -19,25 +20,7 @@ constexpr int kControlHeight = 28;
 
 QString spelled(std::string_view text) { return QString::fromUtf8(text.data(), static_cast<qsizetype>(text.size())); }
 
-double element_bytes(KvType kv) { return kv == KvType::q8_0 ? 34.0 / 32 : 2; }
-
-QString name_of(const std::string& what) {
-  if (what == "kv") return AdaptationView::tr("KV cache");
-  if (what == "activations") return AdaptationView::tr("Activations");
-  if (what == "batch") return AdaptationView::tr("Prompt batch");
-  if (what == "prompt_products") return AdaptationView::tr("Prompt products");
-  if (what == "steps") return AdaptationView::tr("Steps of decoding");
-  return QString::fromStdString(what);
-}
 }  // namespace
-
-MemoryBytes estimate_with(const ModelSummary& model, KvType kv) {
-  MemoryBytes estimate = model.estimate;
-  const double elements = 2.0 * model.layers * model.kv_heads * model.head_width * model.context;
-  const double change = elements * (element_bytes(kv) - element_bytes(model.kv));
-  estimate.kv = static_cast<std::uint64_t>(std::max(0.0, static_cast<double>(estimate.kv) + change));
-  return estimate;
-}
 
 AdaptationView::AdaptationView(const Theme& theme, QWidget* parent)
     : QWidget(parent), theme_(theme), kv_name_(new QLabel), activations_name_(new QLabel), note_(new QLabel), kv_(new QComboBox), activations_(new QComboBox),
@@ -125,9 +108,9 @@ void AdaptationView::fill_choices(const LoadChoice& choice) {
   activations_->addItem(tr("auto"));
   for (const KvType type : kKvTypes) {
     QString words = spelled(name(type));
-    // What tiers take depends on how much of the context is far: known of the model as it was read, not derived from it.
-    if (model_ && (type == model_->kv || (type != KvType::tiered && model_->kv != KvType::tiered))) {
-      const MemoryBytes estimate = estimate_with(*model_, type);
+    const auto told = model_ ? std::ranges::find(model_->estimates, type, &std::pair<KvType, MemoryBytes>::first) : decltype(model_->estimates.begin()){};
+    if (model_ && told != model_->estimates.end()) {
+      const MemoryBytes& estimate = told->second;
       words = tr("%1: KV %2, %3 in all").arg(words, shown_bytes(static_cast<double>(estimate.kv)), shown_bytes(static_cast<double>(estimate.total())));
     }
     kv_->addItem(words);
@@ -159,11 +142,9 @@ void AdaptationView::fill_list() {
   };
   int row = 0;
   for (const DeviceFit& fit : model_ ? model_->fits : DeviceFits{}) {
-    label(name_of(fit.what), row, 0, true);
-    QString taken = QString::fromStdString(fit.taken);
-    if (fit.asked) taken = tr("%1, as you asked").arg(taken);
-    label(taken, row, 1, false);
-    label(QString::fromStdString(fit.why), row + 1, 0, true, 2)->setFont(theme_.sans(12));
+    label(fit_name(fit), row, 0, true);
+    label(fit_taken(fit), row, 1, false);
+    label(fit_reason(fit), row + 1, 0, true, 2)->setFont(theme_.sans(12));
     list_->setRowMinimumHeight(row + 2, 8);
     row += 3;
   }
@@ -172,7 +153,7 @@ void AdaptationView::fill_list() {
 QString AdaptationView::text() const {
   QStringList lines;
   for (const DeviceFit& fit : model_ ? model_->fits : DeviceFits{})
-    lines << QStringLiteral("%1: %2 (%3)").arg(name_of(fit.what), QString::fromStdString(fit.taken), QString::fromStdString(fit.why));
+    lines << QStringLiteral("%1: %2 (%3)").arg(fit_name(fit), fit_taken(fit), fit_reason(fit));
   return lines.join('\n');
 }
 

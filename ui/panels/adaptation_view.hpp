@@ -56,7 +56,4 @@ class AdaptationView : public QWidget {
   QGridLayout* list_;
 };
 
-// What the estimate of a whole context would be with another type of KV cache: derived from what a position takes.
-[[nodiscard]] MemoryBytes estimate_with(const ModelSummary& model, KvType kv);
-
 }  // namespace fovea

@@ -302,12 +302,12 @@ void AttentionPanel::refresh_tiers() {
   const auto entry = [](const QColor& hue, const QString& words, std::uint32_t pages) {
     return QStringLiteral("<span style='color:%1'>■</span>&nbsp;%2&nbsp;%3").arg(hue.name(), words).arg(pages);
   };
-  QStringList entries{entry(colors.tier_f16, tr("f16"), counts.f16), entry(colors.tier_eight_bits, tr("8&nbsp;bits"), counts.eight_bits),
-                      entry(colors.tier_four_bits, tr("4&nbsp;bits"), counts.four_bits)};
-  if (counts.untold > 0) entries << tr("8&nbsp;or&nbsp;4&nbsp;bits&nbsp;%1").arg(counts.untold);
+  QStringList entries{entry(colors.tier_f16, tr("f16"), counts.f16), entry(colors.tier_eight_bits, tr("hot"), counts.eight_bits),
+                      entry(colors.tier_four_bits, tr("far"), counts.four_bits)};
+  if (counts.untold > 0) entries << tr("far&nbsp;or&nbsp;hot&nbsp;%1").arg(counts.untold);
   tiers_->setText(tr("Pages of layer %1 now:").arg(layer) + QStringLiteral("<br>") + entries.join(QStringLiteral(" &nbsp;")));
-  tiers_->setToolTip(tr("A page is %1 keys. f16: the start and the window; behind it 4 bits, and 8 where attention is most.\nIn the map a row's f16 pages are those "
-                        "that it found; which far pages had 8 bits before is not recorded, so they have the hue of now.").arg(kAttentionPage));
+  tiers_->setToolTip(tr("A page is %1 keys. f16: the start and the window. Behind it pages are far, in 4 to 8 bits; the values of hot ones, where attention is most, keep 8.\nIn the map a row's f16 pages are those "
+                        "that it found; which far pages were hot before is not recorded, so they have the hue of now.").arg(kAttentionPage));
 }
 
 void AttentionPanel::changeEvent(QEvent* event) {

@@ -40,7 +40,8 @@ ExpertPolicyForm::ExpertPolicyForm(QWidget* parent)
       mean_(new QSlider(Qt::Horizontal)),
       strength_(new QSlider(Qt::Horizontal)),
       count_(new QComboBox),
-      balance_(new QComboBox) {
+      balance_(new QComboBox),
+      calibrate_(new QToolButton) {
   title_->setProperty("heading", true);
   note_->setProperty("dim", true);
   note_->setWordWrap(true);
@@ -81,6 +82,9 @@ ExpertPolicyForm::ExpertPolicyForm(QWidget* parent)
     values_[i]->setMinimumWidth(kValueWidth);
     grid->addWidget(values_[i], row, 2);
   }
+  calibrate_->setFocusPolicy(Qt::StrongFocus);
+  grid->addWidget(calibrate_, static_cast<int>(kFields), 1, 1, 2, Qt::AlignRight);
+  connect(calibrate_, &QToolButton::clicked, this, &ExpertPolicyForm::calibration_requested);
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(12);
@@ -244,6 +248,8 @@ void ExpertPolicyForm::retranslate() {
     names_[i]->setToolTip(reasons[i]);
     names_[i]->buddy()->setToolTip(reasons[i]);
   }
+  calibrate_->setText(tr("&Even the load over a text…"));
+  calibrate_->setToolTip(tr("Find a frozen bias that evens the experts' load, and see what it costs"));
   const QSignalBlocker blocked(count_);
   count_->setItemText(0, tr("mass of the weights"));
   count_->setItemText(1, tr("entropy of the weights"));

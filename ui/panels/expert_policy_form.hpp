@@ -33,10 +33,12 @@ class ExpertPolicyForm : public QWidget {
   [[nodiscard]] QSlider& mean_slider() const { return *mean_; }
   [[nodiscard]] QComboBox& balance_box() const { return *balance_; }
   [[nodiscard]] QSlider& strength_slider() const { return *strength_; }
+  [[nodiscard]] QToolButton& calibrate_button() const { return *calibrate_; }
   [[nodiscard]] QString note() const { return note_->text(); }
 
  Q_SIGNALS:
   void changed();  // by hand
+  void calibration_requested();  // of a frozen bias
 
  protected:
   void changeEvent(QEvent* event) override;
@@ -57,6 +59,7 @@ class ExpertPolicyForm : public QWidget {
   std::array<QLabel*, kFields> names_{}, values_{};  // no value beside a box
   QSlider *number_, *threshold_, *mean_, *strength_;
   QComboBox *count_, *balance_;
+  QToolButton* calibrate_;
   std::optional<std::uint32_t> used_;
   std::optional<ExpertRule> shown_;
   ExpertRule base_;  // of shown rules, also what the fields have no control for and what the other mode had

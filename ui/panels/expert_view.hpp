@@ -12,7 +12,8 @@ enum class ExpertView {
   reuse,        // hit rate of the experts used last
   transitions,  // from a layer's main expert to the next layer's
   classes,      // experts by kind of token
+  scheduling,   // the three layers that schedule a mixture's work, and whether each is in use
 };
-inline constexpr std::size_t kExpertViews = 6;
+inline constexpr std::size_t kExpertViews = 7;
 
 }  // namespace fovea

@@ -14,7 +14,7 @@ namespace fovea {
 
 namespace {
 
-constexpr int kUsePage = 0, kCurvePage = 1, kMatrixPage = 2, kAbsentPage = 3;
+constexpr int kUsePage = 0, kCurvePage = 1, kMatrixPage = 2, kAbsentPage = 3, kSchedulingPage = 4;
 constexpr std::uint64_t kFewestTokens = 4;  // of a main expert, for shares that are not chance alone
 constexpr float kNothing = std::numeric_limits<float>::quiet_NaN();
 
@@ -42,8 +42,12 @@ QString ExpertsPanel::phase_name(bool prefill) { return prefill ? tr("Prefill") 
 
 void ExpertsPanel::show_view() {
   const ExpertView view = this->view();
-  layer_->setVisible(view != ExpertView::layers && view != ExpertView::transitions);
+  const bool scheduling = view == ExpertView::scheduling;
+  layer_->setVisible(view != ExpertView::layers && view != ExpertView::transitions && !scheduling);
   pair_->setVisible(view == ExpertView::transitions);
+  for (QLabel* label : figures_) label->setVisible(!scheduling);
+  readout_->setVisible(!scheduling);
+  if (scheduling) return show_scheduling();
   if (counts_.experts() == 0) return;
   const QString page[] = {
       tr("Calls per expert. CV: standard deviation over mean; floor: the CV that perfectly even chance would show at this "
@@ -66,9 +70,15 @@ void ExpertsPanel::show_view() {
     case ExpertView::skew: show_skew(); break;
     case ExpertView::reuse: show_reuse(); break;
     case ExpertView::transitions: show_transitions(); break;
+    case ExpertView::scheduling: break;
     case ExpertView::classes: layer() ? show_classes() : show_classes_by_layer(); break;
   }
   fit_figures();
+}
+
+void ExpertsPanel::show_scheduling() {
+  views_->setCurrentIndex(kSchedulingPage);
+  scheduling_->show_use(utilization_of_layers(counts_.work(true)), utilization_of_layers(counts_.work(false)));
 }
 
 void ExpertsPanel::show_figure(bool prefill, const std::optional<QString>& text) {

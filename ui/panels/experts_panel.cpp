@@ -36,6 +36,7 @@ ExpertsPanel::ExpertsPanel(WorkbenchState& state, const Theme& theme, QWidget* p
       map_(new RoutingMap(state, theme, counts_)),
       curve_(new ExpertCurve(theme)),
       matrix_(new MatrixPair(theme, MatrixScale::ratio)),
+      scheduling_(new SchedulingView(state, theme)),
       bar_(new QHBoxLayout),
       view_(new QComboBox),
       layer_(new QComboBox),
@@ -48,6 +49,7 @@ ExpertsPanel::ExpertsPanel(WorkbenchState& state, const Theme& theme, QWidget* p
   setProperty("panel", true);
   make_plot();
   lay_out();
+  connect(empty_, &EmptyState::pressed, this, [this] { set_view(ExpertView::scheduling); });
   connect(map_, &RoutingMap::cell_pointed, readout_, &QLabel::setText);
   connect(matrix_, &MatrixPair::cell_pointed, this, &ExpertsPanel::point_at_cell);
   connect(matrix_, &MatrixPair::row_pressed, this, [this](std::uint32_t row) {
@@ -57,6 +59,7 @@ ExpertsPanel::ExpertsPanel(WorkbenchState& state, const Theme& theme, QWidget* p
   for (QComboBox* box : {view_, layer_, pair_})
     connect(box, &QComboBox::currentIndexChanged, this, [this] {
       readout_->clear();
+      refresh_pages();
       show_view();
     });
   connect(&state, &WorkbenchState::model_changed, this, &ExpertsPanel::retranslate);
@@ -129,6 +132,7 @@ void ExpertsPanel::lay_out() {
   views_->addWidget(curve_);
   views_->addWidget(matrix_);
   views_->addWidget(absent_);
+  views_->addWidget(scheduling_);
   auto* page = new QWidget;
   auto* layout = new QVBoxLayout(page);
   layout->setContentsMargins(8, 8, 8, 8);
@@ -138,6 +142,7 @@ void ExpertsPanel::lay_out() {
   layout->addWidget(readout_);
   pages_->addWidget(empty_);
   pages_->addWidget(page);
+  pages_->setMinimumSize(160, 160);  // cut rather than the window made larger than a small screen
   auto* outer = new QVBoxLayout(this);
   outer->setContentsMargins(1, 0, 1, 1);
   outer->addWidget(pages_);
@@ -179,8 +184,9 @@ void ExpertsPanel::refresh_pages() {
     empty_->say(tr("Not applicable"),
                 tr("This is a dense model: every token takes the same path, there are no experts to choose."));
   else
-    empty_->say(tr("Nothing has run yet"), tr("Run a prompt: the experts that each token takes appear here."));
-  pages_->setCurrentIndex(model && model->experts > 0 && counts_.tokens() > 0 ? 1 : 0);
+    empty_->say(tr("Nothing has run yet"), tr("Run a prompt: the experts that each token takes appear here."), tr("Scheduling"));
+  // What schedules the work is known before anything runs.
+  pages_->setCurrentIndex(model && model->experts > 0 && (counts_.tokens() > 0 || view() == ExpertView::scheduling) ? 1 : 0);
 }
 
 void ExpertsPanel::point_at_bar(double x) {
@@ -229,13 +235,14 @@ void ExpertsPanel::changeEvent(QEvent* event) {
 
 void ExpertsPanel::retranslate() {
   const QSignalBlocker blocked[] = {QSignalBlocker(view_), QSignalBlocker(layer_), QSignalBlocker(pair_)};
-  const std::array<QString, kExpertViews> views{tr("Use"), tr("Layers"), tr("Skew"), tr("Reuse"), tr("Transitions"), tr("Token classes")};
+  const std::array<QString, kExpertViews> views{tr("Use"), tr("Layers"), tr("Skew"), tr("Reuse"), tr("Transitions"), tr("Token classes"), tr("Scheduling")};
   const std::array<QString, kExpertViews> reasons{tr("Calls of every expert, and the main expert of every token and layer"),
                                                   tr("The use of every expert in every layer, beside even use"),
                                                   tr("Which share of the calls the busiest experts take"),
                                                   tr("How often an expert is among those that its layer used last: the hit rate of a memory that keeps them"),
                                                   tr("To which main expert of the next layer tokens go from each main expert of a layer"),
-                                                  tr("Which experts words, digits, punctuation and other kinds of token call")};
+                                                  tr("Which experts words, digits, punctuation and other kinds of token call"),
+                                                  tr("The three layers that schedule the work: semantic router, load balance, hardware; and whether each is in use")};
   for (int i = 0; i < static_cast<int>(kExpertViews); ++i) {
     view_->setItemText(i, views[static_cast<std::size_t>(i)]);
     view_->setItemData(i, reasons[static_cast<std::size_t>(i)], Qt::ToolTipRole);

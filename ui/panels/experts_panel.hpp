@@ -16,6 +16,7 @@
 #include "ui/panels/routing_counts.hpp"
 #include "ui/panels/routing_map.hpp"
 #include "ui/panels/routing_patterns.hpp"
+#include "ui/panels/scheduling_view.hpp"
 #include "ui/state/refresh_clock.hpp"
 #include "ui/widgets/empty_state.hpp"
 
@@ -35,6 +36,7 @@ class ExpertsPanel : public QFrame {
   [[nodiscard]] RoutingMap& map() const { return *map_; }
   [[nodiscard]] MatrixPair& matrix() const { return *matrix_; }
   [[nodiscard]] ExpertCurve& curve() const { return *curve_; }
+  [[nodiscard]] SchedulingView& scheduling() const { return *scheduling_; }
   [[nodiscard]] EmptyState& empty_state() const { return *empty_; }
   [[nodiscard]] EmptyState& absence() const { return *absent_; }  // of one view alone
   [[nodiscard]] bool shows_plots() const { return pages_->currentIndex() == 1; }
@@ -73,6 +75,7 @@ class ExpertsPanel : public QFrame {
   void show_transitions();
   void show_classes();
   void show_classes_by_layer();
+  void show_scheduling();
   std::uint64_t show_kinds(bool prefill, MatrixTable& table);
   void show_figure(bool prefill, const std::optional<QString>& text);  // nullopt: no tokens yet
   void show_matrix(MatrixScale scale, MatrixTable table);
@@ -98,6 +101,7 @@ class ExpertsPanel : public QFrame {
   RoutingMap* map_;
   ExpertCurve* curve_;
   MatrixPair* matrix_;
+  SchedulingView* scheduling_;
   QBoxLayout* bar_;  // what is chosen, and figures
   QComboBox *view_, *layer_, *pair_;
   QLabel *figures_[2], *readout_, *map_title_;

@@ -206,9 +206,9 @@ void MemoryPanel::show_tiers() {
   tiers_->setVisible(tiers != nullptr);
   if (tiers == nullptr) return;
   const auto shown = [](std::uint64_t bytes) { return shown_bytes(static_cast<double>(bytes)); };
-  tiers_->setText(tr("KV by tier: f16 %1, 4 bits %2, 4 more for hot pages %3, ranking %4").arg(shown(tiers->fresh_bytes), shown(tiers->far_bytes), shown(tiers->refinement_bytes), shown(tiers->ranking_bytes)));
-  tiers_->setToolTip(tr("Measured, of all layers. f16: the start, the window and room for a batch. 4 bits: every page behind the window that there is room for; %1 of %2 "
-                        "far pages are hot in each layer and have 8.\nRanking: how much attention pages had.")
+  tiers_->setText(tr("KV by tier: f16 %1, far pages %2, more bits of hot ones %3, ranking %4").arg(shown(tiers->fresh_bytes), shown(tiers->far_bytes), shown(tiers->refinement_bytes), shown(tiers->ranking_bytes)));
+  tiers_->setToolTip(tr("Measured, of all layers. f16: the start and the window. Far: every page behind it that there is room for; %1 of %2 far pages are "
+                        "hot in each layer, and their values have more bits.\nRanking: how much attention pages had.")
                          .arg(tiers->hot)
                          .arg(tiers->far));
 }

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "ui/text/device_words.hpp"
 #include "ui/text/format.hpp"
 
 namespace fovea {
@@ -185,7 +186,7 @@ void ModelPanel::fill_summary() {
   fact(tr("Device"), QString::fromStdString(m.device.name));
   fact(tr("Driver"),
        tr("%1, Vulkan %2").arg(QString::fromStdString(m.device.driver), QString::fromStdString(m.device.api)));
-  fact(tr("Why this device"), QString::fromStdString(m.device.why));
+  fact(tr("Why this device"), device_reason(m.device.why));
   fact(tr("Loaded in"), shown_duration(m.load_ms));
 }
 

@@ -115,6 +115,10 @@ PolicyPanel::PolicyPanel(const Theme& theme, QWidget* parent)
   connect(scorer_, &QComboBox::currentIndexChanged, this, &PolicyPanel::changed);
   for (QSpinBox* box : {dense_layers_, dense_below_}) connect(box, &QSpinBox::valueChanged, this, &PolicyPanel::changed);
   connect(experts_, &ExpertPolicyForm::changed, this, &PolicyPanel::changed);
+  connect(experts_, &ExpertPolicyForm::calibration_requested, this, [this] {
+    close();
+    Q_EMIT calibration_requested();
+  });
   show_attention(std::nullopt, 0);
   retranslate();
 }
@@ -169,8 +173,14 @@ void PolicyPanel::show_values() {
   share_value_->setText(QStringLiteral("%1 %").arg(share_->value()));
 }
 
+// adjustSize() stops at two thirds of the screen, which on a small one cuts fields.
+void PolicyPanel::fit_height() {
+  layout()->activate();
+  resize(kWidth, layout()->totalHeightForWidth(kWidth));
+}
+
 void PolicyPanel::open_below(const QWidget& anchor) {
-  adjustSize();
+  fit_height();
   const QRect room = anchor.screen()->availableGeometry();
   const QPoint under = anchor.mapToGlobal(QPoint(0, anchor.height() + 4));
   move(std::clamp(under.x(), room.left() + 8, std::max(room.left() + 8, room.right() - width() - 8)), std::min(under.y(), room.bottom() - height() - 8));

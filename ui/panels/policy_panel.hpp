@@ -28,6 +28,7 @@ class PolicyPanel : public QFrame {
   // Likewise; `experts_used` as ExpertPolicyForm has it.
   void show_experts(const std::optional<ExpertRule>& rule, std::optional<std::uint32_t> experts_used);
   [[nodiscard]] std::optional<SparseAttention> attention() const;
+  void fit_height();  // as high as what it shows
   // Under a widget, within its screen.
   void open_below(const QWidget& anchor);
 
@@ -40,6 +41,7 @@ class PolicyPanel : public QFrame {
 
  Q_SIGNALS:
   void policy_chosen(const std::optional<fovea::SparseAttention>& attention, const std::optional<fovea::ExpertRule>& experts);
+  void calibration_requested();
 
  protected:
   void changeEvent(QEvent* event) override;

@@ -63,6 +63,7 @@ class WorkbenchState : public QObject {
   void run_ended();  // phase is finished or failed
   void run_failed(const fovea::Error& error);
   void scores_told(const fovea::Event& event);  // of policies on one text; for whoever asked for it
+  void inspection_told(const fovea::Event& event);  // of a file; likewise
 
  private:
   void on(const LoadProgress& event);
@@ -78,7 +79,10 @@ class WorkbenchState : public QObject {
   void on(const PairScored& event) { Q_EMIT scores_told(event); }
   void on(const FrontierMeasured& event) { Q_EMIT scores_told(event); }
   void on(const LengthsMeasured& event) { Q_EMIT scores_told(event); }
+  void on(const ExpertsCalibrated& event) { Q_EMIT scores_told(event); }
   void on(const ScoresFailed& event) { Q_EMIT scores_told(event); }
+  void on(const ModelInspected& event) { Q_EMIT inspection_told(event); }
+  void on(const InspectFailed& event) { Q_EMIT inspection_told(event); }
   void forget_run();
 
   Selection* selection_;

@@ -36,10 +36,11 @@ TEST(DeviceFits, SayWhatWasTakenAndWhy) {
   const DeviceFits fits = device_fits(gpu_of(24), config, 4096, suitable_kv(gpu_of(24), run), false, run, ActivationType::f32);
   for (const DeviceFit& fit : fits) {
     EXPECT_FALSE(fit.taken.empty()) << fit.what;
-    EXPECT_FALSE(fit.why.empty()) << fit.what;
+    EXPECT_FALSE(fit.reason.empty()) << fit.what;
+    EXPECT_EQ(why(fit).find('%'), std::string::npos) << "every figure is there: " << why(fit);
   }
   EXPECT_EQ(entry(fits, "kv").taken, "q8_0");
-  EXPECT_NE(entry(fits, "kv").why.find("does not fit into the 21.6 GiB"), std::string::npos) << entry(fits, "kv").why;
+  EXPECT_NE(why(entry(fits, "kv")).find("does not fit into the 21.6 GiB"), std::string::npos) << why(entry(fits, "kv"));
   EXPECT_FALSE(entry(fits, "kv").asked);
   EXPECT_EQ(entry(fits, "activations").taken, "f32");
   EXPECT_TRUE(entry(fits, "activations").asked);

@@ -333,6 +333,57 @@ TEST_F(Threads, choose_experts_without_another_load) {
   for (std::size_t i = 0; i < own.chunks.size(); ++i) EXPECT_EQ(again.chunks[i]->experts, own.chunks[i]->experts) << "to the bit";
 }
 
+TEST_F(Threads, even_the_load_of_experts_over_a_text_and_leave_the_policy_as_it_was) {
+  const std::string mixture = FOVEA_SHARED "/fixtures/logits/qwen3moe-q4_k.gguf";
+  if (!std::filesystem::exists(mixture)) GTEST_SKIP() << "the mixtures of random weights are not here: " << mixture;
+  const std::filesystem::path file = std::filesystem::path(testing::TempDir()) / "fovea_calibration.txt", bias = std::filesystem::path(testing::TempDir()) / "fovea_bias.json";
+  std::ofstream(file) << std::string(300, 'a') + " once upon a time there was a little girl who liked to play. " + std::string(300, 'b');
+  const ExpertRule two{.count = ExpertCount::fixed, .kmax = 2};
+  thread_->post(LoadModel{.path = mixture, .context = 32, .experts = two});
+  ASSERT_TRUE(wait_for<ModelLoaded>());
+  const CalibrateExperts command{.id = 9, .file = file.string(), .bias_file = bias.string(), .goal = {.cv = 0.01, .retained = 0.5}, .windows = 2};
+  thread_->post(command);
+  ASSERT_TRUE(wait_for([](const Event& event) { return std::holds_alternative<ExpertsCalibrated>(event) || std::holds_alternative<ScoresFailed>(event); }));
+  ASSERT_NE(last<ExpertsCalibrated>(), nullptr) << last<ScoresFailed>()->error.sentence();
+  const ExpertCalibration& done = *last<ExpertsCalibrated>()->calibration;
+  EXPECT_EQ(done.layers.size(), done.before.size());
+  EXPECT_EQ(done.rule.reset, LoadReset::frozen);
+  EXPECT_EQ(done.rule.kmax, 2u) << "the number of experts that was in force";
+  EXPECT_TRUE(std::ranges::any_of(done.rule.bias, [](float b) { return b != 0; }));
+  EXPECT_GT(done.perplexity_before, 1);
+  EXPECT_TRUE(std::filesystem::exists(bias));
+  thread_->post(ChoosePolicy{std::nullopt, done.rule});
+  ASSERT_TRUE(wait_for<ModelLoaded>());
+  EXPECT_EQ(last<ModelLoaded>()->model->experts_rule, done.rule) << "what was found can be used";
+  thread_->post(command);
+  ASSERT_TRUE(wait_for<ScoresFailed>());
+  EXPECT_NE(last<ScoresFailed>()->error.why.find("already moves choices"), std::string::npos);
+  thread_->post(ChoosePolicy{std::nullopt, two});
+  thread_->post(command);
+  thread_->post(Cancel{});
+  events_.clear();
+  ASSERT_TRUE(wait_for<ScoresFailed>());
+  EXPECT_EQ(last<ScoresFailed>()->error.code, ErrorCode::cancelled);
+  std::filesystem::remove(file);
+  std::filesystem::remove(bias);
+}
+
+TEST_F(Threads, tell_what_a_file_would_take_before_it_is_opened) {
+  thread_->post(InspectModel{.id = 3, .path = kModel, .context = 400, .kv = KvType::q8_0});
+  ASSERT_TRUE(wait_for<ModelInspected>());
+  EXPECT_EQ(last<ModelInspected>()->id, 3u);
+  const ModelSummary& model = *last<ModelInspected>()->model;
+  EXPECT_EQ(model.context, 400u);
+  ASSERT_EQ(model.estimates.size(), 3u);
+  EXPECT_EQ(model.estimates[1].second.total(), model.estimate.total()) << "of the type that was asked for";
+  EXPECT_NE(model.estimates[1].second.kv, model.estimates[0].second.kv);
+  EXPECT_GT(model.device_room, 0u);
+  EXPECT_FALSE(model.device.name.empty());
+  thread_->post(InspectModel{.id = 4, .path = kFolder + "/README.md"});
+  ASSERT_TRUE(wait_for<InspectFailed>());
+  EXPECT_EQ(last<InspectFailed>()->id, 4u);
+}
+
 TEST_F(Threads, keep_the_model_when_a_load_fails_or_is_stopped) {
   load();
   thread_->post(LoadModel{.path = kFolder + "/NOTICE"});

@@ -145,7 +145,7 @@ TEST_F(FittedExperts, that_do_not_fit_the_device_get_what_it_has_left) {
   EXPECT_FALSE(chosen(9000 + all_as(DType::Q4_K) / 2, std::nullopt)) << "what cannot be had is left to the device to say";
   const DeviceFit told = experts_fit(fit->facts, false);
   EXPECT_EQ(told.option, "--expert-budget");
-  EXPECT_NE(told.why.find("MiB"), std::string::npos);
+  EXPECT_NE(why(told).find("MiB"), std::string::npos);
 }
 
 }  // namespace
