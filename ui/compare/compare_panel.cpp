@@ -23,7 +23,7 @@ namespace fovea {
 namespace {
 
 using Side = RunShelf::Side;
-constexpr int kRowHeight = 22, kControlHeight = 28, kLow = 330;
+constexpr int kRowHeight = 22, kControlHeight = 28, kLow = 330, kNarrow = 620;
 constexpr const char* kTokensOfA = "the tokens of A";  // as engine/runs and files name it
 
 // What the engine says while it scores; listed here for the translators.
@@ -433,6 +433,10 @@ bool ComparePanel::low() const { return height() < kLow; }
 
 void ComparePanel::resizeEvent(QResizeEvent* event) {
   QFrame::resizeEvent(event);
+  // Numbers are whole before names are; where there is room, columns are even.
+  const bool narrow = width() < kNarrow;
+  for (int column = 0; column < FigureModel::kColumns; ++column)
+    table_->horizontalHeader()->setSectionResizeMode(column, narrow == (column == FigureModel::kName) ? QHeaderView::Stretch : QHeaderView::ResizeToContents);
   legend_->setVisible(!low());
   scored_->setVisible(!low() && shelf_.comparison() != nullptr);
 }
