@@ -27,7 +27,7 @@ Result<void> record_matvec_plain(KernelRecorder& kernels, const MatmulArgs& args
 }
 
 Result<void> record_matmul_float(KernelRecorder& kernels, const MatmulArgs& args, const shader::MatmulPush& push, std::uint32_t tokens) {
-  constexpr std::uint32_t kRows = 8, kTokens = 8;  // of a subgroup; a workgroup has twice as many of both
+  constexpr std::uint32_t kRows = 4, kTokens = 4;  // of a subgroup; a workgroup has twice as many of both
   return kernels.dispatch(ShaderId::matmul_float, {4 * kernels.subgroup(), kernels.subgroup(), args.weights.columns, kRows, kTokens}, push,
                           (args.weights.rows + 2 * kRows - 1) / (2 * kRows), (tokens + 2 * kTokens - 1) / (2 * kTokens));
 }
