@@ -15,7 +15,7 @@ constexpr std::uint32_t kChoosing = 8, kChoosingOfToken = 16;  // subgroups of a
 // Pages of a context whose choice the workgroup makes that ends its scores last. Of more a wider one of its own makes it sooner,
 // the step behind a barrier included.
 constexpr std::uint32_t kMostPagesFolded = 1536;
-constexpr std::uint32_t kTiledSubgroups = 4;   // of a prompt's scores as products of matrices
+constexpr std::uint32_t kTiledSubgroups = 6;   // of a prompt's scores as products of matrices
 constexpr std::uint32_t kLayersSubgroups = 2, kLayersBlocks = 24;  // of one token's scores in many layers, likewise
 constexpr std::uint32_t kMostInFloat = 8;      // tokens, as of attention (attention_tile.cpp)
 constexpr std::uint64_t kMostScoreBytes = 32u << 20;
