@@ -135,8 +135,9 @@ TileShape expert_tile(const KernelRecorder& kernels, std::uint32_t assignments, 
   // Experts differ: a tile of about the mean to twice it is full often enough and unpacks weights seldom twice.
   const std::uint32_t mean = assignments / experts, most = mean >= 96 ? 128 : mean >= 24 ? 64 : 32;
   const std::vector<TileShape> shapes = tile_shapes(kernels);
+  // Of few tokens a tile of fewer rows is faster: more of them hide one another's waiting.
   for (const TileShape& shape : shapes)
-    if (shape.tokens <= most) return shape;
+    if (shape.tokens <= most && (most > 64 || shape.rows <= 64)) return shape;
   return shapes.back();
 }
 
