@@ -11,12 +11,12 @@ constexpr std::uint32_t kMostSubgroups = 32;
 constexpr std::uint32_t kDecodeSubgroups = 8;  // of a token's scores
 constexpr std::uint32_t kGroupsWanted = 132;   // workgroups of a token's scores
 constexpr std::uint32_t kGroupsOfLayers = 8 * kGroupsWanted;  // of all layers' together, which wait for bytes: as many as run at once
+constexpr std::uint32_t kSubgroupsAlone = 8, kBlocksAlone = 1, kTurnsAlone = 2;  // of these scores where subgroups do not wait for each other
 constexpr std::uint32_t kChoosing = 8, kChoosingOfToken = 16;  // subgroups of a workgroup that chooses alone
 // Pages of a context whose choice the workgroup makes that ends its scores last. Of more a wider one of its own makes it sooner,
 // the step behind a barrier included.
 constexpr std::uint32_t kMostPagesFolded = 1536;
 constexpr std::uint32_t kTiledSubgroups = 6;   // of a prompt's scores as products of matrices
-constexpr std::uint32_t kLayersSubgroups = 2, kLayersBlocks = 24;  // of one token's scores in many layers, likewise
 constexpr std::uint32_t kMostInFloat = 8;      // tokens, as of attention (attention_tile.cpp)
 constexpr std::uint64_t kMostScoreBytes = 32u << 20;
 
@@ -97,7 +97,7 @@ bool runs_page_score_tile(const KernelRecorder& kernels, const PageScoreTile& ti
   const std::uint32_t pitch = shape.head_width / 8 + 1, planes = scorer == shader::kScorerMean ? 1 : 2, operands = scorer == shader::kScorerQuest ? 2 : 1;
   const std::uint32_t units = planes * shader::kPageBlock * pitch + (plain ? tile.subgroups * operands * 16 * pitch : 0);
   const std::uint32_t of_subgroup = 16 * 16 * (shader::kPageBlock / 4 + 1) + (plain ? 16 * (shader::kPageBlock / 2 + 1) * 4 : 1024);
-  return tile.subgroups > 0 && tile.matrix != AttentionMatrix::khr && !kernels.cpu_form() && runs_attention_matrix(kernels, tile.matrix) &&
+  return shape.tokens > 1 && tile.subgroups > 0 && tile.matrix != AttentionMatrix::khr && !kernels.cpu_form() && runs_attention_matrix(kernels, tile.matrix) &&
          facts.subgroup >= 8 && facts.subgroup <= 64 && shape.head_width % 16 == 0 && 16 * units + tile.subgroups * of_subgroup + 4 * shader::kPageBlock <= facts.shared_memory_bytes &&
          tile.subgroups <= facts.max_workgroup_subgroups && tile.subgroups * facts.subgroup <= facts.max_workgroup_invocations;
 }
@@ -126,22 +126,23 @@ std::vector<std::uint32_t> rule_constants(const PageChoiceArgs& args, std::uint3
 
 std::uint32_t token_subgroups(const KernelRecorder& kernels, const PageChoiceArgs& args) {
   const std::uint32_t group = args.shape.query_heads / args.shape.kv_heads, wanted = args.scoring.subgroups;
-  return subgroups_of(kernels, wanted > 0 ? wanted : std::clamp(64 / group, 1u, kDecodeSubgroups));
+  return subgroups_of(kernels, wanted > 0 ? wanted : args.layers > 1 ? kSubgroupsAlone : std::clamp(64 / group, 1u, kDecodeSubgroups));
 }
 
 // One token on a GPU: of 32 pages a workgroup, of which the last also chooses.
 ScoreStep score_token(const KernelRecorder& kernels, const PageChoiceArgs& args) {
   const AttentionShape& shape = args.shape;
   const std::uint32_t lanes = kernels.subgroup(), subgroups = token_subgroups(kernels, args), group = shape.query_heads / shape.kv_heads;
+  const std::uint32_t alone = lanes > shader::kPageBlock ? 0 : args.scoring.alone.value_or(args.layers > 1 ? kBlocksAlone : 0);
   // As many blocks as leave a large GPU's multiprocessors a workgroup each: those beyond wait for one to end.
   const std::uint32_t suitable = divide_up(blocks_of(args.pages) * shape.kv_heads, args.layers > 1 ? kGroupsOfLayers : kGroupsWanted);
-  const std::uint32_t chunk = args.scoring.blocks > 0 ? args.scoring.blocks : suitable, scored = staged_bytes(shape, 1) + subgroups * group * shader::kPageBlock * 8;
-  const bool shared = keeps_in_shared(kernels, args.pages, group, scored, args.rule.mass != 0), chooses = shared && args.pages <= kMostPagesFolded && !args.apart;
+  const std::uint32_t chunk = args.scoring.blocks > 0 ? args.scoring.blocks : alone > 0 ? kTurnsAlone * alone * subgroups : suitable, scored = staged_bytes(shape, 1) + subgroups * group * shader::kPageBlock * 8;
+  const bool shared = keeps_in_shared(kernels, args.pages, group, scored, args.rule.mass != 0), chooses = shared && args.pages <= kMostPagesFolded && !args.apart && alone == 0;
   const RopeStoreArgs rope = args.rope != nullptr ? *args.rope : RopeStoreArgs{};
   ScoreStep step{.shader = ShaderId::page_scores_token, .constants = rule_constants(args, lanes * subgroups),
                  .groups = divide_up(blocks_of(args.pages), chunk), .chooses = chooses};
   step.constants.insert(step.constants.end(), {chooses ? 1u : 0u, lanes, subgroups, chunk, args.rule.scorer, args.rope != nullptr ? 1u : 0u,
-                                               chooses ? 1u : 0u, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm});
+                                               chooses ? 1u : 0u, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, alone});
   return step;
 }
 
@@ -149,7 +150,7 @@ ScoreStep score_as_matrices(const KernelRecorder& kernels, const PageChoiceArgs&
   ScoreStep step{.shader = tile.matrix == AttentionMatrix::nv2 ? ShaderId::page_scores_tile_NV2 : ShaderId::page_scores_tile_PLAIN,
                  .constants = rule_constants(args, kernels.subgroup() * tile.subgroups),
                  .groups = divide_up(blocks_of(args.pages), tile.blocks),
-                 .queries = args.shape.tokens == 1 ? 16 : 16 * tile.subgroups};
+                 .queries = 16 * tile.subgroups};
   step.constants.insert(step.constants.end(), {kernels.subgroup(), tile.subgroups, args.shape.head_width, tile.blocks, args.rule.scorer});
   return step;
 }
@@ -169,11 +170,7 @@ ScoreStep score_in_float(const KernelRecorder& kernels, const PageChoiceArgs& ar
 
 ScoreStep score_step(const KernelRecorder& kernels, const PageChoiceArgs& args) {
   const AttentionShape& shape = args.shape;
-  // At other widths than 128 runs of whole models with it did not end on an H200, for a reason that is not known.
-  if (const PageScoreTile together{AttentionMatrix::nv2, kLayersSubgroups, kLayersBlocks};
-      args.layers > 1 && shape.head_width == 128 && !args.scoring.tile && args.scoring.subgroups == 0 && runs_page_score_tile(kernels, together, shape, args.rule.scorer))
-    return score_as_matrices(kernels, args, together);
-  if (shape.tokens == 1 && !args.scoring.tile && choice_rotates(kernels, shape)) return score_token(kernels, args);
+  if (shape.tokens == 1 && choice_rotates(kernels, shape) && !args.scoring.tile) return score_token(kernels, args);
   if (args.scoring.tile) return args.scoring.tile->subgroups > 0 ? score_as_matrices(kernels, args, *args.scoring.tile) : score_in_float(kernels, args);
   const PageScoreTile tile{AttentionMatrix::nv2, shape.tokens > kMostInFloat ? kTiledSubgroups : 0};
   return runs_page_score_tile(kernels, tile, shape, args.rule.scorer) ? score_as_matrices(kernels, args, tile) : score_in_float(kernels, args);

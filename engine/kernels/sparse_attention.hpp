@@ -41,11 +41,11 @@ struct PageChoiceBuffers {
   std::uint64_t lay_out(std::uint64_t base, std::uint32_t query_heads, std::uint32_t kv_heads, std::uint32_t pages, std::uint32_t tokens);
 };
 
-// Scores of a prompt, or of one token in many layers, as products of matrices, on matrix cores (GL_NV_cooperative_matrix2) or, for tests, without. Queries and
-// bounds are rounded to halves there.
+// Scores of a prompt as products of matrices, on matrix cores (GL_NV_cooperative_matrix2) or, for tests, without. Queries and bounds
+// are rounded to halves there.
 struct PageScoreTile {
   AttentionMatrix matrix = AttentionMatrix::nv2;
-  std::uint32_t subgroups = 0;  // of a workgroup, 16 queries each, of one token the same; 0: not as matrices
+  std::uint32_t subgroups = 0;  // of a workgroup, 16 queries each; 0: not as matrices
   std::uint32_t blocks = 4;     // of pages, of a workgroup
 };
 // Whether the device runs it in the recorder's form, for heads of this shape.
@@ -58,6 +58,7 @@ struct PageScoring {
   std::uint32_t queries = 0;    // that a subgroup scores together, not of one token on a GPU
   std::uint32_t pieces = 0;     // of bounds whose loads are issued together, likewise
   std::uint32_t choosing = 0;   // subgroups of a workgroup that chooses alone
+  std::optional<std::uint32_t> alone = std::nullopt;  // of one token: blocks that a subgroup scores at a time by itself; 0: all subgroups share one
   std::optional<PageScoreTile> tile = std::nullopt;  // none: what suits
 };
 

@@ -1,9 +1,8 @@
-// As page_scores, for the tiles of a prompt, or for one token's queries in many layers: scores are products of matrices
+// As page_scores, for the tiles of a prompt: scores are products of matrices
 // (shaders/include/attention_fragments.glsl), of the sampled queries of all tiles by the pages of a block. Behind it page_choice.
 //
 // A workgroup takes 16 queries of a KV head a subgroup, which stay where they are multiplied from, and CHUNK blocks of pages in
-// turn; grid (kv_heads, query groups * chunks). One token's queries are few: there all subgroups take the same 16, and columns of
-// the pages in turn. A block's bounds are in shared memory once for all queries, while the next one's
+// turn; grid (kv_heads, query groups * chunks). A block's bounds are in shared memory once for all queries, while the next one's
 // are on their way: the means of pages' halves as they are kept, or the middles between smallest and largest keys and half
 // the ranges, which |q| is multiplied by.
 //
@@ -28,22 +27,19 @@ const uint INVOCATIONS = LANES * SUBGROUPS, PLANE = kPageBlock * PITCH;  // unit
 const uint PLANES = SCORER == kScorerMean ? 1u : 2u;
 const uint OPERAND = 16u * PITCH;  // units of a subgroup's queries or their magnitudes
 const uint OPERAND_KINDS = SCORER == kScorerQuest ? 2u : 1u;
-const bool SHARED = SAMPLES == 1u;                // subgroups take the same queries
-const uint ROW_GROUPS = SHARED ? 1u : SUBGROUPS;  // of 16 queries
 #if MATRIX_PLAIN
 // Queries stay in shared memory, behind the planes.
-const uint QUERY_TURN = ROW_GROUPS, OPERANDS = PLANES * PLANE, TILE_UNITS = OPERANDS + ROW_GROUPS * OPERAND_KINDS * OPERAND;
+const uint QUERY_TURN = SUBGROUPS, OPERANDS = PLANES * PLANE, TILE_UNITS = OPERANDS + SUBGROUPS * OPERAND_KINDS * OPERAND;
 #else
 // Queries come through the room of the planes to registers, two subgroups' a turn.
-const uint QUERY_TURN = 2u < ROW_GROUPS ? 2u : ROW_GROUPS, OPERANDS = 0u, TILE_UNITS = PLANES * PLANE;
+const uint QUERY_TURN = 2u < SUBGROUPS ? 2u : SUBGROUPS, OPERANDS = 0u, TILE_UNITS = PLANES * PLANE;
 #endif
 #include "shaders/include/attention_fragments.glsl"
 #include "shaders/sample/ordered_key.glsl"
 
 const uint WIDTH_FRAGMENTS = HEAD_WIDTH / kFragment, COLUMNS = kPageBlock / kFragment;
-const float kMinusInfinity = -3.0e38;
 const uint kRowUnits = kPageBlock / 4u, kRowPitch = kRowUnits + 1u;
-shared vec4 rows[ROW_GROUPS * kFragment * kRowPitch];  // scores, then weights, of a subgroup's queries for a block
+shared vec4 rows[SUBGROUPS * kFragment * kRowPitch];  // scores, then weights, of a subgroup's queries for a block
 shared float spreads[kPageBlock];                     // of a block's pages
 
 #if MATRIX_PLAIN
@@ -138,12 +134,12 @@ uint64_t neighbours(uint64_t rank) {
 void main() {
   StepState state = State(p.state).s;
   const uint chunks = (BLOCKS + CHUNK - 1u) / CHUNK;
-  uint kv_head = gl_WorkGroupID.x, group = gl_WorkGroupID.y / chunks, own = SHARED ? 0u : gl_SubgroupID;
-  uint tiles = (state.tokens + TILE - 1u) / TILE, first_row = group * ROW_GROUPS * kFragment;
+  uint kv_head = gl_WorkGroupID.x, group = gl_WorkGroupID.y / chunks;
+  uint tiles = (state.tokens + TILE - 1u) / TILE, first_row = group * SUBGROUPS * kFragment;
   if (tiles <= p.first_tile) return;
   tiles = min(tiles - p.first_tile, p.tiles);
   if (first_row >= tiles * QUERIES) return;
-  uint end_row = min(first_row + ROW_GROUPS * kFragment, tiles * QUERIES);
+  uint end_row = min(first_row + SUBGROUPS * kFragment, tiles * QUERIES);
   // The last tile sees the most pages, but the first may be one that chooses.
   uint blocks = 0u;
   for (uint tile = first_row / QUERIES; tile <= (end_row - 1u) / QUERIES; tile++)
@@ -153,7 +149,7 @@ void main() {
   fetch(kv_head, block);
 
   Left queries[WIDTH_FRAGMENTS], magnitudes[WIDTH_FRAGMENTS];
-  [[unroll]] for (uint from = 0; from < ROW_GROUPS; from += QUERY_TURN) {
+  [[unroll]] for (uint from = 0; from < SUBGROUPS; from += QUERY_TURN) {
     if (from > 0u) barrier();
     [[dont_unroll]] for (uint unit = gl_LocalInvocationID.x; unit < QUERY_TURN * 16u * WIDTH_UNITS; unit += INVOCATIONS) {
       uint in_turn = unit / WIDTH_UNITS, at = unit % WIDTH_UNITS;
@@ -165,9 +161,9 @@ void main() {
       if (OPERAND_KINDS > 1u) tile[to + OPERAND] = uvec4(halves(abs(a)), halves(abs(b)));
     }
     barrier();
-    if (own >= from && own < from + QUERY_TURN)
+    if (gl_SubgroupID >= from && gl_SubgroupID < from + QUERY_TURN)
       [[unroll]] for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
-        uint unit = OPERANDS + (own - from) * (OPERAND_KINDS * OPERAND) + d * 2u;
+        uint unit = OPERANDS + (gl_SubgroupID - from) * (OPERAND_KINDS * OPERAND) + d * 2u;
         load_queries(queries[d], unit);
         if (OPERAND_KINDS > 1u) load_queries(magnitudes[d], unit + OPERAND);
       }
@@ -177,12 +173,12 @@ void main() {
   // Lanes take the halves of rows in turn.
   const float scale = inversesqrt(float(HEAD_WIDTH));
   const uint kLaneRows = (2u * kFragment + LANES - 1u) / LANES;
-  uint room = own * kFragment * kRowPitch;
+  uint room = gl_SubgroupID * kFragment * kRowPitch;
   float worth[kLaneRows];  // what spread is worth to this lane's rows
   if (SCORER == kScorerAutomatic)
     [[unroll]] for (uint turn = 0; turn < kLaneRows; turn++) {
       uint of_row = turn * LANES + gl_SubgroupInvocationID, row = min(of_row / 2u, kFragment - 1u);
-      Float4s x = Float4s(query_address(row_at(min(first_row + own * kFragment + row, end_row - 1u), state), kv_head) + uint64_t(of_row % 2u * HEAD_WIDTH * 2u));
+      Float4s x = Float4s(query_address(row_at(min(first_row + gl_SubgroupID * kFragment + row, end_row - 1u), state), kv_head) + uint64_t(of_row % 2u * HEAD_WIDTH * 2u));
       float squares = 0.0;
       [[dont_unroll]] for (uint i = 0; i < HEAD_WIDTH / 8u; i++) squares += dot(x.v[i], x.v[i]);
       worth[turn] = (squares + subgroupShuffleXor(squares, 1u)) / float(2u * HEAD_WIDTH);
@@ -191,9 +187,7 @@ void main() {
     put(kv_head, block);
     barrier();
     if (block + 1u < end_block) fetch(kv_head, block + 1u);
-    [[unroll]] for (uint some = 0; some < COLUMNS; some += SHARED ? SUBGROUPS : 1u) {
-      uint column = SHARED ? some + gl_SubgroupID : some;
-      if (COLUMNS % SUBGROUPS != 0u && column >= COLUMNS) continue;
+    [[unroll]] for (uint column = 0; column < COLUMNS; column++) {
       Sums first, second;
       clear(first);
       clear(second);
@@ -212,55 +206,43 @@ void main() {
       }
       put_row_sums(first, room + column * 4u, kRowPitch);
     }
-    if (SHARED)
-      barrier();
-    else
-      subgroupBarrier();
+    subgroupBarrier();
     [[unroll]] for (uint turn = 0; turn < kLaneRows; turn++) {
-      if (SHARED && gl_SubgroupID > 0u) break;
       uint of_row = turn * LANES + gl_SubgroupInvocationID, row = min(of_row / 2u, kFragment - 1u), part = of_row % 2u;
-      uint at = room + row * kRowPitch + part * (kRowUnits / 2u), number = first_row + own * kFragment + row, page = block * kPageBlock + part * 16u;
+      uint at = room + row * kRowPitch + part * (kRowUnits / 2u), number = first_row + gl_SubgroupID * kFragment + row, page = block * kPageBlock + part * 16u;
       bool real = of_row < 2u * kFragment && number < end_row;
       Row r = row_at(min(number, end_row - 1u), state);
-      float score[16], highest = kMinusInfinity;
+      float score[16], highest = kLowestScore;
       [[unroll]] for (uint i = 0; i < 16u; i++) {
         float of_page = rows[at + i / 4u][i % 4u];
         if (SCORER == kScorerAutomatic) of_page += worth[turn] * spreads[part * 16u + i];
-        score[i] = page + i < r.pages ? of_page : kMinusInfinity;
+        score[i] = page + i < r.pages ? of_page : kLowestScore;
         highest = max(highest, score[i]);
       }
       highest = max(highest, subgroupShuffleXor(highest, 1u));
-      float sum = 0.0, best_score = kMinusInfinity, next_score = kMinusInfinity;
-      uint best = 0u, next = 0u;  // page + 1; the second one matters where a single row is sampled
+      float sum = 0.0, best_score = kLowestScore;
+      uint best = 0u;  // page + 1
       [[unroll]] for (uint i = 0; i < 16u; i++) {
         bool remote = page + i >= r.t.far && page + i < min(r.t.near, r.pages);
         if (remote && score[i] >= best_score) {
-          next_score = best_score;
-          next = best;
           best_score = score[i];
           best = page + i + 1u;
-        } else if (SHARED && remote && score[i] >= next_score) {
-          next_score = score[i];
-          next = page + i + 1u;
         }
         float weight = page + i < r.pages ? exp(score[i] - highest) : 0.0;
         sum += weight;
         if (of_row < 2u * kFragment) rows[at + i / 4u][i % 4u] = weight;
       }
       sum += subgroupShuffleXor(sum, 1u);
-      uint64_t first = ranked(best_score, best), second = SHARED ? ranked(next_score, next) : 0ul;
-      uint64_t other_first = neighbours(first), other_second = SHARED ? neighbours(second) : 0ul;
+      uint64_t first = ranked(best_score, best), other = neighbours(first);
       if (real && part == 1u && r.pages > block * kPageBlock) {
         uint to = blocks_at(r.tile * p.kv_heads + kv_head, r.q) + block;
         SharedFloat2s(p.totals).v[to] = vec2(highest, sum);
-        SharedKeys(p.best).v[2u * to] = max(first, other_first);
-        if (SHARED) SharedKeys(p.best).v[2u * to + 1u] = max(min(first, other_first), max(second, other_second));
+        SharedKeys(p.best).v[2u * to] = max(first, other);
       }
     }
     subgroupBarrier();
     [[dont_unroll]] for (uint unit = gl_SubgroupInvocationID; unit < kFragment * kRowUnits; unit += LANES) {
-      if (SHARED && gl_SubgroupID > 0u) break;
-      uint row = unit / kRowUnits, number = first_row + own * kFragment + row;
+      uint row = unit / kRowUnits, number = first_row + gl_SubgroupID * kFragment + row;
       if (number >= end_row) break;
       uint slot = (p.first_tile + number / QUERIES) * p.kv_heads + kv_head;
       Float4s to = Float4s(p.scores + uint64_t(scores_of(slot, number % QUERIES) + block * kPageBlock) * 4ul);

@@ -4,8 +4,6 @@
 
 #include "shaders/sample/ordered_key.glsl"
 
-const float kLowestScore = -3.0e38;
-
 // Of the lanes' pages from `page` on the one of the largest key, of equal ones the last: the key and the page + 1; 0 where all
 // keys are. Takes the lane out of the race.
 uint64_t take_best(inout uint key, uint page) {

@@ -80,7 +80,7 @@ float factor_of(uint slot, uint q, uint block) {
   return exp(SharedFloat2s(p.totals).v[blocks_at(slot, q) + block].x - normalizers[q]);
 }
 
-// Of pages in ascending order, whose loads are issued together; what is not estimated has none.
+// Of pages in ascending order, whose loads are issued together; what is not estimated has none, and what is no number has all.
 const uint kPagesAtOnce = 4;
 vec4 page_masses(PageTile t, uint slot, uvec4 pages) {
   vec4 mass = vec4(0.0);
@@ -97,7 +97,8 @@ vec4 page_masses(PageTile t, uint slot, uvec4 pages) {
       [[unroll]] for (uint i = 0; i < 4; i++) sum[i] += weight[g][i] * factor_of(slot, s * GROUP + g, at[i] / kPageBlock);
     mass += mix(vec4(0.0), sum, lessThan(pages, uvec4(estimated)));
   }
-  return min(mass / float(QUERIES), 1.0);
+  mass /= float(QUERIES);
+  return mix(vec4(1.0), mass, lessThan(mass, vec4(1.0)));
 }
 
 // What guides the choices of a KV head: flat, wide, mass, weight (kGuideFlat...).
@@ -153,6 +154,8 @@ shared Cut the_cut;
 Cut cut_of(uint slot, uint begin, uint end, uint remote, Budget budget) {
   uint place = group_place(), above = 0u, above_mass = 0u, pages = group_sums[kForcedPages], shift = 20u;
   Stretch stretch = Stretch(kForced, kForced, 0u, 0xFFFFFFFFu);
+  // Whatever it finds, no loop behind it may be longer than the pages are many.
+  if (place == 0u) the_cut = Cut(0u, 0u, remote);
   bool counted = !enough(budget, group_sums[kForcedPages], group_sums[kForcedMass]);
   if (counted) {
     above = group_sums[kForcedPages];
@@ -193,7 +196,7 @@ Cut cut_of(uint slot, uint begin, uint end, uint remote, Budget budget) {
     barrier();
     above = cut_above;
     above_mass = cut_above_mass;
-    pages = cut_pages;
+    pages = min(cut_pages, remote);
     if (by_page) {
       stretch.first_page = cut_bin * kFewPages;
       stretch.page_size = kFewPages;
@@ -211,6 +214,7 @@ Cut cut_of(uint slot, uint begin, uint end, uint remote, Budget budget) {
     if (within(stretch, rank, page)) few[min(atomicAdd(few_count, 1u), kFewPages - 1u)] = uvec2(rank, page);
   }
   barrier();
+  pages = min(pages, kFewPages);
   for (uint i = place; i < pages; i += gl_WorkGroupSize.x) {
     uvec2 mine = few[i], beyond = uvec2(above, above_mass);
     for (uint n = 0u; n < pages; n++) {
@@ -235,7 +239,7 @@ void normalize_queries(PageTile t, uint slot) {
   barrier();
   [[dont_unroll]] for (uint q = gl_SubgroupID; q < QUERIES; q += gl_NumSubgroups) {
     uint blocks = blocks_of(estimated_pages(t, q / GROUP)), first_at = blocks_at(slot, q);
-    float maximum = -3.0e38, sum = 0.0;
+    float maximum = kLowestScore, sum = 0.0;
     uint64_t first = 0ul, second = 0ul;
     [[dont_unroll]] for (uint some = gl_SubgroupInvocationID; some < blocks; some += kBlocksAtOnce * gl_SubgroupSize) {
       vec2 totals[kBlocksAtOnce];

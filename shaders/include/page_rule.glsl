@@ -17,6 +17,7 @@ layout(constant_id = 8) const uint GLOBAL = 250000;   // of the remote pages, in
 layout(constant_id = 9) const uint LEAST = 80000;     // adaptive: the least
 layout(constant_id = 10) const uint MASS = 0;         // adaptive: wanted, in units of 2^-30; 0: a strict budget
 
+const float kLowestScore = -3.0e38;  // of what is no page
 const uint QUERIES = GROUP * SAMPLES;
 const uint BLOCKS = (ROOM + kPageBlock - 1u) / kPageBlock, SCORES = BLOCKS * kPageBlock;
 

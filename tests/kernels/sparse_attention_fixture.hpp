@@ -232,7 +232,8 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
           const AttentionShape all = shape(cache, table, state, room);
           PageChoiceArgs choice{.shape = all, .rule = device_rule, .buffers = where, .query = queries, .bounds = bounds_at,
                                 .facts = facts.address(), .pages = pages, .apart = form == Form::gpu_apart};
-          if (const PageScoreTile score_tile{matrix, decode ? 2u : 1u, 3}; form == Form::gpu_tile && runs_page_score_tile(kernels, score_tile, all, device_rule.scorer)) {
+          if (form == Form::gpu_tile && decode) choice.scoring = {.subgroups = 2, .alone = position % 2 + 1};
+          if (const PageScoreTile score_tile{matrix, 1, 3}; form == Form::gpu_tile && !decode && runs_page_score_tile(kernels, score_tile, all, device_rule.scorer)) {
             choice.scoring.tile = score_tile;
             rounded = true;
           }

@@ -1,4 +1,7 @@
 // Every rule that pages are chosen by, in one shape, against the reference.
+#include <functional>
+#include <limits>
+
 #include "tests/kernels/sparse_attention_fixture.hpp"
 
 namespace fovea::test {
@@ -114,6 +117,41 @@ TEST_P(SparseRules, in_a_long_context_equal_the_reference) {
   choose(600, 150, kSmall, Form::cpu, false, 40000);
   choose(600, 150, kSmall, Form::gpu, false, 40000);
   choose(600, 150, kSmall, Form::gpu_tile, false, 40000);
+}
+
+// Whatever queries hold, a choice ends, and is of as many pages as the budget says: the loops that look for its last page are bounded.
+TEST_P(SparseRules, of_queries_that_are_no_numbers_is_still_as_many_pages) {
+  const Heads heads = GetParam();
+  constexpr std::uint32_t kPosition = 4100, kPages = 140, kRead = kPosition / 32 + 1;
+  const PageRule rule = rule_of(kSmall).device;
+  PagedCache cache(device(), heads.kv, heads.width, 0, kPosition + 1, 4, heads.type);
+  Seeded random(5);
+  cache.fill(kPosition + 1, random);
+  const std::vector<float> query(heads.query * heads.width, std::numeric_limits<float>::quiet_NaN());
+  const std::uint64_t table = place(cache.table()), queries = place(query), bounds_at = place_bounds(cache, kPosition, kPages, rule.scorer);
+  const std::uint32_t near = (kPosition + 1 - rule.window) / 32, remote = near - rule.sink_pages;
+  const std::uint32_t read = kRead - remote + static_cast<std::uint32_t>((std::uint64_t{remote} * rule.global + 999'999) / 1'000'000);
+  for (const bool apart : {false, true}) {
+    PageChoiceBuffers where;
+    GuardBuffer scratch(device(), where.lay_out(0, heads.query, heads.kv, kPages, 1)), facts(device(), heads.kv * shader::kFactWords * 4);
+    where.lay_out(scratch.address(), heads.query, heads.kv, kPages, 1);
+    for (GuardBuffer* buffer : {&scratch, &facts}) buffer->set_initial<std::uint32_t>(std::vector<std::uint32_t>(buffer->bytes() / 4, 0));
+    set_state(kPosition, 1);
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) {
+          return record_page_choice(kernels, {.shape = shape(cache, table, state, 1), .rule = rule, .buffers = where, .query = queries, .bounds = bounds_at,
+                                              .facts = facts.address(), .pages = kPages, .apart = apart});
+        },
+        {&scratch, &facts}, ProductForm::gpu);
+    if (HasFatalFailure()) return;
+    const std::vector<std::uint32_t> words = scratch.values<std::uint32_t>();
+    for (std::uint32_t head = 0; head < heads.kv; ++head) {
+      ASSERT_EQ(words[(where.keys - scratch.address()) / 4 + head], (read - 1) * 32 + kPosition % 32 + 1);
+      const auto list = words.begin() + static_cast<std::ptrdiff_t>((where.list - scratch.address()) / 4 + std::uint64_t{head} * kPages);
+      EXPECT_TRUE(std::is_sorted(list, list + read, std::less_equal<>())) << "each page once";
+      EXPECT_EQ(list[read - 1], kRead - 1) << "the newest page is the last";
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, SparseRules, testing::Values(Heads{16, 4, 2}), heads_name);
