@@ -58,7 +58,6 @@ inline constexpr std::uint32_t kDeepAttention = 2048;
 struct RopeAttentionTile {
   AttentionMatrix matrix{};
   std::uint32_t subgroups = 0;  // of a workgroup; 0: not as matrices
-  std::uint32_t together = 16;  // splits whose sums are loaded together
 };
 // Whether the device runs it in the recorder's form, for heads of this shape and so many splits.
 [[nodiscard]] bool runs_rope_attention_tile(const KernelRecorder& kernels, const RopeAttentionTile& tile, const AttentionShape& shape,

@@ -25,8 +25,6 @@ layout(constant_id = 7) const uint SUBGROUPS = 4;
 layout(constant_id = 8) const uint SPLITS = 1;
 layout(constant_id = 9) const uint LEAST_PAGES = 4;  // of a split
 layout(constant_id = 10) const bool ROUNDED = false; // output in 8 bits; HEAD_WIDTH is a multiple of 32
-layout(constant_id = 11) const uint TOGETHER = 16;   // splits whose sums are loaded together
-#define SPLITS_TOGETHER TOGETHER
 
 #include "shaders/include/key_table.glsl"
 #include "shaders/include/kv_store.glsl"
@@ -37,17 +35,19 @@ layout(push_constant, scalar) uniform Push { RopeAttentionPush p; };
 
 const uint STEP = 16, BLOCK_KEYS = STEP, WIDTH_UNITS = HEAD_WIDTH / 8u, PITCH = WIDTH_UNITS + 1u;
 // Shared memory: what each subgroup has of keys or values; before them the queries in floats, behind these in halves, where
-// PLAIN fragments go on reading them; after them the subgroups' sums, and behind these maxima and totals.
+// PLAIN fragments go on reading them; after them the subgroups' sums, a few fragments at a time.
 const uint OWN_UNITS = STEP * PITCH, QUERY_FLOATS = GROUP * WIDTH_UNITS * 2u;
 #if MATRIX_PLAIN
 const uint QUERIES = SUBGROUPS * OWN_UNITS > QUERY_FLOATS ? SUBGROUPS * OWN_UNITS : QUERY_FLOATS;
 #else
 const uint QUERIES = QUERY_FLOATS;
 #endif
-const uint SUM_UNITS = SUBGROUPS * GROUP * WIDTH_UNITS * 2u, ROW_VALUES = SUM_UNITS;
-const uint LEFT_UNITS = SUM_UNITS + 2u * SUBGROUPS * GROUP;
+// Fragments of sums that lie side by side: an even number, so that eight vectors, which share a block of rounded words, leave
+// together.
+const uint LEFT_PLACES = HEAD_WIDTH >= 128u ? HEAD_WIDTH / 64u * 2u : 2u, LEFT_PITCH = LEFT_PLACES * 4u + 1u, LEFT_UNITS = SUBGROUPS * 16u * LEFT_PITCH;
 const uint STEP_UNITS = SUBGROUPS * OWN_UNITS > QUERIES + 16u * PITCH ? SUBGROUPS * OWN_UNITS : QUERIES + 16u * PITCH;
-const uint TILE_UNITS = STEP_UNITS > LEFT_UNITS ? STEP_UNITS : LEFT_UNITS;
+const uint SUM_UNITS = LANES * SUBGROUPS > GROUP * WIDTH_UNITS * 2u ? LANES * SUBGROUPS : GROUP * WIDTH_UNITS * 2u;  // of split_sums.glsl
+const uint MOST_UNITS = LEFT_UNITS > SUM_UNITS ? LEFT_UNITS : SUM_UNITS, TILE_UNITS = STEP_UNITS > MOST_UNITS ? STEP_UNITS : MOST_UNITS;
 #include "shaders/include/attention_fragments.glsl"
 
 const uint WIDTH_FRAGMENTS = HEAD_WIDTH / kFragment;
@@ -61,6 +61,9 @@ void put_query(uint g, uint d, float x) { tile[g * WIDTH_UNITS * 2u + d / 4u][d 
 void put_sum(uint i, vec4 x) { tile[i] = floatBitsToUint(x); }
 vec4 sum_at(uint i) { return uintBitsToFloat(tile[i]); }
 #include "shaders/include/split_sums.glsl"
+
+shared float of_subgroup[SUBGROUPS * GROUP];  // what a subgroup's sums count in the workgroup's
+shared vec2 of_row[GROUP];                    // the workgroup's maximum and total
 
 uvec2 query_halves(vec4 v) {
   v = clamp(v * (p.scale * kLog2E), vec4(-65504.0), vec4(65504.0));
@@ -179,23 +182,36 @@ void main() {
 
   // The workgroup's sums: over its subgroups, in their order.
   reduce_totals(totals);
+  // Of a row columns before the middle hold the maximum, the others the total.
+  Sums of_rows;
+  load_columns(of_rows);
+  EACH(i, of_rows) AT(of_rows, i) = AT(of_rows, i) < 8.0 ? AT(maxima, i) : AT(totals, i);
+  uint left = gl_SubgroupID * 16u * LEFT_PITCH;
   barrier();
-  uint row = gl_SubgroupID * GROUP;
-  FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) keep_sums(sums[d], row * kVectors + d * 4u, kVectors, GROUP, 4u);
-  keep_sums(maxima, ROW_VALUES + row, 1u, GROUP, 1u);
-  keep_sums(totals, ROW_VALUES + SUBGROUPS * GROUP + row, 1u, GROUP, 1u);
+  store_sums(of_rows, left, LEFT_PITCH);
   barrier();
-  [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < GROUP * kVectors; i += gl_WorkGroupSize.x) {
-    uint g = i / kVectors;
+  for (uint g = gl_LocalInvocationID.x; g < GROUP; g += gl_WorkGroupSize.x) {
     float highest = kLowest, weight = 0.0;
-    [[unroll]] for (uint n = 0; n < SUBGROUPS; n++) highest = max(highest, sum_at(ROW_VALUES + n * GROUP + g).x);
-    vec4 y = vec4(0.0);
+    [[unroll]] for (uint n = 0; n < SUBGROUPS; n++) highest = max(highest, sum_at((n * 16u + g) * LEFT_PITCH).x);
     [[unroll]] for (uint n = 0; n < SUBGROUPS; n++) {
-      float share = exp2(sum_at(ROW_VALUES + n * GROUP + g).x - highest);
-      weight += share * sum_at(ROW_VALUES + (SUBGROUPS + n) * GROUP + g).x;
-      y += share * sum_at(n * GROUP * kVectors + i);
+      float share = exp2(sum_at((n * 16u + g) * LEFT_PITCH).x - highest);
+      weight += share * sum_at((n * 16u + g) * LEFT_PITCH + 2u).x;
+      of_subgroup[n * GROUP + g] = share;
     }
-    leave(g, i % kVectors, y, highest / kLog2E, weight, split, used);
+    of_row[g] = vec2(highest / kLog2E, weight);
+  }
+  FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
+    if (d % LEFT_PLACES == 0u) barrier();
+    store_sums(sums[d], left + d % LEFT_PLACES * 4u, LEFT_PITCH);
+    if (d % LEFT_PLACES != LEFT_PLACES - 1u && d != WIDTH_FRAGMENTS - 1u) continue;
+    barrier();
+    const uint from = d / LEFT_PLACES * LEFT_PLACES, vectors = (d + 1u - from) * 4u;  // of each head
+    [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < GROUP * vectors; i += gl_WorkGroupSize.x) {
+      uint g = i / vectors, vector = i % vectors;
+      vec4 y = vec4(0.0);
+      [[unroll]] for (uint n = 0; n < SUBGROUPS; n++) y += of_subgroup[n * GROUP + g] * sum_at((n * 16u + g) * LEFT_PITCH + vector);
+      leave(g, from * 4u + vector, y, of_row[g].x, of_row[g].y, split, used);
+    }
   }
   finish(used);
 }

@@ -70,15 +70,8 @@ void load_columns(out Sums columns) {
   subgroupBarrier();
 }
 
-// Of the `rows` first rows the `units` first units of four floats, to shared memory, rows `pitch` units apart.
-void keep_sums(Sums sums, uint unit, uint pitch, uint rows, uint units) {
-  coopMatStore(sums, stage, stage_base(), kStagePitch, gl_CooperativeMatrixLayoutRowMajor);
-  subgroupBarrier();
-  [[unroll]] for (uint e = gl_SubgroupInvocationID; e < kFragment * 4u; e += LANES)
-    if (e / 4u < rows && e % 4u < units)
-      tile[unit + e / 4u * pitch + e % 4u] = floatBitsToUint(stage[stage_base() + e / 4u * kStagePitch + e % 4u]);
-  subgroupBarrier();
-}
+// All of it as floats to shared memory, rows `pitch` units apart.
+void store_sums(Sums sums, uint unit, uint pitch) { coopMatStore(sums, tile, unit, pitch, gl_CooperativeMatrixLayoutRowMajor); }
 
 // Of the `rows` first rows, to y[row * stride + column].
 void write_sums(Sums sums, uint64_t y, uint stride, uint rows) {
@@ -228,11 +221,11 @@ void keep_weights(out Left kept, Sums weights, uint fragment) {
           packHalf2x16(vec2(weights.v[r * OWN_COLUMNS + 2u * c], weights.v[r * OWN_COLUMNS + 2u * c + 1u]));
 }
 void load_weights(inout Left kept, uint fragment) { kept = weight_word(fragment); }
-void keep_sums(Sums sums, uint unit, uint pitch, uint rows, uint units) {
+void store_sums(Sums sums, uint unit, uint pitch) {
   [[unroll]] for (uint r = 0; r < OWN_ROWS; r++)
     [[unroll]] for (uint c = 0; c < OWN_COLUMNS; c++) {
       uint row = lane_row() + r * LANE_ROWS, column = lane_column() + c;
-      if (row < rows && column / 4u < units) tile[unit + row * pitch + column / 4u][column % 4u] = floatBitsToUint(sums.v[r * OWN_COLUMNS + c]);
+      tile[unit + row * pitch + column / 4u][column % 4u] = floatBitsToUint(sums.v[r * OWN_COLUMNS + c]);
     }
 }
 void write_sums(Sums sums, uint64_t y, uint stride, uint rows) {

@@ -38,6 +38,10 @@ class Bench {
   explicit Bench(const BenchOptions& options) : options_(options) {}
   using Record = std::function<Result<void>(KernelRecorder&, std::uint32_t turn)>;
 
+  // Whether kernels named PREFIX and this number can match: what they need takes seconds to make.
+  [[nodiscard]] bool timed(const std::string& prefix, std::uint32_t number) const {
+    return std::ranges::none_of(options_.match, [&](const std::string& part) { return part.starts_with(prefix) && part != prefix + std::to_string(number); });
+  }
   [[nodiscard]] bool wanted(const std::string& part) const {
     return options_.only.empty() || std::ranges::find(options_.only, part) != options_.only.end();
   }

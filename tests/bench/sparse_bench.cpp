@@ -13,7 +13,7 @@ namespace fovea {
 namespace {
 
 constexpr std::uint32_t kBoundsLayers = 48;  // of a model: no cache holds the bounds of all
-constexpr std::uint32_t kMostLayers = 4;     // whose keys the region holds
+constexpr std::uint32_t kMostLayers = 16;    // whose keys the region holds: of a few chosen pages no cache should
 
 struct Budget {
   const char* what;
@@ -106,6 +106,7 @@ PageChoiceArgs Bench::sparse_choice(const SparseLayers& s, std::uint32_t turn, c
 }
 
 Result<void> Bench::sparse_decode(std::uint32_t depth) {
+  if (!timed("1 token at ", depth)) return {};
   const PromptShape& shape = kPromptShapes[1];
   FOVEA_ASSIGN(const SparseLayers s, sparse_layers(shape, {depth - 1, 1}));
   if (s.layers == 0) return {};
@@ -144,11 +145,12 @@ Result<void> Bench::sparse_decode(std::uint32_t depth) {
   const std::uint32_t chain = 4 * kBoundsLayers;
   FOVEA_TRY(time(name("dense attention"), chain, bytes, 0, [&](KernelRecorder& kernels, std::uint32_t turn) { return attend(kernels, turn, false, {.deep = true}); }));
   FOVEA_ASSIGN(gpu::CommandRecorder of_dense, device_->record());
-  for (const std::uint32_t subgroups : {4u, 8u})
-    for (const std::uint32_t parts : {32u, 64u})
-      if (const RopeAttentionTile tile{AttentionMatrix::nv2, subgroups, 32}; runs_rope_attention_tile(KernelRecorder(*device_, of_dense), tile, s.shape, parts))
-        FOVEA_TRY(time(name(fmt::format("dense attention, as matrices, {} subgroups, {} splits, 32 together", subgroups, parts)), chain, bytes, 0,
-                       [&](KernelRecorder& kernels, std::uint32_t turn) { return attend(kernels, turn, false, {.splits = parts, .deep = true, .tile = tile}); }));
+  constexpr std::array kForms{std::pair{4u, 64u}, std::pair{8u, 64u}, std::pair{8u, 32u}, std::pair{8u, 16u}};
+  for (const auto& [subgroups, parts] : kForms)
+    if (const RopeAttentionTile tile{AttentionMatrix::nv2, subgroups}; runs_rope_attention_tile(KernelRecorder(*device_, of_dense), tile, s.shape, parts))
+      FOVEA_TRY(time(name(fmt::format("dense attention, as matrices, {} subgroups, {} splits", subgroups, parts)), chain, bytes, 0,
+                     [&](KernelRecorder& kernels, std::uint32_t turn) { return attend(kernels, turn, false, {.splits = parts, .deep = true, .tile = tile}); }));
+  if (depth < 10240) return {};  // whose cost is fixed
   for (const Budget& budget : kBudgets)
     FOVEA_TRY(time(name(fmt::format("page choice {}", budget.what)), chain, static_cast<double>(s.bounds_bytes), 0,
                    [&](KernelRecorder& kernels, std::uint32_t turn) { return choose(kernels, turn, budget.rule, {}); }));
@@ -187,16 +189,11 @@ Result<void> Bench::sparse_decode(std::uint32_t depth) {
     choice.part = which;
     return record_page_choice(kernels, choice);
   };
-  for (const PageScoring& scoring : {PageScoring{}, PageScoring{8, 24}, PageScoring{4, 12}})
-    FOVEA_TRY(time(name(fmt::format("page scores ahead of {} layers, {}", kBoundsLayers, shown(scoring))), 4, static_cast<double>(s.bounds_bytes * kBoundsLayers), 0,
+  for (const PageScoring& scoring : {PageScoring{.alone = 0}, PageScoring{.subgroups = 8, .blocks = 16, .alone = 1}, PageScoring{.subgroups = 8, .blocks = 8, .alone = 1}, PageScoring{.subgroups = 8, .blocks = 32, .alone = 1},
+                                     PageScoring{.subgroups = 16, .blocks = 16, .alone = 1}, PageScoring{.subgroups = 16, .blocks = 32, .alone = 1}, PageScoring{.subgroups = 12, .blocks = 24, .alone = 1},
+                                     PageScoring{.subgroups = 8, .blocks = 16, .alone = 2}})
+    FOVEA_TRY(time(name(fmt::format("page scores ahead of {} layers, {}, {} alone", kBoundsLayers, shown(scoring), scoring.alone.value_or(0))), 4, static_cast<double>(s.bounds_bytes * kBoundsLayers), 0,
                    [&](KernelRecorder& kernels, std::uint32_t) { return choose_ahead(kernels, kBudgets[0].rule, Part::scores, scoring); }));
-  FOVEA_ASSIGN(gpu::CommandRecorder of_scores, device_->record());
-  for (const std::uint32_t subgroups : {1u, 2u, 4u})
-    for (const std::uint32_t blocks : {8u, 16u, 24u, 48u})
-      if (const PageScoreTile tile{AttentionMatrix::nv2, subgroups, blocks}; runs_page_score_tile(KernelRecorder(*device_, of_scores), tile, s.shape, shader::kScorerAutomatic))
-        FOVEA_TRY(time(name(fmt::format("page scores ahead of {} layers, matrices, {} subgroups, {} blocks", kBoundsLayers, subgroups, blocks)), 4,
-                       static_cast<double>(s.bounds_bytes * kBoundsLayers), 0,
-                       [&](KernelRecorder& kernels, std::uint32_t) { return choose_ahead(kernels, kBudgets[0].rule, Part::scores, {.tile = tile}); }));
   for (const Budget& budget : kBudgets)
     for (const std::uint32_t choosing : {8u, 16u, 32u})
       FOVEA_TRY(time(name(fmt::format("page choice ahead of {} layers, {}, {} subgroups", kBoundsLayers, budget.what, choosing)), 4, 0, 0,
@@ -208,14 +205,10 @@ Result<void> Bench::sparse_decode(std::uint32_t depth) {
     FOVEA_TRY(time(of_budget(""), chain, 0, 0, [&](KernelRecorder& kernels, std::uint32_t turn) { return attend(kernels, turn, true, {.deep = true}); }));
     FOVEA_ASSIGN(gpu::CommandRecorder asked, device_->record());
     const KernelRecorder recorder(*device_, asked);
-    for (const std::uint32_t subgroups : {4u, 8u})
-      for (const std::uint32_t parts : subgroups == 4 ? std::vector{16u, 32u, 64u} : std::vector{8u, 16u, 32u})
-        for (const std::uint32_t least : {2u, 4u})
-          for (const std::uint32_t together : {16u, 32u})
-            if (const RopeAttentionTile tile{AttentionMatrix::nv2, subgroups, together};
-                (least == 4 || budget.rule.global < 100'000) && parts >= together % 32 && budget.rule.mass == 0 && runs_rope_attention_tile(recorder, tile, s.shape, parts))
-              FOVEA_TRY(time(of_budget(fmt::format(", as matrices, {} subgroups, {} splits, {} pages, {} together", subgroups, parts, least, together)), chain, 0, 0,
-                             [&](KernelRecorder& kernels, std::uint32_t turn) { return attend(kernels, turn, true, {.splits = parts, .deep = true, .least_pages = least, .tile = tile}); }));
+    for (const auto& [subgroups, parts] : kForms)
+      if (const RopeAttentionTile tile{AttentionMatrix::nv2, subgroups}; budget.rule.mass == 0 && runs_rope_attention_tile(recorder, tile, s.shape, parts))
+        FOVEA_TRY(time(of_budget(fmt::format(", as matrices, {} subgroups, {} splits", subgroups, parts)), chain, 0, 0,
+                       [&](KernelRecorder& kernels, std::uint32_t turn) { return attend(kernels, turn, true, {.splits = parts, .deep = true, .tile = tile}); }));
     FOVEA_TRY(time(name(fmt::format("choice and attention {}", budget.what)), chain, 0, 0, [&](KernelRecorder& kernels, std::uint32_t turn) -> Result<void> {
       auto done = choose(kernels, turn, budget.rule, {});
       kernels.plan().barrier();
@@ -284,7 +277,8 @@ Result<void> Bench::sparse_prompt(const PromptShape& shape, Prompt at) {
 }
 
 Result<void> Bench::sparse() {
-  for (const std::uint32_t depth : {98304u, 32768u, 10240u}) FOVEA_TRY(sparse_decode(depth));
+  for (const std::uint32_t depth : {98304u, 32768u, 10240u, 5120u, 1024u, 64u}) FOVEA_TRY(sparse_decode(depth));
+  if (!timed("1 token at ", 0)) return {};
   for (const PromptShape& shape : {kPromptShapes[1], kPromptShapes[0], kPromptShapes[2]}) FOVEA_TRY(sparse_prompt(shape, {32768, 512}));
   return {};
 }

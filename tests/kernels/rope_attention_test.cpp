@@ -247,12 +247,13 @@ TEST_P(RopeAttention, as_matrices_nearly_equals_its_twin_and_the_reference) {
   const Case c = GetParam();
   std::size_t ran = 0;
   for (const AttentionMatrix matrix : {AttentionMatrix::nv2, AttentionMatrix::plain}) {
-    const RopeAttentionTile tile{matrix, 4};
-    if (!runs(tile, matrix == AttentionMatrix::plain ? ProductForm::gpu_without_matrix_cores : ProductForm::gpu)) continue;
+    const RopeAttentionTile tile{matrix, 4}, wide{matrix, 8};
+    const ProductForm form = matrix == AttentionMatrix::plain ? ProductForm::gpu_without_matrix_cores : ProductForm::gpu;
+    if (!runs(tile, form)) continue;
     SCOPED_TRACE(matrix == AttentionMatrix::plain ? "in registers" : "on matrix cores");
     ++ran;
     for (const std::uint32_t position : {0u, 333u}) check(position, 4, 0, 1, std::nullopt, tile);
-    check(640, 3, 0, 4, std::nullopt, tile);
+    check(640, 3, 0, 4, std::nullopt, runs(wide, form) ? wide : tile);
   }
   if (c.kv != DType::F16 || c.head_width % 16 != 0) {
     EXPECT_EQ(ran, 0u);
