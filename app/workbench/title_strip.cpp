@@ -88,11 +88,14 @@ QString TitleStrip::attention_words(const std::optional<SparseAttention>& attent
 QString TitleStrip::attention_reason(const std::optional<SparseAttention>& attention) {
   if (!attention) return tr("Attention: every query attends to every earlier token");
   const SparseAttention& a = *attention;
+  QStringList shares;
+  for (const double share : a.layer_shares) shares << shown_percent(share);
+  const QString of_layers = shares.isEmpty() ? QString() : tr("\nwhatever the others read, the first layers read %1 of the pages").arg(shares.join(QStringLiteral(", ")));
   return tr("Attention: a query reads its last %1 positions, the first %2, and of the pages between them %3, chosen by %4;\n"
             "the first %5 layers and queries that see fewer than %6 keys read everything")
       .arg(shown_count(a.window), shown_count(a.sinks),
            a.budget == PageBudget::adaptive ? tr("as few as hold %1, %2 at most").arg(shown_percent(a.mass), shown_percent(a.most)) : shown_percent(a.global),
-           spelled(name(a.scorer)), shown_count(a.dense_layers), shown_count(a.dense_below));
+           spelled(name(a.scorer)), shown_count(a.dense_layers), shown_count(a.dense_below)) + of_layers;
 }
 
 QString TitleStrip::expert_words(const std::optional<ExpertRule>& rule) const {

@@ -28,6 +28,19 @@ std::uint64_t top_keys(std::uint64_t keys, double keep) {
   return std::clamp<std::uint64_t>((keys * millionths + 999'999) / 1'000'000, std::min<std::uint64_t>(keys, 1), keys);
 }
 
+SparseAttention fitted(SparseAttention rule, std::uint32_t layers) {
+  constexpr std::uint32_t kDense = 2, kFifth = 5;
+  if (!rule.by_depth) return rule;
+  rule.by_depth = false;
+  rule.dense_layers = layers >= kDense * kFifth ? kDense : 0;
+  rule.layer_shares.clear();
+  if (rule.dense_layers > 0) return rule;
+  const double share = rule.budget == PageBudget::adaptive ? rule.target.value_or(rule.most) : rule.global;
+  rule.layer_shares = {std::min(2 * share, 1.0), 1};
+  rule.layer_shares.resize(std::min<std::size_t>(layers, rule.layer_shares.size()));
+  return rule;
+}
+
 AttentionWork& operator+=(AttentionWork& sum, const AttentionWork& more) {
   sum.causal_pairs += more.causal_pairs;
   if (more.top_pairs) sum.top_pairs = sum.top_pairs.value_or(0) + *more.top_pairs;
@@ -67,15 +80,22 @@ double whole_share(const AttentionWork& work) {
   return choices > 0 ? whole / choices : 0;
 }
 
-double attention_flops_ratio(const AttentionWork& work, std::uint32_t kv_heads, PageScorer scorer) {
+double periphery_scored(const AttentionWork& work, const PageChoices& layer, std::uint32_t kv_heads) {
+  return layer.skipped > 0 ? work.causal_pairs * kv_heads / kAttentionPage : 0;
+}
+
+double attention_flops_ratio(const AttentionWork& work, std::uint32_t kv_heads, const SparseAttention& rule) {
   // Every key's score is computed to find the largest, and the values of those.
   if (work.top_pairs && work.causal_pairs > 0) return (1 + *work.top_pairs / work.causal_pairs) / 2;
   const Pairs pairs = pairs_of(work, kv_heads);
   if (pairs.dense <= 0) return 1;
   // Per channel: a key is multiplied once for its score and its value once; a page for its mean key, for those of both halves,
   // or for the middle and the width of its range.
-  const double of_page = scorer == PageScorer::mean ? 1 : 2;
-  return (2 * pairs.kept + of_page * pairs.scored) / (2 * pairs.dense);
+  const double of_page = rule.scorer == PageScorer::mean ? 1 : 2;
+  double periphery = 0;  // and a page that is not read once more for its mean value
+  for (const PageChoices& layer : work.layers)
+    if (rule.periphery == PagePeriphery::means) periphery += of_page * periphery_scored(work, layer, kv_heads) + static_cast<double>(layer.skipped);
+  return (2 * pairs.kept + of_page * pairs.scored + periphery) / (2 * pairs.dense);
 }
 
 }  // namespace fovea

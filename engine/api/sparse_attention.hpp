@@ -41,6 +41,18 @@ enum class PageChooser {
   return std::nullopt;
 }
 
+// What a query sees of the pages that it does not read.
+enum class PagePeriphery {
+  off,    // nothing
+  means,  // where its attention is flat, their mean values, weighted by their estimated mass
+};
+[[nodiscard]] constexpr std::string_view name(PagePeriphery periphery) { return periphery == PagePeriphery::means ? "means" : "off"; }
+[[nodiscard]] constexpr std::optional<PagePeriphery> page_periphery_named(std::string_view text) {
+  if (text == "off") return PagePeriphery::off;
+  if (text == "means") return PagePeriphery::means;
+  return std::nullopt;
+}
+
 inline constexpr std::uint32_t kAttentionPage = 32;  // positions
 
 struct SparseAttention {
@@ -49,6 +61,9 @@ struct SparseAttention {
   std::uint32_t sinks = 32;         // first positions that are always read, widened likewise
   PageScorer scorer = PageScorer::automatic;
   std::uint32_t dense_layers = 2;   // first layers that read everything
+  // Shares of the other pages that the model's first layers read, from layer 0 on, whatever the budget; 1: everything.
+  std::vector<double> layer_shares = {};
+  bool by_depth = false;            // both are yet to become what suits the model's number of layers (fitted())
   std::uint32_t dense_below = 1024; // so do queries that see fewer keys
   PageBudget budget = PageBudget::strict;
   double mass = 0.95;               // adaptive: the estimated share of attention to reach
@@ -57,11 +72,17 @@ struct SparseAttention {
   double flat = 0.85, widen = 0;
   std::optional<double> target = std::nullopt;  // adaptive: mean share of the other pages that a controller moves `mass` to reach
   bool heads_by_entropy = true;     // KV heads of a layer get more or less by their effective number of keys, the sum being the same
+  PagePeriphery periphery = PagePeriphery::off;
   // A decoded token that sees fewer keys reads everything; none: below as many as make a choice pay on the device.
   std::optional<std::uint32_t> decode_dense_below = std::nullopt;
   PageChooser chooser = PageChooser::own;
   bool operator==(const SparseAttention&) const = default;
 };
+
+// What a model of so many layers takes of a rule by depth: two dense layers where that is at most a fifth of them. Of fewer layers
+// dense ones would be most of what attention costs: there only the second reads everything, and the first twice the budget's share.
+// (Of the embedded model's six a sparse first layer costs nothing, and the second is most of what a sparse choice costs.)
+[[nodiscard]] SparseAttention fitted(SparseAttention rule, std::uint32_t layers);
 
 // What choices in one layer did, all KV heads together. A decoded token makes a choice per KV head, a prompt one per KV
 // head and tile of 16 tokens.
@@ -90,7 +111,10 @@ struct AttentionFacts {
 [[nodiscard]] double attention_density(const AttentionWork& work, std::uint32_t kv_heads);
 // Share of the choices that had to read everything, since it was little; 0 where none was made.
 [[nodiscard]] double whole_share(const AttentionWork& work);
-// Multiplications of attention, choosing included, over those of dense attention.
-[[nodiscard]] double attention_flops_ratio(const AttentionWork& work, std::uint32_t kv_heads, PageScorer scorer);
+// (token, page, KV head) triples that a periphery of means estimates once more in a layer that left pages out: all pages before the
+// token's, counted as a page for every kAttentionPage causal pairs.
+[[nodiscard]] double periphery_scored(const AttentionWork& work, const PageChoices& layer, std::uint32_t kv_heads);
+// Multiplications of attention, choosing and what is seen of the periphery included, over those of dense attention.
+[[nodiscard]] double attention_flops_ratio(const AttentionWork& work, std::uint32_t kv_heads, const SparseAttention& rule);
 
 }  // namespace fovea

@@ -8,10 +8,14 @@ namespace {
 
 // How many bytes more (less) than a dense one a decoded token touches: pages that are not read, bounds that are.
 double bytes_beside_dense(const AttentionWork& decode, const ModelSummary& model) {
-  double skipped = 0, scored = 0, choices = 0;
+  double skipped = 0, scored = 0, seen = 0, choices = 0;
   for (const PageChoices& layer : decode.layers) {
     skipped += static_cast<double>(layer.skipped);
     scored += static_cast<double>(layer.scored);
+    if (model.attention && model.attention->periphery == PagePeriphery::means) {
+      scored += periphery_scored(decode, layer, model.kv_heads);
+      seen += static_cast<double>(layer.skipped);
+    }
     choices = std::max(choices, static_cast<double>(layer.choices));
   }
   if (choices == 0 || !model.token_bytes || !model.attention) return 0;
@@ -19,7 +23,7 @@ double bytes_beside_dense(const AttentionWork& decode, const ModelSummary& model
   const double of_key = static_cast<double>(model.token_bytes->position) / model.layers / model.kv_heads;
   const PageScorer scorer = model.attention->scorer;
   const double of_bounds = (scorer == PageScorer::mean ? 2.0 : 4.0) * model.head_width + (scorer == PageScorer::automatic ? 4 : 0);
-  return (scored * of_bounds - skipped * kAttentionPage * of_key) / tokens;
+  return (scored * of_bounds + seen * 2 * model.head_width - skipped * kAttentionPage * of_key) / tokens;
 }
 
 }  // namespace
@@ -30,7 +34,7 @@ double bytes_touched(const ModelSummary& model, double depth, const AttentionWor
 }
 
 double flops_ratio(const AttentionWork& work, const ModelSummary& model) {
-  return attention_flops_ratio(work, model.kv_heads, model.attention ? model.attention->scorer : PageScorer::automatic);
+  return attention_flops_ratio(work, model.kv_heads, model.attention.value_or(SparseAttention{}));
 }
 
 std::optional<PhaseSpeed> phase_speed(std::span<const StepTiming> steps, bool prefill,

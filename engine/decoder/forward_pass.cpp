@@ -186,7 +186,9 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
                            .last_query = keeps && tokens > 1 ? selection->kept_query(layer) : 0};
   const bool ranked = cache.tiers() != nullptr && cache.tiers()->ranks();  // by heat
   const bool sparse = selection != nullptr && selection->chooses(layer) && !dense;
-  const bool folded = tokens == 1 && !top_share && takes_rope_attention(kernels, shape) && (!sparse || ahead || choice_rotates(kernels, shape));
+  // What is brought in behind attention goes by its sums and into its output as floats, which the folded step leaves nowhere.
+  const bool periphery = sparse && selection->sees_periphery();
+  const bool folded = tokens == 1 && !top_share && !periphery && takes_rope_attention(kernels, shape) && (!sparse || ahead || choice_rotates(kernels, shape));
   const bool rounds = folded && uses_dot(kernels, tokens, w.attention_output) && config.head_width % 32 == 0;
   if (folded) {
     if (sparse && !ahead) {
@@ -218,12 +220,17 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     }
     kernels.plan().tag("attention");
     const AttentionArgs attention{.shape = sparse ? selection->chosen(shape, layer, ahead) : shape, .query = query, .y = a.attended, .y_stride = a.strides.attended,
-                                  .values = a.split_values, .partial = a.split_partial};
+                                  .values = a.split_values, .partial = a.split_partial, .sums = periphery ? selection->row_sums() : 0};
     if (top_share) {
       FOVEA_TRY(record_attention_top(kernels, {.shape = shape, .query = a.query, .y = a.attended, .scores = top_scores, .y_stride = a.strides.attended, .keys = cache.context(),
                                                .keep = static_cast<std::uint32_t>(std::llround(*top_share * 1e6))}));
     } else {
       FOVEA_TRY(tokens == 1 ? record_attention_decode(kernels, attention) : record_attention_prefill(kernels, attention));
+    }
+    if (periphery) {
+      kernels.plan().barrier();
+      kernels.plan().tag("page periphery");
+      FOVEA_TRY(selection->record_periphery(kernels, shape, layer, ahead, query, a.attended, a.strides.attended));
     }
   }
   if (captured) {

@@ -56,22 +56,36 @@ Choices lay_out(const ModelConfig& config, const SparseAttention& sparse, std::u
   return choices;
 }
 
+std::uint64_t values_bytes(const ModelConfig& config, std::uint32_t context, const SparseAttention& rule) {
+  return rule.periphery == PagePeriphery::means ? page_values_bytes(config.kv_heads, config.head_width, pages_of(context)) : 0;
+}
+std::uint64_t sums_bytes(const ModelConfig& config, std::uint32_t batch, const SparseAttention& rule) {
+  return rule.periphery == PagePeriphery::means ? std::uint64_t{std::max(batch, 2u)} * config.query_heads * shader::kRowSums * sizeof(float) : 0;
+}
+
 std::uint64_t layer_query_bytes(const ModelConfig& config) { return std::uint64_t{config.query_heads} * config.head_width * sizeof(float); }
 std::uint64_t kept_query_bytes(const ModelConfig& config, const SparseAttention& sparse) { return layers_ahead(config, sparse) * layer_query_bytes(config); }
 
 }  // namespace
 
 PageSelection::Bytes PageSelection::bytes(const ModelConfig& config, std::uint32_t context, std::uint32_t batch, const SparseAttention& rule) {
-  return {.bounds = (config.layers - std::min(config.layers, rule.dense_layers)) * page_bounds_bytes(config.kv_heads, config.head_width, pages_of(context), device_scorer(rule.scorer)),
-          .scratch = lay_out(config, rule, pages_of(context), batch, 0).bytes + kept_query_bytes(config, rule)};
+  const std::uint64_t of_layer = page_bounds_bytes(config.kv_heads, config.head_width, pages_of(context), device_scorer(rule.scorer)) + values_bytes(config, context, rule);
+  return {.bounds = (config.layers - std::min(config.layers, rule.dense_layers)) * of_layer,
+          .scratch = lay_out(config, rule, pages_of(context), batch, 0).bytes + kept_query_bytes(config, rule) + sums_bytes(config, batch, rule)};
 }
 
 Result<PageSelection> PageSelection::create(gpu::Device& device, const ModelConfig& config, std::uint32_t context, std::uint32_t batch,
                                             DType kv, const SparseAttention& rule) {
   const auto share = [](double value) { return value >= 0 && value <= 1; };
   if (rule.window == 0 || !share(rule.global) || !share(rule.mass) || !share(rule.least) || !share(rule.most) || rule.least > rule.most ||
-      !share(rule.flat) || !share(rule.widen) || (rule.target && !(share(*rule.target) && rule.mass > 0 && rule.mass < 1)))
+      !share(rule.flat) || !share(rule.widen) || !std::ranges::all_of(rule.layer_shares, share) || (rule.target && !(share(*rule.target) && rule.mass > 0 && rule.mass < 1)))
     return fail(ErrorCode::usage, "sparse attention", "a window of 0 or a share outside of 0 to 1 was asked for", "correct the policy");
+  if (rule.layer_shares.size() > config.layers)
+    return fail(ErrorCode::usage, "sparse attention", "the policy has shares for " + std::to_string(rule.layer_shares.size()) + " layers and the model has " + std::to_string(config.layers),
+                "leave out those behind the last layer");
+  if (rule.periphery == PagePeriphery::means && rule.scorer == PageScorer::quest)
+    return fail(ErrorCode::usage, "sparse attention", "a periphery of means weighs pages by what they are thought to hold, and quest tells the most that they could",
+                "choose scorer=auto or scorer=mean");
   if (pages_of(context) > 0xFFFF)  // counted in 16 bits
     return fail(ErrorCode::unsupported, "sparse attention", "a context of " + std::to_string(context) + " has more than 65535 pages",
                 "use a smaller context (-c)");
@@ -83,13 +97,19 @@ Result<PageSelection> PageSelection::create(gpu::Device& device, const ModelConf
   const Bytes bytes = PageSelection::bytes(config, context, batch, rule);
   selection.layer_bounds_ = page_bounds_bytes(config.kv_heads, config.head_width, selection.pages_, selection.rule_.scorer);
   using gpu::MemoryUse;
-  FOVEA_ASSIGN(selection.bounds_, device.create_buffer(std::max<std::uint64_t>(bytes.bounds, 256), MemoryUse::kv));
+  selection.layer_values_ = values_bytes(config, context, rule);
+  const std::uint64_t values = selection.layer_values_ * (config.layers - std::min(config.layers, rule.dense_layers)), sums = sums_bytes(config, batch, rule);
+  FOVEA_ASSIGN(selection.bounds_, device.create_buffer(std::max<std::uint64_t>(bytes.bounds - values, 256), MemoryUse::kv));
+  if (values > 0) {
+    FOVEA_ASSIGN(selection.values_, device.create_buffer(values, MemoryUse::kv));
+    FOVEA_ASSIGN(selection.sums_, device.create_buffer(sums, MemoryUse::compute));
+  }
   const std::uint64_t kept = kept_query_bytes(config, rule);
   if (kept > 0) {
     FOVEA_ASSIGN(selection.kept_queries_, device.create_buffer(kept, MemoryUse::compute));
     selection.layer_queries_ = layer_query_bytes(config);
   }
-  FOVEA_ASSIGN(selection.scratch_, device.create_buffer(bytes.scratch - kept, MemoryUse::compute));
+  FOVEA_ASSIGN(selection.scratch_, device.create_buffer(bytes.scratch - kept - sums, MemoryUse::compute));
   FOVEA_ASSIGN(selection.facts_, device.create_buffer(std::uint64_t{2} * config.layers * config.kv_heads * shader::kFactWords * sizeof(std::uint32_t),
                                                       MemoryUse::compute));
   const Choices choices = lay_out(config, rule, selection.pages_, batch, selection.scratch_.address());
@@ -100,14 +120,14 @@ Result<PageSelection> PageSelection::create(gpu::Device& device, const ModelConf
 }
 
 Result<void> PageSelection::record_bounds(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer) const {
-  return record_page_bounds(kernels, {.shape = shape, .bounds = bounds_at(layer), .pages = pages_, .scorer = rule_.scorer});
+  return record_page_bounds(kernels, {.shape = shape, .bounds = bounds_at(layer), .values = values_at(layer), .pages = pages_, .scorer = rule_.scorer});
 }
 
 Result<void> PageSelection::record_bounds_of_token(KernelRecorder& kernels, AttentionShape shape, const KvCache& cache) const {
   if (sparse_.dense_layers >= layers_) return {};
   const std::uint32_t first = sparse_.dense_layers;
   shape.layer_offset = cache.layer_offset(first);
-  return record_page_bounds(kernels, {.shape = shape, .bounds = bounds_at(first), .pages = pages_, .layers = layers_ - first,
+  return record_page_bounds(kernels, {.shape = shape, .bounds = bounds_at(first), .values = values_at(first), .pages = pages_, .layers = layers_ - first,
                                       .layer_stride = cache.layer_offset(1), .scorer = rule_.scorer});
 }
 
@@ -116,6 +136,13 @@ Result<void> PageSelection::record_choice(KernelRecorder& kernels, const Attenti
   return record_page_choice(kernels, {.shape = shape, .rule = shape.tokens == 1 ? of_token_rule_ : rule_, .buffers = *lists(shape.tokens, layer, false).buffers, .query = query, .rope = rope,
                                       .bounds = bounds_at(layer), .facts = facts_at(shape.tokens, layer),
                                       .pages = pages_});
+}
+
+Result<void> PageSelection::record_periphery(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer, bool ahead, std::uint64_t query,
+                                             std::uint64_t y, std::uint32_t y_stride) const {
+  const Lists read = lists(shape.tokens, layer, ahead);
+  return record_page_periphery(kernels, {.shape = shape, .buffers = *read.buffers, .first_slot = read.first_slot, .query = query, .bounds = bounds_at(layer),
+                                         .values = values_at(layer), .sums = row_sums(), .y = y, .y_stride = y_stride, .pages = pages_, .scorer = rule_.scorer});
 }
 
 Result<void> PageSelection::record_guide(KernelRecorder& kernels, std::uint64_t state) const {
@@ -170,6 +197,10 @@ Result<void> PageSelection::reset_facts() const {
     words[row + shader::kGuideFlat] = static_cast<std::uint32_t>(sparse_.flat * (1u << 20));
     words[row + shader::kGuideWide] = millionths(sparse_.widen);
   }
+  const std::size_t rows = std::size_t{layers_} * kv_heads_;
+  for (std::size_t row = 0; row < 2 * rows; ++row)  // of prompts, then of decoding
+    if (const std::size_t layer = row % rows / kv_heads_; layer < sparse_.layer_shares.size())
+      words[row * shader::kFactWords + shader::kGuideShare] = millionths(sparse_.layer_shares[layer]) + 1;
   return device_->upload(facts_, 0, std::as_bytes(std::span(words)));
 }
 

@@ -19,7 +19,7 @@ class PageSelection {
   // `batch`: most tokens of a prompt's submission; `kv`: type of the cache. Errors: a rule out of range, no memory.
   [[nodiscard]] static Result<PageSelection> create(gpu::Device& device, const ModelConfig& config, std::uint32_t context,
                                                     std::uint32_t batch, DType kv, const SparseAttention& rule);
-  // Bytes of bounds (KV memory) and of scratch that create() asks for.
+  // Bytes of bounds and mean values (KV memory) and of scratch that create() asks for.
   struct Bytes {
     std::uint64_t bounds = 0, scratch = 0;
   };
@@ -37,6 +37,12 @@ class PageSelection {
   // Which pages the layer's queries read. rope: their queries are still raw.
   [[nodiscard]] Result<void> record_choice(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer, std::uint64_t query,
                                            const RopeStoreArgs* rope) const;
+  // Whether rows see means of the pages that they do not read: attention then leaves its sums in row_sums().
+  [[nodiscard]] bool sees_periphery() const { return sparse_.periphery == PagePeriphery::means && sparse_.dense_layers < layers_; }
+  [[nodiscard]] std::uint64_t row_sums() const { return sums_.address(); }
+  // Behind attention over a layer's chosen pages, by its rotated queries.
+  [[nodiscard]] Result<void> record_periphery(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer, bool ahead,
+                                              std::uint64_t query, std::uint64_t y, std::uint32_t y_stride) const;
   // Whether decoded tokens choose by the queries of the token before, which every step then leaves behind in kept_query().
   [[nodiscard]] bool chooses_ahead() const { return sparse_.chooser == PageChooser::ahead && sparse_.dense_layers < layers_; }
   // float (query_heads * head_width): the rotated queries of the last token, of a layer that chooses.
@@ -69,13 +75,15 @@ class PageSelection {
  private:
   PageSelection(gpu::Device& device, const ModelConfig& config, const SparseAttention& rule) : device_(&device), sparse_(rule), layers_(config.layers), kv_heads_(config.kv_heads) {}
   [[nodiscard]] std::uint64_t bounds_at(std::uint32_t layer) const { return bounds_.address() + (layer - sparse_.dense_layers) * layer_bounds_; }
+  [[nodiscard]] std::uint64_t values_at(std::uint32_t layer) const { return sees_periphery() ? values_.address() + (layer - sparse_.dense_layers) * layer_values_ : 0; }
   [[nodiscard]] std::uint64_t facts_at(std::uint32_t tokens, std::uint32_t layer) const;
   gpu::Device* device_;
   SparseAttention sparse_;
   PageRule rule_, of_token_rule_;
   std::uint32_t layers_ = 0, kv_heads_ = 0, pages_ = 0;
-  std::uint64_t layer_bounds_ = 0, layer_queries_ = 0;  // bytes of each layer that chooses
+  std::uint64_t layer_bounds_ = 0, layer_queries_ = 0, layer_values_ = 0;  // bytes of each layer that chooses
   gpu::Buffer bounds_, scratch_, facts_;     // facts: uint (prompt and decode, layers, kv_heads, kFactWords)
+  gpu::Buffer values_, sums_;                // where rows see a periphery: mean values of pages, and what attention left of each row
   gpu::Buffer kept_queries_;                 // float (layers that choose, query_heads * head_width), where they choose ahead
   PageChoiceBuffers of_token_, of_prompt_, of_layers_;
 };

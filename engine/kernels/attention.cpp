@@ -16,7 +16,7 @@ namespace {
 float score_scale(std::uint32_t head_width) { return 1.0f / std::sqrt(static_cast<float>(head_width)); }
 
 shader::AttentionPush attention_push(const AttentionArgs& args) {
-  return {.query = args.query, .pages = args.shape.pages, .listed_keys = args.shape.listed_keys, .y = args.y, .partial = args.partial, .state = args.shape.state,
+  return {.query = args.query, .pages = args.shape.pages, .listed_keys = args.shape.listed_keys, .y = args.y, .partial = args.partial, .state = args.shape.state, .sums = args.sums,
           .layer_offset = args.shape.layer_offset, .query_heads = args.shape.query_heads, .kv_heads = args.shape.kv_heads,
           .y_stride = args.y_stride, .scale = score_scale(args.shape.head_width), .table_stride = args.shape.table_stride};
 }
@@ -74,12 +74,12 @@ std::uint32_t rope_tile_bytes(const AttentionShape& shape, const RopeAttentionTi
 }
 
 struct Combination {
-  std::uint64_t values = 0, partial = 0, y = 0;
+  std::uint64_t values = 0, partial = 0, y = 0, sums = 0;
   std::uint32_t splits = 0;
 };
 Result<void> record_combine(KernelRecorder& kernels, const AttentionShape& shape, const Combination& of) {
   const std::uint32_t lanes = kernels.subgroup();
-  const shader::CombinePush push{.values = of.values, .partial = of.partial, .y = of.y, .state = shape.state,
+  const shader::CombinePush push{.sums = of.sums, .values = of.values, .partial = of.partial, .y = of.y, .state = shape.state,
                                  .listed_keys = shape.listed_keys, .query_heads = shape.query_heads,
                                  .group = shape.query_heads / shape.kv_heads};
   return kernels.dispatch(ShaderId::attention_combine,
@@ -160,7 +160,7 @@ Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArg
   if (whole) return {};
   kernels.plan().barrier();
   return record_combine(kernels, shape,
-                        {.values = args.values, .partial = args.partial, .y = args.y, .splits = splits});
+                        {.values = args.values, .partial = args.partial, .y = args.y, .sums = args.sums, .splits = splits});
 }
 
 bool takes_rope_attention(const KernelRecorder& kernels, const AttentionShape& shape) {

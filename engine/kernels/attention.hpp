@@ -46,6 +46,7 @@ struct AttentionArgs {
   std::uint32_t y_stride = 0;
   std::uint64_t values = 0;   // decode scratch: float (query_heads, splits, head_width)
   std::uint64_t partial = 0;  // decode scratch: float (query_heads, splits, 2)
+  std::uint64_t sums = 0;     // float (tokens, query_heads, kRowSums): where rows leave their largest score and sum, or 0
 };
 [[nodiscard]] Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args);
 // Splits of the key range, a barrier, and their combination; one step where attention_splits is 1.

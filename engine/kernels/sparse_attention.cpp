@@ -17,6 +17,7 @@ constexpr std::uint32_t kChoosing = 8, kChoosingOfToken = 16;  // subgroups of a
 // the step behind a barrier included.
 constexpr std::uint32_t kMostPagesFolded = 1536;
 constexpr std::uint32_t kTiledSubgroups = 6;   // of a prompt's scores as products of matrices
+constexpr std::uint32_t kPeripherySubgroups = 4;
 constexpr std::uint32_t kMostInFloat = 8;      // tokens, as of attention (attention_tile.cpp)
 constexpr std::uint64_t kMostScoreBytes = 32u << 20;
 
@@ -60,14 +61,18 @@ std::uint64_t page_bounds_bytes(std::uint32_t kv_heads, std::uint32_t head_width
   return std::uint64_t{kv_heads} * blocks_of(pages) * shader::kPageBlock * (pieces_of(head_width) * planes * shader::kBoundPiece * 2 + spread);
 }
 
+std::uint64_t page_values_bytes(std::uint32_t kv_heads, std::uint32_t head_width, std::uint32_t pages) {
+  return std::uint64_t{kv_heads} * blocks_of(pages) * shader::kPageBlock * head_width * 2;
+}
+
 Result<void> record_page_bounds(KernelRecorder& kernels, const PageBoundsArgs& args) {
   FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::page_bounds_F16, args.shape));
   // A batch that begins within a page ends one more.
   const std::uint32_t most = args.shape.tokens / shader::kPageKeys + 1;
-  const shader::PageBoundsPush push{.pages = args.shape.pages, .bounds = args.bounds, .state = args.shape.state,
+  const shader::PageBoundsPush push{.pages = args.shape.pages, .bounds = args.bounds, .values = args.values, .state = args.shape.state,
                                     .layer_offset = args.shape.layer_offset, .layer_stride = args.layer_stride,
                                     .kv_heads = args.shape.kv_heads, .blocks = blocks_of(args.pages), .pages_of_batch = most};
-  return kernels.dispatch(id, {kernels.subgroup(), args.shape.head_width, args.scorer}, push, args.shape.kv_heads,
+  return kernels.dispatch(id, {kernels.subgroup(), args.shape.head_width, args.scorer, args.values != 0 ? 1u : 0u}, push, args.shape.kv_heads,
                           args.layers * most);
 }
 
@@ -222,6 +227,18 @@ Result<void> record_page_guide(KernelRecorder& kernels, const PageGuideArgs& arg
   const shader::PageGuidePush push{.facts = args.facts, .decode_facts = args.decode_facts, .state = args.state, .kv_heads = args.kv_heads,
                                    .target = args.target, .by_entropy = args.by_entropy ? 1u : 0u, .mass = args.mass};
   return kernels.dispatch(ShaderId::page_guide, {}, push, args.layers);
+}
+
+Result<void> record_page_periphery(KernelRecorder& kernels, const PagePeripheryArgs& args) {
+  const AttentionShape& shape = args.shape;
+  const std::uint32_t lanes = kernels.subgroup(), subgroups = subgroups_of(kernels, kPeripherySubgroups);
+  const shader::PagePeripheryPush push{.query = args.query, .bounds = args.bounds, .values = args.values,
+                                       .list = args.buffers.list + std::uint64_t{args.first_slot} * args.pages * sizeof(std::uint32_t),
+                                       .keys = args.buffers.keys + std::uint64_t{args.first_slot} * sizeof(std::uint32_t),
+                                       .sums = args.sums, .y = args.y, .state = shape.state, .query_heads = shape.query_heads,
+                                       .kv_heads = shape.kv_heads, .y_stride = args.y_stride};
+  return kernels.dispatch(ShaderId::page_periphery, {lanes * subgroups, shape.head_width, lanes, subgroups, args.pages, args.scorer}, push,
+                          shape.query_heads, shape.tokens);
 }
 
 AttentionShape over_chosen_pages(AttentionShape shape, const PageChoiceBuffers& buffers, std::uint32_t pages, std::uint32_t first_slot) {

@@ -22,9 +22,13 @@ struct PageRule {
 // Bytes of the bounds of one layer's pages, for a context of `pages`.
 [[nodiscard]] std::uint64_t page_bounds_bytes(std::uint32_t kv_heads, std::uint32_t head_width, std::uint32_t pages, std::uint32_t scorer);
 
+// Likewise of their mean values, which a periphery of means reads: half (kv_heads, pages rounded up to blocks of 32, head_width).
+[[nodiscard]] std::uint64_t page_values_bytes(std::uint32_t kv_heads, std::uint32_t head_width, std::uint32_t pages);
+
 struct PageBoundsArgs {
   AttentionShape shape;            // of the first layer; `tokens`: room of the plan
   std::uint64_t bounds = 0;        // of the first layer
+  std::uint64_t values = 0;        // mean values, of the first layer; 0: none
   std::uint32_t pages = 0;         // of the context
   std::uint32_t layers = 1;
   std::uint32_t layer_stride = 0;  // bytes in a page from one layer to the next
@@ -94,6 +98,22 @@ struct PageGuideArgs {
 };
 // Moves budgets by what this step's choices did, for the next step's. Twin: engine/reference/page_guide.
 [[nodiscard]] Result<void> record_page_guide(KernelRecorder& kernels, const PageGuideArgs& args);
+
+struct PagePeripheryArgs {
+  AttentionShape shape;            // of all keys
+  PageChoiceBuffers buffers;       // of the choice that attention read
+  std::uint32_t first_slot = 0;    // of its layer, where layers have chosen together
+  std::uint64_t query = 0;         // float (tokens, query_heads * head_width): rotated
+  std::uint64_t bounds = 0, values = 0;  // of this layer; bounds are means (scorers automatic and mean)
+  std::uint64_t sums = 0;          // float (tokens, query_heads, kRowSums): AttentionArgs::sums
+  std::uint64_t y = 0;             // float (tokens, y_stride): what attention left; changed
+  std::uint32_t y_stride = 0;
+  std::uint32_t pages = 0;         // of the context
+  std::uint32_t scorer = shader::kScorerAutomatic;
+};
+// Brings into each row, in one step behind attention over chosen pages, what those that were not read are thought to hold
+// (shaders/attention/page_periphery.comp has the rule). Twin: engine/reference/sparse_attention (add_periphery).
+[[nodiscard]] Result<void> record_page_periphery(KernelRecorder& kernels, const PagePeripheryArgs& args);
 
 // The shape with which attention reads the pages chosen; `first_slot`: of its layer, where layers have chosen together.
 [[nodiscard]] AttentionShape over_chosen_pages(AttentionShape shape, const PageChoiceBuffers& buffers, std::uint32_t pages, std::uint32_t first_slot = 0);

@@ -31,7 +31,7 @@ RowFacts attention_over_pages(std::span<const float> query, const KeyValueRows& 
   double total = 0;
   for (const double score : scores) total += std::exp(score - highest);
 
-  RowFacts facts{.log_sum_exp = highest + std::log(total), .entropy = 0};
+  RowFacts facts{.log_sum_exp = highest + std::log(total), .largest = highest, .entropy = 0};
   std::vector<double> mixed(width);
   for (std::size_t j = 0; j < rows.count; ++j) {
     const double p = std::exp(scores[j] - highest) / total;

@@ -20,6 +20,7 @@ void attention(std::span<const float> query, const KeyValueRows& rows, std::span
 
 struct RowFacts {
   double log_sum_exp = 0;  // of the scores read
+  double largest = 0;      // of them
   double entropy = 0;      // of the softmax over them, nats
 };
 // `attention` over the keys of `pages` (ascending, none empty) alone. weights, where there is room: by position, zero where

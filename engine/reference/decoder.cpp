@@ -35,6 +35,14 @@ void add_to(std::span<float> x, std::span<const float> y) {
 
 }  // namespace
 
+SparseRule ReferenceOptions::rule_of(std::size_t layer) const {
+  SparseRule rule = *sparse;
+  if (layer >= layer_shares.size()) return rule;
+  rule.budget = PageBudget::strict;
+  rule.global = layer_shares[layer];
+  return rule;
+}
+
 ReferenceDecoder::ReferenceDecoder(ModelConfig config, ModelWeights weights, ReferenceOptions options)
     : config_(std::move(config)), weights_(std::move(weights)), options_(std::move(options)), cache_(config_.layers) {
   reset();
@@ -148,10 +156,16 @@ void ReferenceDecoder::attend(std::size_t layer, std::span<float> x, ReferenceCa
         sampled.push_back({choosing.subspan(t * query_width + kv * c.group() * head, c.group() * head), position_ + t + 1});
       }
       const KeyValueRows rows = rows_of(kv, position_ + begin + size);
-      choices[i] = choose_pages(sampled, head, rows, position_ + begin + 1, *options_.sparse);
+      choices[i] = choose_pages(sampled, head, rows, position_ + begin + 1, options_.rule_of(layer));
       if (options_.settle) options_.settle({layer, kv, position_ + begin, sampled, rows}, choices[i]);
     }
   });
+  std::vector<PageSummaries> summaries;  // of each KV head
+  if (sparse && options_.periphery)
+    for (std::size_t kv = 0; kv < c.kv_heads; ++kv) {
+      summaries.push_back(summarize_pages(rows_of(kv, (position_ + tokens) / options_.sparse->page * options_.sparse->page), head, options_.sparse->page));
+      round_to_halves(summaries.back());
+    }
   cache.last_query.assign(query.end() - static_cast<std::ptrdiff_t>(query_width), query.end());
   for_each_row(tokens * c.kv_heads, work, [&](std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) {
@@ -172,10 +186,12 @@ void ReferenceDecoder::attend(std::size_t layer, std::span<float> x, ReferenceCa
         const std::size_t at = t * query_width + q * head;
         const std::span<const float> asks = std::span(query).subspan(at, head);
         const std::span<float> out = std::span(mixed).subspan(at, head);
-        if (sparse)
-          attention_over_pages(asks, rows, pages, options_.sparse->page, out, weights);
-        else
+        if (!sparse) {
           attention(asks, rows, out, weights);
+          continue;
+        }
+        const RowFacts facts = attention_over_pages(asks, rows, pages, options_.sparse->page, out, weights);
+        if (options_.periphery) add_periphery(asks, summaries[kv], rows.count, pages, facts, options_.sparse->scorer, out);
       }
     }
   });

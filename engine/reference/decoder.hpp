@@ -28,9 +28,15 @@ struct ReferenceOptions {
   // everything.
   std::optional<SparseRule> sparse;
   std::size_t dense_layers = 2;
+  // Shares of the remote pages that the first layers read, from layer 0 on, whatever the rule's budget.
+  std::vector<double> layer_shares = {};
   std::size_t tile = 1, samples = 4;
   // A call of one token chooses by the rotated queries of the last token before it, where there is one, instead of its own.
   bool ahead = false;
+  // Rows see means of the pages that they do not read (add_periphery).
+  bool periphery = false;
+  // The rule of a layer that is sparse.
+  [[nodiscard]] SparseRule rule_of(std::size_t layer) const;
   // Looks at every choice before it is used and may exchange its pages: for a judge who follows another's choices where rounding
   // decides. `first`: position of the tile's first token. Called from several threads, of one choice each.
   struct Choosing {

@@ -42,11 +42,11 @@ float half_below(float x) {
 void round_to_halves(PageSummaries& summaries) {
   for (float& low : summaries.low) low = half_below(low);
   for (float& high : summaries.high) high = -half_below(-high);
-  for (std::vector<float>* means : {&summaries.mean, &summaries.first_half, &summaries.second_half}) round_to_half(*means);
+  for (std::vector<float>* means : {&summaries.mean, &summaries.first_half, &summaries.second_half, &summaries.mean_value}) round_to_half(*means);
 }
 
 PageSummaries summarize_pages(const KeyValueRows& rows, std::size_t head_width, std::size_t page) {
-  PageSummaries summaries{.head_width = head_width, .pages = (rows.count + page - 1) / page, .low = {}, .high = {}, .mean = {}, .first_half = {}, .second_half = {}, .spread = {}, .keys = {}};
+  PageSummaries summaries{.head_width = head_width, .pages = (rows.count + page - 1) / page, .low = {}, .high = {}, .mean = {}, .first_half = {}, .second_half = {}, .mean_value = {}, .spread = {}, .keys = {}};
   for (std::size_t p = 0; p < summaries.pages; ++p) {
     const std::size_t first = p * page, end = std::min(first + page, rows.count), second = first + (end - first + 1) / 2;
     const auto key_at = [&](std::size_t j, std::size_t i) { return static_cast<double>(rows.keys[j * rows.stride + i]); };
@@ -72,6 +72,9 @@ PageSummaries summarize_pages(const KeyValueRows& rows, std::size_t head_width, 
       summaries.mean.push_back(static_cast<float>(mean_of(first, end, i)));
       summaries.first_half.push_back(static_cast<float>(first_mean));
       summaries.second_half.push_back(static_cast<float>(second_mean));
+      double values = 0;
+      for (std::size_t j = first; j < end; ++j) values += static_cast<double>(rows.values[j * rows.stride + i]);
+      summaries.mean_value.push_back(static_cast<float>(values / static_cast<double>(end - first)));
     }
     summaries.spread.push_back(static_cast<float>(squares / static_cast<double>((end - first) * head_width)));
   }
@@ -101,6 +104,42 @@ double page_score(std::span<const float> query, const PageSummaries& summaries, 
     case PageScorer::mean: return mean;
   }
   return bound;
+}
+
+void add_periphery(std::span<const float> query, const PageSummaries& summaries, std::size_t keys, std::span<const std::size_t> read,
+                   const RowFacts& facts, PageScorer scorer, std::span<float> out) {
+  constexpr double kFrom = 0.35, kFull = 0.6;
+  if (summaries.pages == 0) return;
+  const std::size_t width = summaries.head_width, page = summaries.keys.front(), full = (keys - 1) / page;
+  if (full == 0) return;
+  const double count = static_cast<double>(page);
+  std::vector<double> scores(full), brought(width);
+  for (std::size_t b = 0; b < full; ++b) scores[b] = page_score(query, summaries, b, scorer);
+  const double all = log_sum_exp(scores), scale = 1 / std::sqrt(static_cast<double>(width));
+  const auto uneven = [&](std::size_t b) {
+    if (scorer != PageScorer::automatic) return 0.0;
+    double apart = 0, length = 0;
+    for (std::size_t i = 0; i < width; ++i) {
+      const double q = static_cast<double>(query[i]) * scale;
+      apart += q * (static_cast<double>(summaries.first_half[b * width + i]) - static_cast<double>(summaries.second_half[b * width + i]));
+      length += q * q;
+    }
+    const double less = 1 / (1 + std::exp(std::abs(apart))), halves = less > 0 ? -less * std::log(less) - (1 - less) * std::log1p(-less) : 0;
+    return std::min(length * static_cast<double>(summaries.spread[b]) / 2 + std::log(2.0) - halves, std::log(count));
+  };
+  double entropy = 0, weights = 0;
+  for (std::size_t b = 0; b < full; ++b) {
+    const double share = std::exp(scores[b] - all);
+    if (share > 0) entropy -= share * (std::log(share / count) + uneven(b));
+    if (std::ranges::binary_search(read, b)) continue;
+    const double weight = count * std::exp(std::min(scores[b] - facts.largest, 0.0));
+    weights += weight;
+    for (std::size_t i = 0; i < width; ++i) brought[i] += weight * static_cast<double>(summaries.mean_value[b * width + i]);
+  }
+  const double ramp = std::clamp((entropy / std::log(static_cast<double>(keys)) - kFrom) / (kFull - kFrom), 0.0, 1.0);
+  if (ramp * weights <= 0) return;
+  const double sum = std::exp(facts.log_sum_exp - facts.largest);
+  for (std::size_t i = 0; i < width; ++i) out[i] = static_cast<float>((sum * static_cast<double>(out[i]) + ramp * brought[i]) / (sum + ramp * weights));
 }
 
 double PageChoice::kept() const {

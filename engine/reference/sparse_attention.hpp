@@ -44,11 +44,11 @@ struct SparseRule {
   std::vector<std::size_t> kept = {}; // pages that are always read, too
 };
 
-// Smallest, largest and mean key of every page, and the mean keys of its first and second half (the first has the odd key more),
+// Smallest, largest and mean key and mean value of every page, and the mean keys of its first and second half (the first has the odd key more),
 // by channel: (pages, head_width). The second half of a page of one key is nothing.
 struct PageSummaries {
   std::size_t head_width = 0, pages = 0;
-  std::vector<float> low, high, mean, first_half, second_half;
+  std::vector<float> low, high, mean, first_half, second_half, mean_value;
   std::vector<float> spread;      // of each page: the mean over keys and channels of the squared distance from the own half's mean
   std::vector<std::size_t> keys;  // of each page
 };
@@ -62,6 +62,18 @@ void round_to_halves(PageSummaries& summaries);
 // scores being normal about that of its mean key with the variance that keys have that spread alike in all channels:
 //   log(sum over halves of n_h / n exp(q.m_h / sqrt(d))) + |q|^2 / d * spread / 2.
 [[nodiscard]] double page_score(std::span<const float> query, const PageSummaries& summaries, std::size_t page, PageScorer scorer);
+
+// What a query sees of the pages that it does not read, brought into its attention over those that it reads (`read`, ascending; `out`
+// and `facts` are what attention_over_pages gave): as if page b of n keys had n keys of the score s_b that it is thought to have, at
+// most the largest score read, and of its mean value v_b. With the read scores' sum of exponentials l relative to the largest, m,
+//   out = (l out + r sum_b w_b v_b) / (l + r sum_b w_b), w_b = n exp(min(s_b - m, 0)),
+// where r grows from 0 to 1 as the estimated entropy of the row goes from 0.35 to 0.6 of ln(keys): that of the shares P_b of all pages,
+// in proportion to n exp(s_b), and within them, sum_b P_b (ln n - ln P_b - u_b), where u_b is what uneven shares of the page's keys
+// cost: of `automatic`, with scores normal about those of the halves' means with variance v, v / 2 + ln 2 - H(halves), at most ln n. A choice of few pages holds what peaked attention wants, and estimates of the rest would only blur it. The page of the
+// query's own position and those behind it are not estimated. Scorers automatic and mean. The three zones follow RetroInfer (Chen et al.,
+// 2025, arXiv 2505.02922). `summaries`: of the full pages, or more.
+void add_periphery(std::span<const float> query, const PageSummaries& summaries, std::size_t keys, std::span<const std::size_t> read,
+                   const RowFacts& facts, PageScorer scorer, std::span<float> out);
 
 struct PageChoice {
   std::vector<std::size_t> pages;  // read, ascending

@@ -1,6 +1,7 @@
 #include "engine/session/attention_policy.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -10,9 +11,22 @@
 namespace fovea {
 namespace {
 
-constexpr std::array<std::string_view, 17> kKeys{"window", "global", "page", "sinks", "scorer", "dense-layers",
+constexpr std::array<std::string_view, 19> kKeys{"window", "global", "page", "sinks", "scorer", "dense-layers",
                                                  "dense-below", "budget", "mass", "least", "most", "decode-dense-below",
-                                                 "flat", "widen", "target", "heads", "choice"};
+                                                 "flat", "widen", "target", "heads", "layers", "choice", "periphery"};
+
+// Shares with / between them.
+std::optional<std::vector<double>> parse_shares(std::string_view text) {
+  std::vector<double> shares;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find('/', at), text.size());
+    const auto share = parse_share(text.substr(at, end - at));
+    if (!share) return std::nullopt;
+    shares.push_back(*share);
+    at = end + 1;
+  }
+  return shares;
+}
 
 }  // namespace
 
@@ -43,7 +57,6 @@ tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spe
   };
   count("window", 1, sparse.window);
   count("sinks", 0, sparse.sinks);
-  count("dense-layers", 0, sparse.dense_layers);
   count("dense-below", 0, sparse.dense_below);
   if (const std::string* value = spec.find("decode-dense-below"); value != nullptr && *value != "auto") {
     if (const auto number = parse_count(*value))
@@ -68,6 +81,22 @@ tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spe
       sparse.heads_by_entropy = false;
     else if (*value != "entropy")
       refuse("heads", *value, "even or entropy");
+  }
+  if (const std::string* value = spec.find("layers")) {
+    if (auto shares = parse_shares(*value))
+      sparse.layer_shares = std::move(*shares);
+    else
+      refuse("layers", *value, "numbers from 0 to 1, one for each of the first layers, with / between them");
+    sparse.dense_layers = 0;
+  }
+  const std::string* const dense_layers = spec.find("dense-layers");
+  sparse.by_depth = dense_layers != nullptr ? *dense_layers == "auto" : sparse.layer_shares.empty();
+  if (!sparse.by_depth) count("dense-layers", 0, sparse.dense_layers);
+  if (const std::string* value = spec.find("periphery")) {
+    if (const auto periphery = page_periphery_named(*value))
+      sparse.periphery = *periphery;
+    else
+      refuse("periphery", *value, "off or means");
   }
   if (problem.empty() && sparse.least > sparse.most)
     problem = fmt::format("least is {} and most {}: least must not be above most", sparse.least, sparse.most);
@@ -97,6 +126,10 @@ tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spe
     problem = fmt::format("target is {}: it is of budget=adaptive and lies between least and most", *sparse.target);
   if (problem.empty() && sparse.target && !(sparse.mass > 0 && sparse.mass < 1))
     problem = fmt::format("mass is {}: with a target it must be above 0 and below 1, it begins there", sparse.mass);
+  if (problem.empty() && sparse.by_depth && !sparse.layer_shares.empty())
+    problem = "layers names shares and dense-layers is auto, which sets them: leave one out";
+  if (problem.empty() && sparse.periphery == PagePeriphery::means && sparse.scorer == PageScorer::quest)
+    problem = "periphery is means: they are weighed by what a page is thought to hold, and scorer=quest tells the most that it could: choose auto or mean";
   if (!problem.empty()) return tl::unexpected(problem);
   return sparse;
 }
@@ -119,12 +152,14 @@ std::string shown_attention(const std::optional<SparseAttention>& attention, std
   std::string more;
   if (a.target) more += fmt::format(",target={}", *a.target);
   if (!a.heads_by_entropy) more += ",heads=even";
+  if (!a.layer_shares.empty()) more += fmt::format(",layers={}", fmt::join(a.layer_shares, "/"));
   if (a.widen > 0) more += fmt::format(",flat={},widen={}", a.flat, a.widen);
   if (a.decode_dense_below) more += fmt::format(",decode-dense-below={}", *a.decode_dense_below);
   if (a.chooser != SparseAttention{}.chooser) more += fmt::format(",choice={}", name(a.chooser));
+  if (a.periphery != SparseAttention{}.periphery) more += fmt::format(",periphery={}", name(a.periphery));
   return fmt::format("sparse:window={},{},page={},sinks={},scorer={},dense-layers={},dense-below={},budget={}{}", a.window,
                      adaptive ? fmt::format("mass={},least={},most={}", a.mass, a.least, a.most) : fmt::format("global={}", a.global),
-                     kAttentionPage, a.sinks, name(a.scorer), a.dense_layers, a.dense_below, adaptive ? "adaptive" : "strict", more);
+                     kAttentionPage, a.sinks, name(a.scorer), a.by_depth ? "auto" : fmt::to_string(a.dense_layers), a.dense_below, adaptive ? "adaptive" : "strict", more);
 }
 
 }  // namespace fovea

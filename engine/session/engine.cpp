@@ -94,7 +94,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   FOVEA_ASSIGN(std::unique_ptr<Decoder> decoder,
                Decoder::create(*device, options.experts ? with_escort(config, *options.experts) : config, std::move(uploaded),
                                {.context = context, .kv = element_type(summary.kv), .tiers = tiers, .activation_type = options.activations.value_or(suitable_activations(device->facts())),
-                                .sparse = options.attention, .top_share = options.top_share, .experts = summary.experts_rule,
+                                .sparse = summary.attention, .top_share = options.top_share, .experts = summary.experts_rule,
                                 .barrier_everywhere = options.barrier_everywhere}));
   FOVEA_TRY(decoder->warm_up());
   FOVEA_TRY(device->release_staging());  // weights need much at a time, nothing later does
@@ -123,8 +123,9 @@ MemoryBytes Engine::memory() const {
   return {usage.weights, usage.kv, usage.compute, usage.other};
 }
 
-Result<void> Engine::choose_attention(const std::optional<SparseAttention>& attention) {
+Result<void> Engine::choose_attention(const std::optional<SparseAttention>& wanted) {
   ModelSummary& summary = state_->summary;
+  const std::optional<SparseAttention> attention = wanted ? std::optional(fitted(*wanted, summary.layers)) : std::nullopt;
   if (attention == summary.attention) return {};
   state_->benched = 0;
   FOVEA_TRY(state_->decoder->choose_attention(attention));

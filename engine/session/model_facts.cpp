@@ -95,10 +95,12 @@ std::vector<KernelTime> kernel_times(const std::vector<gpu::TagTime>& tags) {
 }
 
 ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uint32_t context, std::optional<KvType> kv,
-                       std::optional<ActivationType> activations, const std::optional<SparseAttention>& attention, std::optional<double> top_share, const gpu::DeviceFacts& facts,
+                       std::optional<ActivationType> activations, const std::optional<SparseAttention>& wanted, std::optional<double> top_share, const gpu::DeviceFacts& facts,
                        const KvTiers& tiers) {
   const Gguf& gguf = file.gguf();
   ModelSummary summary;
+  if (wanted) summary.attention = fitted(*wanted, config.layers);
+  const std::optional<SparseAttention>& attention = summary.attention;
   summary.path = file.path().string();
   summary.name = config.name;
   summary.architecture = config.architecture;
@@ -123,7 +125,6 @@ ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uin
   summary.kv = kv.value_or(suitable_kv(facts, f16));
   summary.fits = device_fits(facts, config, context, summary.kv, kv.has_value(), f16, activations);
   summary.kv_tiers = tiers;
-  summary.attention = attention;
   summary.top_share = top_share;
   summary.estimate = estimate_run(file, config, context, summary.kv, attention, top_share, facts, tiers);
   for (const KvType type : {KvType::f16, KvType::q8_0, KvType::tiered})

@@ -3032,6 +3032,12 @@ the first %5 layers and queries that see fewer than %6 keys read everything</sou
 最前 %5 层和可见键少于 %6 的查询读取全部内容</translation>
     </message>
     <message>
+        <source>
+whatever the others read, the first layers read %1 of the pages</source>
+        <translation>
+最前几层另有各自的份额：这些页的 %1</translation>
+    </message>
+    <message>
         <source>as few as hold %1, %2 at most</source>
         <translation>足以占 %1 的最少页数（至多 %2）</translation>
     </message>

@@ -31,4 +31,7 @@ void main() {
     y += share * values.v[i * HEAD_WIDTH + d];
   }
   Floats(p.y).v[head * HEAD_WIDTH + d] = y / sum;
+  if (p.sums == 0ul || d > 0u) return;
+  Floats(p.sums).v[head * kRowSums] = maximum;
+  Floats(p.sums).v[head * kRowSums + kRowSum] = sum;
 }

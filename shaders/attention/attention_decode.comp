@@ -196,6 +196,10 @@ void main() {
       Floats(p.partial).v[2u * slot] = maximum[g];
       Floats(p.partial).v[2u * slot + 1u] = sum[g];
     }
+    if (WHOLE && p.sums != 0ul && lane == 0u) {
+      Floats(p.sums).v[slot * kRowSums] = maximum[g];
+      Floats(p.sums).v[slot * kRowSums + kRowSum] = sum[g];
+    }
     Floats y = Floats(p.y + uint64_t(slot * HEAD_WIDTH) * 4ul);
     [[unroll]] for (uint c = 0; c < CELLS; c++) {
       uint d = (lane + c * LANES) * kCell;

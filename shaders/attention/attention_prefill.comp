@@ -129,6 +129,11 @@ void main() {
     }
   }
   if (!real) return;
+  if (p.sums != 0ul) {
+    Floats row = Floats(p.sums + uint64_t((token * p.query_heads + head) * kRowSums) * 4ul);
+    row.v[0] = maximum;
+    row.v[kRowSum] = sum;
+  }
   Floats y = Floats(p.y + uint64_t(token * p.y_stride + head * HEAD_WIDTH) * 4ul);
   [[unroll]] for (uint c = 0; c < CELLS; c++) {
     y.v[kCell * c] = acc[c].x / sum;

@@ -261,6 +261,12 @@ void main() {
   uint rows = token < end ? min(end - token, 16u) : 0u;
   uint64_t y = p.y + uint64_t(token * p.y_stride + (head + own % HEADS) * HEAD_WIDTH) * 4ul;
   reduce_totals(totals);
+  if (p.sums != 0ul) {
+    uint64_t to = p.sums + uint64_t((token * p.query_heads + head + own % HEADS) * kRowSums) * 4ul;
+    write_sums(totals, to + uint64_t(kRowSum * 4u), p.query_heads * kRowSums, rows);
+    EACH(i, maxima) AT(maxima, i) /= kLog2E;
+    write_sums(maxima, to, p.query_heads * kRowSums, rows);
+  }
   FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
     EACH(i, totals) AT(sums[d], i) /= AT(totals, i);
     write_sums(sums[d], y + uint64_t(d * 64u), p.y_stride, rows);

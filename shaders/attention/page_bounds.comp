@@ -14,6 +14,7 @@
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const uint HEAD_WIDTH = 64;
 layout(constant_id = 2) const uint SCORER = kScorerAutomatic;
+layout(constant_id = 3) const bool VALUES = false;  // mean values, too
 
 layout(push_constant, scalar) uniform Push { PageBoundsPush p; };
 
@@ -38,6 +39,19 @@ Channels channels_of(uint64_t layer, uint kv_head, uint key, uint piece) {
   uint d = piece * kBoundPiece;
   uvec2 words = Uint2s(layer + uint64_t(key_quants(kv_head, key, HEAD_WIDTH) + d / kKvPiece * kKeyPieceStride + d % kKvPiece)).v[0];
   float scale = scale_at(layer + uint64_t(key_scales(p.kv_heads, kv_head, key, HEAD_WIDTH) + d / kKvBlock * kKeyScaleStride));
+  return Channels(scale * quants_of(words.x), scale * quants_of(words.y));
+#endif
+}
+
+// 8 channels of a value likewise.
+Channels value_channels(uint64_t layer, uint kv_head, uint key, uint piece) {
+#if KV_F16
+  // Values lie as keys do.
+  return channels_of(layer + uint64_t(value_offset(p.kv_heads, HEAD_WIDTH)), kv_head, key, piece);
+#elif KV_Q8_0
+  uint d = piece * kBoundPiece;
+  uvec2 words = Uint2s(layer + uint64_t(value_quants(p.kv_heads, kv_head, key, HEAD_WIDTH) + d)).v[0];
+  float scale = scale_at(layer + uint64_t(value_scales(p.kv_heads, kv_head, key, HEAD_WIDTH) + d / kKvBlock * 2u));
   return Channels(scale * quants_of(words.x), scale * quants_of(words.y));
 #endif
 }
@@ -131,6 +145,23 @@ void main() {
     uint64_t target = bounds + bound_offset(kv_head, page, piece, p.blocks, HEAD_WIDTH, SCORER);
     Uint4s(target).v[0] = packed(first_plane);
     if (SCORER != kScorerMean) Uint4s(target + uint64_t(kBoundPlaneBytes)).v[0] = packed(second_plane);
+  }
+  if (VALUES) {
+    uint64_t target = p.values + uint64_t(((layer * p.kv_heads + kv_head) * p.blocks * kPageBlock + page) * HEAD_WIDTH) * 2ul;
+    for (uint piece = gl_LocalInvocationID.x; piece < pieces; piece += gl_WorkGroupSize.x) {
+      vec4 sum[2] = {vec4(0.0), vec4(0.0)};
+      [[dont_unroll]] for (uint key = 0; key < kPageKeys; key += kInFlight) {
+        Channels x[kInFlight];
+        [[unroll]] for (uint i = 0; i < kInFlight; i++) x[i] = value_channels(keys, kv_head, key + i, piece);
+        [[unroll]] for (uint i = 0; i < kInFlight; i++) {
+          sum[0] += x[i].low;
+          sum[1] += x[i].high;
+        }
+      }
+      [[unroll]] for (uint i = 0; i < 8; i++)
+        if (piece * kBoundPiece + i < HEAD_WIDTH)
+          Halves(target).v[piece * kBoundPiece + i] = uint16_t(nearest_half(sum[i / 4][i % 4] / float(kPageKeys)));
+    }
   }
   if (SCORER != kScorerAutomatic) return;
   squares = subgroupAdd(squares) / float(kPageKeys * HEAD_WIDTH);

@@ -293,6 +293,7 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
     return;
   }
   uvec4 guide = guide_of(kv_head);
+  uint of_layer = Uints(p.facts + uint64_t(kv_head * kFactWords + kGuideShare) * 4ul).v[0];
   normalize_queries(t, slot);
   uint place = group_place();
   // Pages side by side, as their scores lie.
@@ -334,9 +335,9 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
   for (uint i = place; i < kWords; i += gl_WorkGroupSize.x) marked[i] = 0u;
   uint remote = t.near - t.far, begin = place < t.far ? place + (t.far - place + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x * gl_WorkGroupSize.x : place;
   uint flatness = uint(float(group_sums[kEntropy]) / log(float(t.last + 1u)));
-  uint most = share_of(remote, weighted(GLOBAL, guide.w)), wanted = guide.z != 0u ? guide.z : MASS;
+  uint most = share_of(remote, weighted(of_layer != 0u ? of_layer - 1u : GLOBAL, guide.w)), wanted = guide.z != 0u ? guide.z : MASS;
   if (guide.x != 0u && flatness > guide.x) most = max(most, share_of(remote, guide.y));
-  Budget budget = Budget(MASS == 0u ? most : min(share_of(remote, weighted(LEAST, guide.w)), most), most, wanted > group_sums[kKept] ? wanted - group_sums[kKept] : 0u);
+  Budget budget = Budget(MASS == 0u || of_layer != 0u ? most : min(share_of(remote, weighted(LEAST, guide.w)), most), most, wanted > group_sums[kKept] ? wanted - group_sums[kKept] : 0u);
   if (t.kept != 0ul) {  // they are among the forced pages, none of which is left out then
     budget.least = max(budget.least, group_sums[kForcedPages]);
     budget.most = max(budget.most, group_sums[kForcedPages]);

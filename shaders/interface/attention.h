@@ -22,6 +22,10 @@ struct RopeStorePush {
   float epsilon;
 };
 
+// What a row of attention leaves beside its output where it is asked to: its largest score at 0 and the sum of exponentials
+// relative to it at kRowSum. Tiles write fragments of 16 equal numbers, so each has that much room.
+const uint kRowSums = 32, kRowSum = 16;
+
 // Attention of one layer. Splits: parts of the key range handled by different workgroups in decode
 // (shaders/include/splits.glsl). Over lists of pages (sparse_attention.h) `pages` are those of the slots, one after another,
 // and the keys in them are told; the last query sees all of them, those before it one less each (shaders/include/key_table.glsl).
@@ -32,6 +36,7 @@ struct AttentionPush {
   address y;             // prefill: float (tokens, y_stride); decode: partial sums (query_heads, splits, head_width)
   address partial;       // decode: (query_heads, splits, 2): maximum score and sum of exponentials
   address state;
+  address sums;          // float (tokens, query_heads, kRowSums), or 0; of decode where one split holds all keys
   uint layer_offset;
   uint query_heads;
   uint kv_heads;
@@ -64,6 +69,7 @@ struct RopeAttentionPush {
 
 // Of splits that have keys: the others are not read.
 struct CombinePush {
+  address sums;          // as in AttentionPush
   address values;        // float (query_heads, splits, head_width)
   address partial;       // float (query_heads, splits, 2)
   address y;             // float (query_heads * head_width)

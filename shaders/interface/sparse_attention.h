@@ -26,12 +26,30 @@ const uint kScorerQuest = 0, kScorerAutomatic = 1, kScorerMean = 2;
 struct PageBoundsPush {
   address pages;
   address bounds;        // of the first layer
+  address values;        // half (kv_heads, blocks * kPageBlock, head_width): mean values of the pages, of the first layer; or 0
   address state;
   uint layer_offset;     // bytes from the page's start to the first layer's keys
   uint layer_stride;     // and from one layer to the next
   uint kv_heads;
   uint blocks;           // page blocks that the bounds have room for
   uint pages_of_batch;   // pages that a batch fills at most; the grid is (kv_heads, layers * pages_of_batch)
+};
+
+// What queries see of the pages that were not read for them: mean values, weighted by what the pages are thought to hold, where
+// attention is flat. Grid (query_heads, tokens). Twin: engine/reference/sparse_attention (add_periphery).
+const float kPeripheryFrom = 0.35f, kPeripheryFull = 0.6f;  // entropy over ln(keys): from nothing to all of it
+struct PagePeripheryPush {
+  address query;         // float (tokens, query_heads * head_width): rotated
+  address bounds;        // of this layer
+  address values;        // as in PageBoundsPush, of this layer
+  address list;          // as in PageChoicePush
+  address keys;
+  address sums;          // float (tokens, query_heads, kRowSums): what attention over the pages read has left
+  address y;             // float (tokens, y_stride): its output, which is changed
+  address state;
+  uint query_heads;
+  uint kv_heads;
+  uint y_stride;
 };
 
 // Scores of pages, and the choice by them. A page list has room for ROOM pages, that is for the whole context.
@@ -70,6 +88,7 @@ const uint kGuideFlat = 16;    // estimated entropy over ln(keys), in units of 2
 const uint kGuideWide = 17;    // the share of the remote pages that it then reads, in millionths
 const uint kGuideMass = 18;    // mass that an adaptive budget wants, in units of 2^-30; 0: as the rule says
 const uint kGuideWeight = 19;  // of the head's budget, in millionths: 1 is its even part; 0: likewise
+const uint kGuideShare = 30;   // of the remote pages that the layer reads whatever the rule says, in millionths, and one more; 0: as the rule says
 // What page_guide knows from step to step, in a prompt's row.
 const uint kGuideRemote = 20, kGuideChosen = 22, kGuideChoices = 24, kGuideEntropySum = 26;  // sums seen so far, each in two words
 const uint kGuideEntropy = 28;  // float: entropy over ln(keys), an average; 0: none yet

@@ -32,13 +32,13 @@ class SparseDecoder : public DecoderTest {
   }
   // Pages read, by layer, KV head and first position of the tile.
   using Choices = std::map<std::array<std::size_t, 3>, std::vector<std::size_t>>;
-  void keep_choices(const StepRecord& record, Choices& choices) const {
+  void keep_choices(const StepRecord& record, std::size_t dense_layers, Choices& choices) const {
     const PageViews& views = record.pages;
     const std::uint32_t kv_heads = decoder_->config().kv_heads;
-    for (std::size_t layer = kRule.dense_layers; layer < decoder_->config().layers; ++layer)
+    for (std::size_t layer = dense_layers; layer < decoder_->config().layers; ++layer)
       for (std::size_t tile = 0; tile * views.tile_rows < record.tokens; ++tile)
         for (std::size_t kv = 0; kv < kv_heads; ++kv) {
-          const std::size_t at = (((layer - kRule.dense_layers) * views.tiles + tile) * kv_heads + kv) * views.choice_words + 1;
+          const std::size_t at = (((layer - dense_layers) * views.tiles + tile) * kv_heads + kv) * views.choice_words + 1;
           std::vector<std::size_t>& pages = choices[{layer, kv, record.first_position + tile * views.tile_rows}];
           for (std::size_t page = 0; page < views.pages; ++page)
             if ((views.choices[at + page / 32] >> (page % 32) & 1) != 0) pages.push_back(page);
@@ -47,14 +47,15 @@ class SparseDecoder : public DecoderTest {
   // The reference decoder with a rule of tiles as the device takes them.
   static reference::ReferenceOptions judging(const SparseAttention& rule, const ModelShape& shape) {
     const reference::SparseRule same{.window = rule.window, .page = 32, .sinks = rule.sinks, .global = rule.global, .dense_below = rule.dense_below};
-    return {.kv = shape.kv, .sparse = same, .dense_layers = rule.dense_layers, .tile = shader::kTileRows, .ahead = rule.chooser == PageChooser::ahead};
+    return {.kv = shape.kv, .sparse = same, .dense_layers = rule.dense_layers, .layer_shares = rule.layer_shares, .tile = shader::kTileRows, .ahead = rule.chooser == PageChooser::ahead,
+            .periphery = rule.periphery == PagePeriphery::means};
   }
   reference::ReferenceDecoder judge(const SparseAttention& rule, const ModelShape& shape = kShape) {
     return must(reference::ReferenceDecoder::create(*file_, judging(rule, shape)));
   }
   // The reference follows the device's choices, each of which must be one that rounding explains.
-  void expect_the_reference(const ModelShape& shape, ProductForm form, std::uint32_t batch) {
-    load_with(kRule, form, shape);
+  void expect_the_reference(const ModelShape& shape, ProductForm form, std::uint32_t batch, const SparseAttention& rule = kRule) {
+    load_with(rule, form, shape);
     const std::vector<std::int32_t> prompt = tokens(500, 1);
     std::vector<float> got;
     Choices choices;
@@ -62,7 +63,7 @@ class SparseDecoder : public DecoderTest {
     while (decoder_->position() < prompt.size()) {
       const StepRecord record = must(decoder_->finish(must(decoder_->submit_prompt(batch, StepKind::logits))));
       got.insert(got.end(), record.logits.begin(), record.logits.end());
-      keep_choices(record, choices);
+      keep_choices(record, rule.dense_layers, choices);
     }
     const bool halves = batch > 8 && (form == ProductForm::gpu || !device().facts().cpu);
     // Queries, bounds and weights are halves there. Before that, states are off by what logits may be.
@@ -70,10 +71,10 @@ class SparseDecoder : public DecoderTest {
     // A number on the border between two quants goes either way, by a 127th of its block's largest; the further states are off the more
     // numbers lie there.
     if (shape.kv == DType::Q8_0) tolerance = {tolerance.relative_l2 + 2e-4, tolerance.scaled_max + (halves ? 2e-3 : 1e-3)};
-    reference::ReferenceOptions options = judging(kRule, shape);
+    reference::ReferenceOptions options = judging(rule, shape);
     options.settle = [&](const reference::ReferenceOptions::Choosing& asked, reference::PageChoice& choice) {
       const std::vector<std::size_t>& read = choices.at({asked.layer, asked.kv_head, asked.first});
-      EXPECT_TRUE(allowed_choice(asked.sampled, shape.head_width, asked.rows, asked.first + 1, *judging(kRule, shape).sparse, choice, read,
+      EXPECT_TRUE(allowed_choice(asked.sampled, shape.head_width, asked.rows, asked.first + 1, judging(rule, shape).rule_of(asked.layer), choice, read,
                                  tolerance.relative_l2 + (halves ? 1.0 / 2048 : 0) + (shape.kv == DType::Q8_0 ? 1.0 / 127 : 0)))
           << "layer " << asked.layer << ", KV head " << asked.kv_head << ", at " << asked.first;
       choice.pages = read;
@@ -94,6 +95,24 @@ TEST_F(SparseDecoder, prompts_of_a_q8_0_cache_give_the_reference_logits) { expec
 TEST_F(SparseDecoder, prompts_in_odd_batches_give_the_reference_logits) { expect_the_reference(kShape, ProductForm::suits_device, 71); }
 // Batches too small for tiles of halves.
 TEST_F(SparseDecoder, prompts_with_the_steps_of_a_gpu_give_the_reference_logits) { expect_the_reference(kShape, ProductForm::gpu, 8); }
+
+TEST_F(SparseDecoder, prompts_that_see_a_periphery_give_the_reference_logits) {
+  SparseAttention rule = kRule;
+  rule.periphery = PagePeriphery::means;
+  rule.global = 0.1;
+  expect_the_reference(kShape, ProductForm::suits_device, 128, rule);
+}
+
+// Of a model without experts: where two of them are nearly as probable, rounding decides which a token takes.
+TEST_F(SparseDecoder, prompts_of_layers_with_shares_of_their_own_give_the_reference_logits) {
+  ModelShape shape = kShapeInQ8;
+  shape.name = "sparse_plain";
+  shape.kv = DType::F16;
+  SparseAttention rule = kRule;
+  rule.dense_layers = 0;
+  rule.layer_shares = {0.4, 1};
+  expect_the_reference(shape, ProductForm::suits_device, 128, rule);
+}
 
 // Decoding leaves no logits for the host: its choices of tokens are judged.
 TEST_F(SparseDecoder, decoded_tokens_are_those_of_highest_reference_logit) {
@@ -130,10 +149,11 @@ TEST_F(SparseDecoder, decoded_tokens_are_those_of_highest_reference_logit) {
 
 // The logits of decoding, token by token: of choices by the token's own queries, and by those of the token before.
 TEST_F(SparseDecoder, decoded_tokens_give_the_reference_logits) {
-  for (const PageChooser chooser : {PageChooser::own, PageChooser::ahead})
+  for (const auto& [chooser, periphery] : {std::pair{PageChooser::own, PagePeriphery::off}, {PageChooser::ahead, PagePeriphery::off}, {PageChooser::ahead, PagePeriphery::means}})
     for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
       SparseAttention rule = kRule;
       rule.chooser = chooser;
+      rule.periphery = periphery;
       load_with(rule, form);
       reference::ReferenceDecoder reference = judge(rule);
       const std::vector<std::int32_t> text = tokens(8 * 45 + 60, 15);
@@ -147,7 +167,7 @@ TEST_F(SparseDecoder, decoded_tokens_give_the_reference_logits) {
         } else {
           must(decoder_->finish(must(decoder_->submit_given(text[at]))));
           must(decoder_->logits_of_step(got));
-          ASSERT_TRUE(near_enough(got, expected, kLogits)) << "position " << at << ", " << name(chooser) << ", form " << static_cast<int>(form);
+          ASSERT_TRUE(near_enough(got, expected, kLogits)) << "position " << at << ", " << name(chooser) << ", periphery " << name(periphery) << ", form " << static_cast<int>(form);
         }
         at += batch;
       }
@@ -160,19 +180,23 @@ TEST_F(SparseDecoder, decoded_tokens_give_the_reference_logits) {
 
 // Invariant 1: with all pages, or where all is near, to the bit what dense attention gives.
 TEST_F(SparseDecoder, invariant_1_all_pages_are_dense_attention_to_the_bit) {
-  SparseAttention all = kRule, wide = kRule, brief = kRule, late = kRule;
+  SparseAttention all = kRule, wide = kRule, brief = kRule, late = kRule, none = kRule;
   all.global = 1;
   all.heads_by_entropy = true;
   wide.window = 400;  // and sinks and two pages: 496
+  wide.periphery = PagePeriphery::means;
   brief.dense_below = 1024;
-  late.dense_layers = 3;
+  late.dense_layers = 1;
+  late.layer_shares = {0, 1, 1};
+  none.dense_layers = 3;
   // Of a GPU small batches, which are computed in float, and such as take tiles of halves.
   for (const auto& [form, batch] : {std::pair{ProductForm::cpu, 128u}, {ProductForm::gpu, 8u}, {ProductForm::gpu, 128u}}) {
     load_with(std::nullopt, form);
     const std::vector<std::int32_t> prompt = tokens(400, 3);
     const std::vector<float> dense = all_logits(*decoder_, prompt, batch);
     const std::vector<std::int32_t> drawn = generate(*decoder_, prompt, 90, {}, greedy(), batch).drawn;
-    for (const SparseAttention& rule : {all, wide, brief, late}) {
+    for (const SparseAttention& rule : {all, wide, brief, late, none}) {
+      if (rule.dense_layers == 3 && form == ProductForm::gpu) continue;  // whatever the form
       load_with(rule, form);
       EXPECT_TRUE(all_logits(*decoder_, prompt, batch) == dense);
       EXPECT_EQ(generate(*decoder_, prompt, 90, {}, greedy(), batch).drawn, drawn);
@@ -290,6 +314,29 @@ TEST_F(SparseDecoder, heads_by_entropy_read_as_much_together) {
   EXPECT_NEAR(chosen_share(by_entropy.both()), chosen_share(even.both()), 0.02);
 }
 
+TEST_F(SparseDecoder, first_layers_read_the_shares_that_they_are_given) {
+  for (const PageBudget budget : {PageBudget::strict, PageBudget::adaptive}) {
+    SparseAttention rule = kRule;
+    rule.budget = budget;
+    rule.most = 0.2;
+    rule.global = 0.2;
+    rule.dense_layers = 0;
+    rule.layer_shares = {0, 0.6};
+    rule.heads_by_entropy = true;
+    load_with(rule);
+    generate(*decoder_, tokens(900, 10), 40);
+    const AttentionWork work = must(decoder_->attention_facts()).both();
+    const auto share = [&](std::size_t layer) { return static_cast<double>(work.layers[layer].chosen) / static_cast<double>(work.layers[layer].remote); };
+    EXPECT_EQ(share(0), 0);
+    EXPECT_NEAR(share(1), 0.6, 0.05);
+    EXPECT_LT(share(2), 0.25);
+  }
+  SparseAttention rule = kRule;
+  rule.layer_shares = {1, 1, 1, 1};
+  load(kShape, {.context = 1024, .batch = 128});
+  EXPECT_NE(decoder_->choose_attention(rule).error().why.find("shares for 4 layers and the model has 3"), std::string::npos);
+}
+
 TEST_F(SparseDecoder, positions_of_a_template_are_always_read) {
   SparseAttention rule = kRule;
   rule.window = 40;
@@ -331,6 +378,7 @@ TEST_F(SparseDecoder, gives_the_same_whatever_ran_before_and_wherever_barriers_a
       guided.heads_by_entropy = true;
       guided.widen = 0.5;
       guided.flat = 0.7;
+      guided.periphery = PagePeriphery::means;
       load_with(guided, form);
       const std::vector<std::int32_t> of_guided = run();
       generate(*decoder_, tokens(900, 8), 50);

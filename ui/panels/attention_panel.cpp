@@ -263,8 +263,7 @@ void AttentionPanel::refresh_sparse() {
     return;
   }
   const AttentionWork both = pages->facts.both();
-  const PageScorer scorer = pages->policy ? pages->policy->scorer : PageScorer::automatic;
-  const double operations = attention_flops_ratio(both, pages->kv_heads, scorer);
+  const double operations = attention_flops_ratio(both, pages->kv_heads, pages->policy.value_or(SparseAttention{}));
   QString work = tr("Read %1 of what dense attention reads, with %2 of its operations; %3 of the choices had to take everything.")
                      .arg(shown_percent(attention_density(both, pages->kv_heads)), shown_percent(operations), shown_percent(whole_share(both)));
   const std::uint32_t layer = state_.selection().head().layer;

@@ -132,7 +132,11 @@ std::optional<SparseAttention> PolicyPanel::attention() const {
   if (static_cast<int>(std::lround(share * 100)) != share_->value()) share = share_->value() / 100.0;
   sparse.least = std::min(sparse.least, sparse.most);
   sparse.scorer = static_cast<PageScorer>(scorer_->currentIndex());
-  sparse.dense_layers = static_cast<std::uint32_t>(dense_layers_->value());
+  if (const auto layers = static_cast<std::uint32_t>(dense_layers_->value()); layers != sparse.dense_layers) {
+    sparse.dense_layers = layers;
+    sparse.layer_shares.clear();
+    sparse.by_depth = false;
+  }
   sparse.dense_below = static_cast<std::uint32_t>(dense_below_->value());
   return sparse;
 }

@@ -61,7 +61,7 @@ class PolicyPanel : public QFrame {
   QSpinBox *dense_layers_, *dense_below_;
   ExpertPolicyForm* experts_;
   QTimer rest_;
-  SparseAttention base_;  // what the panel has no control for
+  SparseAttention base_{.by_depth = true};  // what the panel has no control for
   std::optional<SparseAttention> told_;
   std::optional<ExpertRule> told_experts_;
 };

@@ -17,18 +17,32 @@ TEST(AttentionWork, density_counts_all_layers) {
 }
 
 TEST(AttentionWork, operations_count_the_choice) {
-  EXPECT_EQ(attention_flops_ratio({.causal_pairs = 1000}, 2, PageScorer::quest), 1);
+  EXPECT_EQ(attention_flops_ratio({.causal_pairs = 1000}, 2, {.scorer = PageScorer::quest}), 1);
   // Of the largest weights: every score, the values of those alone.
   const AttentionWork top{.causal_pairs = 1000, .layers = {}, .top_pairs = 300};
   EXPECT_DOUBLE_EQ(attention_density(top, 2), 0.3);
-  EXPECT_DOUBLE_EQ(attention_flops_ratio(top, 2, PageScorer::automatic), 0.65);
+  EXPECT_DOUBLE_EQ(attention_flops_ratio(top, 2, {}), 0.65);
   EXPECT_EQ(top_keys(100, 0.07), 7u);
   EXPECT_EQ(top_keys(101, 0.07), 8u);
   EXPECT_EQ(top_keys(3, 0.000001), 1u);
   EXPECT_EQ(top_keys(3, 1), 3u);
-  EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, PageScorer::mean), (2 * 3680.0 + 40) / 8000);
-  EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, PageScorer::quest), (2 * 3680.0 + 80) / 8000);
-  EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, PageScorer::automatic), (2 * 3680.0 + 80) / 8000);
+  EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, {.scorer = PageScorer::mean}), (2 * 3680.0 + 40) / 8000);
+  EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, {.scorer = PageScorer::quest}), (2 * 3680.0 + 80) / 8000);
+  EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, {}), (2 * 3680.0 + 80) / 8000);
+  // A periphery: of the layer that left pages out all pages once more (2,000 pairs over 32) and the means of those left out.
+  EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, {.periphery = PagePeriphery::means}), (2 * 3680.0 + 80 + 2 * 62.5 + 10) / 8000);
+}
+
+TEST(SparseAttention, dense_layers_are_what_suits_the_depth) {
+  const SparseAttention given{.dense_layers = 1};
+  EXPECT_EQ(fitted(given, 6), given);
+  const SparseAttention by_depth{.by_depth = true};
+  for (const std::uint32_t layers : {10u, 48u}) EXPECT_EQ(fitted(by_depth, layers), SparseAttention{}) << layers;
+  EXPECT_EQ(fitted(by_depth, 9), (SparseAttention{.dense_layers = 0, .layer_shares = {0.5, 1}}));
+  EXPECT_EQ(fitted(by_depth, 1), (SparseAttention{.dense_layers = 0, .layer_shares = {0.5}}));
+  EXPECT_EQ(fitted({.global = 0.7, .by_depth = true}, 2).layer_shares, (std::vector<double>{1, 1}));
+  EXPECT_EQ(fitted({.by_depth = true, .budget = PageBudget::adaptive, .target = 0.2}, 2).layer_shares, (std::vector<double>{0.4, 1}));
+  EXPECT_EQ(fitted(fitted(by_depth, 6), 48), fitted(by_depth, 6));
 }
 
 TEST(AttentionWork, adds_up_by_layer) {

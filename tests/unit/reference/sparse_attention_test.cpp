@@ -277,6 +277,53 @@ TEST(SparseAttention, golden_softmax) {
   EXPECT_NEAR(weights[0] + weights[1], 1, 1e-6);
 }
 
+// Where all keys score alike, page means tell all there is: what was left out comes back exactly.
+TEST(SparseAttention, a_periphery_gives_even_attention_back) {
+  Rows rows(400, 11);
+  rows.queries.assign(rows.queries.size(), 0);
+  const KeyValueRows seen = rows.up_to(397);  // the last page is not full
+  const PageSummaries summaries = summarize_pages(seen, kWidth, 8);
+  const std::vector<std::size_t> read{0, 7, 20, 48, 49};
+  std::vector<float> dense(kWidth), out(kWidth);
+  attention(rows.query(0), seen, dense);
+  for (const PageScorer scorer : {PageScorer::automatic, PageScorer::mean}) {
+    const RowFacts facts = attention_over_pages(rows.query(0), seen, read, 8, out);
+    add_periphery(rows.query(0), summaries, seen.count, read, facts, scorer, out);
+    for (std::size_t i = 0; i < kWidth; ++i) EXPECT_NEAR(out[i], dense[i], 1e-6);
+  }
+}
+
+TEST(SparseAttention, a_periphery_changes_nothing_where_attention_is_peaked_or_all_is_read) {
+  Rows rows(400, 12);
+  const PageSummaries summaries = summarize_pages(rows.up_to(400), kWidth, 8);
+  std::vector<std::size_t> some{0, 3, 48, 49}, all(50);
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  std::vector<float> before(kWidth);
+  for (const auto& [size, read] : {std::pair{50.0f, some}, {0.1f, all}}) {
+    for (float& x : rows.queries) x *= size;
+    const RowFacts facts = attention_over_pages(rows.query(0), rows.up_to(400), read, 8, before);
+    std::vector<float> out = before;
+    add_periphery(rows.query(0), summaries, 400, read, facts, PageScorer::automatic, out);
+    EXPECT_EQ(out, before);
+  }
+}
+
+// No page that was not read weighs more than as many keys of the largest score read: with three such pages of 8 keys and one key
+// read, 24 of 25 parts.
+TEST(SparseAttention, a_periphery_is_held_below_the_best_key_that_was_read) {
+  std::vector<float> keys(33, 0.02f), values(33, 1);
+  keys[32] = 0;  // the query's own page, the only one read
+  values[32] = 0;
+  const KeyValueRows rows{keys, values, 1, 33};
+  const std::vector<float> query{1};
+  const std::vector<std::size_t> read{3, 4};
+  std::vector<float> out(1);
+  RowFacts facts = attention_over_pages(query, rows, std::vector<std::size_t>{4}, 8, out);
+  EXPECT_EQ(facts.largest, 0);
+  add_periphery(query, summarize_pages(rows, 1, 8), 33, read, facts, PageScorer::mean, out);
+  EXPECT_NEAR(out[0], 24.0 / 25, 1e-6);
+}
+
 // KL(sparse | dense) = -ln R, and o - o~ = (1 - R) (mean of what was left out - o~).
 TEST(SparseAttention, what_is_lost_follows_from_the_mass_that_is_kept) {
   const Rows rows(400, 10);

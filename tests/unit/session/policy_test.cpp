@@ -72,7 +72,7 @@ TEST(Policy, AttentionIsDenseOrSparseByPages) {
   };
   EXPECT_EQ(sparse_attention(chosen("").value()), std::nullopt);
   EXPECT_EQ(sparse_attention(chosen("dense").value()), std::nullopt);
-  EXPECT_EQ(sparse_attention(chosen("sparse").value()), SparseAttention{});
+  EXPECT_EQ(sparse_attention(chosen("sparse").value()), SparseAttention{.by_depth = true});
   const auto all = sparse_attention(
       chosen("sparse:window=100,global=0.125,page=32,sinks=0,scorer=quest,dense-layers=3,dense-below=0,budget=adaptive,mass=0.9,least=0,most=1").value());
   ASSERT_TRUE(all);
@@ -86,12 +86,12 @@ TEST(Policy, AttentionIsDenseOrSparseByPages) {
   SparseAttention own, ahead;
   own.chooser = PageChooser::own;
   ahead.chooser = PageChooser::ahead;
-  for (const auto& rule : {SparseAttention{}, strict, decoding, own, ahead}) {
+  for (const auto& rule : {SparseAttention{}, SparseAttention{.by_depth = true}, SparseAttention{.dense_layers = 0, .layer_shares = {0.5, 1}}, strict, decoding, own, ahead}) {
     const std::string shown = shown_attention(rule);
     EXPECT_EQ(spec_problem("attention", shown), "") << shown;
     EXPECT_EQ(sparse_attention(chosen(shown.c_str()).value()), rule) << shown;
   }
-  EXPECT_EQ(sparse_attention(chosen("sparse:decode-dense-below=auto").value()), SparseAttention{});
+  EXPECT_EQ(sparse_attention(chosen("sparse:decode-dense-below=auto,dense-layers=auto").value()), SparseAttention{.by_depth = true});
   EXPECT_EQ(shown_attention(std::nullopt), "dense");
   const SparseAttention guided = sparse_attention(chosen("sparse:budget=adaptive,target=0.2,heads=even,flat=0.9,widen=0.5").value()).value();
   EXPECT_EQ(guided.target, 0.2);
@@ -99,6 +99,11 @@ TEST(Policy, AttentionIsDenseOrSparseByPages) {
   EXPECT_EQ(guided.flat, 0.9);
   EXPECT_EQ(guided.widen, 0.5);
   EXPECT_EQ(sparse_attention(chosen(shown_attention(guided).c_str()).value()), guided);
+  const SparseAttention seen = sparse_attention(chosen("sparse:layers=0.25/1,periphery=means,scorer=mean").value()).value();
+  EXPECT_EQ(seen.layer_shares, (std::vector<double>{0.25, 1}));
+  EXPECT_EQ(seen.dense_layers, 0u);
+  EXPECT_EQ(seen.periphery, PagePeriphery::means);
+  EXPECT_EQ(sparse_attention(chosen(shown_attention(seen).c_str()).value()), seen);
   ASSERT_FALSE(chosen("sparse:k=3"));
   EXPECT_EQ(chosen("sparse:k=3").error().code, ErrorCode::unsupported);
 }
@@ -114,7 +119,10 @@ TEST(Policy, SparseAttentionSaysWhatIsNoValue) {
         {"sparse:decode-dense-below=soon", "a whole number or auto"}, {"sparse:target=0.2", "it is of budget=adaptive"},
         {"sparse:budget=adaptive,target=0.5", "lies between least and most"}, {"sparse:budget=adaptive,target=0", "above 0 and at most 1"},
         {"sparse:budget=adaptive,target=0.25,mass=1", "above 0 and below 1"}, {"sparse:heads=odd", "even or entropy"}, {"sparse:widen=2", "from 0 to 1"},
-        {"sparse:flat=-1", "from 0 to 1"}, {"sparse:choice=later", "own or ahead"}})
+        {"sparse:flat=-1", "from 0 to 1"}, {"sparse:choice=later", "own or ahead"},
+        {"sparse:layers=odd", "with / between them"}, {"sparse:layers=0.5/", "with / between them"},
+        {"sparse:layers=0.5/2", "with / between them"}, {"sparse:layers=0.5,dense-layers=auto", "leave one out"}, {"sparse:periphery=on", "off or means"},
+        {"sparse:periphery=means,scorer=quest", "choose auto or mean"}})
     EXPECT_NE(spec_problem("attention", written).find(said), std::string::npos) << written << ": " << spec_problem("attention", written);
   for (const char* fine : {"sparse", "sparse:global=0", "sparse:global=1", "sparse:global=0.333", "sparse:sinks=0,dense-layers=0", "sparse:window=4000000000"})
     EXPECT_EQ(spec_problem("attention", fine), "") << fine;
