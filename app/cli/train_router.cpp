@@ -37,7 +37,7 @@ struct RouterOptions {
   std::uint32_t windows = 0;
   std::uint32_t width = 64;
   RouterTraining training;
-  RouterTracing tracing{.need_every = 8};
+  RouterTracing tracing{.need_every = 4, .need_windows = 2};
 };
 
 void show(const std::string& line) {
@@ -77,10 +77,14 @@ Result<void> run_train(RouterOptions options, Process& process) {
     const std::size_t kept = traces.size() - std::max<std::size_t>(1, traces.size() / kHeldOutShare);
     for (std::size_t i = 0; i < traces.size(); ++i) (i < kept ? learn : held_out).push_back(std::move(traces[i]));
   }
-  for (const RouterTrace& trace : learn) facts.tokens += trace.tokens;
+  for (const RouterTrace& trace : learn) {
+    facts.tokens += trace.tokens;
+    facts.need_tokens += static_cast<std::uint64_t>(std::ranges::count_if(trace.need, [](std::uint8_t need) { return need > 0; }));
+  }
   const auto tell = [](double done, double loss) { show(fmt::format("training, {:3.0f} %, loss {:.4f}", 100 * done, loss)); };
   FOVEA_ASSIGN(RouterNetwork<float> network, train_router(shape, learn, options.training, tell, stop));
   facts.held_out = evaluate_router(network, held_out);
+  if (facts.need_tokens > 0) facts.need_mean = mean_predicted_need(network, learn);
   if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, "\n");
   const SemanticRouter router{std::move(network), std::move(facts)};
   FOVEA_TRY(write_semantic_router(options.router, router));
@@ -93,6 +97,7 @@ Result<void> run_train(RouterOptions options, Process& process) {
                             {"bytes", router.facts.bytes},
                             {"share_of_model", share},
                             {"tokens", router.facts.tokens},
+                            {"need_tokens", router.facts.need_tokens},
                             {"passes", router.facts.passes},
                             {"seed", router.facts.seed},
                             {"held_out", to_json(router.facts.held_out, router.facts.domains)}});
@@ -120,6 +125,7 @@ Result<void> run_evaluate(RouterOptions options, Process& process) {
   }
   if (!problem.empty()) return fail(ErrorCode::usage, what, problem, "train one for this model with train-router");
   FOVEA_ASSIGN(const std::vector<DomainText> texts, read_domain_texts(*engine, options.files, options.tracing.window));
+  if (router.facts.need_tokens == 0) options.tracing.need_every = 0;  // what it says of need means nothing
   std::vector<RouterTrace> traces;
   for (const DomainText& text : texts) {
     const auto domain = std::ranges::find(router.facts.domains, text.name);
@@ -136,7 +142,8 @@ Result<void> run_evaluate(RouterOptions options, Process& process) {
   if (options.common.json)
     process.out.write_json(to_json(accuracy, router.facts.domains));
   else
-    process.out.write(accuracy_lines(accuracy, router.facts.domains));
+    process.out.write(accuracy_lines(accuracy, router.facts.domains) +
+                      (router.facts.need_tokens == 0 ? "  this router has not learned how many experts a token needs\n" : ""));
   return {};
 }
 
@@ -147,10 +154,10 @@ void add_text_windows(CLI::App& parser, RouterOptions& options, const char* file
   parser.add_option("--windows", options.windows, "Use at most this many windows of a text, evenly spread (default: all)")
       ->type_name("N")
       ->check(whole_number(2, std::numeric_limits<std::uint32_t>::max()));
-  parser.add_option("--need-every", options.tracing.need_every, "Measure how many experts every Nth token needs (default: 8; 0: none)")
+  parser.add_option("--need-every", options.tracing.need_every, "Measure how many experts every Nth token in the last quarter of a window needs (default: 4; 0: none)")
       ->type_name("N")
       ->check(whole_number(0, 1 << 20));
-  parser.add_option("--need-windows", options.tracing.need_windows, "Measure need in every Nth window (default: 1)")->type_name("N")->check(whole_number(1, 1 << 20));
+  parser.add_option("--need-windows", options.tracing.need_windows, "Measure need in every Nth window (default: 2)")->type_name("N")->check(whole_number(1, 1 << 20));
 }
 
 }  // namespace

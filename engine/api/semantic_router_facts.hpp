@@ -57,6 +57,8 @@ struct SemanticRouterFacts {
   std::uint32_t width = 0, first_layer = 0, layers = 0, experts = 0, experts_used = 0;
   std::uint64_t parameters = 0, seed = 0, tokens = 0;  // tokens: learned from
   std::uint32_t passes = 0, window = 0;
+  std::uint64_t need_tokens = 0;  // whose need it learned from; 0: it has not learned need, and what it says of it means nothing
+  double need_mean = 1;           // mean over what it learned from of the need that it predicts, 1 + sum_j P(need > j)
   RouterAccuracy held_out;  // on parts of the training texts that it did not learn from
 };
 

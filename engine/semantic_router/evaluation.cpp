@@ -107,6 +107,19 @@ std::uint32_t predicted_need(std::span<const float> need) {
   return 1 + static_cast<std::uint32_t>(std::ranges::count_if(need, [](float logit) { return logit > 0; }));
 }
 
+double mean_predicted_need(const RouterNetwork<float>& network, std::span<const RouterTrace> traces) {
+  double sum = 0;
+  std::uint64_t tokens = 0;
+  RouterPass<float> pass;
+  for (const RouterTrace& trace : traces) {
+    if (!fits(network.shape(), trace)) continue;
+    network.forward(unpacked_frames(network.shape(), trace, 0, trace.tokens), pass);
+    for (const float logit : pass.need) sum += 1 / (1 + std::exp(-static_cast<double>(logit)));
+    tokens += trace.tokens;
+  }
+  return tokens == 0 ? 1 : 1 + sum / static_cast<double>(tokens);
+}
+
 RouterAccuracy evaluate_router(const RouterNetwork<float>& network, std::span<const RouterTrace> given) {
   const RouterShape& shape = network.shape();
   std::vector<RouterTrace> kept;

@@ -15,4 +15,7 @@ namespace fovea {
 // The number of experts in the predicted layers that the answers in `need` (K-1 logits of one token) ask for.
 [[nodiscard]] std::uint32_t predicted_need(std::span<const float> need);
 
+// Mean over all tokens of the need that is predicted, 1 + sum_j P(need > j); 1 without tokens.
+[[nodiscard]] double mean_predicted_need(const RouterNetwork<float>& network, std::span<const RouterTrace> traces);
+
 }  // namespace fovea

@@ -72,6 +72,12 @@ void read_facts(const nlohmann::json* object, SemanticRouterFacts& facts, std::s
   fields.read("tokens", facts.tokens);
   fields.read("passes", facts.passes);
   fields.read("window", facts.window);
+  if (object != nullptr && object->contains("need_learned")) {  // older files have not learned it
+    HeaderFields need(fields.field("need_learned"), problem);
+    need.read("tokens", facts.need_tokens);
+    need.read("mean", facts.need_mean);
+    need.check("mean", facts.need_mean >= 1 && facts.need_mean <= 1024);
+  }
   if (const auto* list = fields.field("domains"); list != nullptr && fields.check("domains", list->is_array() && !list->empty() && list->size() <= 256))
     for (const auto& name : *list)
       if (fields.check("domains", name.is_string() && name.get_ref<const std::string&>().size() <= kLongestName)) facts.domains.push_back(name.get<std::string>());
@@ -130,6 +136,7 @@ Result<void> write_semantic_router(const std::filesystem::path& path, const Sema
                                {"tokens", facts.tokens},
                                {"passes", facts.passes},
                                {"window", facts.window},
+                               {"need_learned", {{"tokens", facts.need_tokens}, {"mean", facts.need_mean}}},
                                {"domains", facts.domains},
                                {"held_out", to_json(facts.held_out, facts.domains)}}}});
 }

@@ -36,7 +36,11 @@ ExpertRule with_fewer(const RouterShape& shape, std::uint32_t k) {
   return rule;
 }
 
-// Of every Nth token the loss under each number of experts, and the need.
+// Where need is measured in a window: in its last quarter, so that the output matrix, whose logits are most of the cost, is needed
+// there alone.
+std::uint32_t first_measured(const RouterTracing& tracing) { return tracing.window / 4 * 3; }
+
+// Of every Nth token of the last quarter the loss under each number of experts, and the need.
 class NeedMeasurement {
  public:
   NeedMeasurement(Engine& engine, const RouterShape& shape, const RouterTracing& tracing, std::stop_token stop)
@@ -70,8 +74,8 @@ class NeedMeasurement {
       // The smallest number that will do: numbers come in falling order, so the last that does.
       if (kl_divergence(reference, logits) <= kNeedDivergence) trace.need[position] = static_cast<std::uint8_t>(k);
     };
-    FOVEA_TRY(engine_.logits(window, 0, take, stop_));
-    if (seen != window.size()) return fail(ErrorCode::cancelled, "the traces", "they were stopped", "start again when wanted");
+    FOVEA_TRY(engine_.logits(window, first_measured(tracing_), take, stop_));
+    if (seen != window.size() - first_measured(tracing_)) return fail(ErrorCode::cancelled, "the traces", "they were stopped", "start again when wanted");
     return {};
   }
 
@@ -100,7 +104,7 @@ Result<std::vector<RouterTrace>> trace_windows(Engine& engine, const RouterShape
   if (tracing.need_every == 0) return traces;
   std::vector<std::size_t> measured;  // windows
   for (std::size_t i = 0; i < starts.size(); i += std::max(tracing.need_windows, 1u)) measured.push_back(i);
-  const std::size_t bytes = std::size_t{tracing.window} / tracing.need_every * engine.summary().vocabulary * sizeof(float);
+  const std::size_t bytes = std::size_t{tracing.window} / 4 / tracing.need_every * engine.summary().vocabulary * sizeof(float);
   const std::size_t together = std::clamp<std::size_t>(kKeptLogits / std::max<std::size_t>(bytes, 1), 1, std::max<std::size_t>(measured.size(), 1));
   NeedMeasurement need(engine, shape, tracing, stop);
   for (std::size_t at = 0; at < measured.size(); at += together)

@@ -16,7 +16,7 @@ namespace fovea {
 
 struct RouterTracing {
   std::uint32_t window = 512;     // tokens
-  std::uint32_t need_every = 0;   // of every Nth token of a window the need is measured; 0: of none
+  std::uint32_t need_every = 0;   // of every Nth token in the last quarter of a window the need is measured; 0: of none
   std::uint32_t need_windows = 1; // in every Nth window, from the first on
 };
 

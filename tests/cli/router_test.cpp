@@ -29,16 +29,17 @@ class SemanticRouter : public testing::Test {
 };
 
 TEST_F(SemanticRouter, is_trained_repeatably_and_measured) {
-  const Arguments options{"-c", "32", "--windows", "3", "--passes", "2", "--width", "8", "--need-every", "8"};
+  const Arguments options{"-c", "32", "--windows", "3", "--passes", "2", "--width", "8", "--need-every", "3", "--need-windows", "1"};
   const std::string one = folder.file("one.router"), two = folder.file("two.router");
   const auto trained = run_json(with({"train-router", "-o", one}, options));
   EXPECT_EQ(trained["domains"], (nlohmann::json{"prose", "code"}));
   EXPECT_EQ(trained["tokens"], 2 * 2 * 32);  // a window of each text is held out
   EXPECT_EQ(trained["held_out"]["tokens"], 2 * 32);
-  EXPECT_EQ(trained["held_out"]["need"]["tokens"], 2 * 3);  // of 32 the 8th, 16th and 24th; the last predicts nothing
+  EXPECT_EQ(trained["held_out"]["need"]["tokens"], 2 * 2);  // of 32 the 27th and 30th: every third of the last quarter; the last predicts nothing
   EXPECT_LT(trained["share_of_model"].get<double>(), 0.01);
-  EXPECT_EQ(run({"train-router", "-o", two, "-c", "32", "--windows", "3", "--passes", "2", "--width", "8", "--need-every", "8", texts[0], texts[1], texts[2], texts[3]}).status, 0);
+  EXPECT_EQ(run({"train-router", "-o", two, "-c", "32", "--windows", "3", "--passes", "2", "--width", "8", "--need-every", "3", "--need-windows", "1", texts[0], texts[1], texts[2], texts[3]}).status, 0);
   EXPECT_EQ(read_whole(one), read_whole(two));
+  EXPECT_EQ(trained["need_tokens"], 2 * 2 * 2);
 
   const auto measured = run_json(with({"evaluate-router", "--semantic-router", one, "-c", "32", "--windows", "2", "--need-every", "0"}, {}));
   EXPECT_EQ(measured["tokens"], 2 * 2 * 32);

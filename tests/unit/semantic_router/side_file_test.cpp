@@ -30,7 +30,7 @@ class RouterFile : public testing::Test {
     router.network.initialise(5);
     for (float& value : router.network.parameters()) value = half_to_float(float_to_half(value));
     router.facts = {.model = "Small", .model_sha256 = std::string(64, 'a'), .model_bytes = 12345, .domains = {"books", "code", "法律"}, .width = 9,
-                    .first_layer = 2, .layers = 4, .experts = 6, .experts_used = 3, .seed = 7, .tokens = 1000, .passes = 8, .window = 512};
+                    .first_layer = 2, .layers = 4, .experts = 6, .experts_used = 3, .seed = 7, .tokens = 1000, .passes = 8, .window = 512, .need_tokens = 77, .need_mean = 1.75};
     router.facts.held_out = {.tokens = 100, .domain = .9, .domain_baseline = .4, .domains = {.8, -1, 1}, .layers = {{2, .7, .5}, {3, .6, .5}}, .recall = .65, .recall_baseline = .5};
     return router;
   }
@@ -51,6 +51,8 @@ TEST_F(RouterFile, comes_back_as_it_was_written) {
   EXPECT_EQ(read->facts.held_out.domains, router.facts.held_out.domains);
   EXPECT_EQ(read->facts.held_out.layers[1].recall, .6);
   EXPECT_EQ(read->facts.seed, 7u);
+  EXPECT_EQ(read->facts.need_tokens, 77u);
+  EXPECT_EQ(read->facts.need_mean, 1.75);
 }
 
 TEST_F(RouterFile, belongs_to_one_model) {
@@ -84,6 +86,25 @@ TEST_F(RouterFile, of_a_shape_that_its_parameters_do_not_fill_is_refused) {
     const auto read = read_semantic_router(folder / "other.router");
     ASSERT_FALSE(read) << key << " " << value;
     EXPECT_EQ(read.error().code, ErrorCode::format);
+  }
+}
+
+// Files from before need could be learned say nothing of it, and have not learned it.
+TEST_F(RouterFile, that_says_nothing_of_need_has_not_learned_it) {
+  const auto file = ArrayFile::open(path);
+  ASSERT_TRUE(file);
+  for (const char* need : {"", "null", "7", R"({"tokens":5,"mean":0.5})", R"({"tokens":-5,"mean":2})"}) {
+    nlohmann::ordered_json header = nlohmann::ordered_json::parse(file->header().dump());
+    header["semantic_router"].erase("need_learned");
+    if (*need != 0) header["semantic_router"]["need_learned"] = nlohmann::ordered_json::parse(need);
+    ArrayWriter writer;
+    const auto parameters = *file->read<std::uint16_t>("parameters", 1, "f16");
+    writer.add("parameters", parameters, {parameters.size()}, "f16");
+    ASSERT_TRUE(writer.write(folder / "other.router", header));
+    const auto read = read_semantic_router(folder / "other.router");
+    ASSERT_EQ(read.has_value(), *need == 0) << need;
+    if (!read) continue;
+    EXPECT_EQ(read->facts.need_tokens, 0u);
   }
 }
 
