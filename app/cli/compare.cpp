@@ -30,6 +30,7 @@ struct CompareOptions {
   std::vector<std::string> a, b;  // specs of attention and of experts
   std::string on;                 // the text that is scored; "" = A's tokens
   bool score = false, no_score = false, frontier = false;
+  std::vector<std::string> points;  // further policies of experts in the frontier
   std::string html, csv, whole_json, save;
 };
 
@@ -133,9 +134,13 @@ Result<RunFile> gather(const CompareOptions& options, std::string& why_not_score
 
 Result<void> add_frontier(const CompareOptions& options, RunFile& runs, std::stop_token stop) {
   FOVEA_ASSIGN(const ScoringModel model, scoring_model(options, runs));
-  const std::vector<PolicyText> policies{runs.a->policy, runs.b->policy};
+  std::vector<PolicyText> policies{runs.a->policy, runs.b->policy};
   PolicyText base;
   base.kv = runs.a->policy.kv;
+  for (const std::string& point : options.points) {
+    policies.push_back(base);
+    policies.back().moe = point;
+  }
   FOVEA_ASSIGN(Frontier frontier, measure_frontier(model, text_to_score(options, *runs.a), base, policies, show_progress, {}, std::move(stop)));
   runs.frontier = std::make_shared<const Frontier>(std::move(frontier));
   return {};
@@ -158,7 +163,7 @@ Result<void> run_compare(const CompareOptions& options, Process& process) {
     return fail(ErrorCode::usage, "compare", "two policies need one prompt", "give it with -p or -f");
   std::string why_not_scored;
   FOVEA_ASSIGN(RunFile runs, gather(options, why_not_scored, process.stop.get_token()));
-  if (options.frontier) FOVEA_TRY(add_frontier(options, runs, process.stop.get_token()));
+  if (options.frontier || !options.points.empty()) FOVEA_TRY(add_frontier(options, runs, process.stop.get_token()));
   end_progress();
   const Comparison comparison(std::move(runs));
   FOVEA_TRY(export_all(options, comparison));
@@ -186,6 +191,10 @@ void add_compare(CLI::App& program, Commands& commands) {
   parser->add_flag("--score", options->score, "Of run files: compare predictions too, with the model of -m")->excludes(none);
   parser->add_option("--on", options->on, "Compare predictions on this text instead of on the tokens of A")->type_name("FILE")->excludes(none);
   parser->add_flag("--frontier", options->frontier, "Measure static numbers of experts and both policies on the same text too");
+  parser->add_option("--point", options->points, "A further policy of experts in the frontier; repeatable")
+      ->type_name("SPEC")
+      ->allow_extra_args(false)
+      ->check([](const std::string& text) { return spec_problem("moe", text); });
   parser->add_option("--save", options->save, "Keep the whole comparison in a run file")->type_name("PAIR.fovea");
   parser->add_option("--html", options->html, "Write the whole comparison as a page")->type_name("FILE.html");
   parser->add_option("--csv", options->csv, "Write its tables")->type_name("FILE.csv");

@@ -13,6 +13,7 @@
 #include "app/cli/moe_figures.hpp"
 #include "app/cli/options.hpp"
 #include "app/cli/run_request.hpp"
+#include "engine/api/expert_patterns.hpp"
 
 namespace fovea::cli {
 namespace {
@@ -88,7 +89,9 @@ Json to_json(const RunResult& run, const ModelSummary& model) {
   value["activations"] = name(model.activations);
   value["adaptation"] = fits_json(model.fits);
   const RoutingFacts recorded = run.trace ? recorded_routing(run.trace->routing, run.prompt_tokens) : RoutingFacts{};
-  value["moe"] = moe_json(model, recorded.prefill.empty() ? run.routing : recorded, run.routing);
+  RoutingFacts counted = run.routing;
+  if (run.trace) counted.prefetch.recent = recent_hits(run.trace->routing, counted.prefetch.size, counted.prefetch.first_layer);
+  value["moe"] = moe_json(model, recorded.prefill.empty() ? counted : recorded, counted);
   if (timings.timing) value["profile"] = profile_json(*run.trace);
   value["note"] = run.trace && !run.trace->note.empty() ? Json(run.trace->note) : Json(nullptr);
   return value;

@@ -49,6 +49,16 @@ Json escort_json(const ModelSummary& model, const RoutingFacts& facts) {
   return escort;
 }
 
+Json prefetch_json(const ModelSummary& model, const RoutingFacts& counted) {
+  if (counted.prefetch.size == 0) return nullptr;
+  const auto number = [](const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); };
+  return {{"experts", counted.prefetch.size},
+          {"first_layer", counted.prefetch.first_layer},
+          {"predicted", number(predicted_hits(counted))},
+          {"recent", number(counted.prefetch.recent)},
+          {"chance", static_cast<double>(counted.prefetch.size) / model.experts}};
+}
+
 }  // namespace
 
 void put_figures(Json& into, const LayerRouting& routing) {
@@ -92,6 +102,7 @@ Json moe_json(const ModelSummary& model, const RoutingFacts& shown, const Routin
   moe["prefill"] = phase_json(model, shown.prefill, counted.prefill);
   moe["decode"] = phase_json(model, shown.decode, counted.decode);
   moe["escort"] = escort_json(model, counted);
+  moe["prefetch"] = prefetch_json(model, counted);
   moe["layers"] = Json::array();
   for (std::size_t layer = 0; layer < whole.size(); ++layer) {
     Json row{{"layer", layer}};

@@ -119,7 +119,8 @@ Result<void> run_perplexity(const PerplexityOptions& options, Process& process) 
   if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, "\n");
   if (!options.bias_file.empty()) {
     FOVEA_ASSIGN(const std::vector<float> bias, engine->expert_bias());
-    FOVEA_TRY(write_expert_bias(options.bias_file, bias, engine->summary().layers));
+    const ExpertRule& rule = *engine->summary().experts_rule;
+    FOVEA_TRY(write_expert_bias(options.bias_file, bias, engine->summary().layers, rule.balance == ExpertBalance::price ? std::optional(rule.tau) : std::nullopt));
   }
   if (options.common.json)
     process.out.write_json(to_json(done, *engine, options, against));

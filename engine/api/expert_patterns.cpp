@@ -58,6 +58,16 @@ std::vector<double> ExpertReuse::hit_rates(bool prefill, std::optional<std::uint
   return rates;
 }
 
+std::optional<double> recent_hits(const RoutingTrace& routing, std::uint32_t size, std::uint32_t first_layer) {
+  if (size == 0 || size > routing.experts || first_layer >= routing.layers) return std::nullopt;
+  ExpertReuse reuse(routing.layers - first_layer, routing.experts);
+  for (const auto& chunk : routing.chunks)
+    for (std::uint32_t token = chunk->first_token; token < chunk->first_token + chunk->tokens; ++token)
+      for (std::uint32_t layer = first_layer; layer < routing.layers; ++layer) reuse.add(layer - first_layer, routing.chosen(token, layer), true);
+  const std::vector<double> rates = reuse.hit_rates(true, std::nullopt);
+  return rates.empty() ? std::nullopt : std::optional(rates[size - 1]);
+}
+
 ExpertTransitions::ExpertTransitions(std::uint32_t layers, std::uint32_t experts) : layers_(layers), experts_(experts) {
   const std::uint64_t cells = layers > 1 ? std::uint64_t{layers - 1} * experts * experts : 0;
   if (cells <= kMostCells)

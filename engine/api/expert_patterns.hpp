@@ -38,6 +38,10 @@ class ExpertReuse {
   Sums sums_[2];                                  // [prefill]
 };
 
+// Of a recorded run, prompt and generation: the hit rate of a memory that keeps the last `size` experts of each layer, in layers
+// from `first_layer` on; nullopt: nothing was recorded there.
+[[nodiscard]] std::optional<double> recent_hits(const RoutingTrace& routing, std::uint32_t size, std::uint32_t first_layer);
+
 // From which main expert of a layer to which of the next, token by token.
 class ExpertTransitions {
  public:

@@ -25,9 +25,10 @@ enum class ExpertBalance {
   seed,      // score * (1 - load)
   headroom,  // score * (1 - gamma * load / largest load)
   locality,  // score * (1 + gamma * load / largest load)
+  price,     // score / scores of the model's own choice - gamma / 4 * (load / mean load - 1)
 };
 [[nodiscard]] constexpr std::string_view name(ExpertBalance balance) {
-  constexpr std::string_view kNames[]{"off", "seed", "headroom", "locality"};
+  constexpr std::string_view kNames[]{"off", "seed", "headroom", "locality", "price"};
   return kNames[static_cast<int>(balance)];
 }
 
@@ -35,7 +36,7 @@ enum class ExpertBalance {
 enum class LoadReset {
   session,  // at the beginning of every run
   never,    // as long as the model is loaded: what was generated before changes what comes
-  frozen,   // there is none: a bias of log scores that was measured before
+  frozen,   // there is none: prices of experts, or a bias of log scores, that were measured before
 };
 [[nodiscard]] constexpr std::string_view name(LoadReset reset) {
   return reset == LoadReset::session ? "session" : reset == LoadReset::never ? "never" : "frozen";
@@ -59,13 +60,28 @@ struct ExpertEscort {
   bool operator==(const ExpertEscort&) const = default;
 };
 
+// A semantic router whose predictions take part in the choice (engine/semantic_router/network.hpp has its shape and the order of its
+// parameters): a token that is predicted to need more experts than most gets more of them, and the experts that it predicts are
+// held against those that are called.
+struct ExpertPrior {
+  std::uint32_t input = 0, width = 0, first_layer = 0, layers = 0, experts = 0, experts_used = 0, domains = 0;
+  std::vector<float> parameters;
+  double need_mean = 1;  // the predicted need, 1 + sum_j P(need > j), of an average token
+  double weight = 1;     // what each expert of predicted need above the average adds to the logit of p, or to the logarithm of c
+  std::string file;      // that it was read from
+  bool operator==(const ExpertPrior&) const = default;
+};
+
 struct ExpertRule {
   ExpertCount count = ExpertCount::mass;
   std::uint32_t kmin = 1, kmax = 0;       // experts of a token; kmax 0: the model's own number, which is the most
   std::vector<std::uint32_t> layer_kmax;  // of every layer, in place of kmax; empty: the same for all
   double p = 0.7;                         // mass
+  std::vector<double> layer_p;            // of every layer, in place of p; empty: the same for all
   double c = 1;                           // entropy
   double target_k = 0;                    // mean number, which a controller of p or c holds in every layer; 0: none
+  std::vector<double> layer_target_k;     // of every layer, in place of target_k; empty: the same for all
+  std::optional<ExpertPrior> prior;       // mass and entropy
   ExpertBalance balance = ExpertBalance::off;
   std::optional<double> gamma;            // nullopt: set by a controller that wants `cv`, from 0 up to 0.95
   double cv = 0.07;                       // coefficient of variation of the load
@@ -73,7 +89,8 @@ struct ExpertRule {
   double tau = 0.5;                       // a substitute has at least this share of the score of the last expert it may replace
   double half_life = 2048;                // of load, in tokens
   LoadReset reset = LoadReset::session;
-  std::vector<float> bias;                // frozen: of log scores, (layers, experts)
+  std::vector<float> bias;                // frozen: prices or of log scores, (layers, experts)
+  bool priced = false;                    // frozen: they are prices, taken off score / scores of the model's own choice
   std::optional<ExpertEscort> escort;
   bool operator==(const ExpertRule&) const = default;
 };

@@ -17,6 +17,7 @@ void add(LayerRouting& sum, const LayerRouting& more) {
   sum.moved_mass += more.moved_mass;
   sum.same += more.same;
   sum.escorted += more.escorted;
+  sum.predicted += more.predicted;
   add(sum.counts, more.counts);
   add(sum.calls, more.calls);
 }
@@ -38,6 +39,17 @@ RoutingWork& operator+=(RoutingWork& sum, const RoutingWork& more) {
 RoutingWork RoutingFacts::both() const {
   RoutingWork sum = prefill;
   return sum += decode;
+}
+
+std::optional<double> predicted_hits(const RoutingFacts& facts) {
+  if (facts.prefetch.size == 0) return std::nullopt;
+  const RoutingWork work = facts.both();
+  std::uint64_t hits = 0, calls = 0;
+  for (std::size_t layer = facts.prefetch.first_layer; layer < work.size(); ++layer) {
+    hits += work[layer].predicted;
+    calls += work[layer].total_calls() - work[layer].escorted;
+  }
+  return calls == 0 ? std::nullopt : std::optional(static_cast<double>(hits) / static_cast<double>(calls));
 }
 
 RoutingFacts recorded_routing(const RoutingTrace& routing, std::uint32_t prompt_tokens) {

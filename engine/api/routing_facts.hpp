@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/api/model_summary.hpp"
@@ -18,6 +19,7 @@ struct LayerRouting {
   std::vector<std::uint64_t> counts;    // tokens by their number of experts less one
   std::vector<std::uint64_t> calls;     // by expert of the model's own
   std::uint64_t escorted = 0;           // of a new expert
+  std::uint64_t predicted = 0;          // of experts that were among the best predicted before the layer ran (ExpertPrefetch)
   [[nodiscard]] std::uint64_t total_calls() const;
   [[nodiscard]] double mean_experts() const;  // of a token; 0 without tokens
 };
@@ -32,11 +34,21 @@ struct EscortFacts {
   double liking = 0;            // mean over these tokens of the log of its router probability beside the model's own experts
   double called_liking = 0;     // over those that called it
 };
+// How often a memory of `size` experts a layer would have held what a token called, in layers from `first_layer` on, had it been
+// filled with the best predicted: a hit rate, since nothing is loaded ahead.
+struct ExpertPrefetch {
+  std::uint32_t size = 0, first_layer = 0;  // size 0: no semantic router predicts
+  std::optional<double> recent;             // the same hit rate of a memory that keeps the experts called last; nullopt: not recorded
+};
 struct RoutingFacts {
   RoutingWork prefill, decode;
+  ExpertPrefetch prefetch;
   std::vector<EscortFacts> escort;  // by layer; none without one
   [[nodiscard]] RoutingWork both() const;
 };
+
+// Share of calls in layers from the prefetch's first on whose experts had been predicted; nullopt: nothing was predicted or called.
+[[nodiscard]] std::optional<double> predicted_hits(const RoutingFacts& facts);
 
 // The same of a recorded run, without masses: `prefill` are the first `prompt_tokens`.
 [[nodiscard]] RoutingFacts recorded_routing(const RoutingTrace& routing, std::uint32_t prompt_tokens);

@@ -63,7 +63,7 @@ Result<void> Decoder::create_buffers() {
     FOVEA_ASSIGN(top_scores_, device_.create_buffer(attention_top_bytes(config_.query_heads, options_.context, options_.batch), gpu::MemoryUse::compute));
   }
   if (options_.experts) {
-    FOVEA_ASSIGN(routing_, ExpertRouting::create(device_, config_, *options_.experts));
+    FOVEA_ASSIGN(routing_, ExpertRouting::create(device_, config_, options_.batch, *options_.experts));
   }
   FOVEA_ASSIGN(activations_, Activations::create(device_, config_, options_.batch, 1));
   using gpu::MemoryUse;
@@ -106,7 +106,7 @@ Result<void> Decoder::choose_experts(const std::optional<ExpertRule>& rule) {
     return fail(ErrorCode::usage, "the policy", "an escorted expert comes and goes with the model's weights", "load the model again with this policy");
   std::optional<ExpertRouting> made;
   if (rule) {
-    FOVEA_ASSIGN(made, ExpertRouting::create(device_, config_, *rule));
+    FOVEA_ASSIGN(made, ExpertRouting::create(device_, config_, options_.batch, *rule));
   }
   plans_.clear();  // they read the old rule
   routing_ = std::move(made);

@@ -15,8 +15,8 @@ std::uint32_t device_count(ExpertCount count) {
 }
 
 std::uint32_t device_load(const ExpertRule& rule) {
-  if (rule.reset == LoadReset::frozen) return shader::kLoadBias;
-  constexpr std::array kLoads{shader::kLoadOff, shader::kLoadSeed, shader::kLoadHeadroom, shader::kLoadLocality};
+  if (rule.reset == LoadReset::frozen) return rule.priced ? shader::kLoadFixedPrice : shader::kLoadBias;
+  constexpr std::array kLoads{shader::kLoadOff, shader::kLoadSeed, shader::kLoadHeadroom, shader::kLoadLocality, shader::kLoadPrice};
   return kLoads.at(static_cast<std::size_t>(rule.balance));
 }
 
@@ -28,13 +28,19 @@ std::string problem_of(const ExpertRule& rule, const ModelConfig& config) {
   if (!number(most) || rule.kmin < 1 || rule.kmin > most || !std::ranges::all_of(rule.layer_kmax, number) ||
       rule.target_k < 0 || rule.target_k > config.experts_used)
     return "a number of experts outside of 1 to the model's own " + std::to_string(config.experts_used) + " was asked for";
-  if (!rule.layer_kmax.empty() && rule.layer_kmax.size() != config.layers)
-    return "it has numbers for " + std::to_string(rule.layer_kmax.size()) + " layers and the model has " + std::to_string(config.layers);
-  if (!share(rule.p) || !share(rule.gamma.value_or(0)) || !share(rule.retained) || !share(rule.tau) || !(rule.cv >= 0) || !(rule.c > 0) ||
+  if (!std::ranges::all_of(rule.layer_target_k, [&](double target) { return target >= 0 && target <= config.experts_used; }))
+    return "a mean number of experts outside of 0 to the model's own " + std::to_string(config.experts_used) + " was asked for";
+  for (const std::size_t numbers : {rule.layer_kmax.size(), rule.layer_p.size(), rule.layer_target_k.size()})
+    if (numbers != 0 && numbers != config.layers)
+      return "it has numbers for " + std::to_string(numbers) + " layers and the model has " + std::to_string(config.layers);
+  if (!share(rule.p) || !std::ranges::all_of(rule.layer_p, share) || !share(rule.gamma.value_or(0)) || !share(rule.retained) || !share(rule.tau) || !(rule.cv >= 0) || !(rule.c > 0) ||
       !(rule.half_life >= 1))
     return "a value is out of its range";
   if (rule.reset == LoadReset::frozen && rule.bias.size() != std::size_t{config.layers} * config.experts)
     return "its bias is not one number for each of " + std::to_string(config.experts) + " experts in " + std::to_string(config.layers) + " layers";
+  if (rule.prior && (rule.prior->input != config.width || rule.prior->layers != config.layers || rule.prior->experts != config.experts ||
+                     rule.prior->experts_used != config.experts_used || rule.prior->first_layer < 1 || rule.prior->first_layer >= config.layers))
+    return "its semantic router was trained for a model of another shape";
   if (rule.escort && (rule.escort->copy_of >= config.experts || !(rule.escort->share > 0 && rule.escort->share <= 0.2) || rule.escort->calls < 1 || !share(rule.escort->weight)))
     return "its escort is out of range: an expert of the model's, a share of at most 0.2 and a weight from 0 to 1 are";
   return "";
@@ -57,13 +63,17 @@ ModelConfig with_escort(ModelConfig config, const ExpertRule& rule) {
   return config;
 }
 
-Result<ExpertRouting> ExpertRouting::create(gpu::Device& device, const ModelConfig& room, const ExpertRule& rule) {
+Result<ExpertRouting> ExpertRouting::create(gpu::Device& device, const ModelConfig& room, std::uint32_t batch, const ExpertRule& rule) {
   const ModelConfig config = own_numbers(room, rule);
   if (const std::string problem = problem_of(rule, config); !problem.empty())
     return fail(ErrorCode::usage, "the policy of experts", problem, "choose another one");
   ExpertRouting routing(device, config, rule);
   const std::uint64_t word = sizeof(std::uint32_t);
   using gpu::MemoryUse;
+  if (rule.prior) {
+    FOVEA_ASSIGN(routing.prior_, PriorNetwork::create(device, *rule.prior, batch));
+    routing.rule_.prior->parameters.clear();  // the device has them
+  }
   FOVEA_ASSIGN(routing.memory_, device.create_buffer(config.layers * router_memory_words(config.experts) * word, MemoryUse::compute));
   FOVEA_ASSIGN(routing.facts_, device.create_buffer(2 * config.layers * router_fact_words(config.experts, config.experts_used) * word, MemoryUse::compute));
   FOVEA_TRY(routing.forget());
@@ -74,11 +84,15 @@ Result<ExpertRouting> ExpertRouting::create(gpu::Device& device, const ModelConf
 ExpertChoiceRule ExpertRouting::device_rule(std::uint32_t layer) const {
   const std::uint32_t whole = rule_.kmax == 0 ? slots_ : rule_.kmax, most = rule_.layer_kmax.empty() ? whole : rule_.layer_kmax[layer];
   ExpertChoiceRule rule{.count = device_count(rule_.count), .least = rule_.count == ExpertCount::fixed ? most : std::min(rule_.kmin, most), .most = most,
-                        .threshold = static_cast<float>(rule_.count == ExpertCount::entropy ? rule_.c : rule_.p),
-                        .target = static_cast<float>(std::min<double>(rule_.target_k, most)), .load = device_load(rule_),
+                        .threshold = static_cast<float>(rule_.count == ExpertCount::entropy ? rule_.c : rule_.layer_p.empty() ? rule_.p : rule_.layer_p[layer]),
+                        .target = static_cast<float>(std::min<double>(rule_.layer_target_k.empty() ? rule_.target_k : rule_.layer_target_k[layer], most)), .load = device_load(rule_),
                         .gamma = static_cast<float>(rule_.gamma.value_or(-1)), .cv = static_cast<float>(rule_.cv),
                         .retained = static_cast<float>(rule_.retained), .tau = static_cast<float>(rule_.tau),
                         .half_life = static_cast<float>(rule_.half_life)};
+  if (prior_ && layer >= prior_->first_layer()) {
+    rule.shift = rule_.prior->weight != 0 ? prior_->shift() : 0;
+    rule.predicted = prior_->masks(layer - prior_->first_layer());
+  }
   if (rule_.escort) {
     rule.escort = rule_.escort->mode == EscortMode::shadow ? shader::kEscortShadow : shader::kEscortWeight;
     rule.escort_calls = rule_.escort->calls;
@@ -97,6 +111,11 @@ ExpertChoiceArgs ExpertRouting::choice(std::uint32_t layer, const RouterArgs& ar
           .facts = facts_.address() + row * router_fact_words(experts_, slots_) * word};
 }
 
+Result<void> ExpertRouting::record_prior(KernelRecorder& kernels, std::uint32_t layer, std::uint64_t x, std::uint32_t stride, std::uint64_t state,
+                                         std::uint32_t tokens) const {
+  return prior_ && layer + 1 == prior_->first_layer() ? prior_->record(kernels, x, stride, state, tokens) : Result<void>{};
+}
+
 Result<void> ExpertRouting::record_choice(KernelRecorder& kernels, std::uint32_t layer, const RouterArgs& args) const {
   return record_expert_choice(kernels, choice(layer, args));
 }
@@ -104,7 +123,7 @@ Result<void> ExpertRouting::record_choice(KernelRecorder& kernels, std::uint32_t
 FoldedPolicy ExpertRouting::folded(std::uint32_t layer, const RouterArgs& args) const { return folded_policy(choice(layer, args)); }
 
 Result<void> ExpertRouting::record_memory(KernelRecorder& kernels, std::uint64_t state) const {
-  const ExpertChoiceRule rule = device_rule(0);  // how it is remembered is the same in all layers
+  const ExpertChoiceRule rule = device_rule(0);  // how it is remembered is the same in all layers: each has a target or none has
   if (!rule.remembers()) return {};
   kernels.plan().tag("router memory");
   return record_router_memory(kernels, {.rule = rule, .memory = memory_.address(), .state = state, .layers = layers_, .experts = experts_, .slots = slots_});
@@ -129,6 +148,7 @@ Result<RoutingFacts> ExpertRouting::facts() const {
   std::vector<std::uint32_t> words(facts_.bytes() / sizeof(std::uint32_t));
   FOVEA_TRY(device_->download(facts_, 0, std::as_writable_bytes(std::span(words))));
   RoutingFacts facts;
+  if (prior_) facts.prefetch = {.size = prior_->memory(), .first_layer = prior_->first_layer()};
   auto at = words.begin();
   for (RoutingWork* work : {&facts.prefill, &facts.decode})
     for (std::uint32_t layer = 0; layer < layers_; ++layer) {
@@ -139,7 +159,8 @@ Result<RoutingFacts> ExpertRouting::facts() const {
                        .same = at[shader::kRouterFactSame],
                        .counts = {counts, calls},
                        .calls = {calls, end},
-                       .escorted = *end});
+                       .escorted = *end,
+                       .predicted = at[shader::kRouterFactPredicted]});
       at = end + 1;
     }
   if (!rule_.escort) return facts;
@@ -173,8 +194,16 @@ Result<std::vector<float>> ExpertRouting::bias() const {
     const auto at = words.begin() + layer * router_memory_words(experts_);
     const auto load = at + shader::kMemoryHead;
     const float gamma = rule_.gamma ? static_cast<float>(*rule_.gamma) : std::bit_cast<float>(at[shader::kMemoryGamma]);
-    float most = 1e-6f;
-    for (std::uint32_t e = 0; e < experts_; ++e) most = std::max(most, std::bit_cast<float>(load[e]));
+    float most = 1e-6f, sum = 0;
+    for (std::uint32_t e = 0; e < experts_; ++e) {
+      most = std::max(most, std::bit_cast<float>(load[e]));
+      sum += std::bit_cast<float>(load[e]);
+    }
+    if (rule_.balance == ExpertBalance::price) {
+      const float mean = std::max(sum / static_cast<float>(experts_), 1e-6f);
+      for (std::uint32_t e = 0; e < experts_; ++e) bias.push_back(gamma / 4 * (std::bit_cast<float>(load[e]) / mean - 1));
+      continue;
+    }
     for (std::uint32_t e = 0; e < experts_; ++e) {
       const float u = std::bit_cast<float>(load[e]), share = gamma * u / most;
       const float factor = rule_.balance == ExpertBalance::seed       ? 1 - u

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/api/expert_rule.hpp"
 #include "engine/api/routing_facts.hpp"
 #include "engine/base/result.hpp"
+#include "engine/decoder/prior_network.hpp"
 #include "engine/gpu/device.hpp"
 #include "engine/kernels/expert_choice.hpp"
 #include "engine/model/model_config.hpp"
@@ -20,8 +22,13 @@ namespace fovea {
 
 class ExpertRouting {
  public:
-  // `config`: with an escort's expert counted (with_escort). Errors: a rule out of range, or none for this model; no memory.
-  [[nodiscard]] static Result<ExpertRouting> create(gpu::Device& device, const ModelConfig& config, const ExpertRule& rule);
+  // `config`: with an escort's expert counted (with_escort); `batch`: most tokens of a submission. Errors: a rule out of range, or
+  // none for this model; no memory.
+  [[nodiscard]] static Result<ExpertRouting> create(gpu::Device& device, const ModelConfig& config, std::uint32_t batch, const ExpertRule& rule);
+
+  // Behind layer `layer` and a barrier: what a semantic router says of the batch, where one looks at this layer's residual `x`.
+  [[nodiscard]] Result<void> record_prior(KernelRecorder& kernels, std::uint32_t layer, std::uint64_t x, std::uint32_t stride, std::uint64_t state,
+                                          std::uint32_t tokens) const;
 
   // `args`: of the plain choice, in whose place this is.
   [[nodiscard]] Result<void> record_choice(KernelRecorder& kernels, std::uint32_t layer, const RouterArgs& args) const;
@@ -50,6 +57,7 @@ class ExpertRouting {
   gpu::Device* device_;
   std::uint32_t layers_, experts_, slots_;
   ExpertRule rule_;
+  std::optional<PriorNetwork> prior_;
   gpu::Buffer memory_;  // uint (layers, router_memory_words)
   gpu::Buffer facts_;   // uint (prompt and decode, layers, router_fact_words)
 };

@@ -27,6 +27,8 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
   for (std::uint32_t layer = 0; layer < config.layers; ++layer) {
     FOVEA_TRY(record_attention(kernels, layer, tokens, capture));
     FOVEA_TRY(record_feed_forward(kernels, layer, tokens, capture));
+    // Beside the first steps of the layer that comes, whose choice of experts is the first to read it.
+    if (routing != nullptr) FOVEA_TRY(routing->record_prior(kernels, layer, activations.x, activations.strides.width, state, tokens));
     if (capture != nullptr && capture->early_layers == layer + 1) {
       // The residual is not written again before the barriers of the next layer's attention, nor by the head.
       kernels.plan().tag("trace");

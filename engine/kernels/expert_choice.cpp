@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 namespace fovea {
 
@@ -20,6 +21,10 @@ std::vector<std::uint32_t> initial_router_memory(const ExpertChoiceRule& rule, s
   put(shader::kRuleRetained, rule.retained);
   put(shader::kRuleTau, rule.tau);
   put(shader::kRuleDecay, std::exp2(-static_cast<float>(shader::kRouterBlock) / rule.half_life));
+  for (const auto& [word, address] : {std::pair(shader::kRuleShift, rule.shift), {shader::kRulePredicted, rule.predicted}}) {
+    words[word] = static_cast<std::uint32_t>(address);
+    words[word + 1] = static_cast<std::uint32_t>(address >> 32);
+  }
 
   float control = 0;
   if (rule.count == shader::kCountMass) {

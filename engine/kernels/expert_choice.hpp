@@ -22,9 +22,12 @@ struct ExpertChoiceRule {
   // weight of a call.
   std::uint32_t escort = shader::kEscortNone, escort_calls = 1000;
   float escort_share = 0.05f, escort_weight = 0.05f;
+  // What a semantic router says of a batch's tokens (kernels/semantic_router.hpp): addresses, 0 where none predicts this layer.
+  std::uint64_t shift = 0;      // float (tokens): added to the logit of the mass, or to the logarithm of the factor; 1 stays 1
+  std::uint64_t predicted = 0;  // uint (tokens, mask_words)
   // Whether what a token gets hangs on the tokens before it.
   [[nodiscard]] bool remembers() const {
-    return escort != shader::kEscortNone || (load != shader::kLoadOff && load != shader::kLoadBias) || (target > 0 && count != shader::kCountFixed);
+    return escort != shader::kEscortNone || (load != shader::kLoadOff && load != shader::kLoadBias && load != shader::kLoadFixedPrice) || (target > 0 && count != shader::kCountFixed);
   }
 };
 
@@ -36,7 +39,7 @@ struct ExpertChoiceRule {
   return shader::kRouterFactHead + slots + experts + 1;
 }
 // What it remembers at the beginning of a sequence, in `slots` of `experts`.
-// `bias`: of log scores, a number for each expert, where the rule's load is kLoadBias.
+// `bias`: a number for each expert: of log scores where the rule's load is kLoadBias, its price where it is kLoadFixedPrice.
 [[nodiscard]] std::vector<std::uint32_t> initial_router_memory(const ExpertChoiceRule& rule, std::uint32_t experts, std::uint32_t slots,
                                                                std::span<const float> bias = {});
 

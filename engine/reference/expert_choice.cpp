@@ -16,6 +16,12 @@ double logit(double p) { return std::log(p / (1 - p)); }
 // Kept mass is told in these units, so that sums do not depend on their order.
 constexpr double kMassUnit = 4096;
 
+double shifted(CountRule count, double threshold, double shift) {
+  if (shift == 0 || count == CountRule::fixed || (count == CountRule::mass && threshold >= 1)) return threshold;
+  if (count == CountRule::entropy) return std::clamp(threshold * std::exp(shift), kLeastFactor, kMostFactor);
+  return 1 / (1 + std::exp(-(logit(std::clamp(threshold, kLeastMass, kMostMass)) + shift)));
+}
+
 std::vector<std::uint32_t> by_value(std::span<const double> values) {
   std::vector<std::uint32_t> order(values.size());
   std::iota(order.begin(), order.end(), 0u);
@@ -49,25 +55,40 @@ std::uint32_t expert_count(std::span<const double> weights, const ExpertRule& ru
 std::vector<double> load_factors(std::span<const double> load, LoadRule rule, double gamma) {
   const double most = std::max(*std::ranges::max_element(load), 1e-6);
   std::vector<double> factors;
+  const double mean = std::max(std::accumulate(load.begin(), load.end(), 0.0) / static_cast<double>(load.size()), 1e-6);
   for (const double u : load)
     factors.push_back(rule == LoadRule::seed       ? 1 - u
                       : rule == LoadRule::headroom ? 1 - gamma * u / most
                       : rule == LoadRule::locality ? 1 + gamma * u / most
+                      : rule == LoadRule::price    ? gamma / 4 * (u / mean - 1)
                                                    : 1);
   return factors;
 }
 
-std::vector<std::uint32_t> select_experts(std::span<const double> scores, std::span<const double> factors,
-                                          std::uint32_t count, double tau) {
+namespace {
+
+template <class Moved>
+std::vector<std::uint32_t> select_by(std::span<const double> scores, std::uint32_t count, double tau, const Moved& moved_score) {
   const std::vector<std::uint32_t> best = by_value(scores);
   const double floor = tau * scores[best[count - 1]];
   std::vector<double> moved(scores.size());
-  for (std::size_t e = 0; e < scores.size(); ++e)
-    moved[e] = scores[e] >= floor ? scores[e] * factors[e] : -std::numeric_limits<double>::infinity();
+  for (std::size_t e = 0; e < scores.size(); ++e) moved[e] = scores[e] >= floor ? moved_score(e) : -std::numeric_limits<double>::infinity();
   moved[best.front()] = std::numeric_limits<double>::infinity();
   std::vector<std::uint32_t> chosen = by_value(moved);
   chosen.resize(count);
   return chosen;
+}
+
+}  // namespace
+
+std::vector<std::uint32_t> select_experts(std::span<const double> scores, std::span<const double> factors,
+                                          std::uint32_t count, double tau) {
+  return select_by(scores, count, tau, [&](std::size_t e) { return scores[e] * factors[e]; });
+}
+
+std::vector<std::uint32_t> select_priced_experts(std::span<const double> scores, std::span<const double> prices, double whole, std::uint32_t count,
+                                                 double tau) {
+  return select_by(scores, count, tau, [&](std::size_t e) { return scores[e] / whole - prices[e]; });
 }
 
 double variation(std::span<const double> load) {
@@ -113,7 +134,7 @@ double ExpertRouter::gamma() const {
   return tokens_ / kRouterBlock * kRouterBlock < kColdTokens ? 0 : rule_.gamma;
 }
 
-Routing ExpertRouter::route(std::span<const float> all_logits) {
+Routing ExpertRouter::route(std::span<const float> all_logits, double shift) {
   const std::span<const float> logits = all_logits.first(load_.size());
   const double highest = static_cast<double>(*std::ranges::max_element(logits));
   std::vector<double> scores;
@@ -125,15 +146,19 @@ Routing ExpertRouter::route(std::span<const float> all_logits) {
   own.resize(used_);
   std::vector<double> weights;
   for (const std::uint32_t expert : own) weights.push_back(scores[expert]);
-  const std::uint32_t count = expert_count(weights, rule_, threshold());
+  const std::uint32_t count = expert_count(weights, rule_, shifted(rule_.count, threshold(), shift));
   std::vector<double> factors;
   if (rule_.load == LoadRule::bias)
     for (const double bias : rule_.bias) factors.push_back(std::exp(bias));
+  else if (rule_.load == LoadRule::fixed_price)
+    factors = rule_.bias;
   else
     factors = load_factors(load_, rule_.load, gamma());
 
   Routing routing;
-  routing.experts = select_experts(scores, factors, count, rule_.tau);
+  const bool priced = rule_.load == LoadRule::price || rule_.load == LoadRule::fixed_price;
+  routing.experts = priced ? select_priced_experts(scores, factors, std::accumulate(weights.begin(), weights.end(), 0.0), count, rule_.tau)
+                           : select_experts(scores, factors, count, rule_.tau);
   const auto sum_of = [&](std::span<const std::uint32_t> experts) {
     double sum = 0;
     for (const std::uint32_t expert : experts) sum += scores[expert];

@@ -21,6 +21,10 @@ enum class LoadRule {
   headroom,  // h = 1 - gamma u / max(u)
   locality,  // h = 1 + gamma u / max(u)
   bias,      // h = exp(bias), the same for ever
+  // A price instead of a factor: s / (sum of the model's own choice) - price. What keeps most mass for the evenness that it gives:
+  // max sum of s / M - g / 2 CV^2 over all choices has the prices g (u / mean(u) - 1), the derivative of the second term.
+  price,        // g = gamma / 4
+  fixed_price,  // the same for ever, the rule's bias
 };
 
 enum class EscortForm {
@@ -65,17 +69,20 @@ struct ExpertRule {
   double gamma = -1;                  // negative: the controller of the coefficient of variation sets it, from 0
   double gamma_most = 0.95, cv = 0.07, retained = 0.97;  // the controller's: its most, its aim, the mass that must be kept
   double tau = 0.5, half_life = 2048;  // of u, in tokens
-  std::vector<double> bias;            // of each expert's log score
+  std::vector<double> bias;            // of each expert's log score, or its price
   EscortRule escort;
 };
 
 // `weights`: of the model's own number of experts, in descending order; they need not sum to one.
 [[nodiscard]] std::uint32_t expert_count(std::span<const double> weights, const ExpertRule& rule, double threshold);
-// h of every expert.
+// h of every expert, or its price.
 [[nodiscard]] std::vector<double> load_factors(std::span<const double> load, LoadRule rule, double gamma);
 // `count` experts in the order of their choice, the best first.
 [[nodiscard]] std::vector<std::uint32_t> select_experts(std::span<const double> scores, std::span<const double> factors,
                                                         std::uint32_t count, double tau);
+// The same with prices; `whole`: the sum of the scores of the model's own choice.
+[[nodiscard]] std::vector<std::uint32_t> select_priced_experts(std::span<const double> scores, std::span<const double> prices, double whole,
+                                                               std::uint32_t count, double tau);
 // Of counts or of load: standard deviation over mean.
 [[nodiscard]] double variation(std::span<const double> load);
 
@@ -97,7 +104,8 @@ class ExpertRouter {
   // scaled to the sum of the model's own choice.
   ExpertRouter(std::uint32_t experts, std::uint32_t used, bool normalize, const ExpertRule& rule);
   // With an escort the logits have one more, the new expert's, which is called as the expert behind the others.
-  [[nodiscard]] Routing route(std::span<const float> logits);
+  // `shift`: what a semantic router adds to the threshold's logit, or of an entropy's factor to its logarithm; a threshold of 1 stays.
+  [[nodiscard]] Routing route(std::span<const float> logits, double shift = 0);
 
   [[nodiscard]] double threshold() const;
   [[nodiscard]] double gamma() const;  // in force now

@@ -35,6 +35,11 @@ Result<void> check_tokens(std::span<const TokenId> tokens, std::uint32_t vocabul
   return {};
 }
 
+// Whether a policy's semantic router can be this model's: it was chosen for one that was open before.
+bool of_shape(const std::optional<ExpertPrior>& prior, const ModelSummary& model) {
+  return !prior || (prior->input == model.width && prior->layers == model.layers && prior->experts == model.experts && prior->experts_used == model.experts_used);
+}
+
 Error stopped() { return {ErrorCode::cancelled, "the run", "it was stopped", "start it again when wanted"}; }
 
 }  // namespace
@@ -71,6 +76,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   ModelSummary summary = summarize(file, config, context, options.kv, options.activations, options.attention, options.top_share, device->facts(), options.kv_tiers);
   summary.device = summarize(device->facts());
   summary.experts_rule = fitted(options.experts, config.experts_used);
+  if (summary.experts_rule && !of_shape(summary.experts_rule->prior, summary)) summary.experts_rule->prior.reset();
 
   tell("Fitting experts", 0.03);
   FOVEA_ASSIGN(const std::optional<PreciseExperts> precise, chosen_precision(options.expert_budget, weights, config, summary, device->facts(), stop));

@@ -65,6 +65,7 @@ Result<Evaluation> evaluate(Engine& engine, Engine* standard, const EvaluationOp
     FOVEA_ASSIGN(const RoutingFacts routed, engine.routing_facts());
     done.routing.prefill += routed.prefill;
     done.routing.decode += routed.decode;
+    done.routing.prefetch = routed.prefetch;
     done.routing.escort = routed.escort;  // of the last window, or since loading where load is never forgotten
     ++done.windows;
     if (progress) progress(done);

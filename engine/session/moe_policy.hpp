@@ -23,7 +23,9 @@ namespace fovea {
 [[nodiscard]] Result<std::optional<ExpertRule>> expert_rule(const Spec& spec, const ModelSummary& model);
 // As it would be written, with what matters of the parameters; "static:k=4" for nullopt; "not applicable" for a dense model.
 [[nodiscard]] std::string shown_moe(const ModelSummary& model);
-// A file of the bias by load, as `bias=` reads it: {"bias":[[...],...]}, a list of numbers for each layer.
-[[nodiscard]] Result<void> write_expert_bias(const std::string& path, const std::vector<float>& bias, std::uint32_t layers);
+// A file of the bias by load, as `bias=` reads it: {"bias":[[...],...]}, or with the tau that goes with prices {"price":[[...],...],"tau":...},
+// a list of numbers for each layer.
+[[nodiscard]] Result<void> write_expert_bias(const std::string& path, const std::vector<float>& bias, std::uint32_t layers,
+                                             std::optional<double> priced_tau = std::nullopt);
 
 }  // namespace fovea

@@ -844,6 +844,10 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>locality：多用最忙的</translation>
     </message>
     <message>
+        <source>price: a charge for the busiest</source>
+        <translation>price：最忙的要收费</translation>
+    </message>
+    <message>
         <source>frozen bias of the policy file</source>
         <translation>策略文件中的固定偏置</translation>
     </message>

@@ -9,6 +9,7 @@
 
 // By all lanes, each for the slots that it holds. An expert is called once by a token, so nobody else touches its count.
 void note_choice(PolicyChoice c, bool begins, Uints memory, Uints facts) {
+  uint predicted = predicted_calls(kept_address(memory, kRulePredicted), 0u, c.count);
   uint lane = gl_SubgroupInvocationID, head = kRouterFactHead + SLOTS, calls = kMemoryHead + EXPERTS;
   if (REMEMBERS && begins) {
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
@@ -26,6 +27,7 @@ void note_choice(PolicyChoice c, bool begins, Uints memory, Uints facts) {
   atomicAdd(facts.v[kRouterFactMass], kept_mass(c));
   atomicAdd(facts.v[kRouterFactMoved], moved_mass(c));
   atomicAdd(facts.v[kRouterFactSame], c.same);
+  if (predicted > 0u) atomicAdd(facts.v[kRouterFactPredicted], predicted);
   atomicAdd(facts.v[kRouterFactHead + c.count - 1u], 1u);
   if (!REMEMBERS) return;
   if (begins) {
@@ -35,6 +37,13 @@ void note_choice(PolicyChoice c, bool begins, Uints memory, Uints facts) {
     atomicAdd(memory.v[kMemoryBlockSlots], c.count);
     atomicAdd(memory.v[kMemoryBlockMass], moved_mass(c));
   }
+}
+
+// In the order in which expert_choice.comp adds, so that both give the same bits.
+float mean_load(uint64_t loads) {
+  float sum = 0.0;
+  [[dont_unroll]] for (uint e = 0; e < EXPERTS; e++) sum += Floats(loads).v[e];
+  return max(sum / float(EXPERTS), 1e-6);
 }
 
 // The expert of rank `slot`, kNoExpert where the token does not use the slot. With `publish` the choice is also written and
@@ -50,12 +59,14 @@ uint fold_policy(uint64_t logits, uint slot, bool publish, bool begins, uint64_t
       most = max(most, factor[i]);
     }
     if (LOAD == kLoadHeadroom || LOAD == kLoadLocality) most = subgroupMax(most);
+    if (LOAD == kLoadPrice) most = mean_load(router + uint64_t(kMemoryHead) * 4ul);
     float given = uintBitsToFloat(memory.v[kRuleGamma]);
     float gamma = given < 0.0 ? uintBitsToFloat(memory.v[kMemoryGamma]) : memory.v[kMemorySeen] < kColdTokens ? 0.0 : given;
     [[unroll]] for (uint i = 0; i < PER_LANE; i++) factor[i] = load_factor(factor[i], most, gamma);
   }
   float threshold = policy_threshold(uintBitsToFloat(memory.v[kRuleThreshold]), REMEMBERS ? uintBitsToFloat(memory.v[kRuleTarget]) : 0.0,
                                      uintBitsToFloat(memory.v[kMemoryThreshold]));
+  threshold = shifted_threshold(threshold, kept_address(memory, kRuleShift), 0u);
   PolicyChoice c = policy_choice(logits, factor, memory.v[kRuleLeast], memory.v[kRuleMost], threshold, uintBitsToFloat(memory.v[kRuleTau]));
   if (publish) {
     write_choice(c, experts, weights);

@@ -28,6 +28,27 @@ float policy_threshold(float given, float target, float control) {
   return COUNT == kCountMass ? 1.0 / (1.0 + exp(-control)) : exp(control);
 }
 
+uint64_t kept_address(Uints memory, uint word) { return packUint2x32(uvec2(memory.v[word], memory.v[word + 1u])); }
+
+// The threshold for a token of which a semantic router said something, moved on the scale on which its controller moves it.
+float shifted_threshold(float threshold, uint64_t shift, uint token) {
+  if (shift == 0ul || COUNT == kCountFixed || (COUNT == kCountMass && threshold >= 1.0)) return threshold;
+  float by = Floats(shift).v[token];
+  if (by == 0.0) return threshold;
+  if (COUNT == kCountEntropy) return clamp(threshold * exp(by), kLeastFactor, kMostFactor);
+  float mass = clamp(threshold, kLeastMass, kMostMass);
+  return 1.0 / (1.0 + exp(-(log(mass / (1.0 - mass)) + by)));
+}
+
+// By all lanes: of the experts that were chosen last, those that were predicted.
+uint predicted_calls(uint64_t predicted, uint token, uint count) {
+  if (predicted == 0ul) return 0u;
+  uint hits = 0u, words = (EXPERTS + 31u) / 32u;
+  [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
+    if (gl_SubgroupInvocationID + i * LANES < count) hits += Uints(predicted).v[token * words + own_id[i] / 32u] >> (own_id[i] % 32u) & 1u;
+  return subgroupAdd(hits);
+}
+
 // exp of the entropy of the experts' shares in `total`.
 float effective_number(float total) {
   float entropy = 0.0;
@@ -66,12 +87,18 @@ float of_slot(float held[PER_LANE_SLOTS], uint slot) {
   return uintBitsToFloat(of_slot(bits, slot));
 }
 
-// h of an expert of this load, beside the largest load of all.
+// Whether load takes a price off a score instead of a factor.
+const bool PRICED = LOAD == kLoadPrice || LOAD == kLoadFixedPrice;
+const float kPriceOfGamma = 0.25;
+
+// h of an expert of this load, or its price. `most`: the largest load of all, of a price the mean.
 float load_factor(float load, float most, float gamma) {
   return LOAD == kLoadSeed       ? 1.0 - load
          : LOAD == kLoadHeadroom ? 1.0 - gamma * load / most
          : LOAD == kLoadLocality ? 1.0 + gamma * load / most
          : LOAD == kLoadBias     ? exp(load)
+         : LOAD == kLoadPrice    ? kPriceOfGamma * gamma * (load / most - 1.0)
+         : LOAD == kLoadFixedPrice ? load
                                  : 1.0;
 }
 
@@ -133,7 +160,7 @@ PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uin
     uint e = lane + i * LANES;
     float score = key[i] != 0u ? exp(choice_value(key[i]) - maximum) / sum : -1.0;
     rank[i] = 0u;
-    if (e < EXPERTS && score >= floor_score) rank[i] = floatBitsToUint(max(score * factor[i], 0.0)) + 1u;
+    if (e < EXPERTS && score >= floor_score) rank[i] = PRICED ? choice_key(score / c.total - factor[i]) : floatBitsToUint(max(score * factor[i], 0.0)) + 1u;
     if (e == c.best) rank[i] = 0xFFFFFFFFu;
     fit += rank[i] != 0u ? 1u : 0u;
   }

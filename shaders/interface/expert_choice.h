@@ -13,7 +13,7 @@ const uint kColdTokens = 256;     // a given gamma is 0 before
 const uint kControlTokens = 512;  // from one step of gamma's controller to the next
 
 const uint kCountFixed = 0, kCountMass = 1, kCountEntropy = 2;
-const uint kLoadOff = 0, kLoadSeed = 1, kLoadHeadroom = 2, kLoadLocality = 3, kLoadBias = 4;
+const uint kLoadOff = 0, kLoadSeed = 1, kLoadHeadroom = 2, kLoadLocality = 3, kLoadBias = 4, kLoadPrice = 5, kLoadFixedPrice = 6;
 
 const uint kPartAll = 0, kPartFind = 1, kPartCounts = 2, kPartChoose = 3;  // steps of a choice
 
@@ -29,6 +29,7 @@ struct ExpertChoicePush {
 };
 
 // A layer's router: words, of which some are floats; behind them float load (experts), of kLoadBias the bias of log scores,
+// of kLoadFixedPrice the prices,
 // then uint calls of the open block (experts), then the escort's words. First its rule, which does not change.
 const uint kRuleLeast = 0, kRuleMost = 1;  // experts of a token
 const uint kRuleThreshold = 2;     // float: mass to reach, below 1; or factor of exp(entropy)
@@ -37,16 +38,19 @@ const uint kRuleGamma = 4;         // float: negative: its controller sets it
 const uint kRuleGammaMost = 5, kRuleCv = 6, kRuleRetained = 7;  // float
 const uint kRuleTau = 8;           // float
 const uint kRuleDecay = 9;         // float: of a load per block
+// Addresses of what a semantic router says of the batch (semantic_router.h), two words each, both 0 where none predicts this layer:
+// float (tokens), added to the threshold's logit or logarithm; uint (tokens, words of 32 experts), the predicted ones.
+const uint kRuleShift = 10, kRulePredicted = 12;
 // What it remembers.
-const uint kMemoryThreshold = 10;  // float: logit of a mass, logarithm of a factor
-const uint kMemoryIntegral = 11;   // float
-const uint kMemoryGamma = 12;      // float
-const uint kMemoryGammaGain = 13;  // float
-const uint kMemorySeen = 14;       // tokens of all blocks that ended
-const uint kMemoryWindowMass = 15; // their kept mass since the last step of gamma's controller, in 1 / kMassUnit
-const uint kMemoryBlockSlots = 16; // experts called in the open block; a sequence that begins drops what it holds
-const uint kMemoryBlockMass = 17;  // its kept mass
-const uint kMemoryHead = 18;
+const uint kMemoryThreshold = 14;  // float: logit of a mass, logarithm of a factor
+const uint kMemoryIntegral = 15;   // float
+const uint kMemoryGamma = 16;      // float
+const uint kMemoryGammaGain = 17;  // float
+const uint kMemorySeen = 18;       // tokens of all blocks that ended
+const uint kMemoryWindowMass = 19; // their kept mass since the last step of gamma's controller, in 1 / kMassUnit
+const uint kMemoryBlockSlots = 20; // experts called in the open block; a sequence that begins drops what it holds
+const uint kMemoryBlockMass = 21;  // its kept mass
+const uint kMemoryHead = 22;
 const uint kMassUnit = 4096;
 
 // A new expert's escort, the expert behind the model's own: it is called for a share of the calls until it has had a number of
@@ -71,10 +75,10 @@ const uint kEscortCalledSum = 9;   // float: over the tokens that called it
 const uint kEscortWords = 10;
 
 // Sums over tokens for the host: of tokens; of the mass kept of the model's own choice, and of the best experts of the same
-// number, in 1 / kMassUnit; of experts that are among those. Behind them tokens by their number of experts less one
+// number, in 1 / kMassUnit; of experts that are among those; of experts that a semantic router had predicted. Behind them tokens by their number of experts less one
 // (slots), then calls (experts), then calls of an escorted expert. Exact for a million tokens.
-const uint kRouterFactTokens = 0, kRouterFactMass = 1, kRouterFactMoved = 2, kRouterFactSame = 3;
-const uint kRouterFactHead = 4;
+const uint kRouterFactTokens = 0, kRouterFactMass = 1, kRouterFactMoved = 2, kRouterFactSame = 3, kRouterFactPredicted = 4;
+const uint kRouterFactHead = 5;
 
 FOVEA_PUSH_END
 #endif

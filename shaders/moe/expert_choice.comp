@@ -50,17 +50,20 @@ float rule(uint word) { return uintBitsToFloat(Uints(router()).v[word]); }
 // Read once, beside the logits.
 uint least, most;
 float given_threshold, target, tau;
+uint64_t shift, foreseen;  // of a semantic router
 void add_fact(uint which, uint more) { atomicAdd(facts[which], more); }
 float logit(float x) { return log(x / (1.0 - x)); }
 
 // Once a token's choice is written.
-void count_choice(PolicyChoice c) {
+void count_choice(PolicyChoice c, uint token) {
   [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
     if (gl_SubgroupInvocationID + i * LANES < c.count) {
       add_fact(kRouterFactHead + SLOTS + own_id[i], 1u);
       if (REMEMBERS && PART == kPartAll) atomicAdd(calls[own_id[i]], 1u);
     }
+  uint predicted = predicted_calls(foreseen, token, c.count);
   if (gl_SubgroupInvocationID != 0u) return;
+  add_fact(kRouterFactPredicted, predicted);
   add_fact(kRouterFactTokens, 1u);
   add_fact(kRouterFactMass, kept_mass(c));
   add_fact(kRouterFactMoved, moved_mass(c));
@@ -77,7 +80,7 @@ void choose(uint token, uint at) {
   float factors[PER_LANE];
   if (LOAD != kLoadOff)
     [[unroll]] for (uint i = 0; i < PER_LANE; i++) factors[i] = factor[min(gl_SubgroupInvocationID + i * LANES, EXPERTS - 1u)];
-  float limit = policy_threshold(given_threshold, REMEMBERS ? target : 0.0, threshold);
+  float limit = shifted_threshold(policy_threshold(given_threshold, REMEMBERS ? target : 0.0, threshold), shift, token);
   PolicyChoice c = policy_choice(p.logits + uint64_t(token * p.stride) * 4ul, factors, least, most, limit, tau);
   if (ESCORT != kEscortNone) {
     Floats logits = Floats(p.logits + uint64_t(token * p.stride) * 4ul);
@@ -91,7 +94,7 @@ void choose(uint token, uint at) {
   }
   uint64_t row = uint64_t(token * ROOM) * 4ul;
   write_choice(c, p.experts + row, p.weights + row);
-  count_choice(c);
+  count_choice(c, token);
 }
 
 // By one invocation: which tokens of a block, from `from` up to `to`, call the new expert, in turn.
@@ -148,6 +151,11 @@ void set_factors() {
   float largest = 1e-6, gamma = rule(kRuleGamma) < 0.0 ? gamma_now : seen < kColdTokens ? 0.0 : rule(kRuleGamma);
   if (LOAD == kLoadHeadroom || LOAD == kLoadLocality)
     [[dont_unroll]] for (uint e = 0; e < EXPERTS; e++) largest = max(largest, load[e]);
+  if (LOAD == kLoadPrice) {
+    largest = 0.0;
+    [[dont_unroll]] for (uint e = 0; e < EXPERTS; e++) largest += load[e];
+    largest = max(largest / float(EXPERTS), 1e-6);
+  }
   for (uint e = gl_LocalInvocationID.x; e < EXPERTS; e += gl_WorkGroupSize.x) factor[e] = load_factor(load[e], largest, gamma);
 }
 
@@ -212,7 +220,7 @@ void choose_counted(uint token) {
   PolicyChoice c = policy_choice(p.logits + uint64_t(token * p.stride) * 4ul, none, count, count, 1.0, tau);
   subgroupBarrier();  // all lanes have read the number
   write_choice(c, p.experts + row, p.weights + row);
-  count_choice(c);
+  count_choice(c, token);
 }
 void walk(uint first, uint end) {
   uint me = gl_LocalInvocationID.x;
@@ -223,7 +231,7 @@ void walk(uint first, uint end) {
     if (owns && begin <= first) fetch_found(begin + me - first, ids, found);
     if (owns) {
       uint token = begin + me - first, count = SLOTS;
-      float limit = policy_threshold(given_threshold, target, threshold);
+      float limit = shifted_threshold(policy_threshold(given_threshold, target, threshold), shift, token);
       if (COUNT == kCountMass && limit < 1.0) {
         [[unroll]] for (uint i = 0; i < SLOTS; i++)
           if (found[SLOTS - 1u - i] >= limit * found[SLOTS - 1u]) count = SLOTS - i;
@@ -256,8 +264,10 @@ void main() {
   given_threshold = rule(kRuleThreshold);
   target = rule(kRuleTarget);
   tau = rule(kRuleTau);
+  shift = kept_address(memory, kRuleShift);
+  foreseen = kept_address(memory, kRulePredicted);
   for (uint i = me; i < FACTS; i += gl_WorkGroupSize.x) facts[i] = 0u;
-  if (REMEMBERS || LOAD == kLoadBias)
+  if (REMEMBERS || LOAD == kLoadBias || LOAD == kLoadFixedPrice)
     for (uint e = me; e < EXPERTS; e += gl_WorkGroupSize.x) load[e] = uintBitsToFloat(memory.v[kMemoryHead + e]);
   if (REMEMBERS) {
     for (uint e = me; e < EXPERTS; e += gl_WorkGroupSize.x)

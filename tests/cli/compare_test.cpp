@@ -103,7 +103,7 @@ TEST_F(Comparing, AFrontierHoldsStaticNumbersAgainstAPolicy) {
   const std::string alone = folder.file("alone.json");
   ASSERT_EQ(run({"compare", "-m", model, "--a", "dynamic:p=0.5", "--b", "static:k=1", "-p", "the cat sat down", "-n", "24", "--frontier", "--on",
                  folder.write("words.txt", "the cat sat down and the dog sat up, the cat ran away"), "--whole-json", alone}).status, 0);
-  ASSERT_EQ(run({"compare", "-m", model, "--a", "dynamic:p=0.5", "--b", "dynamic:p=0.9", "-p", "the cat sat down", "-n", "24", "--frontier", "--on",
+  ASSERT_EQ(run({"compare", "-m", model, "--a", "dynamic:p=0.5", "--b", "static:k=1", "-p", "the cat sat down", "-n", "24", "--point", "dynamic:p=0.9", "--on",
                  folder.file("words.txt"), "--whole-json", whole}).status, 0);
   const auto first = nlohmann::json::parse(read_whole(alone))["frontier"]["points"], both = nlohmann::json::parse(read_whole(whole))["frontier"]["points"];
   ASSERT_EQ(first.size(), used + 1);

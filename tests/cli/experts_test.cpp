@@ -144,5 +144,31 @@ TEST_F(ExpertPolicies, BenchCountsTheBytesOfTheExpertsThatWereUsed) {
   EXPECT_NEAR(own["bytes_per_token"].get<double>() - one["bytes_per_token"].get<double>(), whole - less, 1e-6 * whole);
 }
 
+// The budget is kept by the allocator's bytes, and the list of what the load took says so.
+TEST_F(ExpertPolicies, KeepExpertsWithinABudgetOfMemory) {
+  const std::string halves = FOVEA_SHARED "/fixtures/logits/qwen3moe-f16.gguf";
+  const auto load = [&](const std::string& budget) { return run_json({"generate", "-m", halves, "-p", "the cat", "-n", "4", "--temp", "0", "-c", "512", "--expert-budget", budget}); };
+  const auto stored = load("0"), fitted = load("2.5");
+  const auto entry = [](const nlohmann::json& run) {
+    for (const auto& fit : run["adaptation"])
+      if (fit["what"] == "experts") return fit;
+    return nlohmann::json();
+  };
+  EXPECT_TRUE(entry(stored).is_null());
+  ASSERT_FALSE(entry(fitted).is_null());
+  EXPECT_EQ(entry(fitted)["option"], "--expert-budget");
+  EXPECT_TRUE(entry(fitted)["asked"].get<bool>());
+  std::uint64_t experts = 0;
+  const auto inspected = run_json({"inspect", halves});
+  for (const auto& tensor : inspected["tensors"])
+    if (tensor["name"].get<std::string>().find("_exps") != std::string::npos) experts += tensor["bytes"].get<std::uint64_t>();
+  const std::uint64_t rest = stored["memory"]["weights"].get<std::uint64_t>() - experts, budget = 2621440;
+  ASSERT_GT(experts, budget);
+  EXPECT_LE(fitted["memory"]["weights"].get<std::uint64_t>(), rest + budget + 256 * 64);  // tensors are aligned
+  EXPECT_LT(fitted["memory"]["estimate"].get<std::uint64_t>(), stored["memory"]["estimate"].get<std::uint64_t>());
+  expect_failure(run({"generate", "-m", halves, "-p", "x", "-n", "1", "--expert-budget", "1"}), "even in the smallest types");
+  expect_failure(run({"generate", "-m", stories_model(), "-p", "x", "-n", "1", "--expert-budget", "1"}), "dense");
+}
+
 }  // namespace
 }  // namespace fovea::test

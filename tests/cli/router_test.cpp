@@ -41,6 +41,20 @@ TEST_F(SemanticRouter, is_trained_repeatably_and_measured) {
   EXPECT_EQ(read_whole(one), read_whole(two));
   EXPECT_EQ(trained["need_tokens"], 2 * 2 * 2);
 
+  // A policy takes it: off by its weight nothing changes, and the hit rate of its predictions is told beside that of the last called.
+  const auto generate = [&](const std::string& moe) { return run_json({"generate", "-p", "once upon a time", "-n", "12", "--temp", "0", "--moe", moe}); };
+  const auto plain = generate("dynamic:p=0.8"), told = generate("dynamic:p=0.8,prior=" + one + ",prior-weight=0"), used = generate("dynamic:p=0.8,prior=" + one + ",prior-weight=4");
+  EXPECT_EQ(told["tokens"], plain["tokens"]);
+  EXPECT_TRUE(plain["moe"]["prefetch"].is_null());
+  for (const auto& run : {told, used}) {
+    const auto& prefetch = run["moe"]["prefetch"];
+    EXPECT_EQ(prefetch["experts"], 8);
+    EXPECT_EQ(prefetch["first_layer"], 2);
+    EXPECT_EQ(prefetch["chance"], 0.5);
+    for (const char* rate : {"predicted", "recent"}) EXPECT_GT(prefetch[rate].get<double>(), 0) << rate;
+  }
+  EXPECT_NE(used["moe"]["policy"].get<std::string>().find("prior="), std::string::npos);
+
   const auto measured = run_json(with({"evaluate-router", "--semantic-router", one, "-c", "32", "--windows", "2", "--need-every", "0"}, {}));
   EXPECT_EQ(measured["tokens"], 2 * 2 * 32);
   EXPECT_TRUE(measured["need"].is_null());
@@ -68,6 +82,10 @@ TEST_F(SemanticRouter, is_refused_where_it_does_not_belong) {
   const std::string router = folder.file("one.router");
   expect_failure(run(with({"train-router", "-m", stories_model(), "-o", router}, {})), "dense");
   expect_failure(run(with({"evaluate-router", "--semantic-router", folder.write("no.router", "nothing")}, {})));
+  expect_failure(run({"generate", "-p", "x", "-n", "1", "--moe", "dynamic:prior=" + folder.file("none.router")}), "none.router");
+  const Arguments unlearned{"train-router", "-o", router, "-c", "32", "--windows", "2", "--passes", "1", "--width", "8", "--need-every", "0"};
+  ASSERT_EQ(run(with(unlearned, {})).status, 0);
+  expect_failure(run({"generate", "-p", "x", "-n", "1", "--moe", "dynamic:prior=" + router}), "has not learned how many experts");
   expect_failure(run({"train-router", "-o", router, "-f", folder.write("short.txt", "too short")}), "do not fill two windows");
   expect_failure(run({"train-router", "-o", router, "-c", "32", texts[0], texts[1], "-f", texts[1]}), "another file has this name");
 }

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "engine/semantic_router/network.hpp"
 #include "tests/decoder/decoder_bench.hpp"
 #include "tests/support/tolerance.hpp"
 
@@ -180,6 +181,79 @@ TEST_F(ExpertPolicy, that_is_chosen_later_is_the_one_that_was_there_from_the_sta
   EXPECT_TRUE(must(decoder_->routing_facts()).both().empty());
 }
 
+// A semantic router of random weights, for kNormalised.
+ExpertPrior random_prior(double weight) {
+  const RouterShape shape{.input = 64, .width = 16, .first_layer = 1, .layers = 3, .experts = 16, .experts_used = 4, .domains = 2};
+  Seeded random(17);
+  return {.input = shape.input, .width = shape.width, .first_layer = shape.first_layer, .layers = shape.layers, .experts = shape.experts,
+          .experts_used = shape.experts_used, .domains = shape.domains, .parameters = random.normals(shape.parameters(), 0.4), .need_mean = 2.5, .weight = weight};
+}
+
+TEST_F(ExpertPolicy, with_a_semantic_router_of_no_weight_only_tells_what_it_predicts) {
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
+    const ExpertRule plain{.p = 0.7};
+    ExpertRule with = plain;
+    with.prior = random_prior(0);
+    load_with(kNormalised, plain, form);
+    const std::vector<std::int32_t> prompt = tokens(90, 3);
+    const std::vector<float> logits = all_logits(*decoder_, prompt, 71);
+    const std::vector<std::int32_t> drawn = generate(*decoder_, prompt, 40, {}, greedy(), 71, 16).drawn;
+    EXPECT_FALSE(predicted_hits(must(decoder_->routing_facts())));
+    load_with(kNormalised, with, form);
+    EXPECT_EQ(all_logits(*decoder_, prompt, 71), logits);
+    EXPECT_EQ(generate(*decoder_, prompt, 40, {}, greedy(), 71, 16).drawn, drawn);
+    const RoutingFacts facts = must(decoder_->routing_facts());
+    EXPECT_EQ(facts.prefetch.size, 8u);
+    EXPECT_EQ(facts.prefetch.first_layer, 1u);
+    EXPECT_EQ(facts.prefill[0].predicted + facts.decode[0].predicted, 0u) << "nothing is predicted of the layers before";
+    for (const RoutingWork& work : {facts.prefill, facts.decode})
+      for (std::uint32_t layer = 1; layer < 3; ++layer) {
+        EXPECT_GT(work[layer].predicted, 0u);
+        EXPECT_LT(work[layer].predicted, work[layer].total_calls());
+      }
+  }
+}
+
+// What is predicted hangs on the sequence, not on its batches nor on how many tokens a submission decodes, and moves choices.
+TEST_F(ExpertPolicy, with_a_semantic_router_hangs_on_no_batches) {
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
+    ExpertRule rule{.p = 0.6};
+    load_with(kNormalised, rule, form);
+    const std::vector<std::int32_t> prompt = tokens(90, 3);
+    (void)generate(*decoder_, prompt, 40);
+    const RoutingWork plain = must(decoder_->routing_facts()).prefill;
+    rule.prior = random_prior(2);
+    load_with(kNormalised, rule, form);
+    const std::vector<std::int32_t> drawn = generate(*decoder_, prompt, 40, {}, greedy(), 1u << 20, 16).drawn;
+    const RoutingWork prompted = must(decoder_->routing_facts()).prefill, whole = must(decoder_->routing_facts()).both();
+    EXPECT_EQ(prompted[0].counts, plain[0].counts) << "the layers before are chosen as ever";
+    EXPECT_NE(prompted[1].counts, plain[1].counts);
+    (void)generate(*decoder_, tokens(60, 8), 20);  // nothing stays of a run before
+    EXPECT_EQ(generate(*decoder_, prompt, 40, {}, greedy(), 64, 1).drawn, drawn);
+    const RoutingWork parts = must(decoder_->routing_facts()).both();
+    for (std::uint32_t layer = 0; layer < 3; ++layer) {
+      EXPECT_EQ(parts[layer].counts, whole[layer].counts);
+      EXPECT_EQ(parts[layer].predicted, whole[layer].predicted);
+    }
+  }
+}
+
+TEST_F(ExpertPolicy, holds_means_and_masses_of_each_layer) {
+  load_with(kNormalised, ExpertRule{.layer_target_k = {3.5, 1.5, 2.5}});
+  (void)all_logits(*decoder_, tokens(1000, 7), 128);
+  const RoutingWork held = must(decoder_->routing_facts()).prefill;
+  EXPECT_NEAR(held[0].mean_experts(), 3.5, 0.2);
+  EXPECT_NEAR(held[1].mean_experts(), 1.5, 0.2);
+  EXPECT_NEAR(held[2].mean_experts(), 2.5, 0.2);
+  load_with(kNormalised, ExpertRule{.layer_p = {1, 0, 0.6}});
+  (void)all_logits(*decoder_, tokens(100, 7), 128);
+  const RoutingWork work = must(decoder_->routing_facts()).prefill;
+  EXPECT_EQ(work[0].mean_experts(), 4);
+  EXPECT_EQ(work[1].mean_experts(), 1);
+  EXPECT_GT(work[2].mean_experts(), 1);
+  EXPECT_LT(work[2].mean_experts(), 4);
+}
+
 TEST_F(ExpertPolicy, holds_a_wished_mean_in_every_layer) {
   load_with(kNormalised, ExpertRule{.target_k = 2.5});
   (void)all_logits(*decoder_, tokens(1000, 7), 128);
@@ -199,10 +273,14 @@ TEST_F(ExpertPolicy, out_of_range_is_refused_with_a_sentence) {
   const GgufFile file = must(seeded_model(kNormalised).open());
   const ModelConfig config = must(read_model_config(file));
   for (const ExpertRule& rule : {ExpertRule{.kmax = 5}, ExpertRule{.kmin = 0}, ExpertRule{.kmin = 3, .kmax = 2}, ExpertRule{.p = 1.5}, ExpertRule{.layer_kmax = {1, 2}},
-                                 ExpertRule{.layer_kmax = {1, 2, 9}}, ExpertRule{.reset = LoadReset::frozen}, ExpertRule{.target_k = -1}})
-    EXPECT_FALSE(ExpertRouting::create(device(), config, rule));
+                                 ExpertRule{.layer_kmax = {1, 2, 9}}, ExpertRule{.layer_p = {0.5, 0.5}}, ExpertRule{.layer_p = {0.5, 0.5, 2}}, ExpertRule{.layer_target_k = {2, 2, 9}}, ExpertRule{.reset = LoadReset::frozen}, ExpertRule{.target_k = -1}})
+    EXPECT_FALSE(ExpertRouting::create(device(), config, 8, rule));
+  ExpertRule foreign{.p = 0.7, .prior = random_prior(1)};
+  EXPECT_TRUE(ExpertRouting::create(device(), config, 8, foreign));
+  foreign.prior->input = 32;
+  EXPECT_FALSE(ExpertRouting::create(device(), config, 8, foreign));
   const auto dense = seeded_model({.name = "policy_dense", .type = DType::F32}).open();
-  EXPECT_FALSE(ExpertRouting::create(device(), must(read_model_config(*dense)), ExpertRule{}));
+  EXPECT_FALSE(ExpertRouting::create(device(), must(read_model_config(*dense)), 8, ExpertRule{}));
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ struct Shape {
 reference::ExpertRule same_rule(const ExpertChoiceRule& rule, const std::vector<float>& bias) {
   constexpr std::array kCounts{reference::CountRule::fixed, reference::CountRule::mass, reference::CountRule::entropy};
   constexpr std::array kLoads{reference::LoadRule::off, reference::LoadRule::seed, reference::LoadRule::headroom,
-                              reference::LoadRule::locality, reference::LoadRule::bias};
+                              reference::LoadRule::locality, reference::LoadRule::bias, reference::LoadRule::price, reference::LoadRule::fixed_price};
   const auto exact = [](float value) { return static_cast<double>(value); };
   return {.count = kCounts.at(rule.count), .least = rule.least, .most = rule.most, .threshold = exact(rule.threshold),
           .target = exact(rule.target), .load = kLoads.at(rule.load), .gamma = exact(rule.gamma), .gamma_most = exact(rule.gamma_most),
@@ -131,7 +131,7 @@ class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape
     SCOPED_TRACE("count " + std::to_string(rule.count) + ", load " + std::to_string(rule.load));
     Seeded random(s.experts + rule.count * 5 + rule.load);
     const std::vector<float> logits = random.normals(std::size_t{20} * s.experts, 2);
-    const std::vector<float> bias = rule.load == shader::kLoadBias ? random.normals(s.experts, 0.3) : std::vector<float>{};
+    const std::vector<float> bias = rule.load == shader::kLoadBias || rule.load == shader::kLoadFixedPrice ? random.normals(s.experts, 0.3) : std::vector<float>{};
     const Chosen own = choose(rule, logits, {20}, ProductForm::gpu, bias);
     for (const DType type : {DType::F32, DType::Q8_0}) {
       if (type == DType::Q8_0 && !device().facts().integer_dot) continue;
@@ -151,7 +151,7 @@ class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape
     std::vector<float> logits = random.normals(std::size_t{tokens} * s.experts, 2);
     for (std::size_t i = 0; i < logits.size(); ++i) logits[i] += i % s.experts < 2 ? 1.5f : 0.0f;  // two that are called too often
     std::vector<float> bias;
-    if (rule.load == shader::kLoadBias) bias = random.normals(s.experts, 0.3);
+    if (rule.load == shader::kLoadBias || rule.load == shader::kLoadFixedPrice) bias = random.normals(s.experts, rule.load == shader::kLoadBias ? 0.3 : 0.1);
     const Chosen got = choose(rule, logits, batches, form, bias);
     reference::ExpertRouter judge(s.experts, s.slots, s.normalize, same_rule(rule, bias));
     std::vector<std::uint32_t> counts(s.slots), calls(s.experts);
@@ -214,7 +214,7 @@ TEST_P(ExpertChoice, with_a_wished_mean_holds_it) {
 
 TEST_P(ExpertChoice, by_load_is_that_of_the_reference) {
   const std::uint32_t slots = GetParam().slots;
-  for (const std::uint32_t load : {shader::kLoadSeed, shader::kLoadHeadroom, shader::kLoadLocality, shader::kLoadBias})
+  for (const std::uint32_t load : {shader::kLoadSeed, shader::kLoadHeadroom, shader::kLoadLocality, shader::kLoadBias, shader::kLoadPrice, shader::kLoadFixedPrice})
     for (const std::uint32_t count : {shader::kCountFixed, shader::kCountMass}) {
       const ProductForm form = count == shader::kCountFixed ? ProductForm::cpu : ProductForm::gpu;
       expect_the_reference({.count = count, .least = count == shader::kCountFixed ? slots : 1, .most = slots, .load = load, .gamma = 0.8f, .half_life = 100}, 320,
@@ -227,6 +227,40 @@ TEST_P(ExpertChoice, with_a_controlled_gamma_evens_the_load) {
   if (s.experts < 16) return;
   const ExpertChoiceRule rule{.count = shader::kCountFixed, .least = s.slots, .most = s.slots, .load = shader::kLoadHeadroom, .half_life = 512};
   expect_the_reference(rule, 1100, {512, 588}, ProductForm::gpu);
+}
+
+// A semantic router moves the threshold of each token, and what it predicted is counted.
+TEST_P(ExpertChoice, with_a_prediction_is_that_of_the_reference) {
+  const Shape s = GetParam();
+  constexpr std::uint32_t kTokens = 40;
+  const std::uint32_t words = (s.experts + 31) / 32;
+  Seeded random(s.experts + 2);
+  const std::vector<float> logits = random.normals(std::size_t{kTokens} * s.experts, 2);
+  std::vector<float> shift = random.normals(kTokens, 1.5);
+  shift[3] = 0;
+  std::vector<std::uint32_t> masks;
+  for (std::uint32_t i = 0; i < kTokens * words; ++i) masks.push_back(static_cast<std::uint32_t>(random.below(1u << 31)));
+  const std::uint64_t shifts = place(shift), predicted = place(masks);
+  for (const std::uint32_t count : {shader::kCountMass, shader::kCountEntropy})
+    for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
+      const ExpertChoiceRule rule{.count = count, .least = 1, .most = s.slots, .threshold = 0.7f, .shift = shifts, .predicted = predicted};
+      const Chosen got = choose(rule, logits, {kTokens}, form);
+      reference::ExpertRouter judge(s.experts, s.slots, s.normalize, same_rule(rule, {}));
+      std::uint32_t hits = 0;
+      for (std::uint32_t t = 0; t < kTokens; ++t) {
+        reference::Routing expected = judge.route(std::span(logits).subspan(std::size_t{t} * s.experts, s.experts), static_cast<double>(shift[t]));
+        for (const std::uint32_t e : expected.experts) hits += masks[t * words + e / 32] >> (e % 32) & 1;
+        expected.experts.resize(s.slots, shader::kNoExpert);
+        const auto from = got.experts.begin() + static_cast<std::ptrdiff_t>(t * s.slots);
+        EXPECT_EQ(std::vector(from, from + s.slots), expected.experts) << "token " << t;
+      }
+      EXPECT_EQ(got.facts[shader::kRouterFactPredicted], hits);
+      ExpertChoiceRule all = rule;
+      all.threshold = 1;
+      if (count != shader::kCountMass) continue;
+      const Chosen whole = choose(all, logits, {kTokens}, form);
+      EXPECT_EQ(std::ranges::count(whole.experts, shader::kNoExpert), 0) << "a mass of 1 stays";
+    }
 }
 
 // Batches may be cut anywhere: blocks are those of the sequence.
@@ -260,6 +294,11 @@ TEST_P(ExpertChoice, folded_into_the_product_is_that_of_its_own_step) {
   const std::uint32_t slots = GetParam().slots;
   expect_folded_the_same({.count = shader::kCountMass, .least = 1, .most = slots, .threshold = 0.7f});
   expect_folded_the_same({.count = shader::kCountFixed, .least = slots, .most = slots, .load = shader::kLoadBias});
+  expect_folded_the_same({.count = shader::kCountFixed, .least = slots, .most = slots, .load = shader::kLoadPrice, .gamma = 0.8f, .tau = 0, .half_life = 50});
+  expect_folded_the_same({.count = shader::kCountMass, .least = 1, .most = slots, .threshold = 0.8f, .load = shader::kLoadFixedPrice, .tau = 0});
+  // The product takes a batch's first token, and so does this step where batches have one token.
+  const std::uint64_t shift = place(std::vector<float>(20, 0.9f)), predicted = place(std::vector<std::uint32_t>(20 * 8, 0x5A5A5A5Au));
+  expect_folded_the_same({.count = shader::kCountMass, .least = 1, .most = slots, .threshold = 0.6f, .shift = shift, .predicted = predicted});
   expect_folded_the_same({.count = shader::kCountEntropy, .least = 1, .most = slots, .threshold = 0.8f, .target = 1 + static_cast<float>(slots) * 0.3f,
                           .load = shader::kLoadHeadroom, .half_life = 50});
 }

@@ -16,7 +16,7 @@ namespace {
 constexpr int kNumber = 0, kCount = 1, kThreshold = 2, kMean = 3, kBalance = 4, kStrength = 5;
 constexpr int kValueWidth = 72;
 constexpr double kMassSteps = 100, kFactorSteps = 20, kMeanSteps = 10, kStrengthSteps = 100;
-constexpr int kFrozen = 4;  // in the box of balances, behind those of ExpertBalance
+constexpr int kFrozen = 5;  // in the box of balances, behind those of ExpertBalance
 
 int step_of(double value, double steps) { return static_cast<int>(std::lround(value * steps)); }
 // Of a slider whose first place stands for none.
@@ -131,9 +131,15 @@ std::optional<ExpertRule> ExpertPolicyForm::rule() const {
   chosen.count = by_mass() ? ExpertCount::mass : ExpertCount::entropy;
   double& threshold = by_mass() ? chosen.p : chosen.c;
   const double steps = by_mass() ? kMassSteps : kFactorSteps;
-  if (step_of(threshold, steps) != threshold_->value()) threshold = threshold_->value() / steps;
+  if (step_of(threshold, steps) != threshold_->value()) {
+    threshold = threshold_->value() / steps;
+    chosen.layer_p.clear();
+  }
   chosen.kmin = std::min(chosen.kmin, number);
-  if (optional_step(wished_mean(chosen), 1, kMeanSteps) != mean_->value()) chosen.target_k = optional_value(mean_->value(), 1, kMeanSteps).value_or(0);
+  if (optional_step(wished_mean(chosen), 1, kMeanSteps) != mean_->value()) {
+    chosen.target_k = optional_value(mean_->value(), 1, kMeanSteps).value_or(0);
+    chosen.layer_target_k.clear();
+  }
   if (chosen.target_k > 0) chosen.target_k = std::clamp(chosen.target_k, static_cast<double>(chosen.kmin), static_cast<double>(number));
   if (optional_step(chosen.gamma, 0, kStrengthSteps) != strength_->value()) chosen.gamma = optional_value(strength_->value(), 0, kStrengthSteps);
   const int balance = balance_->currentIndex();
@@ -187,7 +193,8 @@ void ExpertPolicyForm::by_hand() {
 // A bias comes from a file alone.
 void ExpertPolicyForm::fill_balance() {
   const QStringList words{tr("off: as the router chooses"), tr("seed: score × (1 − load)"), tr("headroom: less of the busiest"),
-                          tr("locality: more of the busiest"), tr("frozen bias of the policy file")};
+                          tr("locality: more of the busiest"), tr("price: a charge for the busiest"),
+                          tr("frozen bias of the policy file")};
   const int count = base_.bias.empty() ? kFrozen : kFrozen + 1;
   const int chosen = balance_->currentIndex();
   const QSignalBlocker blocked(balance_);
@@ -203,7 +210,7 @@ void ExpertPolicyForm::show_values() {
   for (const int field : {kCount, kThreshold, kMean, kBalance, kStrength}) {
     const auto at = static_cast<std::size_t>(field);
     const auto balance = static_cast<ExpertBalance>(balance_->currentIndex());
-    const bool has_strength = balance == ExpertBalance::headroom || balance == ExpertBalance::locality;
+    const bool has_strength = balance == ExpertBalance::headroom || balance == ExpertBalance::locality || balance == ExpertBalance::price;
     const bool on = dynamic && (field != kStrength || has_strength);
     names_[at]->buddy()->setEnabled(on);
     if (values_[at]) values_[at]->setEnabled(on);

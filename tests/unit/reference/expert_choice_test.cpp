@@ -65,10 +65,10 @@ TEST(ExpertChoice, TheNumberByEntropyIsTheEffectiveOne) {
 }
 
 TEST(ExpertChoice, TheBestExpertIsKeptAndWeightsComeFromTheScores) {
-  for (const LoadRule load : {LoadRule::seed, LoadRule::headroom, LoadRule::locality, LoadRule::bias})
+  for (const LoadRule load : {LoadRule::seed, LoadRule::headroom, LoadRule::locality, LoadRule::bias, LoadRule::price, LoadRule::fixed_price})
     for (const bool normalize : {true, false}) {
       ExpertRule rule{.count = CountRule::mass, .most = 4, .threshold = .7, .load = load, .gamma = .95, .half_life = 64};
-      if (load == LoadRule::bias)
+      if (load == LoadRule::bias || load == LoadRule::fixed_price)
         for (int e = 0; e < 16; ++e) rule.bias.push_back(-.1 * e);
       ExpertRouter router(16, 4, normalize, rule);
       std::mt19937 random(5);
@@ -95,7 +95,8 @@ TEST(ExpertChoice, TheBestExpertIsKeptAndWeightsComeFromTheScores) {
 
 TEST(ExpertChoice, ARuleThatChangesNothingIsTheModelsOwnChoice) {
   for (const bool normalize : {true, false})
-    for (const ExpertRule& rule : {ExpertRule{.least = 3, .most = 3}, ExpertRule{.count = CountRule::mass, .most = 3, .threshold = 1, .load = LoadRule::headroom, .gamma = 0}}) {
+    for (const ExpertRule& rule : {ExpertRule{.least = 3, .most = 3}, ExpertRule{.count = CountRule::mass, .most = 3, .threshold = 1, .load = LoadRule::headroom, .gamma = 0},
+                                   ExpertRule{.least = 3, .most = 3, .load = LoadRule::price, .gamma = 0, .tau = 0}}) {
       ExpertRouter router(8, 3, normalize, rule);
       std::mt19937 random(6);
       for (int t = 0; t < 600; ++t) {
@@ -107,33 +108,62 @@ TEST(ExpertChoice, ARuleThatChangesNothingIsTheModelsOwnChoice) {
     }
 }
 
+// 8 of 64 experts of which some are liked much more than others.
+struct Evened {
+  double before, after, kept;
+};
+Evened evened(const ExpertRule& rule, double spread, double deviation) {
+  ExpertRouter router(64, 8, true, rule);
+  std::mt19937 random(7);
+  std::vector<double> skew, own_calls(64), calls(64);
+  for (int e = 0; e < 64; ++e) skew.push_back(spread * std::cos(e * 0.7));
+  double kept = 0, tokens = 0;
+  for (int t = 0; t < 12288; ++t) {
+    std::vector<float> logits = seeded_logits(random, 64, deviation);
+    for (std::size_t e = 0; e < 64; ++e) logits[e] += static_cast<float>(skew[e]);
+    const Routing own = route(logits, 8, false), got = router.route(logits);
+    if (t < 4096) continue;
+    ++tokens;
+    double all = 0, sum = 0, chosen = 0;
+    for (const float logit : logits) all += std::exp(static_cast<double>(logit));
+    for (std::size_t i = 0; i < 8; ++i) {
+      sum += static_cast<double>(own.weights[i]);
+      chosen += std::exp(static_cast<double>(logits[got.experts[i]])) / all;
+      ++own_calls[own.experts[i]];
+      ++calls[got.experts[i]];
+    }
+    kept += chosen / sum;
+  }
+  return {variation(own_calls), variation(calls), kept / tokens};
+}
+
 TEST(ExpertChoice, HeadroomEvensASkewedLoadAndTheGuardOfMassHolds) {
   for (const double retained : {0.95, 0.995}) {
-    ExpertRouter router(64, 8, true, {.least = 8, .most = 8, .load = LoadRule::headroom, .retained = retained});
-    std::mt19937 random(7);
-    std::vector<double> skew, own_calls(64), calls(64);
-    for (int e = 0; e < 64; ++e) skew.push_back(1.6 * std::cos(e * 0.7));
-    double kept = 0, tokens = 0;
-    for (int t = 0; t < 12288; ++t) {
-      std::vector<float> logits = seeded_logits(random, 64, 1);
-      for (std::size_t e = 0; e < 64; ++e) logits[e] += static_cast<float>(skew[e]);
-      const Routing own = route(logits, 8, false), got = router.route(logits);
-      if (t < 4096) continue;
-      ++tokens;
-      double all = 0, sum = 0, chosen = 0;
-      for (const float logit : logits) all += std::exp(static_cast<double>(logit));
-      for (std::size_t i = 0; i < 8; ++i) {
-        sum += static_cast<double>(own.weights[i]);
-        chosen += std::exp(static_cast<double>(logits[got.experts[i]])) / all;
-        ++own_calls[own.experts[i]];
-        ++calls[got.experts[i]];
-      }
-      kept += chosen / sum;
-    }
-    EXPECT_GT(variation(own_calls), 0.8);
-    EXPECT_LT(variation(calls), (retained < 0.96 ? 0.8 : 0.97) * variation(own_calls));
-    EXPECT_GT(kept / tokens, retained - 0.01);
+    const Evened got = evened({.least = 8, .most = 8, .load = LoadRule::headroom, .retained = retained}, 1.6, 1);
+    EXPECT_GT(got.before, 0.8);
+    EXPECT_LT(got.after, (retained < 0.96 ? 0.8 : 0.97) * got.before);
+    EXPECT_GT(got.kept, retained - 0.01);
   }
+}
+
+TEST(ExpertChoice, PricesAreTheirFormula) {
+  const std::vector<double> prices = load_factors(std::vector{.5, .25, 0.0}, LoadRule::price, .8);
+  for (const auto& [got, wanted] : {std::pair{prices[0], .2}, {prices[1], 0.0}, {prices[2], -.2}}) EXPECT_NEAR(got, wanted, 1e-12);
+  // .4 and .3 of a whole of .7 are .571 and .429, the others .214, .143 and .071: prices move the second place alone.
+  const std::vector<double> scores{.4, .3, .15, .1, .05}, charged{.9, .3, .0, .0, -.05};
+  EXPECT_EQ(select_priced_experts(scores, charged, .7, 2, 0), (std::vector<std::uint32_t>{0, 2}));
+  EXPECT_EQ(select_priced_experts(scores, charged, .7, 2, .6), (std::vector<std::uint32_t>{0, 1})) << "a substitute must have .18";
+}
+
+// A price keeps the most mass that can be kept at its evenness: what factors give up for less.
+TEST(ExpertChoice, PricesEvenASkewedLoadForLessMassThanFactors) {
+  const Evened factors = evened({.least = 8, .most = 8, .load = LoadRule::headroom, .retained = 0.95}, 0.8, 2);
+  const Evened prices = evened({.least = 8, .most = 8, .load = LoadRule::price, .retained = 0.95, .tau = 0}, 0.8, 2);
+  EXPECT_GT(prices.before, 0.41);
+  EXPECT_LT(prices.after, 0.1);
+  EXPECT_LT(prices.after, 0.8 * factors.after);
+  EXPECT_GT(prices.kept, factors.kept);
+  EXPECT_GT(prices.kept, 0.95);
 }
 
 TEST(ExpertChoice, AControllerHoldsTheMeanNumber) {

@@ -148,7 +148,7 @@ TEST(Policy, NoMoreExpertsThanTheModelsOwnNumber) {
   EXPECT_TRUE(check("static:k=4", mixture));
   EXPECT_TRUE(check("static:k=2", mixture));
   EXPECT_TRUE(check("dynamic:kmin=1,kmax=4,p=0.7,target-k=2.5", mixture));
-  for (const char* wrong : {"static:k=5", "dynamic:kmax=5", "dynamic:kmin=5", "dynamic:target-k=4.5", "static:layers=1/5"}) {
+  for (const char* wrong : {"static:k=5", "dynamic:kmax=5", "dynamic:kmin=5", "dynamic:target-k=4.5", "static:layers=1/5", "dynamic:target-k=2/5"}) {
     ASSERT_FALSE(check(wrong, mixture)) << wrong;
     EXPECT_NE(check(wrong, mixture).error().sentence().find("this model takes 4 experts a token"), std::string::npos) << check(wrong, mixture).error().sentence();
   }
@@ -190,7 +190,7 @@ TEST(Policy, ExpertsAreChosenByTheModelOrByARule) {
   EXPECT_EQ(rule("dynamic:kmin=2,kmax=3,rule=entropy,c=0.8,target-k=2.5,layers=3/2,balance=seed,gamma=0.5,cv=0.1,retained=0.9,tau=0.4,half-life=100,reset=never"),
             (ExpertRule{.count = ExpertCount::entropy, .kmin = 2, .kmax = 3, .layer_kmax = {3, 2}, .c = 0.8, .target_k = 2.5, .balance = ExpertBalance::seed,
                         .gamma = 0.5, .cv = 0.1, .retained = 0.9, .tau = 0.4, .half_life = 100, .reset = LoadReset::never}));
-  for (const char* written : {"static:k=2", "static:layers=3/1", "dynamic:kmax=3,p=0.9,target-k=2.5", "dynamic:rule=entropy,c=0.5,balance=headroom,gamma=0.8",
+  for (const char* written : {"static:k=2", "static:layers=3/1", "dynamic:kmax=3,p=0.9,target-k=2.5", "dynamic:p=0.9/0.5", "dynamic:target-k=3/1.5", "dynamic:rule=entropy,c=0.5,balance=headroom,gamma=0.8",
                               "dynamic:balance=headroom,cv=0.2,retained=0.9,half-life=512", "dynamic:balance=locality,gamma=0.5,tau=0.25,reset=never", "dynamic:p=1,escort=1,escort-mode=weight,escort-weight=0.1",
                               "dynamic:escort=new.gguf,escort-share=0.1,escort-calls=20"}) {
     model.experts_rule = rule(written);
@@ -207,9 +207,12 @@ TEST(Policy, RulesOfExpertsSayWhatIsNoValue) {
        {std::pair{"dynamic:p=1.01", "p is '1.01': it must be a number from 0 to 1"}, {"dynamic:p=-0.1", "from 0 to 1"}, {"dynamic:p=nan", "from 0 to 1"},
         {"dynamic:p=1e-1", "from 0 to 1"}, {"dynamic:gamma=2", "from 0 to 1"}, {"dynamic:kmin=0", "whole number of at least 1"}, {"dynamic:kmax=two", "whole number"},
         {"dynamic:kmin=3,kmax=2", "kmin must not be above kmax"}, {"dynamic:target-k=0.5", "at least 1"}, {"dynamic:kmax=2,target-k=3", "between kmin and kmax"},
-        {"dynamic:rule=best", "mass or entropy"}, {"dynamic:balance=even", "off, seed, headroom or locality"}, {"dynamic:reset=often", "session, never or frozen"},
+        {"dynamic:rule=best", "mass or entropy"}, {"dynamic:balance=even", "off, seed, headroom, locality or price"}, {"dynamic:reset=often", "session, never or frozen"},
         {"dynamic:reset=frozen", "go together"}, {"dynamic:bias=x.json", "go together"}, {"dynamic:reset=frozen,bias=x,balance=seed", "leave balance out"},
         {"static:layers=1/0", "for each layer"}, {"static:layers=1//2", "for each layer"}, {"dynamic:half-life=0", "at least 1"}, {"dynamic:c=0", "0.05 to 20"},
+        {"dynamic:p=0.5/2", "one for each layer"}, {"dynamic:p=0.5/", "one for each layer"}, {"dynamic:rule=entropy,p=0.5/0.6", "rule=mass"}, {"dynamic:target-k=2/0.5", "one for each layer"},
+        {"dynamic:kmin=2,target-k=2/1", "between kmin and kmax"}, {"dynamic:prior=oracle", "semantic, or a .router file"}, {"dynamic:prior-weight=1", "goes with prior"},
+        {"dynamic:prior=semantic,prior-weight=21", "-20 to 20"},
         {"dynamic:escort=best", "number of an expert"}, {"dynamic:escort-share=0.1", "goes with escort"}, {"dynamic:escort=1,escort-share=0.5", "0.0001 to 0.2"},
         {"dynamic:escort=1,escort-mode=loud", "shadow or weight"}})
     EXPECT_NE(spec_problem("moe", written).find(said), std::string::npos) << written << ": " << spec_problem("moe", written);
