@@ -67,7 +67,7 @@ struct ExpertPrior {
   std::uint32_t input = 0, width = 0, first_layer = 0, layers = 0, experts = 0, experts_used = 0, domains = 0;
   std::vector<float> parameters;
   double need_mean = 1;  // the predicted need, 1 + sum_j P(need > j), of an average token
-  double weight = 1;     // what each expert of predicted need above the average adds to the logit of p, or to the logarithm of c
+  double weight = 0;     // what each expert of predicted need above the average adds to the logit of p, or to the logarithm of c
   std::string file;      // that it was read from
   bool operator==(const ExpertPrior&) const = default;
 };

@@ -85,7 +85,8 @@ TEST_F(SemanticRouter, is_refused_where_it_does_not_belong) {
   expect_failure(run({"generate", "-p", "x", "-n", "1", "--moe", "dynamic:prior=" + folder.file("none.router")}), "none.router");
   const Arguments unlearned{"train-router", "-o", router, "-c", "32", "--windows", "2", "--passes", "1", "--width", "8", "--need-every", "0"};
   ASSERT_EQ(run(with(unlearned, {})).status, 0);
-  expect_failure(run({"generate", "-p", "x", "-n", "1", "--moe", "dynamic:prior=" + router}), "has not learned how many experts");
+  expect_failure(run({"generate", "-p", "x", "-n", "1", "--moe", "dynamic:prior-weight=1,prior=" + router}), "has not learned how many experts");
+  EXPECT_EQ(run({"generate", "-p", "x", "-n", "1", "--moe", "dynamic:prior=" + router}).status, 0) << "telling what it predicts needs no need";
   expect_failure(run({"train-router", "-o", router, "-f", folder.write("short.txt", "too short")}), "do not fill two windows");
   expect_failure(run({"train-router", "-o", router, "-c", "32", texts[0], texts[1], "-f", texts[1]}), "another file has this name");
 }
