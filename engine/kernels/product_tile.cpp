@@ -133,7 +133,7 @@ TileShape dense_tile(const KernelRecorder& kernels, std::uint32_t rows, std::uin
 
 TileShape expert_tile(const KernelRecorder& kernels, std::uint32_t assignments, std::uint32_t experts) {
   // Experts differ: a tile of about the mean to twice it is full often enough and unpacks weights seldom twice.
-  const std::uint32_t mean = assignments / experts, most = mean >= 96 ? 128 : mean >= 24 ? 64 : 32;
+  const std::uint32_t mean = assignments / experts, most = mean >= 48 ? 128 : mean >= 24 ? 64 : 32;
   const std::vector<TileShape> shapes = tile_shapes(kernels);
   // Of few tokens a tile of fewer rows is faster: more of them hide one another's waiting.
   for (const TileShape& shape : shapes)

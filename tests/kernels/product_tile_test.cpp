@@ -246,9 +246,10 @@ TEST_F(TileRules, tiles_grow_with_the_product) {
     EXPECT_EQ(dense_tile(kernels, 1u << 20, 512).tokens, shapes.front().tokens);
     EXPECT_EQ(dense_tile(kernels, 64, 9).tokens, shapes.back().tokens);
     EXPECT_EQ(expert_tile(kernels, 4096, 128).tokens, 64u);
+    EXPECT_EQ(expert_tile(kernels, 4096, 128).rows, 64u);
     EXPECT_EQ(expert_tile(kernels, 1024, 128).tokens, 32u);
     const auto most = std::ranges::find_if(shapes, [](const TileShape& shape) { return shape.tokens <= 128; });
-    EXPECT_EQ(expert_tile(kernels, 16384, 128).tokens, most->tokens);
+    for (const std::uint32_t assignments : {8192u, 16384u}) EXPECT_EQ(expert_tile(kernels, assignments, 128).tokens, most->tokens);
     for (const TileShape& shape : shapes) EXPECT_TRUE(runs(device().facts(), shape));
   }
 }
