@@ -87,6 +87,11 @@ class Bench {
   // `paired`: of gate and up, each of the size of `weights`.
   [[nodiscard]] Result<void> tile(const TileShape& shape, const DeviceMatrix& weights, std::uint32_t tokens, bool paired);
 
+  // A prompt's experts in tiles of every form and shape: tokens choose evenly among them.
+  [[nodiscard]] Result<void> expert_tiles();
+  // What stands around these products.
+  [[nodiscard]] Result<void> expert_steps(std::uint32_t experts, std::uint32_t slots, std::uint32_t hidden, std::uint32_t width, std::uint32_t tokens, const char* what);
+
   // attention_bench.cpp
   // A layer's heads, and queries after `position` keys.
   struct PromptShape {

@@ -1,8 +1,13 @@
 // Decode's products and experts, the prompt's products and their tiles.
 #include <fmt/format.h>
 
+#include <numeric>
+#include <random>
+#include <span>
+
 #include "engine/kernels/experts.hpp"
 #include "engine/kernels/linear.hpp"
+#include "shaders/interface/moe.h"
 #include "shaders/interface/product_tile.h"
 #include "tests/bench/kernel_bench.hpp"
 
@@ -246,6 +251,123 @@ Result<void> Bench::tile(const TileShape& shape, const DeviceMatrix& weights, st
                                .x = input_.address(), .y = output_.address(), .state = state_.address(), .columns = weights.columns,
                                .rows = weights.rows, .row_bytes = weights.row_bytes, .y_stride = weights.rows, .slots = 1});
   });
+}
+
+namespace {
+
+// Assignments of tokens that choose evenly, in tiles of `most`: what expert_group.comp makes.
+struct TileList {
+  std::vector<shader::ExpertTile> tiles;
+  std::vector<std::uint32_t> sorted;
+};
+TileList even_tiles(std::uint32_t experts, std::uint32_t slots, std::uint32_t tokens, std::uint32_t most) {
+  std::minstd_rand random(7);
+  std::vector<std::vector<std::uint32_t>> chosen(experts);
+  std::vector<std::uint32_t> order(experts);
+  for (std::uint32_t token = 0; token < tokens; ++token) {
+    std::iota(order.begin(), order.end(), 0u);
+    for (std::uint32_t slot = 0; slot < slots; ++slot) {
+      std::swap(order[slot], order[slot + random() % (experts - slot)]);
+      chosen[order[slot]].push_back(token * slots + slot);
+    }
+  }
+  TileList list;
+  for (std::uint32_t expert = 0; expert < experts; ++expert) {
+    const auto first = static_cast<std::uint32_t>(list.sorted.size()), count = static_cast<std::uint32_t>(chosen[expert].size());
+    for (std::uint32_t at = 0; at < count; at += most) list.tiles.push_back({expert, first + at, std::min(most, count - at)});
+    list.sorted.insert(list.sorted.end(), chosen[expert].begin(), chosen[expert].end());
+  }
+  return list;
+}
+
+}  // namespace
+
+Result<void> Bench::expert_steps(std::uint32_t experts, std::uint32_t slots, std::uint32_t hidden, std::uint32_t width, std::uint32_t tokens, const char* what) {
+  const std::uint32_t assignments = tokens * slots;
+  const auto name = [&](const char* step) { return fmt::format("{} of {} x {} experts of {}, {} tokens", step, slots, experts, what, tokens); };
+  const DeviceMatrix router = matrix(DType::F32, experts, width), gate = matrix(DType::Q4_K, hidden, width, experts), down = matrix(DType::Q6_K, width, hidden, experts);
+  FOVEA_TRY(time(name("router"), 8, static_cast<double>(router.matrix_bytes()), 2.0 * experts * width * tokens, [&](KernelRecorder& kernels, std::uint32_t turn) {
+    return record_matmul(kernels, {.weights = at_turn(router, turn), .x = input_.address(), .y = output_.address(), .state = state_.address(), .x_stride = width,
+                                   .y_stride = experts, .tokens = tokens});
+  }));
+  // Logits are all equal.
+  FOVEA_TRY(time(name("choice"), 8, 0, 0, [&](KernelRecorder& kernels, std::uint32_t) {
+    return record_router_topk(kernels, {.logits = scratch_.address(), .experts = output_.address(), .weights = output_.address() + (64u << 20), .state = state_.address(),
+                                        .stride = experts, .expert_count = experts, .slots = slots, .tokens = tokens});
+  }));
+  std::vector<std::uint32_t> chosen(assignments);
+  for (const TileList list = even_tiles(experts, slots, tokens, 64); const shader::ExpertTile& tile : list.tiles)
+    for (std::uint32_t i = 0; i < tile.count; ++i) chosen[list.sorted[tile.first + i]] = tile.expert;
+  FOVEA_ASSIGN(const gpu::Buffer experts_of, device_->create_buffer(chosen.size() * 4, gpu::MemoryUse::upload));
+  FOVEA_TRY(device_->upload(experts_of, 0, std::as_bytes(std::span(chosen))));
+  FOVEA_ASSIGN(const gpu::Buffer counts, device_->create_buffer(256, gpu::MemoryUse::upload));
+  const std::uint64_t sorted = output_.address(), tiles = sorted + (std::uint64_t{1} << 20), rows = sorted + (std::uint64_t{2} << 20);
+  const ExpertBatch batch{.mode = ExpertMode::grouped, .tokens = tokens, .slots = slots, .experts = experts_of.address(), .sorted = sorted, .tiles = tiles,
+                          .dispatch = &counts, .in_tiles = true, .state = state_.address()};
+  FOVEA_TRY(time(name("grouping"), 8, 0, 0, [&](KernelRecorder& kernels, std::uint32_t) { return record_expert_group(kernels, batch, gate, down); }));
+  FOVEA_TRY(time(name("rounding"), 8, 0, 0, [&](KernelRecorder& kernels, std::uint32_t) {
+    return record_half_rows(kernels, assignments, {.x = input_.address(), .y = rows, .sorted = sorted, .state = state_.address(), .columns = width, .x_stride = width, .slots = slots});
+  }));
+  const std::uint32_t local = device_->facts().subgroup * 2;
+  return time(name("sum"), 8, 0, 0, [&](KernelRecorder& kernels, std::uint32_t) {
+    return kernels.dispatch(ShaderId::expert_combine, {local},
+                            shader::ExpertCombinePush{.partial = output_.address(), .experts = experts_of.address(), .weights = experts_of.address(), .x = input_.address(),
+                                                      .state = state_.address(), .width = width, .partial_stride = width, .x_stride = width, .slots = slots},
+                            (width + local - 1) / local, tokens);
+  });
+}
+
+Result<void> Bench::expert_tiles() {
+  struct Shape {
+    std::uint32_t experts, slots, hidden, width, tokens;
+    const char* what;
+  };
+  constexpr std::array kShapes{Shape{128, 8, 768, 2048, 512, "qwen3-30b-a3b"}, Shape{128, 8, 768, 2048, 1024, "qwen3-30b-a3b"}, Shape{128, 8, 768, 2048, 2048, "qwen3-30b-a3b"},
+                               Shape{64, 8, 1024, 2048, 2048, "olmoe-1b-7b"}, Shape{64, 4, 1024, 2048, 2048, "olmoe-1b-7b"}};
+  if (!device_->facts().cooperative_matrix) return {};
+  FOVEA_ASSIGN(gpu::CommandRecorder recorder, device_->record());
+  const KernelRecorder shapes(*device_, recorder);
+  constexpr auto kWorkgroup = TileForm::workgroup_matrices, kSubgroups = TileForm::subgroup_matrices;
+  std::vector<TileShape> forms{{kWorkgroup, 128, 64, 0, 0, 128, 64},   {kWorkgroup, 128, 32, 0, 0, 128, 64},  {kSubgroups, 128, 64, 32, 64, 128, 64},
+                               {kSubgroups, 128, 64, 32, 32, 256, 64}, {kSubgroups, 128, 32, 32, 32, 128, 64}};
+  for (const TileShape& shape : tile_shapes(shapes)) forms.push_back(shape);
+  for (const Shape& shape : kShapes) {
+    FOVEA_TRY(set_state(0, shape.tokens));
+    const std::uint32_t assignments = shape.tokens * shape.slots;
+    FOVEA_TRY(expert_steps(shape.experts, shape.slots, shape.hidden, shape.width, shape.tokens, shape.what));
+    const DeviceMatrix gate = matrix(DType::Q4_K, shape.hidden, shape.width, shape.experts), down = matrix(DType::Q6_K, shape.width, shape.hidden, shape.experts);
+    for (const TileShape& form : forms) {
+      if (form.tokens * shape.experts > 4 * assignments) continue;
+      const TileList list = even_tiles(shape.experts, shape.slots, shape.tokens, form.tokens);
+      const std::uint64_t tiles_at = 256, sorted_at = tiles_at + list.tiles.size() * sizeof(shader::ExpertTile);
+      FOVEA_ASSIGN(const gpu::Buffer own, device_->create_buffer(sorted_at + list.sorted.size() * 4, gpu::MemoryUse::upload));
+      const auto tiles = static_cast<std::uint32_t>(list.tiles.size());
+      const std::array<std::uint32_t, 6> counts{tile_groups(form, shape.hidden, true), tiles, 1, tile_groups(form, shape.width, false), tiles, 1};
+      FOVEA_TRY(device_->upload(own, 0, std::as_bytes(std::span(counts))));
+      FOVEA_TRY(device_->upload(own, tiles_at, std::as_bytes(std::span(list.tiles))));
+      FOVEA_TRY(device_->upload(own, sorted_at, std::as_bytes(std::span(list.sorted))));
+      shader::ProductTilePush push{.x = input_.address(), .y = output_.address(), .state = state_.address(), .tiles = own.address() + tiles_at,
+                                   .sorted = own.address() + sorted_at, .slots = shape.slots};
+      for (const bool paired : {true, false}) {
+        const DeviceMatrix& weights = paired ? gate : down;
+        push.columns = weights.columns;
+        push.rows = push.y_stride = weights.rows;
+        push.row_bytes = weights.row_bytes;
+        push.expert_bytes_low = weights.matrix_bytes_low();
+        const std::string form_name = form.form == kWorkgroup ? "a workgroup" : fmt::format("parts {} x {}", form.part_rows, form.part_tokens);
+        FOVEA_TRY(time(fmt::format("{} of {} x {} experts of {}, {} tokens, tile {} x {} by {} of {}, depth {}", paired ? "gate+up Q4_K" : "down Q6_K", shape.slots,
+                                   shape.experts, shape.what, shape.tokens, form.rows, form.tokens, form_name, form.invocations, form.depth),
+                       2, (paired ? 2.0 : 1.0) * static_cast<double>(weights.matrix_bytes()) * shape.experts,
+                       (paired ? 4.0 : 2.0) * weights.rows * weights.columns * assignments, [&](KernelRecorder& kernels, std::uint32_t turn) {
+                         shader::ProductTilePush one = push;
+                         one.weights = at_turn(weights, paired ? 2 * turn : turn).address;
+                         if (paired) one.up = at_turn(weights, 2 * turn + 1).address;
+                         return record_expert_tiles(kernels, form, weights.type, own, paired ? 0 : 12, one);
+                       }));
+      }
+    }
+  }
+  return {};
 }
 
 }  // namespace fovea
