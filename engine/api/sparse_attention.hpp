@@ -75,7 +75,7 @@ struct SparseAttention {
   PagePeriphery periphery = PagePeriphery::off;
   // A decoded token that sees fewer keys reads everything; none: below as many as make a choice pay on the device.
   std::optional<std::uint32_t> decode_dense_below = std::nullopt;
-  PageChooser chooser = PageChooser::own;
+  PageChooser chooser = PageChooser::ahead;
   bool operator==(const SparseAttention&) const = default;
 };
 

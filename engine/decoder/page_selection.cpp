@@ -26,14 +26,14 @@ PageRule device_rule(const SparseAttention& sparse) {
           .scorer = device_scorer(sparse.scorer)};
 }
 
-// A token's choice costs some 10 us a layer on a GPU however few pages there are (two steps behind barriers and what they wait for
-// in them), which what it saves outweighs from about as many bytes of a layer's keys and values on (docs/performance.md).
-constexpr std::uint64_t kChoicePaysFrom = 32ull << 20;
+// What a choice costs on a GPU however few pages there are, its saving outweighs from about as many bytes of a layer's keys and values
+// on: where each layer waits for its own some 10 us a layer, of all layers ahead of a token little (docs/performance.md).
+constexpr std::uint64_t kOwnPaysFrom = 32ull << 20, kAheadPaysFrom = 8ull << 20;
 std::uint32_t keys_for_a_choice(const gpu::DeviceFacts& facts, const ModelConfig& config, DType kv, const SparseAttention& sparse) {
   if (sparse.decode_dense_below) return std::max(*sparse.decode_dense_below, sparse.dense_below);
   if (facts.cpu) return sparse.dense_below;
   const std::uint64_t key = 2 * config.kv_heads * kv_row_bytes(kv, config.head_width);
-  return std::max(static_cast<std::uint32_t>(kChoicePaysFrom / key), sparse.dense_below);
+  return std::max(static_cast<std::uint32_t>((sparse.chooser == PageChooser::ahead ? kAheadPaysFrom : kOwnPaysFrom) / key), sparse.dense_below);
 }
 
 // Layers that choose ahead; 0: each chooses for itself.
