@@ -12,10 +12,7 @@
 const uint kVectors = (HEAD_WIDTH + 7) / 8 * 2;  // of a head
 const uint kSumVectors = GROUP * kVectors, kMostParts = LANES * SUBGROUPS / kSumVectors;
 const uint kSumParts = kMostParts < 1 ? 1 : kMostParts < SUBGROUPS ? kMostParts : SUBGROUPS;  // of the splits
-#ifndef SPLITS_TOGETHER
-#define SPLITS_TOGETHER 16
-#endif
-const uint kTogether = SPLITS_TOGETHER;          // whose loads are issued together
+const uint kTogether = 16;                       // whose loads are issued together
 shared float shares[GROUP * SPLITS];             // of the splits in the output
 shared bool is_last;
 
