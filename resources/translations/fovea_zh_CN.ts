@@ -2659,8 +2659,8 @@ entropy %5, of what was kept %6</source>
         <translation>模型旁没有附属文件 NAME.router；可用 fovea-cli train-router 生成。</translation>
     </message>
     <message>
-        <source>%1 parameters, %2 of the model&apos;s bytes; learned from %3 tokens in %4 domains. Runs do not ask it.</source>
-        <translation>%1 参数，占模型字节的 %2；从 %4 个领域的 %3 个词元学得。运行时不使用它。</translation>
+        <source>%1 parameters, %2 of the model&apos;s bytes; learned from %3 tokens in %4 domains.</source>
+        <translation>%1 参数，占模型字节的 %2；从 %4 个领域的 %3 个词元学得。</translation>
     </message>
     <message>
         <source>On %1 tokens that it did not learn from: %2 of a token&apos;s experts predicted (the most used of each layer: %3); domain right for %4 (the largest: %5).</source>
@@ -2693,6 +2693,34 @@ entropy %5, of what was kept %6</source>
     <message>
         <source>How many experts a token needs was not measured.</source>
         <translation>词元所需专家数未测量。</translation>
+    </message>
+    <message>
+        <source>The policy does not ask it: the experts&apos; part of a policy does with prior=semantic.</source>
+        <translation>策略未启用它：在策略的专家部分写 prior=semantic 即可启用。</translation>
+    </message>
+    <message>
+        <source>Asked behind its layer in every run: what it predicts is counted as prefetch; experts stay those of the rule.</source>
+        <translation>每次运行都在其所在层之后调用：预测结果按预取统计；专家仍由规则决定。</translation>
+    </message>
+    <message>
+        <source>Asked behind its layer in every run: the need that it predicts moves how many experts a token gets, with weight %1.</source>
+        <translation>每次运行都在其所在层之后调用：预测的需求以权重 %1 调整每个词元的专家数。</translation>
+    </message>
+    <message>
+        <source>on: predicts</source>
+        <translation>启用：预测</translation>
+    </message>
+    <message>
+        <source>on: moves the number of experts</source>
+        <translation>启用：调整专家数</translation>
+    </message>
+    <message>
+        <source>on: price</source>
+        <translation>启用：price</translation>
+    </message>
+    <message>
+        <source>Busy experts cost a price that is taken off their score, as far as enough of the router&apos;s mass is kept; the best expert of a token always stays.</source>
+        <translation>繁忙的专家要付出代价，从其得分中扣除，但须保留足够的路由质量；每个词元的最佳专家始终保留。</translation>
     </message>
     <message>
         <source>trained, not in use</source>

@@ -41,7 +41,7 @@ TEST_F(PolicyPanelTest, ShowsARuleOfExpertsWithoutTellingAnybody) {
   odd.reset = LoadReset::frozen;
   odd.bias = std::vector<float>(32, 0.5f);
   panel_.show_experts(odd, 4);
-  EXPECT_EQ(form.balance_box().count(), 5);
+  EXPECT_EQ(form.balance_box().count(), 6);
   EXPECT_EQ(form.rule(), odd);
   panel_.show_experts(ExpertRule{.count = ExpertCount::fixed, .layer_kmax = {1, 2, 3}}, 4);
   EXPECT_EQ(form.rule(), (ExpertRule{.count = ExpertCount::fixed, .layer_kmax = {1, 2, 3}}));

@@ -43,6 +43,18 @@ TEST_F(SchedulingViewTest, TellsHowWellTheRouterPredictsWhatItDidNotLearnFrom) {
   const QString text = view_.layer_text(0).replace(QChar(0x202f), ' ');
   for (const char* words : {"trained, not in use", "1.04 % of the model's bytes", "73.5 % of a token's experts predicted", "3: 77.0 % (25.0 %)", "8 experts hold 92.9 %", "was not measured"})
     EXPECT_TRUE(text.contains(words)) << words << "\n" << text.toStdString();
+  open({.dynamic = true}, [&](ModelSummary& model) {
+    model.semantic_router = std::make_shared<const SemanticRouterFacts>(facts);
+    model.experts_rule->prior = ExpertPrior{};
+  });
+  EXPECT_TRUE(view_.layer_text(0).contains("on: predicts")) << view_.layer_text(0).toStdString();
+  open({.dynamic = true}, [&](ModelSummary& model) {
+    model.semantic_router = std::make_shared<const SemanticRouterFacts>(facts);
+    model.experts_rule->prior = ExpertPrior{.weight = 1.5};
+    model.experts_rule->balance = ExpertBalance::price;
+  });
+  EXPECT_TRUE(view_.layer_text(0).contains("with weight 1.5")) << view_.layer_text(0).toStdString();
+  EXPECT_TRUE(view_.layer_text(1).contains("on: price")) << view_.layer_text(1).toStdString();
   open({}, [](ModelSummary& model) { model.semantic_router_problem = "it was trained for another file"; });
   EXPECT_TRUE(view_.layer_text(0).contains("none that fits"));
   EXPECT_TRUE(view_.layer_text(0).contains("it was trained for another file"));

@@ -103,7 +103,7 @@ void SchedulingView::say_router() {
     return say(kRouter, false, tr("none"), {tr("No side file NAME.router is beside the model; fovea-cli train-router makes one.")});
   const SemanticRouterFacts& router = *model->semantic_router;
   const RouterAccuracy& held_out = router.held_out;
-  QStringList lines{tr("%1 parameters, %2 of the model's bytes; learned from %3 tokens in %4 domains. Runs do not ask it.")
+  QStringList lines{tr("%1 parameters, %2 of the model's bytes; learned from %3 tokens in %4 domains.")
                         .arg(shown_short(router.parameters), percent(router.model_bytes > 0 ? static_cast<double>(router.bytes) / static_cast<double>(router.model_bytes) : 0),
                              shown_count(router.tokens))
                         .arg(router.domains.size())};
@@ -119,7 +119,15 @@ void SchedulingView::say_router() {
     lines << (held_out.need_tokens > 0 ? tr("How many experts a token needs: off by %1 on average (always the median: %2).").arg(shown_number(held_out.need_error), shown_number(held_out.need_error_baseline))
                                        : tr("How many experts a token needs was not measured."));
   }
-  say(kRouter, false, tr("trained, not in use"), lines);
+  const auto& rule = model->experts_rule;
+  const bool asked = rule && rule->prior;
+  if (!asked)
+    lines.prepend(tr("The policy does not ask it: the experts' part of a policy does with prior=semantic."));
+  else if (rule->prior->weight == 0)
+    lines.prepend(tr("Asked behind its layer in every run: what it predicts is counted as prefetch; experts stay those of the rule."));
+  else
+    lines.prepend(tr("Asked behind its layer in every run: the need that it predicts moves how many experts a token gets, with weight %1.").arg(rule->prior->weight));
+  say(kRouter, asked, !asked ? tr("trained, not in use") : rule->prior->weight == 0 ? tr("on: predicts") : tr("on: moves the number of experts"), lines);
 }
 
 void SchedulingView::say_balance() {
@@ -136,10 +144,15 @@ void SchedulingView::say_balance() {
     lines << tr("A bias that was measured before is added to the router's scores; the same text always gets the same experts.");
   } else if (rule && rule->balance != ExpertBalance::off) {
     used = true;
-    state = rule->balance == ExpertBalance::seed ? tr("on: seed") : rule->balance == ExpertBalance::headroom ? tr("on: headroom") : tr("on: locality");
+    state = rule->balance == ExpertBalance::seed       ? tr("on: seed")
+            : rule->balance == ExpertBalance::headroom ? tr("on: headroom")
+            : rule->balance == ExpertBalance::price    ? tr("on: price")
+                                                       : tr("on: locality");
     lines << (rule->balance == ExpertBalance::seed ? tr("An expert's score is multiplied by 1 less its load.")
               : rule->balance == ExpertBalance::headroom
                   ? tr("The busiest experts lose score, as far as enough of the router's mass is kept; the best expert of a token always stays.")
+              : rule->balance == ExpertBalance::price
+                  ? tr("Busy experts cost a price that is taken off their score, as far as enough of the router's mass is kept; the best expert of a token always stays.")
                   : tr("The busiest experts gain score, so that fewer are read; the best expert of a token always stays."));
   } else {
     lines << tr("Experts are called as the router chooses.");
