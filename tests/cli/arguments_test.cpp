@@ -52,7 +52,7 @@ TEST(Arguments, MalformedPoliciesAreUsageErrors) {
   expect_usage(run({"generate", "-p", "x", "--moe", "static:k=two"}), "whole number");
   expect_usage(run({"generate", "-p", "x", "--moe", "static:k=0"}), "whole number");
   expect_usage(run({"generate", "-p", "x", "--moe", "dynamic:p=1.5"}), "p is '1.5': it must be a number from 0 to 1");
-  expect_usage(run({"perplexity", "-f", "x", "--against", "dynamic:balance=best"}), "off, seed, headroom or locality");
+  expect_usage(run({"perplexity", "-f", "x", "--against", "dynamic:balance=best"}), "off, seed, headroom, locality or price");
   expect_usage(run({"generate", "-p", "x", "--activations", "Q8_0"}), "--activations");
   expect_usage(run({"perplexity", "-f", "x", "--against", "=dense"}));
 }
