@@ -971,6 +971,10 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
 <context>
     <name>fovea::ExpertsPanel</name>
     <message>
+        <source>CV&amp;nbsp;%1&amp;nbsp; U&amp;nbsp;%2&amp;nbsp; H&amp;nbsp;%3</source>
+        <translation>CV&amp;nbsp;%1&amp;nbsp; U&amp;nbsp;%2&amp;nbsp; H&amp;nbsp;%3</translation>
+    </message>
+    <message>
         <source>No model is open</source>
         <translation>尚未打开模型</translation>
     </message>

@@ -117,6 +117,7 @@ void ComparePanel::make_bar() {
   layout->addWidget(progress_);
   layout->addWidget(tabs_);
   layout->addWidget(pages_, 1);
+  layout->addStretch();  // while there is nothing to compare what stands above stays there
   outer_->addWidget(empty_);
   outer_->addWidget(page);
   // Pages are cut rather than the window made larger than a small screen.

@@ -91,9 +91,12 @@ void ExpertsPanel::show_figure(bool prefill, const std::optional<QString>& text)
 QString ExpertsPanel::usage(const std::vector<std::uint64_t>& calls, bool prefill) const {
   const auto figures = utilization_figures(calls);
   if (!figures) return {};
-  QString text = tr("CV&nbsp;%1 (floor&nbsp;%2)&nbsp;&nbsp; U&nbsp;%3&nbsp;&nbsp; H&nbsp;%4&nbsp;&nbsp; dead&nbsp;%5")
-                     .arg(shown_number(figures->cv), shown_number(figures->cv_floor), shown_number(figures->utilization), shown_number(figures->entropy))
-                     .arg(figures->dead);
+  // Two lines where the panel is narrow: the floor and dead experts are for a wider one.
+  const bool narrow = width() < kNarrow;
+  QString text = narrow ? tr("CV&nbsp;%1&nbsp; U&nbsp;%2&nbsp; H&nbsp;%3").arg(shown_number(figures->cv), shown_number(figures->utilization), shown_number(figures->entropy))
+                        : tr("CV&nbsp;%1 (floor&nbsp;%2)&nbsp;&nbsp; U&nbsp;%3&nbsp;&nbsp; H&nbsp;%4&nbsp;&nbsp; dead&nbsp;%5")
+                              .arg(shown_number(figures->cv), shown_number(figures->cv_floor), shown_number(figures->utilization), shown_number(figures->entropy))
+                              .arg(figures->dead);
   const RoutingWork& work = counts_.work(prefill);
   const LayerRouting sum = layer() && *layer() < work.size() ? work[*layer()] : over_layers(work);
   if (!state_.model() || !state_.model()->experts_rule || sum.tokens == 0) return text;

@@ -21,6 +21,7 @@ constexpr int kInterval = 66;              // milliseconds between repaints whil
 constexpr int kTakeInFor = 5;              // milliseconds of a turn that go into what is new
 constexpr std::size_t kCellsAtOnce = 500;  // (token, layer) pairs between two looks at the clock
 constexpr int kNarrowestChoice = 72;       // pixels of a box where the panel is narrow
+constexpr int kLowPage = 170, kPlot = 90, kLowPlot = 56;  // pixels of height
 constexpr int kBeside = 640;               // pixels of width from which figures stand beside what is chosen
 }  // namespace
 
@@ -73,7 +74,7 @@ ExpertsPanel::ExpertsPanel(WorkbenchState& state, const Theme& theme, QWidget* p
 }
 
 void ExpertsPanel::make_plot() {
-  plot_->setMinimumSize(120, 90);
+  plot_->setMinimumSize(120, kPlot);
   prefill_bars_ = new QCPBars(plot_->xAxis, plot_->yAxis);
   decode_bars_ = new QCPBars(plot_->xAxis, plot_->yAxis);
   auto* group = new QCPBarsGroup(plot_);
@@ -128,6 +129,7 @@ void ExpertsPanel::lay_out() {
   bar_->addLayout(figures, 1);
   readout_->setTextFormat(Qt::PlainText);
   readout_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
+  views_->installEventFilter(this);
   views_->addWidget(make_use_page());
   views_->addWidget(curve_);
   views_->addWidget(matrix_);
@@ -205,6 +207,7 @@ void ExpertsPanel::point_at_bar(double x) {
 void ExpertsPanel::resizeEvent(QResizeEvent* event) {
   bar_->setDirection(width() < kBeside ? QBoxLayout::TopToBottom : QBoxLayout::LeftToRight);
   bar_->setSpacing(width() < kBeside ? 4 : 12);
+  if ((event->oldSize().width() < kNarrow) != (width() < kNarrow)) clock_.request();
   QFrame::resizeEvent(event);
 }
 
@@ -224,6 +227,11 @@ bool ExpertsPanel::eventFilter(QObject* watched, QEvent* event) {
   if (watched == plot_ && event->type() == QEvent::MouseMove)
     point_at_bar(static_cast<QMouseEvent*>(event)->position().x());
   if (watched == plot_ && event->type() == QEvent::Leave) readout_->clear();
+  if (watched == views_ && event->type() == QEvent::Resize) {  // in a low window figures take four lines
+    const bool low = views_->height() < kLowPage;
+    map_title_->setVisible(!low);
+    plot_->setMinimumHeight(low ? kLowPlot : kPlot);
+  }
   if ((watched == figures_[0] || watched == figures_[1]) && event->type() == QEvent::Resize) fit_figures();
   return QFrame::eventFilter(watched, event);
 }

@@ -54,6 +54,7 @@ class ExpertsPanel : public QFrame {
   bool eventFilter(QObject* watched, QEvent* event) override;
 
  private:
+  static constexpr int kNarrow = 360;  // pixels of width below which figures are fewer
   void make_plot();
   void lay_out();
   [[nodiscard]] QWidget* make_use_page();

@@ -166,7 +166,7 @@ void MemoryPanel::set_ranges() {
   const auto [unit, name] = axis_unit(most);
   unit_ = unit;
   // The data stay in bytes; the ticks are where the unit's numbers are round.
-  const double step = most / unit / 5;
+  const double step = most / unit / std::clamp(plot_->height() / 24, 2, 5);  // as many ticks as the height has room for
   const double power = std::pow(10.0, std::floor(std::log10(step)));
   const double round = step / power <= 2 ? 2 * power : step / power <= 5 ? 5 * power : 10 * power;
   QSharedPointer<QCPAxisTickerText> ticker(new QCPAxisTickerText);
