@@ -15,19 +15,6 @@ constexpr std::array<std::string_view, 19> kKeys{"window", "global", "page", "si
                                                  "dense-below", "budget", "mass", "least", "most", "decode-dense-below",
                                                  "flat", "widen", "target", "heads", "layers", "choice", "periphery"};
 
-// Shares with / between them.
-std::optional<std::vector<double>> parse_shares(std::string_view text) {
-  std::vector<double> shares;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t end = std::min(text.find('/', at), text.size());
-    const auto share = parse_share(text.substr(at, end - at));
-    if (!share) return std::nullopt;
-    shares.push_back(*share);
-    at = end + 1;
-  }
-  return shares;
-}
-
 }  // namespace
 
 bool sparse_takes(std::string_view key) { return std::ranges::find(kKeys, key) != kKeys.end(); }
@@ -83,7 +70,7 @@ tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spe
       refuse("heads", *value, "even or entropy");
   }
   if (const std::string* value = spec.find("layers")) {
-    if (auto shares = parse_shares(*value))
+    if (auto shares = parse_list(*value, parse_share))
       sparse.layer_shares = std::move(*shares);
     else
       refuse("layers", *value, "numbers from 0 to 1, one for each of the first layers, with / between them");

@@ -29,20 +29,6 @@ std::optional<double> parse_number(std::string_view text) {
   return value;
 }
 
-// "4/2/2/3": a number for each layer, each as `parse` has it.
-template <class Number>
-std::optional<std::vector<Number>> parse_list(std::string_view text, std::optional<Number> (*parse)(std::string_view)) {
-  std::vector<Number> numbers;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t end = std::min(text.find('/', at), text.size());
-    const auto number = parse(text.substr(at, end - at));
-    if (!number) return std::nullopt;
-    numbers.push_back(*number);
-    at = end + 1;
-  }
-  return numbers;
-}
-
 // Reads values one after another and keeps the first sentence of what is wrong.
 class Reader {
  public:

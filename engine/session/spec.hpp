@@ -1,6 +1,8 @@
 // The grammar of a policy's parts, on the command line and in files: mode[:key=value,...].
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,5 +29,18 @@ struct Spec {
 [[nodiscard]] std::optional<std::uint32_t> parse_count(std::string_view text);
 // A number from 0 to 1 in decimal notation, likewise.
 [[nodiscard]] std::optional<double> parse_share(std::string_view text);
+// "4/2/2/3": numbers with / between them, one for each layer, each as `parse` has it; nullopt where one is none.
+template <class Number>
+[[nodiscard]] std::optional<std::vector<Number>> parse_list(std::string_view text, std::optional<Number> (*parse)(std::string_view)) {
+  std::vector<Number> numbers;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find('/', at), text.size());
+    const auto number = parse(text.substr(at, end - at));
+    if (!number) return std::nullopt;
+    numbers.push_back(*number);
+    at = end + 1;
+  }
+  return numbers;
+}
 
 }  // namespace fovea
