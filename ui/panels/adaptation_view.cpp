@@ -2,7 +2,6 @@
 
 #include <QEvent>
 #include <QHBoxLayout>
-#include <QScrollArea>
 #include <QSignalBlocker>
 #include <QVBoxLayout>
 #include <algorithm>
@@ -10,6 +9,7 @@
 
 #include "ui/text/device_words.hpp"
 #include "ui/text/format.hpp"
+#include "ui/widgets/scroll_column.hpp"
 
 namespace fovea {
 
@@ -64,13 +64,7 @@ AdaptationView::AdaptationView(const Theme& theme, QWidget* parent)
   list_->setColumnStretch(1, 1);
   column->addLayout(list_);
   column->addStretch(1);
-  auto* scroll = new QScrollArea;
-  scroll->setWidgetResizable(true);
-  scroll->setFrameShape(QFrame::NoFrame);
-  scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-  scroll->setWidget(content);
-  scroll->viewport()->setAutoFillBackground(false);
-  content->setAutoFillBackground(false);
+  QScrollArea* scroll = scroll_column(content);
   auto* outer = new QVBoxLayout(this);
   outer->setContentsMargins(0, 0, 0, 0);
   outer->addWidget(scroll);

@@ -3,7 +3,6 @@
 #include <QEvent>
 #include <QGridLayout>
 #include <QHBoxLayout>
-#include <QScrollArea>
 #include <QSignalBlocker>
 #include <QSplitter>
 #include <QStandardItemModel>
@@ -13,6 +12,7 @@
 #include "ui/heatmap/page_tiers.hpp"
 #include "ui/text/format.hpp"
 #include "ui/theme/icon.hpp"
+#include "ui/widgets/scroll_column.hpp"
 
 namespace fovea {
 
@@ -73,14 +73,8 @@ AttentionPanel::AttentionPanel(WorkbenchState& state, const Theme& theme, QWidge
   pictures->addWidget(split, 1);
   pictures->addWidget(strip_);
   layout->addLayout(pictures, 1);
-  auto* inspector = new QScrollArea;
-  inspector->setWidget(make_inspector());
-  inspector->setWidgetResizable(true);
-  inspector->setFrameShape(QFrame::NoFrame);
-  inspector->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+  QScrollArea* inspector = scroll_column(make_inspector());
   inspector->setFixedWidth(kInspectorWidth + kScrollBar);
-  inspector->viewport()->setAutoFillBackground(false);
-  inspector->widget()->setAutoFillBackground(false);  // setWidget() filled it
   layout->addWidget(inspector);
 
   connect(lanes_, &RasterLanes::became_idle, this, &AttentionPanel::became_idle);

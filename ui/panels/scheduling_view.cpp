@@ -2,12 +2,12 @@
 
 #include <QEvent>
 #include <QGridLayout>
-#include <QScrollArea>
 #include <QVBoxLayout>
 #include <algorithm>
 
 #include "ui/text/device_words.hpp"
 #include "ui/text/format.hpp"
+#include "ui/widgets/scroll_column.hpp"
 
 namespace fovea {
 
@@ -46,13 +46,7 @@ SchedulingView::SchedulingView(WorkbenchState& state, const Theme& theme, QWidge
     if (i == kDevice) column->addWidget(device_, 0, Qt::AlignLeft);
   }
   column->addStretch(1);
-  auto* scroll = new QScrollArea;
-  scroll->setWidgetResizable(true);
-  scroll->setFrameShape(QFrame::NoFrame);
-  scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-  scroll->setWidget(content);
-  scroll->viewport()->setAutoFillBackground(false);
-  content->setAutoFillBackground(false);
+  QScrollArea* scroll = scroll_column(content);
   auto* rule = new QFrame;
   rule->setObjectName(QStringLiteral("separator"));
   rule->setFixedHeight(1);
