@@ -29,14 +29,13 @@ std::uint64_t top_keys(std::uint64_t keys, double keep) {
 }
 
 SparseAttention fitted(SparseAttention rule, std::uint32_t layers) {
-  constexpr std::uint32_t kDense = 2, kFifth = 5;
+  constexpr std::uint32_t kShallow = 10;
+  constexpr double kSecondOfShallow = 0.75;
   if (!rule.by_depth) return rule;
   rule.by_depth = false;
-  rule.dense_layers = layers >= kDense * kFifth ? kDense : 0;
-  rule.layer_shares.clear();
-  if (rule.dense_layers > 0) return rule;
+  rule.dense_layers = 0;
   const double share = rule.budget == PageBudget::adaptive ? rule.target.value_or(rule.most) : rule.global;
-  rule.layer_shares = {std::min(2 * share, 1.0), 1};
+  rule.layer_shares = {share, layers > kShallow ? 1.0 : std::max(share, kSecondOfShallow)};
   rule.layer_shares.resize(std::min<std::size_t>(layers, rule.layer_shares.size()));
   return rule;
 }

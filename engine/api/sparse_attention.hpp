@@ -79,9 +79,10 @@ struct SparseAttention {
   bool operator==(const SparseAttention&) const = default;
 };
 
-// What a model of so many layers takes of a rule by depth: two dense layers where that is at most a fifth of them. Of fewer layers
-// dense ones would be most of what attention costs: there only the second reads everything, and the first twice the budget's share.
-// (Of the embedded model's six a sparse first layer costs nothing, and the second is most of what a sparse choice costs.)
+// What a model of so many layers takes of a rule by depth: the first layer reads the budget's share, the second everything, or where
+// that would be much of what attention costs, in models of ten layers or fewer, three quarters (at least the budget's share). Of the
+// embedded model's six layers a sparse first one costs next to nothing, and the second most of what a choice costs (docs/reference.md);
+// of no other model is it measured.
 [[nodiscard]] SparseAttention fitted(SparseAttention rule, std::uint32_t layers);
 
 // What choices in one layer did, all KV heads together. A decoded token makes a choice per KV head, a prompt one per KV

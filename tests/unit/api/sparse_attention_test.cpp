@@ -33,15 +33,16 @@ TEST(AttentionWork, operations_count_the_choice) {
   EXPECT_DOUBLE_EQ(attention_flops_ratio(kWork, 2, {.periphery = PagePeriphery::means}), (2 * 3680.0 + 80 + 2 * 62.5 + 10) / 8000);
 }
 
-TEST(SparseAttention, dense_layers_are_what_suits_the_depth) {
+TEST(SparseAttention, first_layers_read_what_suits_the_depth) {
   const SparseAttention given{.dense_layers = 1};
   EXPECT_EQ(fitted(given, 6), given);
   const SparseAttention by_depth{.by_depth = true};
-  for (const std::uint32_t layers : {10u, 48u}) EXPECT_EQ(fitted(by_depth, layers), SparseAttention{}) << layers;
-  EXPECT_EQ(fitted(by_depth, 9), (SparseAttention{.dense_layers = 0, .layer_shares = {0.5, 1}}));
-  EXPECT_EQ(fitted(by_depth, 1), (SparseAttention{.dense_layers = 0, .layer_shares = {0.5}}));
-  EXPECT_EQ(fitted({.global = 0.7, .by_depth = true}, 2).layer_shares, (std::vector<double>{1, 1}));
-  EXPECT_EQ(fitted({.by_depth = true, .budget = PageBudget::adaptive, .target = 0.2}, 2).layer_shares, (std::vector<double>{0.4, 1}));
+  for (const std::uint32_t layers : {11u, 48u}) EXPECT_EQ(fitted(by_depth, layers), (SparseAttention{.dense_layers = 0, .layer_shares = {0.25, 1}})) << layers;
+  for (const std::uint32_t layers : {2u, 10u}) EXPECT_EQ(fitted(by_depth, layers), (SparseAttention{.dense_layers = 0, .layer_shares = {0.25, 0.75}})) << layers;
+  EXPECT_EQ(fitted(by_depth, 1), (SparseAttention{.dense_layers = 0, .layer_shares = {0.25}}));
+  EXPECT_EQ(fitted({.global = 0.8, .by_depth = true}, 2).layer_shares, (std::vector<double>{0.8, 0.8}));
+  EXPECT_EQ(fitted({.global = 1, .by_depth = true}, 48).layer_shares, (std::vector<double>{1, 1}));
+  EXPECT_EQ(fitted({.by_depth = true, .budget = PageBudget::adaptive, .target = 0.2}, 48).layer_shares, (std::vector<double>{0.2, 1}));
   EXPECT_EQ(fitted(fitted(by_depth, 6), 48), fitted(by_depth, 6));
 }
 
