@@ -31,9 +31,13 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::uint32_t default_window = 512;  // llama-perplexity's
 
+// Rows of which one is measured: not a multiple of a tile of 16 of a prompt, whose rows so have their turn, those that a choice is
+// made by and the others.
+constexpr std::uint32_t kMeasured = 257;
+
 struct PerplexityOptions {
   CommonOptions common;
-  EvaluationOptions text{.measure = 256};
+  EvaluationOptions text{.measure = kMeasured};
   std::optional<std::size_t> first_bytes;
   std::string against;
   std::string bias_file;
@@ -157,7 +161,7 @@ void add_perplexity(CLI::App& program, Commands& commands) {
   parser->add_option("--bytes", options->first_bytes, "Use only the first N bytes of the text")
       ->type_name("N")
       ->check(whole_number(1, kLongestText));
-  parser->add_option("--measure", options->text.measure, "Sparse attention: measure recall in every Nth row (default: 256; 0: in none)")
+  parser->add_option("--measure", options->text.measure, "Sparse attention: measure recall in every Nth row (default: 257; 0: in none)")
       ->type_name("N")
       ->check(whole_number(0, std::numeric_limits<std::uint32_t>::max()));
   parser->add_flag("--decode", options->text.decoded, "Score token by token, by the steps of decoding, behind a prompt up to the first");
