@@ -125,6 +125,11 @@ TEST_F(SparseDecoder, decoded_tokens_are_those_of_highest_reference_logit) {
       load_with(rule, form, shape);
       const std::vector<std::int32_t> prompt = tokens(8 * 45, 2);
       const Generation run = generate(*decoder_, prompt, 70, {}, greedy(), 8, 16);
+      EXPECT_LT(attention_density(must(decoder_->attention_facts()).decode, decoder_->config().kv_heads), 0.8);
+      if (form == ProductForm::gpu) {
+        EXPECT_EQ(run.drawn, drawn) << "the steps of a GPU give the same tokens";
+        continue;
+      }
       reference::ReferenceDecoder reference = judge(rule, shape);
       std::vector<float> logits;
       for (std::size_t at = 0; at < prompt.size(); at += 8) logits = must(reference.extend(std::span(prompt).subspan(at, 8)));
@@ -136,9 +141,7 @@ TEST_F(SparseDecoder, decoded_tokens_are_those_of_highest_reference_logit) {
         const std::int32_t next = run.drawn[i];
         logits = must(reference.extend({&next, 1}));
       }
-      EXPECT_LT(attention_density(must(decoder_->attention_facts()).decode, decoder_->config().kv_heads), 0.8);
-      if (drawn.empty()) drawn = run.drawn;
-      EXPECT_EQ(run.drawn, drawn) << "the steps of a GPU give the same tokens";
+      drawn = run.drawn;
     }
     if (chooser == PageChooser::own)
       by_own = drawn;
