@@ -1,4 +1,4 @@
-// `calibrate`: finds, over one half of a text, the frozen bias that evens the load of a mixture's experts within a guard of
+// `calibrate`: finds, over one half of a text, the frozen prices that even the load of a mixture's experts within a guard of
 // quality, and measures on the other half what it does.
 #include <fmt/format.h>
 #include <unistd.h>
@@ -100,7 +100,7 @@ Result<void> run_calibrate(const CalibrateOptions& options, Process& process) {
   const LayerRouting sum = over_layers(done.after);
   process.out.write(fmt::format("mean of the layers: CV {:.3f} -> {:.3f}, utilization {:.3f} -> {:.3f}, entropy {:.4f} -> {:.4f}, mass kept {:.4f}\n", a.cv, b.cv, a.utilization,
                                 b.utilization, a.entropy, b.entropy, sum.moved_mass / static_cast<double>(sum.tokens)));
-  process.out.write(fmt::format("perplexity {:.4f} -> {:.4f} ({:+.2f} %) on {} held-out tokens; the bias is in {}\n", done.perplexity_before, done.perplexity_after,
+  process.out.write(fmt::format("perplexity {:.4f} -> {:.4f} ({:+.2f} %) on {} held-out tokens; the prices are in {}\n", done.perplexity_before, done.perplexity_after,
                                 delta_percent(done), done.held_out_tokens, shown_name(options.output)));
   return {};
 }
@@ -108,12 +108,12 @@ Result<void> run_calibrate(const CalibrateOptions& options, Process& process) {
 }  // namespace
 
 void add_calibrate(CLI::App& program, Commands& commands) {
-  CLI::App* const parser = program.add_subcommand("calibrate", "Find the frozen bias that evens the load of experts, within a guard of quality");
+  CLI::App* const parser = program.add_subcommand("calibrate", "Find the frozen prices that even the load of experts, within a guard of quality");
   const auto options = std::make_shared<CalibrateOptions>();
   add_common_options(*parser, options->common);
-  parser->get_option("-c")->description("Tokens of a window, after each of which the bias moves (default: 2048)");
+  parser->get_option("-c")->description("Tokens of a window, after each of which the prices move (default: 2048)");
   parser->add_option("-f,--file", options->file, "The text; every second window is held out")->required()->type_name("FILE");
-  parser->add_option("-o,--output", options->output, "Where the bias goes, for --moe dynamic:reset=frozen,bias=FILE")->required()->type_name("FILE");
+  parser->add_option("-o,--output", options->output, "Where the prices go, for --moe dynamic:reset=frozen,bias=FILE")->required()->type_name("FILE");
   parser->add_option("--windows", options->windows, "Use at most this many windows (default: all)")->type_name("N")->check(whole_number(2, std::numeric_limits<std::uint32_t>::max()));
   parser->add_option("--passes", options->passes, "How often the text is gone through (default: 2)")->type_name("N")->check(whole_number(1, 1000));
   parser->add_option("--bytes", options->first_bytes, "Use only the first N bytes of the text")->type_name("N")->check(whole_number(1, kLongestText));

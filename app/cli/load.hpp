@@ -19,7 +19,7 @@ namespace fovea::cli {
 // `context` stands in for -c where that was not given; 0 leaves it to the engine.
 [[nodiscard]] Result<std::unique_ptr<Engine>> load_engine(const CommonOptions& options, std::uint32_t context,
                                                           std::stop_token stop);
-// Likewise with a frozen bias of zeros, which Engine::choose_bias() changes. Errors: also a dense model; a policy that balances,
+// Likewise with frozen prices of zero, which Engine::choose_bias() changes. Errors: also a dense model; a policy that balances,
 // is frozen already or escorts.
 [[nodiscard]] Result<std::unique_ptr<Engine>> load_calibrated(const CommonOptions& options, std::uint32_t context, std::stop_token stop);
 

@@ -1,4 +1,4 @@
-// What is wished of a frozen bias that evens the load of a mixture's experts, and what came of looking for it: plain values.
+// What is wished of frozen prices that even the load of a mixture's experts, and what came of looking for them: plain values.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct CalibrationGoal {
   double retained = 0.97;  // least mean of a token's router mass over that of as many best experts
 };
 
-// Why a layer's bias ended where it is.
+// Why a layer's prices ended where they are.
 enum class CalibrationEnd {
   reached,  // the coefficient of variation is what was wished
   guard,    // more would keep too little of the router's mass
@@ -28,15 +28,15 @@ enum class CalibrationEnd {
 
 struct CalibratedLayer {
   CalibrationEnd end = CalibrationEnd::text;
-  std::uint32_t guard_won = 0;  // how often the bias gave way because too little mass was kept
+  std::uint32_t guard_won = 0;  // how often the prices gave way because too little mass was kept
 };
 
 struct ExpertCalibration {
   std::string text;                     // which one
-  std::string bias_file;                // where the bias was written
-  ExpertRule rule;                      // the policy with the bias in force
+  std::string bias_file;                // where the prices were written
+  ExpertRule rule;                      // the policy with the prices in force
   std::vector<CalibratedLayer> layers;  // of the model
-  RoutingWork before, after;            // on windows of the text that nothing was learned from: bias zero, and the one found
+  RoutingWork before, after;            // on windows of the text that nothing was learned from: prices of zero, and those found
   double perplexity_before = 1, perplexity_after = 1;  // likewise, second halves of the windows
   std::uint64_t tokens = 0, held_out_tokens = 0;       // of the text: learned from once, and measured on
 };

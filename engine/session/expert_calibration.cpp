@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 #include <vector>
 
 #include "engine/api/nll_score.hpp"
 #include "engine/io/bounded_read.hpp"
 #include "engine/io/shown_name.hpp"
-#include "engine/session/bias_calibration.hpp"
 #include "engine/session/moe_policy.hpp"
+#include "engine/session/price_calibration.hpp"
 
 namespace fovea {
 namespace {
@@ -21,6 +22,8 @@ struct Measured {
   NllScore score;
   RoutingWork work;
 };
+
+constexpr double kPriceTau = 0;  // no substitute costs more than the difference of two prices
 
 // Without a score nobody wants logits.
 Result<RoutingWork> route(Engine& engine, std::span<const TokenId> window, NllScore* score, const std::stop_token& stop) {
@@ -35,6 +38,15 @@ Result<RoutingWork> route(Engine& engine, std::span<const TokenId> window, NllSc
   return facts.both();
 }
 
+// In steps of this many, by the golden ratio, all of so many windows are seen once, neighbours in time from far apart: load would
+// follow a text that changes its matter, and prices with it.
+std::size_t stride_over(std::size_t windows) {
+  constexpr double kGolden = 0.618;
+  auto stride = std::max<std::size_t>(1, static_cast<std::size_t>(kGolden * static_cast<double>(windows)));
+  while (std::gcd(stride, windows) != 1) ++stride;
+  return stride;
+}
+
 }  // namespace
 
 Result<ExpertRule> rule_to_calibrate(const std::optional<ExpertRule>& rule, const ModelSummary& model) {
@@ -44,6 +56,8 @@ Result<ExpertRule> rule_to_calibrate(const std::optional<ExpertRule>& rule, cons
   if (frozen.balance != ExpertBalance::off || frozen.reset == LoadReset::frozen || frozen.escort)
     return fail(ErrorCode::usage, "calibrate", "the policy already moves choices", "leave balance, bias and escort out of the policy");
   frozen.reset = LoadReset::frozen;
+  frozen.priced = true;
+  frozen.tau = kPriceTau;
   frozen.bias.assign(std::size_t{model.layers} * model.experts, 0);
   return frozen;
 }
@@ -73,16 +87,18 @@ Result<ExpertCalibration> calibrate_experts(Engine& engine, const CalibrationTex
     return measured;
   };
   FOVEA_ASSIGN(const Measured before, measure("Measuring without the bias"));
-  BiasCalibration calibration(model.layers, model.experts, goal);
+  const std::size_t stride = stride_over(learn.size());
+  PriceCalibration calibration(model.layers, model.experts, goal);
   for (std::uint32_t pass = 0; pass < text.passes; ++pass)
-    for (const auto& one : learn) {
+    for (std::size_t i = 0; i < learn.size(); ++i) {
       tell("Evening the load");
-      FOVEA_ASSIGN(const RoutingWork work, route(engine, one, nullptr, stop));
+      FOVEA_ASSIGN(const RoutingWork work, route(engine, learn[i * stride % learn.size()], nullptr, stop));
       calibration.add(work);
-      FOVEA_TRY(engine.choose_bias(calibration.bias()));
+      FOVEA_TRY(engine.choose_bias(calibration.prices()));
     }
+  FOVEA_TRY(engine.choose_bias(calibration.found()));
   FOVEA_ASSIGN(const Measured after, measure("Measuring with the bias"));
-  FOVEA_TRY(write_expert_bias(text.bias_file, calibration.bias(), model.layers));
+  FOVEA_TRY(write_expert_bias(text.bias_file, calibration.found(), model.layers, kPriceTau));
   ExpertCalibration result{.text = shown_name(text.file), .bias_file = text.bias_file, .rule = model.experts_rule.value_or(ExpertRule{}),
                            .before = before.work, .after = after.work, .perplexity_before = before.score.perplexity(), .perplexity_after = after.score.perplexity(),
                            .tokens = learn.size() * window, .held_out_tokens = held_out.size() * window};
