@@ -91,7 +91,7 @@ void MainWindow::make_header() {
   column->addWidget(banner_);
   setMenuWidget(header);
   connect(strip_, &TitleStrip::model_pressed, this, [this] { raise_view(View::model); });
-  policy_panel_ = new PolicyPanel(theme_, this);
+  policy_panel_ = new PolicyPanel(this);
   connect(strip_, &TitleStrip::policy_pressed, this, [this] { policy_panel_->open_below(strip_->policy_chip()); });
   connect(policy_panel_, &PolicyPanel::policy_chosen, this, &MainWindow::choose_policy);
   connect(policy_panel_, &PolicyPanel::calibration_requested, this, &MainWindow::calibrate_experts);
@@ -206,7 +206,12 @@ void MainWindow::set_policy(const WorkbenchPolicy& policy) {
 void MainWindow::show_policy(const std::optional<SparseAttention>& attention, const std::optional<ExpertRule>& experts) {
   const auto& model = state_.model();
   policy_panel_->show_attention(attention, model ? model->layers : 0);
-  policy_panel_->show_experts(experts, model ? std::optional(model->experts_used) : std::nullopt);
+  policy_panel_->show_experts(experts, model ? std::optional(model->experts_used) : std::nullopt, model ? model->layers : 0);
+}
+
+std::optional<SparseAttention> MainWindow::asked_attention() const {
+  const auto& model = state_.model();
+  return policy_.attention && model ? std::optional(fitted(*policy_.attention, model->layers)) : policy_.attention;
 }
 
 void MainWindow::open_model(const QString& path, bool remember) { open_in(path, context_, remember); }
@@ -345,11 +350,11 @@ void MainWindow::on_model_changed() {
   setWindowTitle(model ? QStringLiteral("%1 – Fovea").arg(QFileInfo(path).fileName()) : QStringLiteral("Fovea"));
   if (model) {
     const auto known = peaks_.constFind(QString::fromStdString(model->device.name));
-    // What is chosen for mixtures waits while a dense model is open.
-    show_policy(model->attention, model->experts_used > 0 ? model->experts_rule : policy_.experts);
+    // What is chosen by the model's depth stays so chosen, and what is chosen for mixtures waits while a dense model is open.
+    show_policy(model->attention == asked_attention() ? policy_.attention : model->attention, model->experts_used > 0 ? model->experts_rule : policy_.experts);
     performance_->set_peak(peak_ ? peak_ : known != peaks_.cend() ? std::optional(*known) : std::nullopt);
   }
-  if (model && again_ && model->attention == policy_.attention && model->experts_rule == fitted(policy_.experts, model->experts_used)) {
+  if (model && again_ && model->attention == asked_attention() && model->experts_rule == fitted(policy_.experts, model->experts_used)) {
     const Generate request = *std::exchange(again_, std::nullopt);
     QMetaObject::invokeMethod(this, [this, request] { start(request); }, Qt::QueuedConnection);
   }

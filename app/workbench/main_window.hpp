@@ -96,6 +96,7 @@ class MainWindow : public QMainWindow {
   void default_sizes();
   void start(Generate request);
   void show_policy(const std::optional<SparseAttention>& attention, const std::optional<ExpertRule>& experts);
+  [[nodiscard]] std::optional<SparseAttention> asked_attention() const;  // what the open model takes of the policy that was chosen
   [[nodiscard]] Generate repetition() const;  // the last request with the seed that was in use
   void remember_peak();
   void choose_file(bool choices = false);

@@ -6,6 +6,7 @@
 
 #include "ui/text/device_words.hpp"
 #include "ui/text/format.hpp"
+#include "ui/text/policy_words.hpp"
 
 namespace fovea {
 
@@ -18,8 +19,10 @@ QString spelled(std::string_view name) {
 // A number as a policy has it: "2", "0.75".
 QString written(double value) { return QString::number(value, 'g', 4); }
 
+std::vector<double> as_numbers(const std::vector<std::uint32_t>& counts) { return {counts.begin(), counts.end()}; }
+
 // All that a policy of this version can say; a name of somebody else's model has no such bound and is cut.
-constexpr int kPolicyWidest = 640;
+constexpr int kPolicyWidest = 860;
 }  // namespace
 
 TitleStrip::TitleStrip(WorkbenchState& state, QAction& run, QAction& stop, QWidget* parent)
@@ -78,37 +81,23 @@ void TitleStrip::refresh() {
   refresh_policy();
 }
 
-QString TitleStrip::attention_words(const std::optional<SparseAttention>& attention) {
-  if (!attention) return tr("attention dense");
-  const double share = attention->budget == PageBudget::adaptive ? attention->most : attention->global;
-  return (attention->budget == PageBudget::adaptive ? tr("attention sparse, %1 + up to %2") : tr("attention sparse, %1 + %2"))
-      .arg(shown_count(attention->window), shown_percent(share));
-}
-
 QString TitleStrip::attention_reason(const std::optional<SparseAttention>& attention) {
   if (!attention) return tr("Attention: every query attends to every earlier token");
   const SparseAttention& a = *attention;
-  QStringList shares;
-  for (const double share : a.layer_shares) shares << shown_percent(share);
-  const QString of_layers = shares.isEmpty() ? QString() : tr("\nwhatever the others read, the first layers read %1 of the pages").arg(shares.join(QStringLiteral(", ")));
-  return tr("Attention: a query reads its last %1 positions, the first %2, and of the pages between them %3, chosen by %4;\n"
-            "the first %5 layers and queries that see fewer than %6 keys read everything")
-      .arg(shown_count(a.window), shown_count(a.sinks),
-           a.budget == PageBudget::adaptive ? tr("as few as hold %1, %2 at most").arg(shown_percent(a.mass), shown_percent(a.most)) : shown_percent(a.global),
-           spelled(name(a.scorer)), shown_count(a.dense_layers), shown_count(a.dense_below)) + of_layers;
-}
-
-QString TitleStrip::expert_words(const std::optional<ExpertRule>& rule) const {
-  const auto& model = state_.model();
-  if (model && model->experts == 0) return tr("no experts");
-  if (!rule) return model ? tr("experts static k=%1").arg(model->experts_used) : tr("experts static");
-  if (rule->count == ExpertCount::fixed) return rule->layer_kmax.empty() ? tr("experts static k=%1").arg(rule->kmax) : tr("experts static by layer");
-  const QString number = rule->target_k > 0                 ? tr("mean k %1").arg(written(rule->target_k))
-                         : rule->count == ExpertCount::mass ? QStringLiteral("p %1").arg(written(rule->p))
-                                                            : QStringLiteral("c %1").arg(written(rule->c));
-  const std::string_view balance = rule->reset == LoadReset::frozen ? name(rule->reset) : name(rule->balance);
-  return rule->balance == ExpertBalance::off && rule->reset != LoadReset::frozen ? tr("experts dynamic, %1").arg(number)
-                                                                                 : tr("experts dynamic, %1, %2").arg(number, spelled(balance));
+  const bool adaptive = a.budget == PageBudget::adaptive;
+  QString reason = tr("Attention: a query reads its last %1 positions, the first %2, and of the pages between them %3, chosen by %4")
+                       .arg(shown_count(a.window), shown_count(a.sinks),
+                            adaptive ? tr("as few as hold %1, %2 at most").arg(shown_percent(a.mass), shown_percent(a.most)) : shown_percent(a.global), spelled(name(a.scorer)));
+  if (a.target) reason += tr(", moved so that the mean is %1").arg(shown_percent(*a.target));
+  reason += QStringLiteral(";\n");
+  reason += a.by_depth           ? tr("which layers read more follows from the model's depth; queries that see fewer than %1 keys read everything").arg(shown_count(a.dense_below))
+            : a.dense_layers > 0 ? tr("the first %1 layers and queries that see fewer than %2 keys read everything").arg(shown_count(a.dense_layers), shown_count(a.dense_below))
+                                 : tr("queries that see fewer than %1 keys read everything").arg(shown_count(a.dense_below));
+  if (!a.layer_shares.empty())
+    reason += tr(";\nwhatever the others read, the first layers read %1 of the pages").arg(layer_words(a.layer_shares, 100, QStringLiteral(" %")));
+  if (a.chooser == PageChooser::own) reason += tr(";\na decoded token chooses by its own queries, layer by layer");
+  if (a.periphery == PagePeriphery::means) reason += tr(";\nwhere attention is flat, pages that are not read take part with their mean values");
+  return reason;
 }
 
 QString TitleStrip::expert_reason(const std::optional<ExpertRule>& rule) const {
@@ -118,11 +107,21 @@ QString TitleStrip::expert_reason(const std::optional<ExpertRule>& rule) const {
     return model ? tr("Experts: each token takes %1, the model's own number").arg(model->experts_used)
                  : tr("Experts: each token takes the model's own number of them");
   if (rule->count == ExpertCount::fixed)
-    return rule->layer_kmax.empty() ? tr("Experts: each token takes %1").arg(rule->kmax) : tr("Experts: each token takes a number of them that the policy gives its layer");
-  QString reason = rule->count == ExpertCount::mass ? tr("Experts: each token takes as few as hold %1 of the weights").arg(shown_percent(rule->p))
+    return rule->layer_kmax.empty() ? tr("Experts: each token takes %1").arg(rule->kmax)
+                                    : tr("Experts: each token takes the number of its layer: %1").arg(layer_words(as_numbers(rule->layer_kmax)));
+  const auto shares = rule->layer_p.empty() ? shown_percent(rule->p) : tr("%1 (by layer)").arg(layer_words(rule->layer_p, 100, QStringLiteral(" %")));
+  QString reason = rule->count == ExpertCount::mass ? tr("Experts: each token takes as few as hold %1 of the weights").arg(shares)
                                                     : tr("Experts: each token takes ceil(%1 exp H), by the entropy H of the weights").arg(written(rule->c));
-  if (rule->target_k > 0) reason += tr(", moved so that the mean is %1").arg(written(rule->target_k));
-  if (rule->reset == LoadReset::frozen) return reason + tr(";\na frozen bias from a file moves the choice");
+  if (!rule->layer_target_k.empty())
+    reason += tr(", moved so that the mean of each layer is %1").arg(layer_words(rule->layer_target_k));
+  else if (rule->target_k > 0)
+    reason += tr(", moved so that the mean is %1").arg(written(rule->target_k));
+  const std::uint32_t most = rule->kmax > 0 ? rule->kmax : model ? model->experts_used : 0;
+  reason += rule->layer_kmax.empty() ? most > 0 ? tr(", from %1 to %2 of them").arg(rule->kmin).arg(most) : tr(", at least %1").arg(rule->kmin)
+                                     : tr(", at least %1, at most %2").arg(rule->kmin).arg(layer_words(as_numbers(rule->layer_kmax)));
+  if (rule->prior) reason += tr(";\na semantic router predicts what a token needs, with the weight %1").arg(written(rule->prior->weight));
+  if (rule->escort) reason += tr(";\na new expert is escorted");
+  if (rule->reset == LoadReset::frozen) return reason + (rule->priced ? tr(";\nfrozen prices from a file move the choice") : tr(";\na frozen bias from a file moves the choice"));
   if (rule->balance == ExpertBalance::off) return reason;
   reason += tr(";\nload moves the choice: %1").arg(spelled(name(rule->balance)));
   return rule->reset == LoadReset::never ? reason + tr("; it lasts from run to run, so a run depends on those before it") : reason;
@@ -134,6 +133,7 @@ void TitleStrip::refresh_policy() {
   const std::optional<SparseAttention> attention = model ? model->attention : chosen_.attention;
   const std::optional<ActivationType> activations = model ? model->activations : chosen_.activations;
   const std::optional<ExpertRule> experts = model ? model->experts_rule : chosen_.experts;
+  const bool dense = model && model->experts == 0;
   // A part a line: tooltips of plain text are not wrapped.
   const QStringList reasons{
       tr("The policy of the run; press to change attention and experts"),
@@ -153,7 +153,8 @@ void TitleStrip::refresh_policy() {
   };
   policy_->set_value(
       tr("%1 · %2 · KV %3 · activations %4")
-          .arg(attention_words(attention), expert_words(experts), spelled(kv ? name(*kv) : "auto"), spelled(activations ? name(*activations) : "auto")),
+          .arg(tr("attention %1").arg(attention_words(attention)), dense ? tr("no experts") : tr("experts %1").arg(expert_words(experts, model ? model->experts_used : 0)),
+               spelled(kv ? name(*kv) : "auto"), spelled(activations ? name(*activations) : "auto")),
       reasons.join('\n'));
 }
 

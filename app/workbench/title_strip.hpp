@@ -32,9 +32,7 @@ class TitleStrip : public QToolBar {
  private:
   void refresh();
   void refresh_policy();
-  [[nodiscard]] static QString attention_words(const std::optional<SparseAttention>& attention);
   [[nodiscard]] static QString attention_reason(const std::optional<SparseAttention>& attention);
-  [[nodiscard]] QString expert_words(const std::optional<ExpertRule>& rule) const;
   [[nodiscard]] QString expert_reason(const std::optional<ExpertRule>& rule) const;
 
   WorkbenchState& state_;

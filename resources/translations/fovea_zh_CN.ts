@@ -311,6 +311,241 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
     </message>
 </context>
 <context>
+    <name>fovea::AttentionPolicyForm</name>
+    <message>
+        <source>%1 keys</source>
+        <translation>%1 个键</translation>
+    </message>
+    <message>
+        <source>up to %1 %</source>
+        <translation>至多 %1 %</translation>
+    </message>
+    <message>
+        <source>all alike</source>
+        <translation>各层相同</translation>
+    </message>
+    <message>
+        <source>auto: %1</source>
+        <translation>自动：%1</translation>
+    </message>
+    <message>
+        <source>Attention</source>
+        <translation>注意力</translation>
+    </message>
+    <message>
+        <source>&amp;Dense</source>
+        <translation>稠密(&amp;D)</translation>
+    </message>
+    <message>
+        <source>Every query reads all keys before it</source>
+        <translation>每个查询读取它之前的所有键</translation>
+    </message>
+    <message>
+        <source>&amp;Sparse</source>
+        <translation>稀疏(&amp;S)</translation>
+    </message>
+    <message>
+        <source>A query reads the nearest keys, the first ones, and of the pages between them those that promise most</source>
+        <translation>查询读取最近的键、最前的键，以及两者之间最有希望的页</translation>
+    </message>
+    <message>
+        <source>&amp;Window</source>
+        <translation>窗口(&amp;W)</translation>
+    </message>
+    <message>
+        <source>Positions up to the query&apos;s own that are always read</source>
+        <translation>直到查询自身位置、总会读取的位置数</translation>
+    </message>
+    <message>
+        <source>S&amp;hare of the rest</source>
+        <translation>其余占比(&amp;H)</translation>
+    </message>
+    <message>
+        <source>How much of the pages behind the window is read; of an adaptive budget the most</source>
+        <translation>窗口之外的页读取多少；预算自适应时为上限</translation>
+    </message>
+    <message>
+        <source>S&amp;corer</source>
+        <translation>评分方式(&amp;C)</translation>
+    </message>
+    <message>
+        <source>By what the attention on a page is estimated</source>
+        <translation>用什么估计一页上的注意力</translation>
+    </message>
+    <message>
+        <source>Dense &amp;layers</source>
+        <translation>稠密层数(&amp;L)</translation>
+    </message>
+    <message>
+        <source>The first layers, which read everything; auto: two of ten layers and more, else the first reads twice the share and the second everything</source>
+        <translation>最前面读取全部的层；自动：十层及以上取两层，否则第一层读取两倍比例、第二层读取全部</translation>
+    </message>
+    <message>
+        <source>Dense &amp;below</source>
+        <translation>全读下限(&amp;B)</translation>
+    </message>
+    <message>
+        <source>Queries that see fewer keys read everything</source>
+        <translation>可见键少于此数的查询读取全部内容</translation>
+    </message>
+    <message>
+        <source>Shares by layer</source>
+        <translation>各层比例</translation>
+    </message>
+    <message>
+        <source>Shares of the first layers&apos; own, from the first on, with / between them, as 0.5/1; 1 is everything, and no other layer is dense then</source>
+        <translation>从第一层起各层自己的比例，以 / 分隔，如 0.5/1；1 表示全部，此时没有其他稠密层</translation>
+    </message>
+    <message>
+        <source>First positions</source>
+        <translation>起始位置</translation>
+    </message>
+    <message>
+        <source>The first positions of the text, which are always read</source>
+        <translation>文本最前面的位置，始终读取</translation>
+    </message>
+    <message>
+        <source>Budget</source>
+        <translation>预算</translation>
+    </message>
+    <message>
+        <source>Every choice gets the same share of the pages, or as few pages as hold the wished share of attention</source>
+        <translation>每次选择读取相同比例的页，或读取足以包含所需注意力的最少页数</translation>
+    </message>
+    <message>
+        <source>Attention to hold</source>
+        <translation>要包含的注意力</translation>
+    </message>
+    <message>
+        <source>An adaptive choice ends where the pages read hold this share of the attention, as estimated</source>
+        <translation>自适应的选择读到估计的注意力达到此比例为止</translation>
+    </message>
+    <message>
+        <source>At least</source>
+        <translation>至少</translation>
+    </message>
+    <message>
+        <source>The share of the pages that an adaptive choice reads at any rate</source>
+        <translation>自适应的选择无论如何都读取的页的比例</translation>
+    </message>
+    <message>
+        <source>Mean share</source>
+        <translation>平均比例</translation>
+    </message>
+    <message>
+        <source>A controller moves the attention to hold until each layer reads this share of its pages on average</source>
+        <translation>控制器调整要包含的注意力，使每层平均读取此比例的页</translation>
+    </message>
+    <message>
+        <source>Heads</source>
+        <translation>注意力头</translation>
+    </message>
+    <message>
+        <source>Heads whose attention is spread read more pages and sharp ones fewer, the sum being the same; or each its even part</source>
+        <translation>注意力分散的头多读几页，集中的头少读几页，总数不变；或各头均分</translation>
+    </message>
+    <message>
+        <source>Widen to</source>
+        <translation>放宽到</translation>
+    </message>
+    <message>
+        <source>A choice whose attention is nearly even may read this share of the pages where that is more</source>
+        <translation>注意力接近均匀的选择可以读取此比例的页（若更多）</translation>
+    </message>
+    <message>
+        <source>… where above</source>
+        <translation>…当高于</translation>
+    </message>
+    <message>
+        <source>What counts as nearly even: the attention&apos;s entropy over the logarithm of the keys, 1 being even</source>
+        <translation>何谓接近均匀：注意力的熵除以键数的对数，1 为完全均匀</translation>
+    </message>
+    <message>
+        <source>Decoding chooses</source>
+        <translation>解码时的选择</translation>
+    </message>
+    <message>
+        <source>A decoded token&apos;s pages are chosen by the queries of the token before, for all layers at once; or by its own, layer by layer, which waits for every choice</source>
+        <translation>解码词元的页由前一词元的查询为所有层一次选定；或由它自己的查询逐层选择，每次选择都要等待</translation>
+    </message>
+    <message>
+        <source>Decoding dense below</source>
+        <translation>解码稠密下限</translation>
+    </message>
+    <message>
+        <source>Decoded tokens that see fewer keys read everything; auto: as few as make a choice pay on this device</source>
+        <translation>看到的键少于此数的解码词元读取全部；自动：在此设备上选择开始划算的键数</translation>
+    </message>
+    <message>
+        <source>Periphery</source>
+        <translation>余光</translation>
+    </message>
+    <message>
+        <source>Where attention is flat, pages that are not read take part with their mean values; not with the scorer quest</source>
+        <translation>注意力平坦处，未读的页以其平均值参与；评分方式为 quest 时不可用</translation>
+    </message>
+    <message>
+        <source> keys</source>
+        <translation> 个键</translation>
+    </message>
+    <message>
+        <source>auto</source>
+        <translation>自动</translation>
+    </message>
+    <message>
+        <source>free</source>
+        <translation>不限</translation>
+    </message>
+    <message>
+        <source>off</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>auto: the means of its halves</source>
+        <translation>auto：前后两半的平均键</translation>
+    </message>
+    <message>
+        <source>quest: their upper bound</source>
+        <translation>quest：键的上界</translation>
+    </message>
+    <message>
+        <source>mean: their mean</source>
+        <translation>mean：键的均值</translation>
+    </message>
+    <message>
+        <source>strict: the same share</source>
+        <translation>strict：相同比例</translation>
+    </message>
+    <message>
+        <source>adaptive: as few as hold it</source>
+        <translation>adaptive：够用的最少页</translation>
+    </message>
+    <message>
+        <source>by entropy</source>
+        <translation>按熵</translation>
+    </message>
+    <message>
+        <source>even</source>
+        <translation>均分</translation>
+    </message>
+    <message>
+        <source>ahead: by the token before</source>
+        <translation>ahead：由前一词元</translation>
+    </message>
+    <message>
+        <source>own: by the token itself</source>
+        <translation>own：由词元自己</translation>
+    </message>
+    <message>
+        <source>off: nothing of the rest</source>
+        <translation>off：不看其余</translation>
+    </message>
+    <message>
+        <source>means: the rest&apos;s mean values</source>
+        <translation>means：其余页的平均值</translation>
+    </message>
+</context>
+<context>
     <name>fovea::Banner</name>
     <message>
         <source>&amp;Copy</source>
@@ -807,6 +1042,17 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
     </message>
 </context>
 <context>
+    <name>fovea::Disclosure</name>
+    <message>
+        <source>More, %1 set</source>
+        <translation>更多（已设 %1 项）</translation>
+    </message>
+    <message>
+        <source>More</source>
+        <translation>更多</translation>
+    </message>
+</context>
+<context>
     <name>fovea::DockTitle</name>
     <message>
         <source>Make this view a window of its own, or dock it again</source>
@@ -846,10 +1092,6 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
     <message>
         <source>price: a charge for the busiest</source>
         <translation>price：最忙的要收费</translation>
-    </message>
-    <message>
-        <source>frozen bias of the policy file</source>
-        <translation>策略文件中的固定偏置</translation>
     </message>
     <message>
         <source>At &amp;most</source>
@@ -966,6 +1208,126 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
     <message>
         <source>Find a frozen bias that evens the experts&apos; load, and see what it costs</source>
         <translation>求出均衡专家负载的固定偏置，并查看其代价</translation>
+    </message>
+    <message>
+        <source>frozen prices of a file</source>
+        <translation>文件中的冻结价格</translation>
+    </message>
+    <message>
+        <source>frozen bias of a file</source>
+        <translation>文件中的冻结偏置</translation>
+    </message>
+    <message>
+        <source>Semantic router %1, weight %2</source>
+        <translation>语义路由器 %1，权重 %2</translation>
+    </message>
+    <message>
+        <source>beside the model</source>
+        <translation>（模型旁的文件）</translation>
+    </message>
+    <message>
+        <source>a copy of expert %1</source>
+        <translation>专家 %1 的副本</translation>
+    </message>
+    <message>
+        <source>Escort of %1, as a shadow: %2 of the calls until it has had %3</source>
+        <translation>护送%1，影子方式：占调用的 %2，直到 %3 次</translation>
+    </message>
+    <message>
+        <source>Escort of %1, with a small weight: %2 of the calls until it has had %3</source>
+        <translation>护送%1，小权重方式：占调用的 %2，直到 %3 次</translation>
+    </message>
+    <message>
+        <source>From the policy file, and it stays: %1.</source>
+        <translation>来自策略文件并保留：%1。</translation>
+    </message>
+    <message>
+        <source>At least</source>
+        <translation>至少</translation>
+    </message>
+    <message>
+        <source>The fewest experts that a token takes, however sure the router is</source>
+        <translation>无论路由器多么确定，词元至少使用的专家数</translation>
+    </message>
+    <message>
+        <source>Number by layer</source>
+        <translation>各层数目</translation>
+    </message>
+    <message>
+        <source>The number of experts, or the most, in each layer, with / between them, as 2/2/2/3/3/3</source>
+        <translation>每层的专家数目或上限，以 / 分隔，如 2/2/2/3/3/3</translation>
+    </message>
+    <message>
+        <source>Share p by layer</source>
+        <translation>各层比例 p</translation>
+    </message>
+    <message>
+        <source>The share of the weights to reach in each layer, with / between them, as 0.6/0.6/0.8</source>
+        <translation>每层要达到的权重比例，以 / 分隔，如 0.6/0.6/0.8</translation>
+    </message>
+    <message>
+        <source>Mean k by layer</source>
+        <translation>各层平均 k</translation>
+    </message>
+    <message>
+        <source>The mean number that is held in each layer, with / between them, as 2/2/2.4</source>
+        <translation>每层保持的平均数目，以 / 分隔，如 2/2/2.4</translation>
+    </message>
+    <message>
+        <source>Even enough</source>
+        <translation>足够均匀</translation>
+    </message>
+    <message>
+        <source>The coefficient of variation of the load at which automatic strength is raised no further</source>
+        <translation>负载的变异系数达到此值后，自动强度不再提高</translation>
+    </message>
+    <message>
+        <source>Mass to keep</source>
+        <translation>保留质量</translation>
+    </message>
+    <message>
+        <source>Automatic strength gives way where less of the router&apos;s mass is kept than this</source>
+        <translation>保留的路由质量低于此值时，自动强度让步</translation>
+    </message>
+    <message>
+        <source>Substitute&apos;s score</source>
+        <translation>替补得分</translation>
+    </message>
+    <message>
+        <source>A substitute has at least this share of the score of the last expert that it could replace</source>
+        <translation>替补专家的得分至少为它可能替换的最后一个专家的此比例</translation>
+    </message>
+    <message>
+        <source>Half-life of load</source>
+        <translation>负载半衰期</translation>
+    </message>
+    <message>
+        <source>After so many tokens a call counts half in the load</source>
+        <translation>经过这么多词元后，一次调用在负载中只算一半</translation>
+    </message>
+    <message>
+        <source>Load lasts</source>
+        <translation>负载延续</translation>
+    </message>
+    <message>
+        <source>A run begins with an even load, so the same prompt gives the same tokens; or load goes on from run to run</source>
+        <translation>每次运行从均匀负载开始，因此相同提示得到相同词元；或负载在运行之间延续</translation>
+    </message>
+    <message>
+        <source>all alike</source>
+        <translation>各层相同</translation>
+    </message>
+    <message>
+        <source> tokens</source>
+        <translation> 词元</translation>
+    </message>
+    <message>
+        <source>for a run</source>
+        <translation>一次运行内</translation>
+    </message>
+    <message>
+        <source>from run to run</source>
+        <translation>跨运行延续</translation>
     </message>
 </context>
 <context>
@@ -2356,88 +2718,8 @@ entropy %5, of what was kept %6</source>
 <context>
     <name>fovea::PolicyPanel</name>
     <message>
-        <source>Attention</source>
-        <translation>注意力</translation>
-    </message>
-    <message>
-        <source>&amp;Dense</source>
-        <translation>稠密(&amp;D)</translation>
-    </message>
-    <message>
-        <source>Every query reads all keys before it</source>
-        <translation>每个查询读取它之前的所有键</translation>
-    </message>
-    <message>
-        <source>&amp;Sparse</source>
-        <translation>稀疏(&amp;S)</translation>
-    </message>
-    <message>
-        <source>A query reads the nearest keys, the first ones, and of the pages between them those that promise most</source>
-        <translation>查询读取最近的键、最前的键，以及两者之间最有希望的页</translation>
-    </message>
-    <message>
-        <source>&amp;Window</source>
-        <translation>窗口(&amp;W)</translation>
-    </message>
-    <message>
-        <source>S&amp;hare of the rest</source>
-        <translation>其余占比(&amp;H)</translation>
-    </message>
-    <message>
-        <source>S&amp;corer</source>
-        <translation>评分方式(&amp;C)</translation>
-    </message>
-    <message>
-        <source>Dense &amp;layers</source>
-        <translation>稠密层数(&amp;L)</translation>
-    </message>
-    <message>
-        <source>Dense &amp;below</source>
-        <translation>全读下限(&amp;B)</translation>
-    </message>
-    <message>
-        <source>Positions up to the query&apos;s own that are always read</source>
-        <translation>直到查询自身位置、总会读取的位置数</translation>
-    </message>
-    <message>
-        <source>How much of the pages behind the window is read</source>
-        <translation>窗口之外的页读取多少</translation>
-    </message>
-    <message>
-        <source>By what the attention on a page is estimated</source>
-        <translation>用什么估计一页上的注意力</translation>
-    </message>
-    <message>
-        <source>The first layers, which read everything</source>
-        <translation>读取全部内容的最前几层</translation>
-    </message>
-    <message>
-        <source>Queries that see fewer keys read everything</source>
-        <translation>可见键少于此数的查询读取全部内容</translation>
-    </message>
-    <message>
-        <source> keys</source>
-        <translation> 个键</translation>
-    </message>
-    <message>
-        <source>mean: their mean</source>
-        <translation>mean：键的均值</translation>
-    </message>
-    <message>
         <source>A change runs the prompt again with the same seed. Weights stay loaded.</source>
         <translation>改动后以同一种子重新运行提示；权重保持加载。</translation>
-    </message>
-    <message>
-        <source>%1 keys</source>
-        <translation>%1 个键</translation>
-    </message>
-    <message>
-        <source>auto: the means of its halves</source>
-        <translation>auto：前后两半的平均键</translation>
-    </message>
-    <message>
-        <source>quest: their upper bound</source>
-        <translation>quest：键的上界</translation>
     </message>
 </context>
 <context>
@@ -2994,16 +3276,8 @@ Press to see what the file holds</source>
 %4</translation>
     </message>
     <message>
-        <source>experts static k=%1</source>
-        <translation>专家 静态 k=%1</translation>
-    </message>
-    <message>
         <source>no experts</source>
         <translation>无专家</translation>
-    </message>
-    <message>
-        <source>experts static</source>
-        <translation>专家 静态</translation>
     </message>
     <message>
         <source>Attention: every query attends to every earlier token</source>
@@ -3050,30 +3324,6 @@ Press to see what the file holds</source>
         <translation>激活值：以 32 位浮点与权重相乘</translation>
     </message>
     <message>
-        <source>attention dense</source>
-        <translation>注意力 稠密</translation>
-    </message>
-    <message>
-        <source>attention sparse, %1 + up to %2</source>
-        <translation>注意力 稀疏，%1 + 至多 %2</translation>
-    </message>
-    <message>
-        <source>attention sparse, %1 + %2</source>
-        <translation>注意力 稀疏，%1 + %2</translation>
-    </message>
-    <message>
-        <source>Attention: a query reads its last %1 positions, the first %2, and of the pages between them %3, chosen by %4;
-the first %5 layers and queries that see fewer than %6 keys read everything</source>
-        <translation>注意力：查询读取最近 %1 个位置、最前 %2 个位置，以及两者之间按 %4 选出的 %3 的页；
-最前 %5 层和可见键少于 %6 的查询读取全部内容</translation>
-    </message>
-    <message>
-        <source>
-whatever the others read, the first layers read %1 of the pages</source>
-        <translation>
-最前几层另有各自的份额：这些页的 %1</translation>
-    </message>
-    <message>
         <source>as few as hold %1, %2 at most</source>
         <translation>足以占 %1 的最少页数（至多 %2）</translation>
     </message>
@@ -3082,28 +3332,8 @@ whatever the others read, the first layers read %1 of the pages</source>
         <translation>%1 · %2 · KV %3 · 激活值 %4</translation>
     </message>
     <message>
-        <source>experts static by layer</source>
-        <translation>专家 静态 按层</translation>
-    </message>
-    <message>
-        <source>mean k %1</source>
-        <translation>平均 k %1</translation>
-    </message>
-    <message>
-        <source>experts dynamic, %1</source>
-        <translation>专家 动态，%1</translation>
-    </message>
-    <message>
-        <source>experts dynamic, %1, %2</source>
-        <translation>专家 动态，%1，%2</translation>
-    </message>
-    <message>
         <source>Experts: each token takes %1</source>
         <translation>专家：每个词元使用 %1 个</translation>
-    </message>
-    <message>
-        <source>Experts: each token takes a number of them that the policy gives its layer</source>
-        <translation>专家：每个词元使用策略为该层规定的数目</translation>
     </message>
     <message>
         <source>Experts: each token takes as few as hold %1 of the weights</source>
@@ -3140,6 +3370,90 @@ load moves the choice: %1</source>
     <message>
         <source>KV: what suits the device, which is known when a model is open</source>
         <translation>KV：适合设备的方式，打开模型后才知道</translation>
+    </message>
+    <message>
+        <source>Attention: a query reads its last %1 positions, the first %2, and of the pages between them %3, chosen by %4</source>
+        <translation>注意力：查询读取最近 %1 个位置、最前 %2 个位置，以及其间的页 %3，按 %4 选择</translation>
+    </message>
+    <message>
+        <source>which layers read more follows from the model&apos;s depth; queries that see fewer than %1 keys read everything</source>
+        <translation>哪些层多读由模型深度决定；看到的键少于 %1 的查询读取全部</translation>
+    </message>
+    <message>
+        <source>the first %1 layers and queries that see fewer than %2 keys read everything</source>
+        <translation>前 %1 层以及看到的键少于 %2 的查询读取全部</translation>
+    </message>
+    <message>
+        <source>queries that see fewer than %1 keys read everything</source>
+        <translation>看到的键少于 %1 的查询读取全部</translation>
+    </message>
+    <message>
+        <source>;
+whatever the others read, the first layers read %1 of the pages</source>
+        <translation>；
+无论其他层读取多少，最前面的层读取页的 %1</translation>
+    </message>
+    <message>
+        <source>;
+a decoded token chooses by its own queries, layer by layer</source>
+        <translation>；
+解码词元按自己的查询逐层选择</translation>
+    </message>
+    <message>
+        <source>;
+where attention is flat, pages that are not read take part with their mean values</source>
+        <translation>；
+注意力平坦处，未读的页以其平均值参与</translation>
+    </message>
+    <message>
+        <source>Experts: each token takes the number of its layer: %1</source>
+        <translation>专家：每个词元使用所在层的数目：%1</translation>
+    </message>
+    <message>
+        <source>%1 (by layer)</source>
+        <translation>%1（按层）</translation>
+    </message>
+    <message>
+        <source>, moved so that the mean of each layer is %1</source>
+        <translation>，并调整使各层平均为 %1</translation>
+    </message>
+    <message>
+        <source>, from %1 to %2 of them</source>
+        <translation>，每个词元 %1 到 %2 个</translation>
+    </message>
+    <message>
+        <source>, at least %1</source>
+        <translation>，至少 %1 个</translation>
+    </message>
+    <message>
+        <source>, at least %1, at most %2</source>
+        <translation>，至少 %1 个，至多 %2 个</translation>
+    </message>
+    <message>
+        <source>;
+a semantic router predicts what a token needs, with the weight %1</source>
+        <translation>；
+语义路由器预测词元的需要，权重 %1</translation>
+    </message>
+    <message>
+        <source>;
+a new expert is escorted</source>
+        <translation>；
+正在护送一个新专家</translation>
+    </message>
+    <message>
+        <source>;
+frozen prices from a file move the choice</source>
+        <translation>；
+文件中的冻结价格影响选择</translation>
+    </message>
+    <message>
+        <source>attention %1</source>
+        <translation>注意力 %1</translation>
+    </message>
+    <message>
+        <source>experts %1</source>
+        <translation>专家 %1</translation>
     </message>
 </context>
 <context>
@@ -3249,26 +3563,6 @@ load moves the choice: %1</source>
     <message>
         <source>Tokens generated</source>
         <translation>生成的词元</translation>
-    </message>
-    <message>
-        <source>largest %1 of a row</source>
-        <translation>每行最大的 %1</translation>
-    </message>
-    <message>
-        <source>dense</source>
-        <translation>稠密</translation>
-    </message>
-    <message>
-        <source>sparse</source>
-        <translation>稀疏</translation>
-    </message>
-    <message>
-        <source>static</source>
-        <translation>固定</translation>
-    </message>
-    <message>
-        <source>dynamic</source>
-        <translation>动态</translation>
     </message>
     <message>
         <source>%1 tokens</source>
@@ -3569,6 +3863,61 @@ load moves the choice: %1</source>
     <message>
         <source>Building pipelines</source>
         <translation>构建管线</translation>
+    </message>
+</context>
+<context>
+    <name>fovea::policy</name>
+    <message>
+        <source>sparse %1 + up to %2</source>
+        <translation>稀疏 %1 + 至多 %2</translation>
+    </message>
+    <message>
+        <source>sparse %1 + %2 on average</source>
+        <translation>稀疏 %1 + 平均 %2</translation>
+    </message>
+    <message>
+        <source>sparse %1 + %2</source>
+        <translation>稀疏 %1 + %2</translation>
+    </message>
+    <message>
+        <source>layers %1</source>
+        <translation>层 %1</translation>
+    </message>
+    <message>
+        <source>dynamic</source>
+        <translation>动态</translation>
+    </message>
+    <message>
+        <source>static</source>
+        <translation>静态</translation>
+    </message>
+    <message>
+        <source>escort</source>
+        <translation>护送</translation>
+    </message>
+    <message>
+        <source>semantic router</source>
+        <translation>语义路由器</translation>
+    </message>
+    <message>
+        <source>even heads</source>
+        <translation>各头均分</translation>
+    </message>
+    <message>
+        <source>%1–%2%3 by layer</source>
+        <translation>%1–%2%3（按层）</translation>
+    </message>
+    <message>
+        <source>dense</source>
+        <translation>稠密</translation>
+    </message>
+    <message>
+        <source>largest %1 of a row</source>
+        <translation>每行最大的 %1</translation>
+    </message>
+    <message>
+        <source>sparse</source>
+        <translation>稀疏</translation>
     </message>
 </context>
 <context>

@@ -8,11 +8,33 @@
 #include <QtTest/QTest>
 #include <vector>
 
+#include "engine/session/attention_policy.hpp"
+#include "engine/session/moe_policy.hpp"
 #include "tests/ui/synthetic_run.hpp"
 #include "ui/text/translation.hpp"
+#include "ui/theme/theme.hpp"
 
 namespace fovea {
 namespace {
+
+// Says something of every part that a policy file alone has.
+ExpertRule rich_rule() {
+  ExpertRule rule{.kmin = 2, .layer_kmax = {4, 4, 4, 3, 3, 3}, .layer_p = {0.55, 0.55, 0.6, 0.76, 0.82, 0.86}, .layer_target_k = {2, 2, 2, 2.4, 2.8, 3},
+                  .balance = ExpertBalance::price, .gamma = 0.4, .tau = 0};
+  rule.prior = ExpertPrior{.weight = 0.5, .file = "/models/need.router"};
+  rule.escort = ExpertEscort{.copy_of = 3, .mode = EscortMode::weight, .share = 0.03, .calls = 500, .weight = 0.125};
+  return rule;
+}
+
+// As a policy would be written that has this rule.
+std::string written(const std::optional<ExpertRule>& rule) {
+  ModelSummary model;
+  model.layers = 6;
+  model.experts = 16;
+  model.experts_used = 4;
+  model.experts_rule = rule;
+  return shown_moe(model);
+}
 
 class PolicyPanelTest : public testing::Test {
  protected:
@@ -26,7 +48,8 @@ class PolicyPanelTest : public testing::Test {
     return synthetic::wait_until([&] { return told_.size() >= count; }, 3000);
   }
   Theme theme_;
-  PolicyPanel panel_{theme_};
+  PolicyPanel panel_;
+  AttentionPolicyForm& attention_ = panel_.attention_form();
   std::vector<std::optional<SparseAttention>> told_;
   std::vector<std::optional<ExpertRule>> told_experts_;
 };
@@ -89,27 +112,27 @@ TEST_F(PolicyPanelTest, TellsARuleOfExpertsOnceTheHandRests) {
 TEST_F(PolicyPanelTest, ShowsAPolicyWithoutTellingAnybody) {
   const SparseAttention odd{.window = 500, .global = 0.255, .sinks = 7, .scorer = PageScorer::quest, .dense_layers = 3, .dense_below = 99};
   panel_.show_attention(odd, 6);
-  EXPECT_EQ(panel_.attention(), odd) << "what lies between the sliders' steps stays";
+  EXPECT_EQ(attention_.policy(), odd) << "what lies between the sliders' steps stays";
   panel_.show_attention(std::nullopt, 6);
-  EXPECT_EQ(panel_.attention(), std::nullopt);
-  EXPECT_FALSE(panel_.window_slider().isEnabled());
+  EXPECT_EQ(attention_.policy(), std::nullopt);
+  EXPECT_FALSE(attention_.window_slider().isEnabled());
   QTest::qWait(600);
   EXPECT_TRUE(told_.empty());
 }
 
 TEST_F(PolicyPanelTest, TellsAChangeOnceTheHandRests) {
   panel_.show_attention(std::nullopt, 6);
-  panel_.sparse_button().click();
-  for (const int share : {30, 35, 40}) panel_.share_slider().setValue(share);
-  panel_.window_slider().setValue(2);
-  panel_.scorer_box().setCurrentIndex(2);
+  attention_.sparse_button().click();
+  for (const int share : {30, 35, 40}) attention_.share_slider().setValue(share);
+  attention_.window_slider().setValue(2);
+  attention_.scorer_box().setCurrentIndex(2);
   ASSERT_TRUE(wait_for(1));
   ASSERT_TRUE(told_.back());
   EXPECT_EQ(told_.back()->global, 0.4);
   EXPECT_EQ(told_.back()->window, 128u);
   EXPECT_EQ(told_.back()->scorer, PageScorer::mean);
   EXPECT_EQ(told_.back()->sinks, 32u);
-  panel_.dense_button().click();
+  attention_.dense_button().click();
   ASSERT_TRUE(wait_for(2));
   EXPECT_EQ(told_.back(), std::nullopt);
   QTest::qWait(600);
@@ -120,6 +143,8 @@ TEST_F(PolicyPanelTest, IsReadInBothLanguagesAndThemes) {
   QDir().mkpath(FOVEA_PICTURES);
   panel_.show_attention(SparseAttention{}, 6);
   panel_.show_experts(synthetic::dynamic_rule(), 4);
+  for (const Disclosure* more : {&attention_.more(), &panel_.experts_form().more()}) more->button().click();
+  panel_.show_experts(rich_rule(), 4, 6);
   for (const auto& [language, mode] : {std::pair{"en", ThemeMode::light}, {"zh_CN", ThemeMode::dark}}) {
     use_language(language);
     theme_.set_mode(mode);
@@ -136,9 +161,9 @@ TEST_F(PolicyPanelTest, IsReadInBothLanguagesAndThemes) {
 
 TEST_F(PolicyPanelTest, AChangeThatIsTakenBackIsNone) {
   panel_.show_attention(SparseAttention{}, 6);
-  const int before = panel_.share_slider().value();
-  panel_.share_slider().setValue(70);
-  panel_.share_slider().setValue(before);
+  const int before = attention_.share_slider().value();
+  attention_.share_slider().setValue(70);
+  attention_.share_slider().setValue(before);
   QTest::qWait(700);
   EXPECT_TRUE(told_.empty());
 }
@@ -147,12 +172,148 @@ TEST_F(PolicyPanelTest, TheShareOfAnAdaptiveBudgetIsItsMost) {
   SparseAttention adaptive;
   adaptive.budget = PageBudget::adaptive;
   panel_.show_attention(adaptive, 6);
-  EXPECT_EQ(panel_.share_slider().value(), 40);
-  panel_.share_slider().setValue(5);
+  EXPECT_EQ(attention_.share_slider().value(), 40);
+  attention_.share_slider().setValue(5);
   ASSERT_TRUE(wait_for(1));
   EXPECT_EQ(told_.back()->most, 0.05);
   EXPECT_EQ(told_.back()->least, 0.05) << "never above the most";
   EXPECT_EQ(told_.back()->global, 0.25);
+}
+
+TEST_F(PolicyPanelTest, EveryParameterOfAttentionGoesThroughThePanel) {
+  const std::string adaptive = "sparse:budget=adaptive,mass=0.9371,least=0.0813,most=0.4129";
+  for (const std::string& spec :
+       {std::string("dense"), std::string("sparse"), std::string("sparse:window=500"), std::string("sparse:window=20000"), std::string("sparse:sinks=7"), std::string("sparse:sinks=4294967295"),
+        std::string("sparse:page=32"), std::string("sparse:global=0.2551"), std::string("sparse:global=0"), std::string("sparse:scorer=quest"), std::string("sparse:scorer=mean"), adaptive,
+        adaptive + ",target=0.3037", std::string("sparse:budget=adaptive,least=0,target=0.0001"), std::string("sparse:heads=even"), std::string("sparse:flat=0.8123,widen=0.5055"), std::string("sparse:widen=0.0001"),
+        std::string("sparse:layers=0.5/1"), std::string("sparse:layers=0.25001/1/0.3"), std::string("sparse:layers=0.5/1,dense-layers=1"), std::string("sparse:dense-layers=auto"), std::string("sparse:dense-layers=0"),
+        std::string("sparse:dense-layers=99"), std::string("sparse:dense-below=99"), std::string("sparse:choice=own"), std::string("sparse:decode-dense-below=0"),
+        std::string("sparse:decode-dense-below=4097"), std::string("sparse:decode-dense-below=auto"), std::string("sparse:periphery=means")}) {
+    SCOPED_TRACE(spec);
+    const auto parsed = parse_spec(spec);
+    ASSERT_TRUE(parsed);
+    std::optional<SparseAttention> attention;
+    if (parsed->mode == "sparse") {
+      const auto read = read_sparse_attention(*parsed);
+      ASSERT_TRUE(read) << read.error();
+      attention = *read;
+    }
+    for (const std::uint32_t layers : {0u, 6u}) {
+      panel_.show_attention(attention, layers);
+      EXPECT_EQ(attention_.policy(), attention);
+      EXPECT_EQ(shown_attention(attention_.policy(), std::nullopt), shown_attention(attention, std::nullopt));
+    }
+  }
+  QTest::qWait(600);
+  EXPECT_TRUE(told_.empty());
+}
+
+TEST_F(PolicyPanelTest, EveryParameterOfExpertsGoesThroughThePanel) {
+  for (const char* spec :
+       {"static", "static:k=2", "static:layers=4/2/2/3/3/1", "dynamic", "dynamic:kmin=2,kmax=3", "dynamic:kmin=3,layers=2/2/2/4/4/4", "dynamic:p=0.7251", "dynamic:p=0.001", "dynamic:p=0", "dynamic:p=0.55/0.55/0.6/0.76/0.82/0.8601",
+        "dynamic:rule=entropy,c=0.7777", "dynamic:rule=entropy,c=7", "dynamic:target-k=2.375", "dynamic:kmin=2,target-k=2/2/2/2.4/2.8/3.2", "dynamic:balance=seed,half-life=77.5", "dynamic:balance=headroom,gamma=0.3333",
+        "dynamic:balance=headroom,cv=0.0725,retained=0.9755,tau=0.4321", "dynamic:balance=locality,reset=never", "dynamic:balance=price", "dynamic:balance=price,tau=0.25",
+        "dynamic:escort=3,escort-mode=weight,escort-share=0.031,escort-calls=500,escort-weight=0.125", "dynamic:escort=new.gguf"}) {
+    SCOPED_TRACE(spec);
+    const auto read = read_expert_rule(*parse_spec(spec));
+    ASSERT_TRUE(read) << read.error();
+    panel_.show_experts(*read, 4, 6);
+    EXPECT_EQ(panel_.experts_form().rule(), *read);
+    EXPECT_EQ(written(panel_.experts_form().rule()), written(*read));
+  }
+  // What is read from files beside the model.
+  ExpertRule frozen = rich_rule();
+  frozen.balance = ExpertBalance::off;
+  frozen.reset = LoadReset::frozen;
+  frozen.priced = true;
+  frozen.bias = std::vector<float>(6 * 16, 0.25f);
+  for (const ExpertRule& rule : {rich_rule(), frozen}) {
+    panel_.show_experts(rule, 4, 6);
+    EXPECT_EQ(panel_.experts_form().rule(), rule);
+  }
+  EXPECT_TRUE(panel_.experts_form().kept_words().contains("need.router")) << panel_.experts_form().kept_words().toStdString();
+  EXPECT_TRUE(panel_.experts_form().kept_words().contains("a copy of expert 3"));
+  QTest::qWait(600);
+  EXPECT_TRUE(told_.empty());
+}
+
+TEST_F(PolicyPanelTest, AChangeOfOneThingLeavesTheOthers) {
+  ExpertRule rule = rich_rule();
+  panel_.show_experts(rule, 4, 6);
+  panel_.experts_form().mean_list().setText("2/2/2/2.5/2.5/3");
+  Q_EMIT panel_.experts_form().mean_list().editingFinished();
+  ASSERT_TRUE(wait_for(1));
+  rule.layer_target_k = {2, 2, 2, 2.5, 2.5, 3};
+  EXPECT_EQ(told_experts_.back(), rule);
+  // A slider says one number for all layers.
+  panel_.experts_form().mean_slider().setValue(16);
+  ASSERT_TRUE(wait_for(2));
+  rule.layer_target_k.clear();
+  rule.target_k = 2.5;
+  EXPECT_EQ(told_experts_.back(), rule);
+
+  SparseAttention sparse{.dense_layers = 0, .layer_shares = {0.5, 1}, .periphery = PagePeriphery::means, .chooser = PageChooser::own};
+  panel_.show_attention(sparse, 6);
+  attention_.choice_box().setCurrentIndex(0);
+  ASSERT_TRUE(wait_for(3));
+  sparse.chooser = PageChooser::ahead;
+  EXPECT_EQ(told_.back(), sparse);
+  attention_.dense_layers_box().setValue(1);
+  ASSERT_TRUE(wait_for(4));
+  sparse.dense_layers = 1;
+  sparse.layer_shares.clear();
+  EXPECT_EQ(told_.back(), sparse) << "the number of dense layers takes the place of the shares";
+  attention_.layers_field().setText("0.4/1/0.3");
+  Q_EMIT attention_.layers_field().editingFinished();
+  ASSERT_TRUE(wait_for(5));
+  sparse.dense_layers = 0;
+  sparse.layer_shares = {0.4, 1, 0.3};
+  EXPECT_EQ(told_.back(), sparse) << "and they that of the number";
+}
+
+TEST_F(PolicyPanelTest, NumbersByLayerThatCannotBeAreMarkedAndNotTaken) {
+  panel_.show_experts(synthetic::dynamic_rule(), 4, 6);
+  NumberList& means = panel_.experts_form().mean_list();
+  for (const char* wrong : {"2/2", "2/2/2/2/2/5", "2/2/2/2/2/x", "2/2/2/2/2/0.5", "/", "2/2/2/2/2/nan"}) {
+    means.setText(wrong);
+    Q_EMIT means.editingFinished();
+    EXPECT_TRUE(means.wrong()) << wrong;
+    EXPECT_EQ(panel_.experts_form().rule(), synthetic::dynamic_rule());
+  }
+  means.setText("2/2/2/2.4/2.8/3.2");
+  Q_EMIT means.editingFinished();
+  EXPECT_FALSE(means.wrong());
+  EXPECT_EQ(panel_.experts_form().mean_words(), "by layer");
+}
+
+TEST_F(PolicyPanelTest, WhatBelongsTogetherIsKeptTogether) {
+  SparseAttention adaptive;
+  adaptive.budget = PageBudget::adaptive;
+  adaptive.target = 0.3;
+  adaptive.periphery = PagePeriphery::means;
+  panel_.show_attention(adaptive, 6);
+  attention_.share_slider().setValue(20);
+  ASSERT_TRUE(wait_for(1));
+  EXPECT_EQ(told_.back()->most, 0.2);
+  EXPECT_EQ(told_.back()->target, 0.2) << "a wished mean is not above the most";
+  attention_.scorer_box().setCurrentIndex(1);
+  ASSERT_TRUE(wait_for(2));
+  EXPECT_EQ(told_.back()->periphery, PagePeriphery::off) << "quest tells no mass to weigh means by";
+  // Load as a price asks of substitutes what the command line asks.
+  panel_.show_experts(ExpertRule{}, 4, 6);
+  panel_.experts_form().balance_box().setCurrentIndex(static_cast<int>(ExpertBalance::price));
+  ASSERT_TRUE(wait_for(3));
+  EXPECT_EQ(told_experts_.back(), **read_expert_rule(*parse_spec("dynamic:balance=price")));
+}
+
+TEST_F(PolicyPanelTest, TheFoldedPartSaysHowMuchOfItIsSet) {
+  panel_.show_attention(SparseAttention{.by_depth = true}, 6);
+  EXPECT_EQ(attention_.more().button().text(), "More");
+  EXPECT_EQ(attention_.layers_field().placeholderText(), "auto: 0.5/1");
+  panel_.show_attention(SparseAttention{.by_depth = true, .chooser = PageChooser::own}, 6);
+  EXPECT_EQ(attention_.more().button().text(), "More, 1 set");
+  panel_.show_experts(ExpertRule{.kmin = 2, .layer_target_k = {2, 2, 2, 2, 3, 3}}, 4, 6);
+  EXPECT_EQ(panel_.experts_form().more().button().text(), "More, 2 set");
 }
 
 }  // namespace

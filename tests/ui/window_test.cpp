@@ -67,8 +67,8 @@ TEST_F(WindowTest, AnotherAttentionRunsThePromptAgainWithItsSeed) {
   EXPECT_EQ(last<Generate>()->sampling.seed, 12345);
   EXPECT_EQ(last<Generate>()->trace.measure_every, 1u);
   EXPECT_EQ(state_.selection().head(), (HeadId{1, 0})) << "the first layer that chooses";
-  EXPECT_EQ(window_.policy_panel().attention(), synthetic::sparse_policy());
-  EXPECT_TRUE(window_.title_strip().policy_chip().value().startsWith("attention sparse, 64 + 30"));
+  EXPECT_EQ(window_.policy_panel().attention_form().policy(), synthetic::sparse_policy());
+  EXPECT_TRUE(window_.title_strip().policy_chip().value().startsWith("attention sparse 64 + 30 %"));
 
   // While it runs: it is stopped first.
   const std::size_t before = commands_.size();
@@ -85,13 +85,27 @@ TEST_F(WindowTest, AnotherAttentionRunsThePromptAgainWithItsSeed) {
   EXPECT_EQ(last<LoadModel>()->attention, synthetic::sparse_policy());
 }
 
+// The engine answers with what the model's depth makes of the policy.
+TEST_F(WindowTest, AnAttentionByTheModelsDepthRunsThePromptAgainToo) {
+  synthetic::play(state_, shape_, synthetic::all_heads());
+  const SparseAttention wished{.by_depth = true};
+  window_.choose_policy(wished, std::nullopt);
+  auto model = std::make_shared<ModelSummary>(*synthetic::model(shape_));
+  model->attention = fitted(wished, model->layers);
+  ASSERT_NE(model->attention, std::optional(wished));
+  state_.take({ModelLoaded{model}});
+  ASSERT_TRUE(synthetic::wait_until([&] { return last<Generate>() != nullptr; }));
+  EXPECT_EQ(last<Generate>()->sampling.seed, 12345);
+  EXPECT_EQ(window_.policy_panel().attention_form().policy(), wished) << "it stays by the depth";
+}
+
 TEST_F(WindowTest, AnAttentionThatIsRefusedLeavesTheOneThatIs) {
   synthetic::play(state_, shape_, synthetic::all_heads());
   window_.choose_policy(synthetic::sparse_policy(), std::nullopt);
   const std::size_t before = commands_.size();
   state_.take({LoadFailed{"/tmp/a.gguf", {ErrorCode::memory, "sparse attention", "no memory is left", "use a smaller context"}, true}});
   EXPECT_TRUE(window_.banner().isVisible());
-  EXPECT_EQ(window_.policy_panel().attention(), std::nullopt);
+  EXPECT_EQ(window_.policy_panel().attention_form().policy(), std::nullopt);
   state_.take({synthetic::loaded(shape_)});
   QTest::qWait(50);
   EXPECT_EQ(commands_.size(), before) << "nothing is run again";
@@ -112,7 +126,7 @@ TEST_F(WindowTest, AnotherRuleOfExpertsRunsThePromptAgainWithItsSeed) {
   EXPECT_EQ(last<Generate>()->sampling.seed, 12345);
   EXPECT_EQ(window_.policy_panel().experts_form().rule(), synthetic::dynamic_rule());
   const Chip& chip = window_.title_strip().policy_chip();
-  EXPECT_TRUE(chip.value().contains("experts dynamic, mean k 2.5, headroom")) << chip.value().toStdString();
+  EXPECT_TRUE(chip.value().contains("experts dynamic k 2.5, headroom")) << chip.value().toStdString();
   EXPECT_TRUE(chip.toolTip().contains("load moves the choice: headroom"));
 
   // A dense model has none of it; the next mixture takes what fits.
@@ -241,7 +255,7 @@ TEST_F(WindowTest, ChipsSayModelDeviceAndPolicy) {
   EXPECT_TRUE(window_.title_strip().model_chip().value().contains("Q8_0"));
   EXPECT_EQ(window_.title_strip().device_chip().value(), "llvmpipe");
   EXPECT_TRUE(window_.title_strip().device_chip().toolTip().contains("chosen: the only device"));
-  EXPECT_TRUE(window_.title_strip().policy_chip().value().contains("k=4"));
+  EXPECT_TRUE(window_.title_strip().policy_chip().value().contains("static k 4"));
   EXPECT_TRUE(window_.title_strip().policy_chip().value().endsWith("KV f16 · activations f32"));
 }
 
@@ -261,12 +275,12 @@ TEST_F(WindowTest, OpensModelsUnderThePolicyAndSaysIt) {
 
   shape_.eight_bits = true;
   state_.take({synthetic::loaded(shape_)});
-  EXPECT_EQ(chip.value(), "attention dense · experts static k=4 · KV q8_0 · activations q8_0");
+  EXPECT_EQ(chip.value(), "attention dense · experts static k 4 · KV q8_0 · activations q8_0");
   QCoreApplication::processEvents();
   EXPECT_EQ(chip.text().toStdString(), chip.value().toStdString()) << "all of it fits";
   ASSERT_TRUE(use_language("zh_CN"));
   QCoreApplication::processEvents();
-  EXPECT_EQ(chip.value(), "注意力 稠密 · 专家 静态 k=4 · KV q8_0 · 激活值 q8_0");
+  EXPECT_EQ(chip.value(), "注意力 稠密 · 专家 静态 k 4 · KV q8_0 · 激活值 q8_0");
   EXPECT_TRUE(chip.toolTip().contains("激活值：解码时以 8 位整数"));
   ASSERT_TRUE(use_language("en"));
   QCoreApplication::processEvents();

@@ -10,6 +10,7 @@
 #include "ui/compare/run_words.hpp"
 #include "ui/panels/plot_style.hpp"
 #include "ui/text/format.hpp"
+#include "ui/text/policy_words.hpp"
 
 namespace fovea {
 
@@ -119,7 +120,7 @@ void FrontierPlot::point_at(const QPointF& at) {
   }
   if (found == nullptr) return readout_->setText(QStringLiteral(" "));
   readout_->setText(tr("%1: %2 experts a token, %3 of experts; perplexity %4 (%5 ± %6)")
-                        .arg(shown_experts(found->policy.moe), shown_number(found->k_mean), shown_bytes(found->expert_bytes), shown_number(found->perplexity),
+                        .arg(expert_words(found->policy.moe), shown_number(found->k_mean), shown_bytes(found->expert_bytes), shown_number(found->perplexity),
                              figure_difference(found->delta_ppl_percent / 100, ComparedFigure::Unit::percent), shown_percent(found->delta_stderr_percent / 100)));
 }
 

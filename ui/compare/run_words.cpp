@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ui/text/format.hpp"
+#include "ui/text/policy_words.hpp"
 
 namespace fovea {
 
@@ -34,49 +35,15 @@ constexpr const char* kContext = "fovea::compare";
 
 QString say(const char* text) { return QCoreApplication::translate(kContext, text); }
 
-// "p" of "dynamic:kmin=1,p=0.5"; "" where it is not there.
-QString parameter(const QString& spec, const QString& key) {
-  for (const QString& part : spec.section(':', 1).split(','))
-    if (part.startsWith(key + '=')) return part.mid(key.size() + 1);
-  return {};
-}
-
-QString shown_attention_spec(const std::string& attention) {
-  const QString spec = QString::fromStdString(attention);
-  if (spec.startsWith(QLatin1String("entropy")))
-    return QCoreApplication::translate("fovea::compare", "largest %1 of a row").arg(shown_percent(parameter(spec, QStringLiteral("keep")).toDouble()));
-  if (!spec.startsWith(QLatin1String("sparse"))) return QCoreApplication::translate("fovea::compare", "dense");
-  const QString window = parameter(spec, QStringLiteral("window")), share = parameter(spec, QStringLiteral("global"));
-  const QString sparse = QCoreApplication::translate("fovea::compare", "sparse");
-  return share.isEmpty() ? sparse : QStringLiteral("%1 %2+%3").arg(sparse, window, shown_percent(share.toDouble()));
-}
-
 }  // namespace
-
-QString shown_experts(const std::string& moe) {
-  const QString spec = QString::fromStdString(moe);
-  if (spec.startsWith(QLatin1String("static"))) {
-    const QString k = parameter(spec, QStringLiteral("k"));
-    return k.isEmpty() ? QCoreApplication::translate("fovea::compare", "static") : QStringLiteral("k = %1").arg(k);
-  }
-  QStringList parts{QCoreApplication::translate("fovea::compare", "dynamic")};
-  for (const char* key : {"target-k", "p", "c", "balance"}) {
-    const QString value = parameter(spec, QString::fromLatin1(key));
-    if (value.isEmpty() || value == QLatin1String("off")) continue;
-    const bool target = qstrcmp(key, "target-k") == 0;
-    parts << (qstrcmp(key, "balance") == 0 ? value : target ? QStringLiteral("k ≈ %1").arg(value) : QStringLiteral("%1 %2").arg(QString::fromLatin1(key), value));
-    if (target) break;
-  }
-  return parts.join(QStringLiteral(", "));
-}
 
 QString shown_run(const RunShelf::Entry& entry) {
   const RunRecord& run = *entry.run;
   // What tells runs apart comes first, since a narrow box shows the beginning.
   QStringList parts;
   if (entry.file.isEmpty()) parts << QString::number(entry.number);
-  if (run.model.experts > 0) parts << shown_experts(run.policy.moe);
-  if (run.model.experts == 0 || run.policy.attention != "dense") parts << shown_attention_spec(run.policy.attention);
+  if (run.model.experts > 0) parts << expert_words(run.policy.moe);
+  if (run.model.experts == 0 || run.policy.attention != "dense") parts << attention_words(run.policy.attention);
   if (run.policy.kv != "f16") parts << QString::fromStdString(run.policy.kv);
   parts << QCoreApplication::translate("fovea::compare", "%1 tokens").arg(shown_count(run.timings.generated_tokens));
   if (!entry.file.isEmpty()) parts << entry.file;

@@ -11,12 +11,10 @@ namespace fovea {
 inline constexpr const char* kMarkA = "●";
 inline constexpr const char* kMarkB = "▲";
 
-// "3 · dynamic, p 0.5 · 128 tokens": its number, what of the policy matters, how long it is, and its file.
+// "3 · dynamic p 0.5 · 128 tokens": its number, what of the policy matters, how long it is, and its file.
 [[nodiscard]] QString shown_run(const RunShelf::Entry& entry);
 // All of its policy, model, device and seed, a line each.
 [[nodiscard]] QString described_run(const RunRecord& run);
-// The policy of a frontier's point, short: "k = 2", "dynamic, p 0.5".
-[[nodiscard]] QString shown_experts(const std::string& moe);
 
 [[nodiscard]] QString figure_name(const ComparedFigure& figure);
 [[nodiscard]] QString figure_value(const std::optional<double>& value, ComparedFigure::Unit unit);

@@ -5,12 +5,16 @@
 #include <QComboBox>
 #include <QLabel>
 #include <QSlider>
+#include <QSpinBox>
 #include <QToolButton>
 #include <QWidget>
-#include <array>
 #include <optional>
 
 #include "engine/api/expert_rule.hpp"
+#include "ui/widgets/disclosure.hpp"
+#include "ui/widgets/field_grid.hpp"
+#include "ui/widgets/number_box.hpp"
+#include "ui/widgets/number_list.hpp"
 
 namespace fovea {
 
@@ -20,8 +24,9 @@ class ExpertPolicyForm : public QWidget {
   explicit ExpertPolicyForm(QWidget* parent = nullptr);
 
   // What is chosen, as far as it fits; does not tell anybody. `experts_used`: of the open model, 0: it is dense; nullopt: none is open.
-  void show_rule(const std::optional<ExpertRule>& rule, std::optional<std::uint32_t> experts_used);
-  // What the fields say; what they do not say is as shown last. Without a mixture: what was shown last.
+  // `layers`: of the open model.
+  void show_rule(const std::optional<ExpertRule>& rule, std::optional<std::uint32_t> experts_used, std::uint32_t layers = 0);
+  // What the fields say; what no hand has moved is as shown last, to the bit. Without a mixture: what was shown last.
   [[nodiscard]] std::optional<ExpertRule> rule() const;
   [[nodiscard]] bool sliding() const;
 
@@ -33,8 +38,17 @@ class ExpertPolicyForm : public QWidget {
   [[nodiscard]] QSlider& mean_slider() const { return *mean_; }
   [[nodiscard]] QComboBox& balance_box() const { return *balance_; }
   [[nodiscard]] QSlider& strength_slider() const { return *strength_; }
+  [[nodiscard]] QSpinBox& fewest_box() const { return *fewest_; }
+  [[nodiscard]] NumberList& number_list() const { return *numbers_; }
+  [[nodiscard]] NumberList& p_list() const { return *shares_; }
+  [[nodiscard]] NumberList& mean_list() const { return *means_; }
+  [[nodiscard]] NumberBox& substitute_box() const { return *substitute_; }
   [[nodiscard]] QToolButton& calibrate_button() const { return *calibrate_; }
+  [[nodiscard]] Disclosure& more() const { return *more_; }
   [[nodiscard]] QString note() const { return note_->text(); }
+  [[nodiscard]] QString mean_words() const { return fields_->value(kMean); }
+  // What the policy has beside what can be set here; empty: nothing.
+  [[nodiscard]] QString kept_words() const { return kept_->text(); }
 
  Q_SIGNALS:
   void changed();  // by hand
@@ -44,21 +58,29 @@ class ExpertPolicyForm : public QWidget {
   void changeEvent(QEvent* event) override;
 
  private:
-  static constexpr std::size_t kFields = 6;
+  enum Row : std::size_t { kNumber, kCount, kThreshold, kMean, kBalance, kStrength };
+  enum MoreRow : std::size_t { kFewest, kNumbers, kShares, kMeans, kEven, kRetained, kSubstitute, kHalfLife, kLasts };
   void by_hand();
+  void balance_by_hand();
   void fill_balance();
   void show_values();
+  void show_kept();
   void retranslate();
   [[nodiscard]] bool by_mass() const { return count_->currentIndex() == 0; }
   [[nodiscard]] std::uint32_t number_of(const ExpertRule& rule) const;
+  [[nodiscard]] int set_beyond() const;
 
   QButtonGroup* mode_;
   QToolButton *static_, *dynamic_;
-  QWidget* grid_;
-  QLabel *title_, *note_;
-  std::array<QLabel*, kFields> names_{}, values_{};  // no value beside a box
+  QWidget* body_;
+  FieldGrid *fields_, *more_fields_;
+  Disclosure* more_;
+  QLabel *title_, *note_, *kept_;
   QSlider *number_, *threshold_, *mean_, *strength_;
-  QComboBox *count_, *balance_;
+  QComboBox *count_, *balance_, *lasts_;
+  QSpinBox* fewest_;
+  NumberList *numbers_, *shares_, *means_;
+  NumberBox *even_, *retained_, *substitute_, *half_life_;
   QToolButton* calibrate_;
   std::optional<std::uint32_t> used_;
   std::optional<ExpertRule> shown_;

@@ -57,6 +57,8 @@ QToolButton[chip="true"]:hover { background: @hover; }
 
 QLineEdit, QPlainTextEdit, QSpinBox, QDoubleSpinBox { background: @control; border: 1px solid @line; border-radius: 5px;
   padding: 3px 6px; selection-background-color: @selected; selection-color: @text; }
+QLineEdit[wrong="true"] { border: 1px solid @loss; }
+QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled { color: @dim; }
 QRadioButton { spacing: 6px; }
 QRadioButton::indicator { width: 12px; height: 12px; border: 1px solid @dim; border-radius: 7px; background: @control; }
 QRadioButton::indicator:checked { width: 6px; height: 6px; border: 4px solid @accent; background: @on_accent; }
