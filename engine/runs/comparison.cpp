@@ -116,9 +116,9 @@ void Comparison::gather_figures() {
   put("decode_tps", "Decode speed", Unit::rate, both([](const RunRecord& r) { return positive(r.timings.decode_tps()); }), false);
   put("first_token_ms", "First token", Unit::milliseconds, both([](const RunRecord& r) { return positive(r.timings.first_token_ms); }), true);
   put("decode_ms", "Decoding", Unit::milliseconds, both([](const RunRecord& r) { return positive(r.timings.decode_ms); }), true);
-  put("memory", "Memory", Unit::bytes, both([](const RunRecord& r) { return positive(static_cast<double>(r.memory.total())); }), true);
+  put("memory", "Memory, without recording", Unit::bytes, both([](const RunRecord& r) { return positive(run_bytes(r.memory)); }), true);
   put("kv", "KV cache", Unit::bytes, both([](const RunRecord& r) { return positive(static_cast<double>(r.memory.kv)); }), true);
-  put("memory_peak", "Memory, at most", Unit::bytes, both([](const RunRecord& r) { return positive(static_cast<double>(r.memory_peak)); }), true);
+  put("memory_peak", "Memory at most, with recording", Unit::bytes, both([](const RunRecord& r) { return positive(static_cast<double>(r.memory_peak)); }), true);
   put("token_bytes", "Bytes per decoded token", Unit::bytes, both([](const RunRecord& r) { return r.token_bytes; }), true, true);
   put("expert_bytes", "of these, experts", Unit::bytes, both([](const RunRecord& r) { return r.expert_bytes; }), true, true);
   put("k_mean", "Experts per token", Unit::number, {experts_per_token(a(), routing_a_), experts_per_token(b(), routing_b_)}, true);

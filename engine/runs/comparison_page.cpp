@@ -17,6 +17,7 @@ constexpr const char* kStyle = R"(
 @media(prefers-color-scheme:dark){:root{--ground:#14171c;--panel:#1b1f26;--line:#2a303a;--text:#d7dce4;--dim:#8b95a5;--a:#4da3ff;--b:#ffa24d;--d:#8b95a5;--loss:#ff7b7b;--gain:#43c59e}}
 body{margin:0;background:var(--ground);color:var(--text);font:14px/1.5 system-ui,"Noto Sans CJK SC",sans-serif}
 main{max-width:920px;margin:0 auto;padding:24px 16px}
+p,td:first-child{overflow-wrap:anywhere}
 h1{font-size:20px}h2{font-size:15px;margin:32px 0 8px}
 section{background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:12px 16px;overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
@@ -57,12 +58,15 @@ std::string shown(const Value& value, Unit unit) {
     case Unit::count: return fmt::format("{:.0f}", *value);
     case Unit::number: return fmt::format("{:.4g}", *value);
     case Unit::percent: return fmt::format("{:.3g} %", 100 * *value);
-    case Unit::milliseconds: return fmt::format("{:.4g} ms", *value);
+    case Unit::milliseconds: return std::abs(*value) < 999.5 ? fmt::format("{:.3g} ms", *value) : fmt::format("{:.2f} s", *value / 1000);
     case Unit::bytes: return bytes(*value);
     case Unit::rate: return fmt::format("{:.4g} tok/s", *value);
   }
   return "";
 }
+
+// With its sign; nothing is 0.
+std::string signed_text(double value, const std::string& magnitude) { return value == 0 ? "0" : (value < 0 ? "−" : "+") + magnitude; }
 
 std::string figure_rows(const Comparison& comparison) {
   std::string rows;
@@ -71,7 +75,8 @@ std::string figure_rows(const Comparison& comparison) {
     const char* style = !difference || *difference == 0 || figure.neutral ? "" : (*difference < 0) == figure.less_is_better ? "gain" : "loss";
     rows += fmt::format("<tr class='{}'><td>{}{}</td><td>{}</td><td>{}</td><td class='{}'>{}</td><td class='{}'>{}</td></tr>\n", figure.derived ? "derived" : "",
                         figure.name, figure.derived ? " (derived)" : "", shown(figure.a, figure.unit), shown(figure.b, figure.unit), style,
-                        difference ? shown(difference, figure.unit) : "", style, relative ? fmt::format("{:+.2f} %", 100 * *relative) : "");
+                        difference ? signed_text(*difference, shown(std::abs(*difference), figure.unit)) : "", style,
+                        relative ? signed_text(*relative, fmt::format("{:.2f} %", 100 * std::abs(*relative))) : "");
   }
   return rows;
 }
@@ -132,7 +137,7 @@ std::string comparison_html(const Comparison& comparison) {
                       divergence ? fmt::format("They part at token {}, which is framed.", *divergence) : "The same tokens.", text_of(comparison.a(), divergence),
                       text_of(comparison.b(), divergence));
   page += plot_section("Time per token", lines_svg(comparison.milliseconds(), {"token", "ms"}, divergence));
-  page += plot_section("Memory", lines_svg(comparison.memory(), {"token", "MiB", 1.0 / (1 << 20)}, divergence));
+  page += plot_section("Memory, without recording", lines_svg(comparison.memory(), {"token", "MiB", 1.0 / (1 << 20)}, divergence));
   page += plot_section("Experts per token", lines_svg(comparison.experts_used(), {"token", "experts, mean over layers"}, divergence));
   page += plot_section("Numbers of experts", bars_svg(comparison.expert_counts(), {"experts", "% of tokens and layers", 100}, 1));
   page += plot_section("Utilization of experts", bars_svg(comparison.utilization(), {"expert", "% of calls", 100}, 0));

@@ -21,12 +21,14 @@ Coverage coverage_of(const RunRecord& run) {
   return coverage;
 }
 
+double run_bytes(const MemoryBytes& memory) { return static_cast<double>(memory.weights + memory.kv + memory.compute); }
+
 std::vector<std::optional<double>> token_memory(const RunRecord& run) {
   std::vector<std::optional<double>> bytes(run.tokens().size());
   std::size_t from = 0;
   for (const MemorySample& sample : run.trace->memory) {
     const std::size_t end = std::min<std::size_t>(sample.tokens, bytes.size());
-    for (; from < end; ++from) bytes[from] = static_cast<double>(sample.bytes.total());
+    for (; from < end; ++from) bytes[from] = run_bytes(sample.bytes);
   }
   return bytes;
 }

@@ -18,7 +18,9 @@ struct Coverage {
 };
 [[nodiscard]] Coverage coverage_of(const RunRecord& run);
 
-// Bytes in use when a token was there, from the allocator; nullopt: not recorded.
+// Weights, KV cache and compute memory: what a run takes whatever is recorded of it, in bytes.
+[[nodiscard]] double run_bytes(const MemoryBytes& memory);
+// The same when a token was there, from the allocator; nullopt: not recorded.
 [[nodiscard]] std::vector<std::optional<double>> token_memory(const RunRecord& run);
 
 }  // namespace fovea

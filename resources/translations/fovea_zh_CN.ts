@@ -2193,10 +2193,6 @@ Built with Qt %1 and QCustomPlot.</source>
         <translation>计算</translation>
     </message>
     <message>
-        <source>Other</source>
-        <translation>其他</translation>
-    </message>
-    <message>
         <source>Total</source>
         <translation>合计</translation>
     </message>
@@ -2247,6 +2243,18 @@ appears with the first run</source>
 Ranking: how much attention pages had.</source>
         <translation>实测，所有层合计。f16：开头与窗口。远页：窗口之后已分配空间的每一页；每层 %2 个远页中有 %1 个热页，其值的位数更多。
 排序：各页所得注意力的记录。</translation>
+    </message>
+    <message>
+        <source>Recording, other</source>
+        <translation>记录及其他</translation>
+    </message>
+    <message>
+        <source>Measured: what the host reads back, nearly all of it recorded attention and experts; then tokens and page tables</source>
+        <translation>实测：主机回读的数据，几乎全是记录的注意力和专家；此外是词元和页表</translation>
+    </message>
+    <message>
+        <source>Derived from the file before loading, without what recording takes, which follows from the run; not measured</source>
+        <translation>加载前由文件推出，不含由运行决定的记录开销；未实测</translation>
     </message>
 </context>
 <context>
@@ -2828,8 +2836,8 @@ entropy %5, of what was kept %6</source>
         <translation>就绪</translation>
     </message>
     <message>
-        <source>Press Run: the text appears here, and every token of it can be clicked.</source>
-        <translation>按“运行”：文本会显示在这里，每个词元都可以点击。</translation>
+        <source>Write a prompt below and press Run: the text appears here, and every token of it can be clicked.</source>
+        <translation>在下方写提示并按“运行”：文本显示在这里，每个词元都可以点击。</translation>
     </message>
 </context>
 <context>
@@ -3513,16 +3521,8 @@ frozen prices from a file move the choice</source>
         <translation>解码用时</translation>
     </message>
     <message>
-        <source>Memory</source>
-        <translation>内存</translation>
-    </message>
-    <message>
         <source>KV cache</source>
         <translation>KV 缓存</translation>
-    </message>
-    <message>
-        <source>Memory, at most</source>
-        <translation>内存峰值</translation>
     </message>
     <message>
         <source>Bytes per decoded token</source>
@@ -3628,6 +3628,14 @@ frozen prices from a file move the choice</source>
         <source>, </source>
         <comment>between parts of a list</comment>
         <translation>、</translation>
+    </message>
+    <message>
+        <source>Memory, without recording</source>
+        <translation>内存，不含记录</translation>
+    </message>
+    <message>
+        <source>Memory at most, with recording</source>
+        <translation>内存峰值，含记录</translation>
     </message>
 </context>
 <context>

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <QScrollBar>
 #include <QDir>
 #include <QFile>
 #include <QImage>
@@ -155,6 +156,23 @@ TEST_F(ComparePanelTest, FramesTheFirstDifferentTokenInBothColumns) {
   EXPECT_EQ(a.top(), b.top());
   EXPECT_GT(b.left(), panel.texts().width() / 2);
   EXPECT_LT(panel.texts().token_rect(39).bottom(), a.top()) << "what they share stands above";
+}
+
+TEST_F(ComparePanelTest, BringsWhereTheTextsPartIntoViewOnce) {
+  panel.resize(520, 330);
+  panel.show();
+  add_pair();
+  panel.show_page(ComparePanel::kTexts);
+  QCoreApplication::processEvents();
+  PairedText& texts = panel.texts();
+  ASSERT_GT(texts.verticalScrollBar()->maximum(), 0);
+  EXPECT_TRUE(texts.viewport()->rect().contains(texts.token_rect(40)));
+  EXPECT_GE(panel.token_choice().width(), 100) << "what is drawn can be read";
+  // Where a person scrolled since stays, whatever is measured of the same pair.
+  texts.verticalScrollBar()->setValue(0);
+  panel.show_page(ComparePanel::kFigures);
+  panel.show_page(ComparePanel::kTexts);
+  EXPECT_EQ(texts.verticalScrollBar()->value(), 0);
 }
 
 TEST_F(ComparePanelTest, DrawsWhatIsChosenByToken) {

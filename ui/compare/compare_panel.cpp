@@ -41,7 +41,7 @@ ComparePanel::ComparePanel(WorkbenchState& state, RunShelf& shelf, const Theme& 
       export_(new QToolButton), measure_menu_(new QMenu(this)), export_menu_(new QMenu(this)), note_(new QLabel), scored_(new QLabel), legend_(new QLabel),
       frontier_note_(new QLabel), progress_(new ProgressStrip), tabs_(new QTabBar), table_(new QTableView), texts_(new PairedText(theme)),
       token_plot_(new OverlayPlot(theme, OverlayPlot::Form::lines)), count_plot_(new OverlayPlot(theme, OverlayPlot::Form::bars)),
-      expert_plot_(new OverlayPlot(theme, OverlayPlot::Form::bars)), frontier_(new FrontierPlot(theme)), token_choice_(new RunBox), layer_(new QComboBox) {
+      expert_plot_(new OverlayPlot(theme, OverlayPlot::Form::bars)), frontier_(new FrontierPlot(theme)), token_choice_(new ElidedBox), layer_(new QComboBox) {
   setProperty("panel", true);
   make_pages();
   make_bar();
@@ -69,7 +69,7 @@ void ComparePanel::make_bar() {
   bar->setSpacing(6);
   for (const std::size_t i : {0u, 1u}) {
     marks_[i] = new QLabel(QStringLiteral("%1 %2").arg(QString::fromUtf8(i == 0 ? kMarkA : kMarkB), i == 0 ? QStringLiteral("A") : QStringLiteral("B")));
-    boxes_[i] = new RunBox;
+    boxes_[i] = new ElidedBox;
     boxes_[i]->setFixedHeight(kControlHeight);
     const Side side = i == 0 ? Side::a : Side::b;
     connect(boxes_[i], &QComboBox::activated, this, [this, side](int index) { shelf_.choose(side, static_cast<std::size_t>(index)); });
@@ -191,6 +191,7 @@ void ComparePanel::make_pages() {
   connect(token_choice_, &QComboBox::currentIndexChanged, this, &ComparePanel::plot_tokens);
   connect(layer_, &QComboBox::currentIndexChanged, this, &ComparePanel::plot_experts);
   layer_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+  token_choice_->setMinimumContentsLength(16);
   token_choice_->setMaximumWidth(210);
   for (QComboBox* box : {static_cast<QComboBox*>(token_choice_), layer_}) box->setFixedHeight(kControlHeight);
 }

@@ -16,7 +16,7 @@
 #include "ui/compare/frontier_plot.hpp"
 #include "ui/compare/overlay_plot.hpp"
 #include "ui/compare/paired_text.hpp"
-#include "ui/compare/run_box.hpp"
+#include "ui/widgets/elided_box.hpp"
 #include "ui/state/run_shelf.hpp"
 #include "ui/state/workbench_state.hpp"
 #include "ui/widgets/empty_state.hpp"
@@ -85,7 +85,7 @@ class ComparePanel : public QFrame {
   QStackedWidget *outer_, *pages_, *frontier_pages_;
   EmptyState *empty_, *no_frontier_;
   std::array<QLabel*, 2> marks_{};
-  std::array<RunBox*, 2> boxes_{};
+  std::array<ElidedBox*, 2> boxes_{};
   QToolButton *swap_, *open_, *measure_, *export_;
   QMenu *measure_menu_, *export_menu_;
   std::array<QAction*, 4> measure_actions_{};
@@ -97,7 +97,7 @@ class ComparePanel : public QFrame {
   PairedText* texts_;
   OverlayPlot *token_plot_, *count_plot_, *expert_plot_;
   FrontierPlot* frontier_;
-  RunBox* token_choice_;
+  ElidedBox* token_choice_;
   QComboBox* layer_;
 };
 

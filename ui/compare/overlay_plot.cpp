@@ -1,6 +1,7 @@
 #include "ui/compare/overlay_plot.hpp"
 
 #include <QContextMenuEvent>
+#include <QFontMetrics>
 #include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
@@ -18,7 +19,7 @@ namespace fovea {
 namespace {
 
 constexpr int kFewPoints = 80;   // more would hide the line behind its marks
-constexpr int kLowerHeight = 64;
+constexpr int kLowerHeight = 64, kBelow = 44;  // below: numbers and name of the axis
 
 using Value = std::optional<double>;
 
@@ -185,7 +186,9 @@ void OverlayPlot::draw() {
   upper_->axis(QCPAxis::atBottom)->setTickLabels(!two);
   upper_->axis(QCPAxis::atBottom)->setLabel(two ? QString() : words_.x);
   lower_->axis(QCPAxis::atBottom)->setLabel(words_.x);
-  upper_->axis(QCPAxis::atLeft)->setLabel(words_.y);
+  // A name that its axis is too short for would be cut.
+  const int room = plot_->height() - (two ? kLowerHeight : 0) - kBelow;
+  upper_->axis(QCPAxis::atLeft)->setLabel(QFontMetrics(theme_.sans(11)).horizontalAdvance(words_.y) <= room ? words_.y : QString());
   lower_->axis(QCPAxis::atLeft)->setLabel(QStringLiteral("B − A"));
   nothing_->setText(words_.nothing);
   nothing_->setVisible(nothing);

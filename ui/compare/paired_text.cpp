@@ -8,6 +8,7 @@
 #include <QToolTip>
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "ui/compare/run_words.hpp"
 #include "ui/text/format.hpp"
@@ -39,6 +40,15 @@ void PairedText::show_pair(const Comparison* comparison) {
   most_experts_ = 1;
   if (comparison != nullptr) most_experts_ = std::max<double>({1, static_cast<double>(comparison->a().model.experts_used), static_cast<double>(comparison->b().model.experts_used)});
   lay_out();
+  const std::pair<const RunRecord*, const RunRecord*> pair = comparison != nullptr ? std::pair(&comparison->a(), &comparison->b()) : std::pair<const RunRecord*, const RunRecord*>();
+  if (pair != std::exchange(pair_, pair)) parting_due_ = comparison != nullptr;
+  show_parting();
+}
+
+void PairedText::show_parting() {
+  if (!parting_due_ || !isVisible()) return;
+  parting_due_ = false;
+  if (const auto token = comparison_->first_divergence()) scroll_to(*token);
 }
 
 // Scores of another text belong to no token here.
@@ -198,6 +208,10 @@ void PairedText::set_cursor(std::optional<std::uint32_t> token) {
 
 void PairedText::reveal(std::uint32_t token) {
   set_cursor(token);
+  scroll_to(token);
+}
+
+void PairedText::scroll_to(std::uint32_t token) {
   QRect at = token_rect(token);
   if (!at.isValid()) at = token_rect(token, true);
   if (!at.isValid()) return;
@@ -256,5 +270,10 @@ void PairedText::keyPressEvent(QKeyEvent* event) {
 }
 
 void PairedText::resizeEvent(QResizeEvent*) { lay_out(); }
+
+void PairedText::showEvent(QShowEvent* event) {
+  QAbstractScrollArea::showEvent(event);
+  show_parting();
+}
 
 }  // namespace fovea

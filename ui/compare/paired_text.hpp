@@ -17,7 +17,8 @@ class PairedText : public QAbstractScrollArea {
  public:
   explicit PairedText(const Theme& theme, QWidget* parent = nullptr);
 
-  void show_pair(const Comparison* comparison);  // nullptr: nothing; must outlive what is shown
+  // nullptr: nothing; must outlive what is shown. Of another pair, where the texts part comes into view.
+  void show_pair(const Comparison* comparison);
   void set_cursor(std::optional<std::uint32_t> token);
   void reveal(std::uint32_t token);
   // Of the first fragment, in the viewport; `b`: in B's column, where texts have parted.
@@ -31,6 +32,7 @@ class PairedText : public QAbstractScrollArea {
  protected:
   void paintEvent(QPaintEvent* event) override;
   void resizeEvent(QResizeEvent* event) override;
+  void showEvent(QShowEvent* event) override;
   void mouseMoveEvent(QMouseEvent* event) override;
   void keyPressEvent(QKeyEvent* event) override;
   bool viewportEvent(QEvent* event) override;
@@ -45,6 +47,8 @@ class PairedText : public QAbstractScrollArea {
     std::uint32_t first = 0;  // token of the layout's token 0
   };
   void lay_out();
+  void scroll_to(std::uint32_t token);
+  void show_parting();  // once it is seen
   void paint_block(QPainter& painter, Part part) const;
   void paint_fragment(QPainter& painter, Part part, const TranscriptLayout::Fragment& fragment, const QRectF& at) const;
   void paint_heads(QPainter& painter) const;
@@ -60,6 +64,8 @@ class PairedText : public QAbstractScrollArea {
   ComparedSeries experts_, divergence_;
   double most_experts_ = 1;
   std::optional<std::uint32_t> cursor_;
+  std::pair<const RunRecord*, const RunRecord*> pair_;
+  bool parting_due_ = false;
   QFont font_;
   double line_height_ = 26, ascent_ = 16, content_ = 0;
 };

@@ -51,6 +51,7 @@ PageStrip::PageStrip(WorkbenchState& state, const Theme& theme, QWidget* parent)
 }
 
 bool PageStrip::narrow() const { return width() < kWide; }
+int PageStrip::low_height() { return kText + kGap + 2 * (kLane + kGap); }
 int PageStrip::full_height() const { return (narrow() ? 4 : 3) * kText + 2 * (kLane + kGap) + kGap; }
 QSize PageStrip::sizeHint() const { return {420, full_height()}; }
 QSize PageStrip::minimumSizeHint() const { return {160, kLeastHeight}; }

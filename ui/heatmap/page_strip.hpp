@@ -23,6 +23,8 @@ class PageStrip : public QWidget {
   // What the row's figures say, three lines at most, or why there are none; empty without a row.
   [[nodiscard]] QString figures() const;
 
+  [[nodiscard]] static int low_height();  // one line of figures, both lanes, no legend
+
   QSize sizeHint() const override;
   QSize minimumSizeHint() const override;
 

@@ -20,6 +20,7 @@ namespace {
 constexpr int kMapLane = 0, kFirstGridLane = 1;
 constexpr int kRasterThreads = 2;
 constexpr int kInspectorWidth = 232, kScrollBar = 10;
+constexpr int kLow = 330;
 constexpr int kMapInterval = 66, kGridInterval = 250;  // milliseconds between repaints while a run grows
 }  // namespace
 
@@ -174,6 +175,12 @@ QWidget* AttentionPanel::make_inspector() {
   column->addWidget(readout_, 1);
   column->addWidget(note_);
   return inspector;
+}
+
+// Where there is little height the map needs it more than the words of the strip, which its tooltip has too.
+void AttentionPanel::resizeEvent(QResizeEvent* event) {
+  QFrame::resizeEvent(event);
+  strip_->setMaximumHeight(height() < kLow ? PageStrip::low_height() : QWIDGETSIZE_MAX);
 }
 
 bool AttentionPanel::idle() const { return lanes_->idle() && !map_clock_.pending() && !grid_clock_.pending(); }

@@ -44,6 +44,7 @@ class AttentionPanel : public QFrame {
  protected:
   void changeEvent(QEvent* event) override;
   void showEvent(QShowEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
 
  private:
   QWidget* make_inspector();

@@ -13,6 +13,7 @@
 #include "ui/panels/plot.hpp"
 #include "ui/panels/plot_style.hpp"
 #include "ui/text/format.hpp"
+#include "ui/widgets/elided_box.hpp"
 
 namespace fovea {
 
@@ -39,9 +40,9 @@ ExpertsPanel::ExpertsPanel(WorkbenchState& state, const Theme& theme, QWidget* p
       matrix_(new MatrixPair(theme, MatrixScale::ratio)),
       scheduling_(new SchedulingView(state, theme)),
       bar_(new QHBoxLayout),
-      view_(new QComboBox),
-      layer_(new QComboBox),
-      pair_(new QComboBox),
+      view_(new ElidedBox),
+      layer_(new ElidedBox),
+      pair_(new ElidedBox),
       figures_{new QLabel, new QLabel},
       readout_(new QLabel),
       map_title_(new QLabel),
@@ -112,6 +113,7 @@ void ExpertsPanel::lay_out() {
   for (std::size_t i = 0; i < kExpertViews; ++i) view_->addItem(QString());
   for (QComboBox* box : {view_, layer_, pair_}) {
     box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+    box->setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
     box->setMinimumWidth(kNarrowestChoice);
     choices->addWidget(box, 0, Qt::AlignTop | Qt::AlignLeft);
   }

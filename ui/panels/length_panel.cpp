@@ -91,6 +91,7 @@ void LengthPanel::measure(const QString& file) {
   stopped_ = false;
   sweep_.reset();
   path_ = state_.model()->path;
+  text_ = file;
   progress_->show_progress(tr("Waiting for the engine"), 0);
   refresh();
   Q_EMIT command(MeasureLengths{*expected_, file.toStdString(), longest_->currentData().toUInt()});
@@ -161,13 +162,13 @@ void LengthPanel::refresh() {
   }
   verdict_->setText(told.join(tr("; ")));
   QString conditions = tr("Measured once at each length on %1: a whole window, then tokens decoded at its end; %2.")
-                           .arg(QString::fromStdString(sweep.text), state_.model() ? QString::fromStdString(state_.model()->device.name) : QString());
+                           .arg(QFileInfo(text_).fileName(), state_.model() ? QString::fromStdString(state_.model()->device.name) : QString());
   const QString limit = shown_count(sweep.limit_tokens);
   if (sweep.limit == LengthLimit::trained) conditions += tr(" The model was trained for %1 tokens.").arg(limit);
   if (sweep.limit == LengthLimit::text) conditions += tr(" The text has %1 tokens.").arg(limit);
   if (sweep.limit == LengthLimit::memory) conditions += tr(" A context of %1 tokens finds no room in memory.").arg(limit);
   conditions_->setText(conditions);
-  const QString policies = QStringLiteral("● %1\n▲ %2\n--moe %3 --kv %4 --activations %5")
+  const QString policies = text_ + QStringLiteral("\n● %1\n▲ %2\n--moe %3 --kv %4 --activations %5")
                               .arg(QString::fromStdString(sweep.a.attention), QString::fromStdString(sweep.b.attention), QString::fromStdString(sweep.b.moe),
                                    QString::fromStdString(sweep.b.kv), QString::fromStdString(sweep.b.activations));
   conditions_->setToolTip(policies);

@@ -60,6 +60,7 @@ class LengthPanel : public QFrame {
   std::optional<RequestId> expected_;  // of the measurement in progress
   bool stopped_ = false;               // the shown one was, before its end
   std::string path_;                   // of the model that was measured
+  QString text_;                       // the file that is measured on
 };
 
 }  // namespace fovea

@@ -158,9 +158,10 @@ void LengthPlot::mark_crossover(Field& field, std::optional<std::uint32_t> from)
   const QCPRange range = field.rect->axis(QCPAxis::atBottom)->range();
   field.pays->point1->setCoords(at, 0);
   field.pays->point2->setCoords(at, 1);
-  field.pays_text->position->setCoords(at, 0);
-  // Words stay inside: to the left of the line in the right half.
-  field.pays_text->setPositionAlignment((at > range.center() ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignTop);
+  // Words stay inside and off the curves, which rise to the right: in the right half to the left of the line, at its foot.
+  const bool right = at > range.center();
+  field.pays_text->position->setCoords(at, right ? 1 : 0);
+  field.pays_text->setPositionAlignment(right ? Qt::AlignRight | Qt::AlignBottom : Qt::AlignLeft | Qt::AlignTop);
   field.pays_text->setText(tr("faster from here"));
 }
 

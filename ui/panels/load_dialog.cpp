@@ -75,6 +75,7 @@ LoadDialog::LoadDialog(WorkbenchState& state, const Theme& theme, InspectModel a
   buttons->addWidget(cancel_);
   buttons->addWidget(open_);
   open_->setDefault(true);
+  open_->setProperty("primary", true);
   open_->setEnabled(false);
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(20, 16, 20, 16);
@@ -126,7 +127,10 @@ void LoadDialog::take(const Event& event) {
     const QSignalBlocker blocked(context_);
     context_->setRange(kLeastContext, static_cast<int>(std::min<std::uint32_t>(std::max(model_->trained_context, model_->context), std::numeric_limits<int>::max())));
     context_->setValue(static_cast<int>(model_->context));
-    context_->setEnabled(true);
+    if (!context_->isEnabled()) {
+      context_->setEnabled(true);
+      context_->setFocus();
+    }
   } else if (const auto* failure = std::get_if<InspectFailed>(&event); failure != nullptr && failure->id == asked_.id) {
     waiting_ = false;
     model_.reset();

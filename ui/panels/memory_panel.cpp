@@ -219,7 +219,7 @@ void MemoryPanel::changeEvent(QEvent* event) {
 }
 
 void MemoryPanel::retranslate() {
-  const std::array<QString, kParts> names{tr("Weights"), tr("KV cache"), tr("Compute"), tr("Other")};
+  const std::array<QString, kParts> names{tr("Weights"), tr("KV cache"), tr("Compute"), tr("Recording, other")};
   for (std::size_t i = 0; i < kParts; ++i) names_[i]->setText(names[i]);
   total_name_->setText(tr("Total"));
   measured_name_->setText(tr("Measured"));
@@ -229,6 +229,9 @@ void MemoryPanel::retranslate() {
   estimate_total_->setToolTip(derived);
   for (QLabel* label : estimates_) label->setToolTip(derived);
   for (QLabel* label : values_) label->setToolTip(tr("Measured: what the allocator has given out"));
+  names_.back()->setToolTip(tr("Measured: what the host reads back, nearly all of it recorded attention and experts; then tokens and page tables"));
+  values_.back()->setToolTip(names_.back()->toolTip());
+  estimates_.back()->setToolTip(tr("Derived from the file before loading, without what recording takes, which follows from the run; not measured"));
   empty_->say(tr("No model is open"), tr("What a model takes of the device's memory appears here."));
   hint_->setText(tr("Memory over tokens\nappears with the first run"));
   plot_->xAxis->setLabel(tr("tokens in the context"));

@@ -64,6 +64,7 @@ PromptPanel::PromptPanel(WorkbenchState& state, const Theme& theme, QWidget* par
   connect(&state, &WorkbenchState::run_ended, this, &PromptPanel::refresh);
   connect(&theme, &Theme::changed, this, &PromptPanel::restyle);
   recording_->addItems({QString(), QString(), QString()});
+  recording_->setSizeAdjustPolicy(QComboBox::AdjustToContents);  // also when the language changes
   recording_->setCurrentIndex(static_cast<int>(Recording::all_heads));
   retranslate();
   restyle();
@@ -199,7 +200,7 @@ void PromptPanel::refresh() {
   else if (!state_.model())
     empty_->say(tr("No model is open"), tr("Open a GGUF file with Ctrl+O, or drop one on the window."));
   else
-    empty_->say(tr("Ready"), tr("Press Run: the text appears here, and every token of it can be clicked."));
+    empty_->say(tr("Ready"), tr("Write a prompt below and press Run: the text appears here, and every token of it can be clicked."));
 }
 
 }  // namespace fovea

@@ -4,6 +4,10 @@
 
 namespace fovea {
 
+namespace {
+constexpr int kLow = 150;
+}  // namespace
+
 EmptyState::EmptyState(QWidget* parent)
     : QWidget(parent), title_(new QLabel), sentence_(new QLabel), button_(new QPushButton) {
   title_->setProperty("heading", true);
@@ -22,6 +26,14 @@ EmptyState::EmptyState(QWidget* parent)
   layout->addWidget(button_, 0, Qt::AlignHCenter);
   layout->addStretch(1);
   connect(button_, &QPushButton::clicked, this, &EmptyState::pressed);
+}
+
+// Where there is little height the words need it more than what is around them.
+void EmptyState::resizeEvent(QResizeEvent* event) {
+  const bool low = height() < kLow;
+  layout()->setContentsMargins(24, low ? 2 : 16, 24, low ? 2 : 16);
+  layout()->setSpacing(low ? 2 : 8);
+  QWidget::resizeEvent(event);
 }
 
 void EmptyState::say(const QString& title, const QString& sentence, const QString& button) {

@@ -20,6 +20,9 @@ class EmptyState : public QWidget {
  Q_SIGNALS:
   void pressed();
 
+ protected:
+  void resizeEvent(QResizeEvent* event) override;
+
  private:
   QLabel *title_, *sentence_;
   QPushButton* button_;

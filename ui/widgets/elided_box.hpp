@@ -1,14 +1,14 @@
-// A box of runs: names that are too long for it end in an ellipsis, and it asks for little room.
+// A box of choices: names that are too long for it end in an ellipsis, and it asks for little room.
 #pragma once
 
 #include <QComboBox>
 
 namespace fovea {
 
-class RunBox : public QComboBox {
+class ElidedBox : public QComboBox {
   Q_OBJECT
  public:
-  explicit RunBox(QWidget* parent = nullptr);
+  explicit ElidedBox(QWidget* parent = nullptr);
 
   QSize minimumSizeHint() const override { return {64, QComboBox::minimumSizeHint().height()}; }
 

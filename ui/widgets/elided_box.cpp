@@ -1,4 +1,4 @@
-#include "ui/compare/run_box.hpp"
+#include "ui/widgets/elided_box.hpp"
 
 #include <QStyle>
 #include <QStyleOptionComboBox>
@@ -6,12 +6,12 @@
 
 namespace fovea {
 
-RunBox::RunBox(QWidget* parent) : QComboBox(parent) {
+ElidedBox::ElidedBox(QWidget* parent) : QComboBox(parent) {
   setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
   setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
 }
 
-void RunBox::paintEvent(QPaintEvent*) {
+void ElidedBox::paintEvent(QPaintEvent*) {
   QStyleOptionComboBox option;
   initStyleOption(&option);
   const QRect text = style()->subControlRect(QStyle::CC_ComboBox, &option, QStyle::SC_ComboBoxEditField, this);
