@@ -41,6 +41,9 @@ Result<std::vector<LengthPoint>> sweep_lengths(Engine& engine, const EvaluationO
   EvaluationOptions first = text;
   first.windows = 1;
   FOVEA_TRY(evaluate(engine, nullptr, first, tokens, lengths.front(), {}, stop));
+  if (const std::uint32_t last = std::min(decoded, lengths.front() - 1); last > 0) {
+    FOVEA_TRY(engine.bench({.generate = last, .depth = lengths.front() - last}, stop));
+  }
   for (const std::uint32_t length : lengths) {
     FOVEA_ASSIGN(const Evaluation done, evaluate(engine, nullptr, text, tokens, length, {}, stop));
     const AttentionWork work = done.attention.both();

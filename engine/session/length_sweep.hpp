@@ -17,9 +17,10 @@ namespace fovea {
 // Of one policy, `done` of `all` points.
 using SweepProgress = std::function<void(const LengthPoint& point, std::size_t done, std::size_t all)>;
 
-// `lengths`: tokens, ascending, each at least 2 and at most the engine's context. A window of the shortest is computed once before
-// anything is timed, so that the kernels that this policy needs are made. `decoded`: tokens, at the end of a window of tokens drawn
-// at random, whose decoding is timed; 0: none. The engine should hold nothing of another policy, since memory is told as it is.
+// `lengths`: tokens, ascending, each at least 2 and at most the engine's context. A window of the shortest is computed, and decoded
+// behind, once before anything is timed, so that the kernels that this policy needs are made. `decoded`: tokens, at the end of a window
+// of tokens drawn at random, whose decoding is timed; 0: none. The engine should hold nothing of another policy, since memory is told
+// as it is.
 // Errors: a text that does not fill a window, what the engine says, a stop.
 [[nodiscard]] Result<std::vector<LengthPoint>> sweep_lengths(Engine& engine, const EvaluationOptions& text, std::span<const TokenId> tokens,
                                                              std::span<const std::uint32_t> lengths, std::uint32_t decoded, const SweepProgress& progress,

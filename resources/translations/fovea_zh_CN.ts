@@ -1505,10 +1505,6 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>第 %1 层主专家 →，第 %2 层主专家 ↓</translation>
     </message>
     <message>
-        <source>best guess of the next right: %1 &amp;nbsp;(%2 without knowing)</source>
-        <translation>猜中下一个：%1 &amp;nbsp;（不知本层时 %2）</translation>
-    </message>
-    <message>
         <source>tokens</source>
         <translation>词元</translation>
     </message>
@@ -1631,6 +1627,10 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
     <message>
         <source>The three layers that schedule the work: semantic router, load balance, hardware; and whether each is in use</source>
         <translation>调度工作的三个层次：语义路由、负载均衡、硬件适配；以及各自是否启用</translation>
+    </message>
+    <message>
+        <source>next guessed: %1 &amp;nbsp;(blindly %2)</source>
+        <translation>猜中下一个：%1 &amp;nbsp;（不知本层时 %2）</translation>
     </message>
 </context>
 <context>

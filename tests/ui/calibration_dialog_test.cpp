@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <QDir>
+#include <QLabel>
+#include <QLayout>
 #include <QTemporaryDir>
 
 #include "tests/ui/synthetic_run.hpp"
@@ -84,6 +86,20 @@ TEST_F(CalibrationDialogTest, IsStoppedByItsButtonAndByBeingClosed) {
   EXPECT_TRUE(std::holds_alternative<Cancel>(commands_[1]));
   state_.take({ScoresFailed{asked().id, {ErrorCode::cancelled, "the text", "it was stopped", ""}}});
   EXPECT_EQ(dialog_.verdict(), "Stopped; the policy is as it was.");
+}
+
+TEST_F(CalibrationDialogTest, IsAsHighAsWhatItTells) {
+  state_.take({synthetic::loaded({})});
+  dialog_.show();
+  dialog_.calibrate("/texts/code.txt");
+  auto told = std::make_shared<ExpertCalibration>(*outcome(asked()));
+  for (int i = 0; i < 40; ++i) told->bias_file += " a folder with a long name/";
+  state_.take({ExpertsCalibrated{asked().id, told}});
+  dialog_.layout()->activate();
+  for (const QLabel* label : dialog_.findChildren<QLabel*>())
+    if (label->isVisible() && !label->text().isEmpty()) {
+      EXPECT_GE(label->height(), label->wordWrap() ? label->heightForWidth(label->width()) : label->sizeHint().height()) << label->text().toStdString();
+    }
 }
 
 // For looking at.

@@ -187,7 +187,7 @@ TEST_F(ExpertsPanelTest, TransitionsAreSharesOfTheTokensOfARow) {
         EXPECT_FLOAT_EQ(value, static_cast<float>(cells[e]) / static_cast<float>(total));
     }
   }
-  EXPECT_TRUE(panel_.figures_text().contains("without knowing"));
+  EXPECT_TRUE(panel_.figures_text().contains("blindly"));
   // Cells are walked by keys, from one phase into the other.
   panel_.matrix().setFocus();
   QTest::keyClick(&panel_.matrix(), Qt::Key_Right);

@@ -111,6 +111,7 @@ CalibrationDialog::CalibrationDialog(WorkbenchState& state, QString folder, QWid
   column->addWidget(where_);
   column->addStretch(1);
   column->addLayout(buttons);
+  use_->setProperty("primary", true);
   progress_->hide();
   connect(start_, &QPushButton::clicked, this, &CalibrationDialog::choose_text);
   connect(close_, &QPushButton::clicked, this, &QDialog::reject);
@@ -189,7 +190,9 @@ void CalibrationDialog::refresh() {
   verdict_->setText(verdict);
   if (done_) show_result();
   verdict_->setVisible(!verdict_->text().isEmpty());
-  adjustSize();
+  // adjustSize() stops at two thirds of the screen, which on a small one lays rows over each other.
+  layout()->activate();
+  resize(width(), layout()->totalHeightForWidth(width()));
 }
 
 void CalibrationDialog::show_result() {

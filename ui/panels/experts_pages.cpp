@@ -230,7 +230,7 @@ void ExpertsPanel::show_transitions() {
   for (const bool prefill : {true, false}) {
     const auto counts = patterns_.transitions().from(pair, prefill);
     const auto found = foresight(counts, counts_.experts());
-    const QString text = tr("best guess of the next right: %1 &nbsp;(%2 without knowing)");
+    const QString text = tr("next guessed: %1 &nbsp;(blindly %2)");
     show_figure(prefill, found ? std::optional(text.arg(shown_percent(found->knowing), shown_percent(found->guessing))) : std::nullopt);
     if (!found) continue;
     std::vector<float>& values = table.values[prefill ? 0 : 1];

@@ -2,6 +2,7 @@
 
 #include <QElapsedTimer>
 #include <QEvent>
+#include <QFontMetrics>
 #include <QHBoxLayout>
 #include <QMouseEvent>
 #include <QSignalBlocker>
@@ -58,6 +59,11 @@ ExpertsPanel::ExpertsPanel(WorkbenchState& state, const Theme& theme, QWidget* p
     if (view() == ExpertView::layers) layer_->setCurrentIndex(static_cast<int>(row) + 1);
   });
   connect(curve_, &ExpertCurve::number_pointed, this, &ExpertsPanel::point_at_number);
+  // A name that its axis is too short for would be cut.
+  connect(plot_, &QCustomPlot::beforeReplot, this, [this] {
+    const QString name = tr("% of calls");
+    plot_->yAxis->setLabel(QFontMetrics(plot_->yAxis->labelFont()).horizontalAdvance(name) <= plot_->yAxis->axisRect()->height() ? name : QString());
+  });
   for (QComboBox* box : {view_, layer_, pair_})
     connect(box, &QComboBox::currentIndexChanged, this, [this] {
       readout_->clear();
@@ -277,7 +283,6 @@ void ExpertsPanel::retranslate() {
   layer_->setToolTip(tr("The layer whose experts are counted"));
   pair_->setAccessibleName(tr("Pair of layers"));
   pair_->setToolTip(tr("From which layer to which"));
-  plot_->yAxis->setLabel(tr("% of calls"));
   plot_->setAccessibleName(tr("Utilization per expert; the dashed line is even use"));
   map_->setAccessibleName(tr("Main expert per token and layer"));
   map_title_->setText(tr("Main expert: tokens →, layers ↓"));
