@@ -49,6 +49,7 @@ std::uint64_t Activations::lay_out(const gpu::DeviceFacts& facts, const ModelCon
   take(split_arrived, config.query_heads);
   if (mixture) {
     take(router, tokens * strides.router);
+    take(router_parts, std::uint64_t{config.width / 16} * config.experts);
     take(experts, config.layers * tokens * slots);
     take(expert_weights, config.layers * tokens * slots);
     take(sorted, tokens * slots);
@@ -59,7 +60,7 @@ std::uint64_t Activations::lay_out(const gpu::DeviceFacts& facts, const ModelCon
   unpacked.bytes = unpacked_bytes(facts, batch, std::uint64_t{config.width} * std::max(strides.query, mixture ? 0 : 2 * config.feed_forward));
   take(unpacked.address, unpacked.bytes / sizeof(float));
   take(logits, std::uint64_t{logit_rows} * config.vocabulary);
-  take(words, q8_words(static_cast<std::uint32_t>(std::max<std::uint64_t>({strides.width, strides.attended, slots * strides.hidden}) + 31)));
+  take(words, std::max<std::uint64_t>(q8_words(std::max(strides.width, strides.attended) + 31), slots * q8_words(strides.hidden + 31)));
   take(residual_words, q8_words(strides.width + 31));
   take(attended_words, q8_words(strides.attended + 31));
   return at - base;

@@ -38,6 +38,7 @@ class Activations {
   std::uint64_t attended = 0;   // float (T, attended)
   std::uint64_t split_values = 0, split_partial = 0, split_arrived = 0;  // decode attention
   std::uint64_t router = 0;     // float (T, router)
+  std::uint64_t router_parts = 0;  // float (width / 16, experts): of one token, as the product before leaves them (NextLogits)
   std::uint64_t experts = 0;    // uint (layers, T, S): routing of every layer, kept for the trace
   std::uint64_t expert_weights = 0;  // float (layers, T, S)
   std::uint64_t sorted = 0, tiles = 0;

@@ -102,6 +102,12 @@ NextInput ForwardPass::next_input(const KernelRecorder& kernels, std::uint32_t t
   return {activations.residual_words, behind.weight};
 }
 
+std::uint32_t ForwardPass::router_parts(const KernelRecorder& kernels, std::uint32_t tokens, std::uint32_t layer) const {
+  const DeviceLayer& w = weights.layers[layer];
+  if (!config.mixture() || !hands_on(kernels, tokens, w.attention_output, w.gate)) return 0;
+  return logit_parts(kernels, w.attention_output, w.router);
+}
+
 ActivationType ForwardPass::decode_activations(const KernelRecorder& kernels) const {
   const auto takes = [&](const DeviceMatrix& matrix) { return uses_dot(kernels, 1, matrix); };
   const auto layer_takes = [&](const DeviceLayer& layer) {
@@ -261,8 +267,10 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
       FOVEA_ASSIGN(heads, record_rounding(kernels, a.attended, w.attention_output.columns, a.strides.attended, 1));
     }
     kernels.plan().tag("attention output");
-    FOVEA_TRY(record_matvec_dot(kernels, {.weights = w.attention_output, .x = heads, .y = a.x, .accumulate = true,
-                                        .next = next_input(kernels, tokens, w.attention_output, {w.feed_forward_norm, &w.gate})}));
+    MatvecDotArgs product{.weights = w.attention_output, .x = heads, .y = a.x, .accumulate = true,
+                          .next = next_input(kernels, tokens, w.attention_output, {w.feed_forward_norm, &w.gate})};
+    if (router_parts(kernels, tokens, layer) > 0) product.logits = {w.router.address, a.router_parts, config.experts};
+    FOVEA_TRY(record_matvec_dot(kernels, product));
   } else {
     std::uint64_t heads = 0;
     if (takes_tiles(kernels, w.attention_output, tokens)) {
@@ -300,15 +308,21 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
     batch.sorted = a.sorted;
     batch.tiles = a.tiles;
     batch.dispatch = &a.dispatch();
-    kernels.plan().tag("router");
-    FOVEA_TRY(record_matmul(kernels, {.weights = w.router, .x = input.x, .y = a.router, .state = state,
-                                      .x_stride = a.strides.width, .y_stride = a.strides.router, .tokens = tokens,
-                                      .norm = input.norm}));
-    kernels.plan().barrier();
-    if (capture != nullptr && capture->early_layers > 0) {
-      const std::uint64_t bytes = std::uint64_t{tokens} * a.strides.router * sizeof(float);
-      kernels.plan().tag("trace");
-      kernels.plan().copy(a.buffer(), a.offset_of(a.router), *capture->router, layer * bytes, bytes);
+    batch.logit_parts = a.router_parts;
+    const std::uint32_t parts = router_parts(kernels, tokens, layer);
+    batch.parts = batch.mode == ExpertMode::direct ? 0 : parts;
+    if (batch.parts == 0) {
+      kernels.plan().tag("router");
+      if (parts > 0) {
+        FOVEA_TRY(record_router_logits(kernels, {.parts = a.router_parts, .count = parts, .experts = config.experts, .width = config.width,
+                                                 .words = a.residual_words, .logits = a.router, .epsilon = config.norm_epsilon}));
+      } else {
+        FOVEA_TRY(record_matmul(kernels, {.weights = w.router, .x = input.x, .y = a.router, .state = state,
+                                          .x_stride = a.strides.width, .y_stride = a.strides.router, .tokens = tokens,
+                                          .norm = input.norm}));
+      }
+      kernels.plan().barrier();
+      record_logits_trace(kernels, layer, tokens, capture);
     }
     const RouterArgs choice{.logits = a.router, .experts = batch.experts, .weights = batch.weights, .state = state,
                             .stride = a.strides.router, .expert_count = config.experts, .slots = config.experts_used,
@@ -346,6 +360,7 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
                                               .unpacked = a.unpacked, .halves = halves, .norm = input.norm}));
   }
   kernels.plan().barrier();
+  if (batch.parts > 0) record_logits_trace(kernels, layer, tokens, capture);
   if (stages(tokens)) {
     kernels.plan().tag("tiers");
     FOVEA_TRY(cache.tiers()->record_store(kernels, state, tokens, layer));
@@ -353,6 +368,13 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
   FOVEA_TRY(record_down(kernels, layer, batch, rounds));
   kernels.plan().barrier();
   return {};
+}
+
+void ForwardPass::record_logits_trace(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const {
+  if (capture == nullptr || capture->early_layers == 0) return;
+  const std::uint64_t bytes = std::uint64_t{tokens} * activations.strides.router * sizeof(float);
+  kernels.plan().tag("trace");
+  kernels.plan().copy(activations.buffer(), activations.offset_of(activations.router), *capture->router, layer * bytes, bytes);
 }
 
 Result<void> ForwardPass::record_down(KernelRecorder& kernels, std::uint32_t layer, const ExpertBatch& batch,

@@ -71,6 +71,8 @@ struct ForwardPass {
   [[nodiscard]] AttentionShape attention_shape(std::uint32_t layer, std::uint32_t tokens) const;
   [[nodiscard]] Result<void> record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
   [[nodiscard]] Result<void> record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
+  // Copies the router's logits where they are recorded.
+  void record_logits_trace(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
   [[nodiscard]] Result<void> record_down(KernelRecorder& kernels, std::uint32_t layer, const ExpertBatch& batch, bool rounded) const;
   [[nodiscard]] Result<void> record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head) const;
   // The residual's rows as products behind a norm read them: normed by a step of its own, or on the way in.
@@ -93,6 +95,8 @@ struct ForwardPass {
   // Whether the product by `writer`, which ends in the residual, leaves it in 8 bits for `reader` behind the next norm.
   [[nodiscard]] bool hands_on(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer, const DeviceMatrix& reader) const;
   [[nodiscard]] NextInput next_input(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer, const NormAhead& behind) const;
+  // Parts in which the attention output of a layer leaves the router's logits, so that the router is no step: 0 where it is one.
+  [[nodiscard]] std::uint32_t router_parts(const KernelRecorder& kernels, std::uint32_t tokens, std::uint32_t layer) const;
   [[nodiscard]] bool uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix) const;
   [[nodiscard]] static DotInput dot_input(const NormedRows& rows);
   // The rows of `x` for products in 8 bits, rounded by a step of its own.

@@ -19,9 +19,12 @@ std::uint32_t even_groups(std::uint32_t units, std::uint32_t most) {
   const std::uint32_t each = (units + most - 1) / most;
   return (units + each - 1) / each;
 }
-constexpr std::uint32_t kBlockRows = 32;  // rows of a workgroup that rounds its output: a block
+constexpr std::uint32_t kBlockRows = 32;  // rows of a workgroup that rounds its output: a block, or half a block
+// From so many rows on whole blocks are workgroups enough for every multiprocessor: with fewer rows, half a block each (on an
+// H200, 2048 x 4096 in 4.96 us instead of 5.62, the experts' down product of qwen3-30b-a3b in 8.2 instead of 10.9).
+constexpr std::uint32_t kRowsOfWholeBlocks = 4096;
 // From so many rows on the experts' down product leaves its output rounded: half a block for every multiprocessor, which
-// costs 2 us on an H200 and saves a step.
+// saves a step.
 constexpr std::uint32_t kRowsOfManyBlocks = 2048;
 constexpr std::uint32_t kAhead = 1;      // the next weights are asked for before these are multiplied
 constexpr std::uint32_t kMostHeld = 2;   // portions of a row whose activations a lane keeps
@@ -39,14 +42,14 @@ ProductShape gpu_shape(const KernelRecorder& kernels, std::uint32_t subgroups, s
   return shape;
 }
 
-// A workgroup with a block of rows: two for each subgroup, or one, where the subgroups fit.
-ProductShape block_shape(const KernelRecorder& kernels, std::uint32_t rows) {
-  const bool fits = kBlockRows / rows * kernels.subgroup() <= kernels.facts().max_workgroup_invocations;
-  return gpu_shape(kernels, kBlockRows / (fits ? rows : 2), fits ? rows : 2);
+// A workgroup with `block` rows: two for each subgroup, or one, where the subgroups fit.
+ProductShape block_shape(const KernelRecorder& kernels, std::uint32_t block, std::uint32_t rows) {
+  const bool fits = block / rows * kernels.subgroup() <= kernels.facts().max_workgroup_invocations;
+  return gpu_shape(kernels, block / (fits ? rows : 2), fits ? rows : 2);
 }
 
 ProductShape matvec_shape(const KernelRecorder& kernels, std::uint32_t rows, bool leaves) {
-  if (leaves) return block_shape(kernels, 2);
+  if (leaves) return rows < kRowsOfWholeBlocks ? block_shape(kernels, kBlockRows / 2, 1) : block_shape(kernels, kBlockRows, 2);
   return kernels.folds_steps() ? gpu_shape(kernels, 8, rows < 8192 ? 1 : 2) : kernels.product_shape(rows, 1);
 }
 
@@ -70,8 +73,19 @@ ProductShape gate_up_shape(const KernelRecorder& kernels, std::uint32_t rows) {
   return kernels.folds_steps() ? gpu_shape(kernels, kBlockRows / 4, 1) : kernels.product_shape(rows, 1, 2);
 }
 
-ProductShape down_shape(const KernelRecorder& kernels, std::uint32_t rows, bool leaves) {
-  if (leaves) return block_shape(kernels, 1);
+// Portions that a lane has of all experts in a row of the down product.
+std::uint32_t down_portions(const KernelRecorder& kernels, const DeviceMatrix& down, std::uint32_t slots) {
+  const std::uint32_t turn = (traits(down.type).block_length > 32 ? 64 : 32) * kernels.subgroup();
+  return (slots * down.columns + turn - 1) / turn;
+}
+// Of these a lane asks for three at once, if that is all, or for two (on an H200, experts of olmoe-1b-7b: four in 8.9 us, 9.2
+// with four at once, 12.0 one by one). More of Q6_K come through shared memory, of two rows (mixtral-8x7b: 20.9 and 35.8 us
+// with one expert and two, 22.0 and 36.1 straight).
+constexpr std::uint32_t kMostStraight = 4;
+std::uint32_t down_items(std::uint32_t portions) { return portions <= 3 ? portions : 2; }
+
+ProductShape down_shape(const KernelRecorder& kernels, std::uint32_t rows, bool leaves, bool long_rows) {
+  if (leaves) return block_shape(kernels, kBlockRows / 2, long_rows ? 2 : 1);
   return kernels.folds_steps() ? gpu_shape(kernels, 4, 1) : kernels.product_shape(rows, 1);
 }
 
@@ -84,6 +98,18 @@ bool leaves_next(const KernelRecorder& kernels, const DeviceMatrix& matrix) {
   if (matrix.matrices > 1 && matrix.rows < kRowsOfManyBlocks) return false;
   return kernels.folds_steps() && matrix.rows % kBlockRows == 0 &&
          kBlockRows / 2 * kernels.subgroup() <= kernels.facts().max_workgroup_invocations;
+}
+
+std::uint32_t logit_parts(const KernelRecorder& kernels, const DeviceMatrix& writer, const DeviceMatrix& router) {
+  constexpr std::uint32_t kMostBytes = 64 << 10;  // that every workgroup of the gate and up product adds up
+  const std::uint32_t experts = router.rows;
+  if (!leaves_next(kernels, writer) || router.type != DType::F32 || router.columns != writer.rows || router.row_bytes != 4 * router.columns ||
+      router.address % 16 != 0 || experts % 4 != 0)
+    return 0;
+  const ProductShape shape = matvec_shape(kernels, writer.rows, true);
+  const std::uint32_t rows = shape.local_size / shape.subgroup * shape.rows, parts = writer.rows / rows;
+  const bool few = experts * rows / 4 <= 4 * shape.local_size && experts / 4 <= gate_up_shape(kernels, writer.rows).local_size;
+  return few && parts * experts * sizeof(float) <= kMostBytes ? parts : 0;
 }
 
 bool takes_dot(const KernelRecorder& kernels, const DeviceMatrix& matrix) {
@@ -107,6 +133,7 @@ Result<void> record_matvec_dot(KernelRecorder& kernels, const MatvecDotArgs& arg
   const ProductShape shape = matvec_shape(kernels, args.weights.rows, leaves);
   const shader::MatvecDotPush push{.weights = args.weights.address, .x = args.x.address, .y = args.y,
                                    .norm = args.x.norm.weight, .next = args.next.words, .next_norm = args.next.norm,
+                                   .router = args.logits.router, .parts = args.logits.parts,
                                    .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,
                                    .accumulate = args.accumulate ? 1u : 0u, .epsilon = args.x.norm.epsilon};
   const std::uint32_t groups = shape.groups(args.weights.rows);
@@ -115,15 +142,21 @@ Result<void> record_matvec_dot(KernelRecorder& kernels, const MatvecDotArgs& arg
   return kernels.dispatch(shader_for(ShaderId::matvec_dot_Q8_0, args.weights.type, DType::Q8_0),
                           {shape.local_size, args.weights.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
                            args.x.rounded ? 0u : 1u, norms(args.x), kAhead, leaves ? 1u : 0u, held,
-                           streams(kernels, shape, args.weights, args.x) ? 1u : 0u, kernels.subgroup()},
+                           streams(kernels, shape, args.weights, args.x) ? 1u : 0u, kernels.subgroup(), args.logits.experts},
                           push, shape.subgroup_form ? even_groups(groups, most_groups(args.x, held > 0)) : groups);
+}
+
+Result<void> record_router_logits(KernelRecorder& kernels, const RouterLogitsArgs& args) {
+  return kernels.dispatch(ShaderId::router_logits,
+                          {gate_up_shape(kernels, args.width).local_size, args.width, args.experts, args.count, kernels.subgroup()},
+                          shader::RouterLogitsPush{.parts = args.parts, .words = args.words, .logits = args.logits, .epsilon = args.epsilon}, 1);
 }
 
 Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpDotArgs& args) {
   const ProductShape shape = gate_up_shape(kernels, args.gate.rows);
   const std::uint32_t slots = batch.mode == ExpertMode::dense ? 1 : batch.slots;
   const shader::GateUpDotPush push{.gate = args.gate.address, .up = args.up.address, .x = args.x.address, .act = args.act,
-                                   .experts = batch.experts, .norm = args.x.norm.weight, .logits = batch.logits,
+                                   .experts = batch.experts, .norm = args.x.norm.weight, .logits = batch.logits, .parts = batch.logit_parts,
                                    .weights = batch.weights, .memory = batch.policy.memory, .facts = batch.policy.facts,
                                    .state = batch.state, .rows = args.gate.rows, .row_bytes = args.gate.row_bytes,
                                    .expert_bytes_low = args.gate.matrix_bytes_low(),
@@ -132,21 +165,26 @@ Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batc
   const std::uint32_t held = held_portions(kernels, args.gate);
   std::uint32_t groups = shape.groups(args.gate.rows), turns = 1;
   if (shape.subgroup_form) {
-    turns = kBlockRows / (shape.local_size / shape.subgroup * shape.rows);
-    groups = even_groups((args.gate.rows + kBlockRows - 1) / kBlockRows, most_groups(args.x, held > 0));
+    // Half blocks where whole ones are too few for every multiprocessor to have two.
+    const std::uint32_t block = args.gate.rows / kBlockRows * slots < kMostHoldingGroups ? kBlockRows / 2 : kBlockRows;
+    turns = block / (shape.local_size / shape.subgroup * shape.rows);
+    groups = even_groups((args.gate.rows + block - 1) / block, most_groups(args.x, held > 0));
   }
   return kernels.dispatch(shader_for(ShaderId::gate_up_dot_Q8_0, args.gate.type, DType::Q8_0),
                           {shape.local_size, args.gate.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
                            args.x.rounded ? 0u : 1u, norms(args.x),
                            static_cast<std::uint32_t>(batch.mode), slots, std::max(batch.expert_count, 1u),
                            batch.normalize ? 1u : 0u, kernels.subgroup(), args.rounded ? 1u : 0u, turns, kAhead, held,
-                           batch.policy.count, batch.policy.load, batch.policy.remembers ? 1u : 0u},
+                           batch.policy.count, batch.policy.load, batch.policy.remembers ? 1u : 0u, batch.parts},
                           push, groups, slots);
 }
 
 Result<void> record_expert_down_dot(KernelRecorder& kernels, const ExpertBatch& batch, const DownDotArgs& args) {
   const bool leaves = args.next.words != 0;
-  const ProductShape shape = down_shape(kernels, args.down.rows, leaves);
+  const std::uint32_t portions = down_portions(kernels, args.down, batch.slots);
+  const bool long_rows = leaves && args.down.type == DType::Q6_K && portions > kMostStraight;
+  const ProductShape shape = down_shape(kernels, args.down.rows, leaves, long_rows);
+  const bool streamed = long_rows && streams(kernels, shape, args.down, {.rounded = true});
   const shader::DownDotPush push{.down = args.down.address, .act = args.act, .y = args.x, .experts = batch.experts,
                                  .weights = batch.weights, .next = args.next.words, .next_norm = args.next.norm,
                                  .rows = args.down.rows, .row_bytes = args.down.row_bytes,
@@ -154,7 +192,7 @@ Result<void> record_expert_down_dot(KernelRecorder& kernels, const ExpertBatch& 
                                  .expert_bytes_high = args.down.matrix_bytes_high(), .act_stride = args.act_stride};
   return kernels.dispatch(shader_for(ShaderId::expert_down_dot_Q8_0, args.down.type, DType::Q8_0),
                           {shape.local_size, args.down.columns, shape.rows, shape.subgroup_form ? 1u : 0u, batch.slots,
-                           leaves ? 1u : kItemsInFlight, leaves ? 1u : 0u, batch.varies ? 1u : 0u},
+                           leaves ? down_items(portions) : kItemsInFlight, leaves ? 1u : 0u, batch.varies ? 1u : 0u, streamed ? 1u : 0u, kernels.subgroup()},
                           push, shape.groups(args.down.rows));
 }
 

@@ -10,8 +10,8 @@
 
 namespace fovea {
 
-// Words of one vector of `width` activations in 8 bits.
-[[nodiscard]] constexpr std::uint32_t q8_words(std::uint32_t width) { return width / 32 * shader::kQ8Words; }
+// Words of one vector of `width` activations in 8 bits, with what a norm is still to be taken of; vectors begin at 16 bytes.
+[[nodiscard]] constexpr std::uint32_t q8_words(std::uint32_t width) { return (width / 32 * (shader::kQ8Words + 2) + 3) / 4 * 4; }
 
 // Whether these kernels take the matrix: a block type, integer dot on the device, and room in shared memory where the
 // input is rounded there.
@@ -43,12 +43,33 @@ struct NextInput {
 // Whether a product can: on a GPU, in whole blocks.
 [[nodiscard]] bool leaves_next(const KernelRecorder& kernels, const DeviceMatrix& matrix);
 
+// What it leaves of the logits of a router behind the same norm: they are sums over the rows of its output, of which every workgroup
+// adds up its own, so that the router takes no step.
+struct NextLogits {
+  std::uint64_t router = 0;  // float (experts, rows); 0: nothing
+  std::uint64_t parts = 0;   // float (logit_parts, experts), still to be divided by the root mean square
+  std::uint32_t experts = 0;
+};
+// The parts in which `writer` leaves the logits of `router`; 0 where it does not: beside words only, of few experts and rows.
+[[nodiscard]] std::uint32_t logit_parts(const KernelRecorder& kernels, const DeviceMatrix& writer, const DeviceMatrix& router);
+
+// Adds the parts up in a step of its own, for a choice of experts that is one: the gate and up product does it where it chooses.
+struct RouterLogitsArgs {
+  std::uint64_t parts = 0;   // float (count, experts)
+  std::uint32_t count = 0, experts = 0, width = 0;
+  std::uint64_t words = 0;   // what the product left beside them, (width)
+  std::uint64_t logits = 0;  // float (experts)
+  float epsilon = 0;
+};
+[[nodiscard]] Result<void> record_router_logits(KernelRecorder& kernels, const RouterLogitsArgs& args);
+
 struct MatvecDotArgs {
   DeviceMatrix weights;
   DotInput x;
   std::uint64_t y = 0;      // float (rows)
   bool accumulate = false;  // adds to y
   NextInput next{};
+  NextLogits logits{};
 };
 [[nodiscard]] Result<void> record_matvec_dot(KernelRecorder& kernels, const MatvecDotArgs& args);
 

@@ -40,7 +40,9 @@ struct ExpertBatch {
   std::uint32_t tokens = 1;  // room of the plan
   std::uint32_t slots = 1;   // experts per token
   std::uint64_t experts = 0, weights = 0;              // routing: (tokens, slots)
-  std::uint64_t logits = 0;                            // routed: float (expert_count)
+  std::uint64_t logits = 0;                            // routed: float (expert_count); written where they come in parts
+  std::uint64_t logit_parts = 0;                       // routed, of products in 8 bits: float (parts, expert_count) (NextLogits)
+  std::uint32_t parts = 0;                             // 0: they come whole
   std::uint32_t expert_count = 0;                      // routed
   bool normalize = true;                               // routed: chosen weights sum to one
   bool varies = false;                                 // tokens may leave slots unused: experts of kNoExpert, not routed

@@ -6,7 +6,7 @@
 namespace fovea::reference {
 
 void round_to_8_bits(std::span<const float> x, std::span<float> out) {
-  constexpr std::size_t kBlock = 32;
+  constexpr std::size_t kBlock = 16;
   for (std::size_t first = 0; first < x.size(); first += kBlock) {
     float most = 0;
     for (const float value : x.subspan(first, kBlock)) most = std::max(most, std::abs(value));

@@ -12,18 +12,17 @@
 #include "block_bits.glsl"
 #include "shaders/interface/dot.h"
 
-// 32 activations: x = d q; `low` and `high` are the sums of q over either half.
+// 32 activations: x = d q of either half; `low` and `high` are the sums of q over the halves.
 struct Q8Block {
   ivec4 q[2];
-  float d;
+  vec2 d;
   int low, high;
-  float squares;  // see dot.h
 };
 
 Q8Block q8_block(uvec4 first, uvec4 second, uvec4 rest) {
-  return Q8Block(ivec4[2](ivec4(first), ivec4(second)), uintBitsToFloat(rest.x), int(rest.y << 16) >> 16, int(rest.y) >> 16,
-                 uintBitsToFloat(rest.z));
+  return Q8Block(ivec4[2](ivec4(first), ivec4(second)), uintBitsToFloat(rest.xy), int(rest.z << 16) >> 16, int(rest.z) >> 16);
 }
+float scaled(Q8Block x, int low, int high) { return x.d.x * float(low) + x.d.y * float(high); }
 
 int dot4(uint w, int x) { return dotPacked4x8EXT(int(w), x); }
 int dot16(uvec4 w, ivec4 x) { return dot4(w.x, x.x) + dot4(w.y, x.y) + dot4(w.z, x.z) + dot4(w.w, x.w); }
@@ -54,24 +53,25 @@ float scale_of(Portion p, bool odd) { return unpackHalf2x16(odd ? p.w[0] >> 16 :
 float dot_part(Portion p, uint64_t row, uint portion, uint part, Q8Block x) {
   bool odd = is_odd(row, portion);
 #if FORMAT_Q8_0
-  int sum = 0;
-  [[unroll]] for (uint j = 0; j < 8; j++) sum += dot4(word_of(p, odd, j), x.q[j / 4u][j % 4u]);
+  int sums[2] = int[2](0, 0);
+  [[unroll]] for (uint j = 0; j < 8; j++) sums[j / 4u] += dot4(word_of(p, odd, j), x.q[j / 4u][j % 4u]);
 #elif FORMAT_Q4_0
-  int sum = -8 * (x.low + x.high);
+  int sums[2] = int[2](-8 * x.low, -8 * x.high);
   [[unroll]] for (uint j = 0; j < 4; j++) {
     uint w = word_of(p, odd, j);
-    sum += dot4(w & 0x0F0F0F0Fu, x.q[0][j]) + dot4((w >> 4) & 0x0F0F0F0Fu, x.q[1][j]);
+    sums[0] += dot4(w & 0x0F0F0F0Fu, x.q[0][j]);
+    sums[1] += dot4((w >> 4) & 0x0F0F0F0Fu, x.q[1][j]);
   }
 #else
-  int sum = -16 * (x.low + x.high);
+  int sums[2] = int[2](-16 * x.low, -16 * x.high);
   uint bits = word_of(p, odd, 0u);
   [[unroll]] for (uint j = 0; j < 4; j++) {
     uint w = word_of(p, odd, j + 1u);
-    sum += dot4((w & 0x0F0F0F0Fu) | fifth_bits(bits >> (4 * j)), x.q[0][j]) +
-           dot4(((w >> 4) & 0x0F0F0F0Fu) | fifth_bits(bits >> (16 + 4 * j)), x.q[1][j]);
+    sums[0] += dot4((w & 0x0F0F0F0Fu) | fifth_bits(bits >> (4 * j)), x.q[0][j]);
+    sums[1] += dot4(((w >> 4) & 0x0F0F0F0Fu) | fifth_bits(bits >> (16 + 4 * j)), x.q[1][j]);
   }
 #endif
-  return scale_of(p, odd) * x.d * float(sum);
+  return scale_of(p, odd) * scaled(x, sums[0], sums[1]);
 }
 
 #elif FORMAT_Q4_K || FORMAT_Q5_K
@@ -119,8 +119,7 @@ float dot_part(Portion p, uint64_t row, uint portion, uint part, Q8Block x) {
   a |= ((p.high_a >> s) & 0x01010101u) << 4;
   b |= ((p.high_b >> s) & 0x01010101u) << 4;
 #endif
-  int sum = dot16(a, x.q[0]) + dot16(b, x.q[1]);
-  return x.d * (dm.x * float(int(scale) * sum) - dm.y * float(int(minimum) * (x.low + x.high)));
+  return dm.x * float(scale) * scaled(x, dot16(a, x.q[0]), dot16(b, x.q[1])) - dm.y * float(minimum) * scaled(x, x.low, x.high);
 }
 
 #elif FORMAT_Q6_K
@@ -186,7 +185,7 @@ float dot_six_bits(uint low[8], uint high[8], uint scales, uint d, uint part, Q8
   [[unroll]] for (uint j = 0; j < 8; j++)
     sums[j / 4] += dot4(((low[j] >> (4u * part)) & 0x0F0F0F0Fu) | ((part == 0u ? high[j] << 4 : high[j]) & 0xF0F0F0F0u),
                         x.q[j / 4u][j % 4u]);
-  return unpackHalf2x16(d).x * x.d * float(((int(scales) << 24) >> 24) * sums[0] + ((int(scales) << 16) >> 24) * sums[1]);
+  return unpackHalf2x16(d).x * scaled(x, ((int(scales) << 24) >> 24) * sums[0], ((int(scales) << 16) >> 24) * sums[1]);
 }
 uint high_bits(uint word, uint portion) { return (word >> (2u * (portion & 1u))) & 0x33333333u; }
 

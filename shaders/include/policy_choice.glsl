@@ -105,11 +105,10 @@ float load_factor(float load, float most, float gamma) {
 // `factor`: of the lane's experts, lane + i * LANES.
 PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uint most, float threshold, float tau) {
   uint lane = gl_SubgroupInvocationID;
-  Floats logits = Floats(row);
   uint key[PER_LANE], left[PER_LANE], highest = 0u;
   [[unroll]] for (uint i = 0; i < PER_LANE; i++) {
     uint e = lane + i * LANES;
-    key[i] = left[i] = e < EXPERTS ? choice_key(logits.v[e]) : 0u;
+    key[i] = left[i] = e < EXPERTS ? choice_key(ROUTER_LOGIT(row, e)) : 0u;
     highest = max(highest, key[i]);
   }
   // As choose_experts has it, so that a policy that changes nothing gives the same bits.

@@ -7,6 +7,11 @@
 
 #include "addresses.glsl"
 
+// Logit e of a row at an address; who includes this may have them elsewhere.
+#ifndef ROUTER_LOGIT
+#define ROUTER_LOGIT(row, e) Floats(row).v[e]
+#endif
+
 const uint PER_LANE = (EXPERTS + LANES - 1) / LANES;
 
 // Whole numbers in the order of the floats, so that a GPU finds the highest of a subgroup in one instruction; no number
@@ -24,7 +29,7 @@ uint choose_experts(uint64_t logits, uint last, bool publish, uint64_t experts, 
   uint key[PER_LANE];
   [[unroll]] for (uint i = 0; i < PER_LANE; i++) {
     uint e = lane + i * LANES;
-    key[i] = e < EXPERTS ? choice_key(Floats(logits).v[e]) : 0u;
+    key[i] = e < EXPERTS ? choice_key(ROUTER_LOGIT(logits, e)) : 0u;
   }
   // Each step rounds as it is written: policy_choice.glsl does the same and is to give the same bits.
   precise float sum = 0.0;

@@ -1,11 +1,11 @@
 // Activations in 8 bits, and the push constants of the products that take them.
 //
-// A block of 32 activations is kQ8Words words: 8 words of signed bytes q, the scale d = max|x| / 127 as float bits,
-// the sums of q over the first and the second 16 as two signed halves of a word, the sum of the squares of what a norm is
-// still to be taken of (only where a product leaves its output for such), and an unused one. A block is three pieces of 16
-// bytes, of which a vector has the first of all blocks, then the second, then the third, so that lanes that take a block
-// each read side by side. x is about d q. As ggml's Q8_0, but that the scale stays a float and halves round up; the sums
-// serve weights that are stored with an offset.
+// 16 activations share a scale, and two such halves are a block of kQ8Words words: 8 words of signed bytes q, either half's
+// scale d = max|x| / 127 as float bits, the sums of q over either half as two signed halves of a word, and an unused one. A block
+// is three pieces of 16 bytes, of which a vector has the first of all blocks, then the second, then the third, so that lanes
+// that take a block each read side by side. Behind them are the sums of the squares of what a norm is still to be taken of, a float
+// of every half (only where a product leaves its output for such). x is about d q; halves round up. The sums of q
+// serve weights that are stored with an offset. That a half has all of its own lets 16 rows be rounded where they are computed.
 #ifndef FOVEA_DOT_H
 #define FOVEA_DOT_H
 #include "shaders/interface/push.h"
@@ -13,8 +13,7 @@ FOVEA_PUSH_BEGIN
 
 const uint kQ8Words = 12;
 const uint kQ8Scale = 8;
-const uint kQ8Sums = 9;
-const uint kQ8Squares = 10;
+const uint kQ8Sums = 10;
 
 // q8[row] = x[row] in 8 bits; with a norm, the normed x, which is also written to y where that is not 0.
 struct QuantizePush {
@@ -38,9 +37,19 @@ struct MatvecDotPush {
   address norm;    // staged: float (columns) or 0
   address next;       // rounded: words (rows)
   address next_norm;  // rounded: float (rows)
+  address router;     // rounded, with EXPERTS: float (experts, rows)
+  address parts;      // likewise: float (workgroups, experts): shares of the logits, still to be divided by the root mean square
   uint rows;
   uint row_bytes;
   uint accumulate;
+  float epsilon;
+};
+
+// logits[e] = sum of parts[i][e], divided by the root mean square of what `words` were
+struct RouterLogitsPush {
+  address parts;   // float (parts, experts)
+  address words;   // as MatvecDotPush leaves them
+  address logits;  // float (experts)
   float epsilon;
 };
 
@@ -51,7 +60,8 @@ struct GateUpDotPush {
   address act;       // float (slots, y_stride); ROUNDED: words (slots, y_stride), the row in 8 bits
   address experts;   // direct: uint (slots); routed: written
   address norm;      // as above
-  address logits;    // routed: float (experts)
+  address logits;    // routed: float (experts); written where they come in parts
+  address parts;     // routed, with PARTS: float (PARTS, experts), as a product left them
   address weights;   // routed: float (slots), written
   address memory;    // by a policy: its RouterMemory of the layer
   address facts;     // likewise: what it counts

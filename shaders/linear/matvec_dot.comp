@@ -12,13 +12,17 @@ layout(constant_id = 3) const bool SUBGROUP = false;
 layout(constant_id = 4) const bool STAGED = false;
 layout(constant_id = 5) const bool NORM = false;
 layout(constant_id = 6) const bool AHEAD = true;  // SUBGROUP: the next weights are asked for before these are multiplied
-layout(constant_id = 7) const bool ROUNDED = false;  // a workgroup has 32 rows at a time, of a multiple of 32
+layout(constant_id = 7) const bool ROUNDED = false;  // a workgroup has 16 or 32 rows at a time, of a multiple of 32
 
 layout(constant_id = 8) const uint HELD = 0;  // SUBGROUP: of a row, in portions of a lane, when it keeps its activations in registers
 layout(constant_id = 9) const bool STREAMED = false;  // SUBGROUP, Q6_K: weights come through shared memory
 layout(constant_id = 10) const uint LANES = 8;        // subgroup size
+layout(constant_id = 11) const uint EXPERTS = 0;      // ROUNDED: of the router behind the same norm; 0: none
 
 #include "shaders/include/dot_rows.glsl"
+#if FORMAT_Q6_K
+#include "shaders/include/streamed_words.glsl"
+#endif
 
 layout(push_constant, scalar) uniform Push { MatvecDotPush p; };
 
@@ -43,6 +47,28 @@ void multiply_rows() {
   }
 }
 
+vec4 next_weights;  // ROUNDED: of the norm behind, for this workgroup's rows
+
+// A router's logits are sums over the rows of this output: the workgroup adds up what its own rows are of all of them. An
+// invocation has pieces of four columns of the router, which wait for nothing.
+const uint kGroupRows = gl_WorkGroupSize.x / LANES * ROWS, kQuads = kGroupRows / 4u;
+const uint kPieces = EXPERTS * kQuads, kOwnPieces = EXPERTS > 0u ? (kPieces + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x : 1u;
+vec4 router_weights[kOwnPieces];
+void read_router(uint row) {
+  [[unroll]] for (uint i = 0; i < kOwnPieces; i++) {
+    uint piece = min(i * gl_WorkGroupSize.x + gl_LocalInvocationID.x, kPieces - 1u), at = row / 4u + piece % kQuads;
+    router_weights[i] = Float4s(p.router + uint64_t(piece / kQuads * p.rows) * 4ul).v[at] * Float4s(p.next_norm).v[at];
+  }
+}
+void leave_logits(uint row) {
+  [[unroll]] for (uint i = 0; i < kOwnPieces; i++) {
+    uint piece = i * gl_WorkGroupSize.x + gl_LocalInvocationID.x, quad = piece % kQuads;
+    float part = dot(router_weights[i], vec4(activated[4u * quad], activated[4u * quad + 1u], activated[4u * quad + 2u], activated[4u * quad + 3u]));
+    part = kQuads == 8u ? subgroupClusteredAdd(part, 8) : subgroupClusteredAdd(part, 4);
+    if (quad == 0u && piece < kPieces) Floats(p.parts).v[row / kGroupRows * EXPERTS + piece / kQuads] = part;
+  }
+}
+
 // Outputs of the subgroup, `first` on: what they are added to, and their end.
 void write_rows(uint first, float sum[ROWS], float before[ROWS], float scale) {
   [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] = subgroupAdd(sum[r]);
@@ -53,10 +79,16 @@ void write_rows(uint first, float sum[ROWS], float before[ROWS], float scale) {
         Floats(p.y).v[first + r] = value;
         if (ROUNDED) activated[gl_SubgroupID * ROWS + r] = value;
       }
-  if (ROUNDED) leave_rounded(p.next, p.rows, p.next_norm, true, first - gl_SubgroupID * ROWS);
+  if (EXPERTS > 0u) {
+    barrier();
+    leave_logits(first - gl_SubgroupID * ROWS);
+  }
+  if (ROUNDED) leave_rounded(p.next, p.rows, next_weights, true, first - gl_SubgroupID * ROWS, kGroupRows);
 }
 void read_rows(uint first, out float before[ROWS]) {
   [[unroll]] for (uint r = 0; r < ROWS; r++) before[r] = p.accumulate == 1u && first + r < p.rows ? Floats(p.y).v[first + r] : 0.0;
+  if (ROUNDED) next_weights = norm_weights(p.next_norm, first - gl_SubgroupID * ROWS, kGroupRows);
+  if (EXPERTS > 0u) read_router(first - gl_SubgroupID * ROWS);
 }
 
 void multiply_by_subgroups() {
@@ -65,9 +97,11 @@ void multiply_by_subgroups() {
   Portion w[ROWS];
   [[unroll]] for (uint r = 0; r < ROWS; r++) w[r] = load_portion(row_at(first + r), min(lane, kPortions - 1u));
   float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0;
+  vec2 squares[kSquares];
+  if (NORM_PENDING) load_squares(p.x, squares);
 
   [[dont_unroll]] for (; first < p.rows; first += stride) {
-    float sum[ROWS], before[ROWS], squares = 0.0;
+    float sum[ROWS], before[ROWS];
     read_rows(first, before);
     [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] = 0.0;
     [[dont_unroll]] for (uint begin = 0; begin < kPortions; begin += gl_SubgroupSize) {
@@ -80,7 +114,6 @@ void multiply_by_subgroups() {
       if (portion < kPortions)
         [[unroll]] for (uint part = 0; part < kParts; part++) {
           Q8Block x = block_of(p.x, block_of_part(portion, part));
-          if (NORM_PENDING) squares += x.squares;
           [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] += dot_part(w[r], row_at(first + r), portion, part, x);
         }
       if (!AHEAD && next_first < p.rows)
@@ -99,17 +132,8 @@ void hold(out Q8Block x[kHeld]) {
     [[unroll]] for (uint part = 0; part < kParts; part++) {
       uint portion = turn * LANES + gl_SubgroupInvocationID, at = turn * kParts + part;
       x[at] = block_of(p.x, block_of_part(min(portion, kPortions - 1u), part));
-      if (portion >= kPortions) {
-        x[at].d = 0.0;
-        x[at].squares = 0.0;
-      }
+      if (portion >= kPortions) x[at].d = vec2(0.0);
     }
-}
-float held_scale(Q8Block x[kHeld], float scale) {
-  if (!NORM_PENDING) return scale;
-  float squares = 0.0;
-  [[unroll]] for (uint i = 0; i < HELD * kParts; i++) squares += x[i].squares;
-  return pending_scale(squares, p.epsilon);
 }
 
 // A lane keeps its activations, and asks for the weights of further rows one by one as it has used up these.
@@ -120,9 +144,11 @@ void multiply_held() {
   [[unroll]] for (uint turn = 0; turn < HELD; turn++)
     [[unroll]] for (uint r = 0; r < ROWS; r++) w[turn * ROWS + r] = load_portion(row_at(first + r), min(turn * LANES + lane, kPortions - 1u));
   float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0;
+  vec2 squares[kSquares];
+  if (NORM_PENDING) load_squares(p.x, squares);
   Q8Block x[kHeld];
   hold(x);
-  scale = held_scale(x, scale);
+  if (NORM_PENDING) scale = pending_scale(squares, p.epsilon);
   [[dont_unroll]] for (; first < p.rows; first += stride) {
     float sum[ROWS], before[ROWS];
     read_rows(first, before);
@@ -140,21 +166,17 @@ void multiply_held() {
 }
 
 #if FORMAT_Q6_K
-// Weights through shared memory: superblocks of 210 bytes leave a lane's 32 bytes anywhere, so lanes load words side by side,
-// and take theirs from shared memory, where words at any place are quick. A turn is what the lanes of a subgroup have of a row.
-const uint kTurns = (kPortions + LANES - 1u) / LANES, kTurnBytes = LANES / 4u * 210u;
-const uint kRawWords = 14u;  // of a lane: 52.5 bytes, and what misalignment adds
-shared uint stream[STREAMED ? gl_WorkGroupSize.x * kRawWords : 1u];
-struct Raw { uint w[kRawWords]; };
+const uint kTurns = (kPortions + LANES - 1u) / LANES, kTurnBytes = kTurnSupers * kSuperBytes;
+struct Raw { uint w[kLaneWords]; };
 
 Raw load_raw(uint64_t row, uint turn) {
   uint64_t from = row + uint64_t(turn * kTurnBytes);
   uint last = ((uint(from) & 3u) + p.row_bytes - turn * kTurnBytes - 1u) / 4u;  // the row's last word
   Uints words = Uints(from & ~uint64_t(3));
   Raw raw;
-  [[unroll]] for (uint j = 0; j < kRawWords; j++) {
+  [[unroll]] for (uint j = 0; j < kLaneWords; j++) {
     uint at = j * LANES + gl_SubgroupInvocationID;
-    bool inside = kPortions % LANES == 0u && j + 1u < kRawWords;
+    bool inside = kPortions % LANES == 0u && j + 1u < kLaneWords;
     raw.w[j] = words.v[inside ? at : min(at, last)];
   }
   return raw;
@@ -162,31 +184,15 @@ Raw load_raw(uint64_t row, uint turn) {
 
 // One row's turn: puts its words, asks for those of `next`, and multiplies.
 float multiply_turn(inout Raw raw, uint64_t row, uint turn, bool more, uint64_t next_row, uint next_turn, Q8Block x[kParts]) {
-  uint lane = gl_SubgroupInvocationID, base = gl_SubgroupID * LANES * kRawWords;
-  [[unroll]] for (uint j = 0; j < kRawWords; j++) stream[base + j * LANES + lane] = raw.w[j];
+  uint lane = gl_SubgroupInvocationID;
+  [[unroll]] for (uint j = 0; j < kLaneWords; j++) stream[own_stream() + j * LANES + lane] = raw.w[j];
   subgroupBarrier();
   if (more) raw = load_raw(next_row, next_turn);
   // Lanes that have no portion take another one's weights, times zeros.
-  uint own = kPortions % LANES == 0u ? lane : min(lane, kPortions - turn * LANES - 1u), h = (own >> 1) & 1u, l = own & 1u;
-  uint super = (uint(row + uint64_t(turn * kTurnBytes)) & 2u) + (own >> 2) * 210u;
-  uint bits = 8u * (super & 2u);
-  uint low_at = base + ((super + 64u * h + 32u * l) >> 2), high_at = base + ((super + 128u + 32u * h) >> 2);
-  uint scales_from = super + 192u + 8u * h + 2u * l, scales_at = base + (scales_from >> 2), d_at = super + 208u;
-  uint low_words[9], high_words[9], low[8], high[8], scales[2];
-  [[unroll]] for (uint j = 0; j < 9; j++) {
-    low_words[j] = stream[low_at + j];
-    high_words[j] = stream[high_at + j];
-  }
-  [[unroll]] for (uint part = 0; part < 2; part++) scales[part] = stream[scales_at + part] >> (8u * (scales_from & 2u));
-  uint d = stream[base + (d_at >> 2)] >> (8u * (d_at & 2u));
+  uint own = kPortions % LANES == 0u ? lane : min(lane, kPortions - turn * LANES - 1u);
+  StreamedPortion portion = take_portion((uint(row + uint64_t(turn * kTurnBytes)) & 2u) + (own >> 2) * kSuperBytes, own);
   subgroupBarrier();
-  [[unroll]] for (uint j = 0; j < 8; j++) {
-    low[j] = uint(((uint64_t(low_words[j + 1]) << 32) | uint64_t(low_words[j])) >> bits);
-    high[j] = high_bits(uint(((uint64_t(high_words[j + 1]) << 32) | uint64_t(high_words[j])) >> bits), own);
-  }
-  float sum = 0.0;
-  [[unroll]] for (uint part = 0; part < 2; part++) sum += dot_six_bits(low, high, scales[part], d, part, x[part]);
-  return sum;
+  return dot_streamed(portion, own, x);
 }
 
 void multiply_streamed() {
@@ -195,15 +201,15 @@ void multiply_streamed() {
   Raw raw[ROWS];
   [[unroll]] for (uint r = 0; r < ROWS; r++) raw[r] = load_raw(row_at(block + gl_SubgroupID * ROWS + r), 0u);
   float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0;
+  vec2 squares[kSquares];
+  if (NORM_PENDING) load_squares(p.x, squares);
   Q8Block held[kHeld];
-  if (HELD > 0u) {
-    hold(held);
-    scale = held_scale(held, scale);
-  }
+  if (HELD > 0u) hold(held);
+  if (NORM_PENDING) scale = pending_scale(squares, p.epsilon);
   [[dont_unroll]] for (; block < p.rows; block += stride) {
     uint first = block + gl_SubgroupID * ROWS;
     bool more = block + stride < p.rows;
-    float sum[ROWS], before[ROWS], squares = 0.0;
+    float sum[ROWS], before[ROWS];
     read_rows(first, before);
     [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r] = 0.0;
     if (HELD > 0u) {
@@ -222,14 +228,12 @@ void multiply_streamed() {
         Q8Block x[kParts];
         [[unroll]] for (uint part = 0; part < kParts; part++) {
           x[part] = block_of(p.x, block_of_part(min(portion, kPortions - 1u), part));
-          if (portion >= kPortions) x[part].d = x[part].squares = 0.0;
-          squares += x[part].squares;
+          if (portion >= kPortions) x[part].d = vec2(0.0);
         }
         [[unroll]] for (uint r = 0; r < ROWS; r++)
           sum[r] += multiply_turn(raw[r], row_at(first + r), turn, !wraps || more, row_at((wraps ? first + stride : first) + r),
                                   wraps ? 0u : turn + 1u, x);
       }
-      if (NORM_PENDING) scale = pending_scale(squares, p.epsilon);
     }
     write_rows(first, sum, before, scale);
   }

@@ -1,6 +1,6 @@
 // Gate and up products with SwiGLU for one token, activations in 8 bits, weights in blocks. y = slot. MODE 0: dense.
 // MODE 1: direct, expert read from the routing buffer. MODE 3: routed, every workgroup finds its expert in the router's
-// logits, and one writes the choice for who comes after. MODE 4: likewise by a policy. ROUNDED: a workgroup has 32 rows at a time, and rounds them to 8
+// logits, and one writes the choice for who comes after. MODE 4: likewise by a policy. ROUNDED: a workgroup has 16 or 32 rows at a time, and rounds them to 8
 // bits for the product behind it. Twins: engine/reference/quantize, rms_norm, router, expert_ffn.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -23,10 +23,13 @@ layout(constant_id = 13) const bool AHEAD = true;  // SUBGROUP: the next weights
 layout(constant_id = 15) const uint COUNT = 0;  // MODE 4: the policy's constants
 layout(constant_id = 16) const uint LOAD = 0;
 layout(constant_id = 17) const bool REMEMBERS = false;
+layout(constant_id = 18) const uint PARTS = 0;  // MODE 3 and 4: the logits come in so many parts; 0: whole
 layout(constant_id = 14) const uint HELD = 0;  // SUBGROUP: of a row, in portions of a lane, when it keeps its activations in registers
 
 #include "shaders/include/dot_rows.glsl"
 #include "shaders/include/expert_units.glsl"
+#include "shaders/include/logit_parts.glsl"
+#define ROUTER_LOGIT(row, e) (PARTS > 0u ? logits_here[e] : Floats(row).v[e])
 #include "shaders/include/folded_policy.glsl"
 
 layout(push_constant, scalar) uniform Push { GateUpDotPush p; };
@@ -69,11 +72,13 @@ void multiply_by_subgroups(uint64_t expert, uint slot, Floats act) {
     u[r] = load_portion(p.up + row, min(lane, kPortions - 1u));
   }
   float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0;
+  vec2 squares[kSquares];
+  if (NORM_PENDING) load_squares(p.x, squares);
 
   [[dont_unroll]] while (block < p.rows) {  // the same for the whole workgroup
     uint first = block + turn * turn_rows + own;
     bool last_turn = turn + 1u == TURNS;
-    float gate[ROWS], up[ROWS], squares = 0.0;
+    float gate[ROWS], up[ROWS];
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
       gate[r] = 0.0;
       up[r] = 0.0;
@@ -92,7 +97,6 @@ void multiply_by_subgroups(uint64_t expert, uint slot, Floats act) {
       if (portion < kPortions)
         [[unroll]] for (uint part = 0; part < kParts; part++) {
           Q8Block x = block_of(p.x, block_of_part(portion, part));
-          if (NORM_PENDING) squares += x.squares;
           [[unroll]] for (uint r = 0; r < ROWS; r++) {
             uint64_t row = row_in(expert, first + r);
             gate[r] += dot_part(g[r], p.gate + row, portion, part, x);
@@ -122,7 +126,7 @@ void multiply_by_subgroups(uint64_t expert, uint slot, Floats act) {
       }
     turn++;
     if (!last_turn) continue;
-    if (ROUNDED) leave_rounded(p.act + uint64_t(slot * p.y_stride) * 4ul, p.rows, 0ul, false, block);
+    if (ROUNDED) leave_rounded(p.act + uint64_t(slot * p.y_stride) * 4ul, p.rows, vec4(1.0), false, block, turn_rows * TURNS);
     turn = 0u;
     block += stride;
   }
@@ -141,14 +145,15 @@ void multiply_held(uint64_t expert, uint slot, Floats act) {
       g[h * ROWS + r] = load_portion(p.gate + row, portion);
       u[h * ROWS + r] = load_portion(p.up + row, portion);
     }
-  float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0, squares = 0.0;
+  float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0;
+  vec2 squares[kSquares];
+  if (NORM_PENDING) load_squares(p.x, squares);
   Q8Block x[kHeld];
   [[unroll]] for (uint h = 0; h < HELD; h++)
     [[unroll]] for (uint part = 0; part < kParts; part++) {
       uint portion = h * LANES + lane, at = h * kParts + part;
       x[at] = block_of(p.x, block_of_part(min(portion, kPortions - 1u), part));
-      if (portion >= kPortions) x[at].d = x[at].squares = 0.0;
-      squares += x[at].squares;
+      if (portion >= kPortions) x[at].d = vec2(0.0);
     }
   if (NORM_PENDING) scale = pending_scale(squares, p.epsilon);
 
@@ -184,7 +189,7 @@ void multiply_held(uint64_t expert, uint slot, Floats act) {
       }
     turn++;
     if (!last_turn) continue;
-    if (ROUNDED) leave_rounded(p.act + uint64_t(slot * p.y_stride) * 4ul, p.rows, 0ul, false, block);
+    if (ROUNDED) leave_rounded(p.act + uint64_t(slot * p.y_stride) * 4ul, p.rows, vec4(1.0), false, block, turn_rows * TURNS);
     turn = 0u;
     block += stride;
   }
@@ -198,7 +203,10 @@ void main() {
   }
   if (MODE >= 3u) {
     // One subgroup chooses for the workgroup; of one workgroup another one tells those who come after.
+    if (PARTS > 0u) sum_logits(p.parts, p.x, p.epsilon);
     bool publish = gl_WorkGroupID.x == 0u && slot == SLOTS - 1u && gl_SubgroupID == gl_NumSubgroups - 1u;
+    if (PARTS > 0u && publish)
+      [[dont_unroll]] for (uint e = gl_SubgroupInvocationID; e < EXPERTS; e += LANES) Floats(p.logits).v[e] = logits_here[e];
     if (gl_SubgroupID == 0u || publish) {
       uint own = MODE == 3u ? choose_experts(p.logits, slot, publish, p.experts, p.weights)
                             : fold_policy(p.logits, slot, publish, State(p.state).s.position == 0u, p.memory, p.facts, p.experts, p.weights);

@@ -73,7 +73,7 @@ Result<void> Bench::product_shapes() {
               constexpr std::uint32_t kSharedWords = 11500, kStreamWords = 14;  // of a lane
               if (streamed && (shape.type != DType::Q6_K || subgroups * lanes * kStreamWords > kSharedWords)) continue;
               if ((held && turns > 2) || subgroups * lanes > device_->facts().max_workgroup_invocations) continue;
-              if (shape.leaves ? subgroups * rows != 32 : subgroups > 16 || rows > 2) continue;
+              if (shape.leaves ? subgroups * rows != 32 && subgroups * rows != 16 : subgroups > 16 || rows > 2) continue;
               if (most != 264 && groups <= most / 2) continue;
               FOVEA_TRY(time(fmt::format("{} {} {} x {}: {}{}, {} subgroups, {} rows, {} groups", shape.what, name(shape.type), shape.rows, shape.columns,
                                          streamed ? "streamed" : "straight", held ? ", held" : "", subgroups, rows, std::min(groups, most)),
@@ -141,22 +141,33 @@ Result<void> Bench::expert_shapes(std::uint32_t experts, std::uint32_t slots, st
                                (hidden + 31) / 32, slots);
                          }));
         }
-  for (const std::uint32_t subgroups : {4u, 8u, 16u, 32u})
-    for (const std::uint32_t rows : {1u, 2u})
-      for (const std::uint32_t items : {1u, 2u, 4u}) {
-        const std::uint32_t rounds = subgroups * rows == 32 ? 1 : 0;
-        FOVEA_TRY(time(fmt::format("down {}: {} subgroups, {} rows, {} items{}", what, subgroups, rows, items, rounds == 1 ? ", rounded" : ""), chain_of(down_bytes), down_bytes, 0,
-                       [&](KernelRecorder& kernels, std::uint32_t turn) {
-                         return kernels.dispatch(
-                             ShaderId::expert_down_dot_Q6_K, {subgroups * kernels.subgroup(), hidden, rows, 1u, slots, items, rounds},
-                             shader::DownDotPush{.down = at_turn(down, turn).address, .act = input_.address(), .y = output_.address(),
-                                                 .experts = scratch_.address(), .weights = scratch_.address() + 4096,
-                                                 .next = scratch_.address() + (1u << 20), .next_norm = input_.address(), .rows = width,
-                                                 .row_bytes = down.row_bytes, .expert_bytes_low = down.matrix_bytes_low(),
-                                                 .act_stride = q8_words(hidden)},
-                             (width + subgroups * rows - 1) / (subgroups * rows));
-                       }));
-      }
+  // Every slot an expert of its own.
+  FOVEA_ASSIGN(const gpu::Buffer chosen, device_->create_buffer(256, gpu::MemoryUse::upload));
+  std::array<std::uint32_t, 16> ids{};
+  std::iota(ids.begin(), ids.end(), 0u);
+  FOVEA_TRY(device_->upload(chosen, 0, std::as_bytes(std::span(ids))));
+  struct Form {
+    bool streamed;
+    std::uint32_t subgroups, rows, items;
+  };
+  constexpr std::array kForms{Form{false, 32, 1, 1}, Form{false, 16, 1, 1}, Form{false, 16, 1, 2}, Form{false, 16, 1, 3}, Form{false, 16, 1, 4}, Form{false, 8, 2, 2},
+                              Form{false, 4, 1, 4},  Form{true, 16, 1, 1},  Form{true, 16, 2, 1},  Form{true, 8, 2, 1},   Form{true, 8, 4, 1}};
+  for (const Form& form : kForms) {
+    const bool rounds = form.subgroups * form.rows >= 16;
+    FOVEA_TRY(time(fmt::format("down {}: {}, {} subgroups, {} rows, {} items{}", what, form.streamed ? "streamed" : "straight", form.subgroups, form.rows, form.items,
+                               rounds ? fmt::format(", rounded {}", form.subgroups * form.rows) : ""),
+                   chain_of(down_bytes), down_bytes, 0, [&](KernelRecorder& kernels, std::uint32_t turn) {
+                     return kernels.dispatch(ShaderId::expert_down_dot_Q6_K,
+                                             {form.subgroups * kernels.subgroup(), hidden, form.rows, 1u, slots, form.items, rounds ? 1u : 0u, 0u, form.streamed ? 1u : 0u,
+                                              kernels.subgroup()},
+                                             shader::DownDotPush{.down = at_turn(down, turn).address, .act = input_.address(), .y = output_.address(),
+                                                                 .experts = chosen.address(), .weights = scratch_.address() + 4096,
+                                                                 .next = scratch_.address() + (1u << 20), .next_norm = input_.address(), .rows = width,
+                                                                 .row_bytes = down.row_bytes, .expert_bytes_low = down.matrix_bytes_low(),
+                                                                 .act_stride = q8_words(hidden)},
+                                             (width + form.subgroups * form.rows - 1) / (form.subgroups * form.rows));
+                   }));
+  }
   return {};
 }
 
@@ -170,6 +181,8 @@ Result<void> Bench::experts() {
   if (!device_->facts().integer_dot) return {};
   if (options_.only.size() == 1) FOVEA_TRY(expert_shapes(64, 8, 1024, 2048, "olmoe"));
   if (options_.only.size() == 1) FOVEA_TRY(expert_shapes(128, 8, 768, 2048, "qwen3"));
+  if (options_.only.size() == 1) FOVEA_TRY(expert_shapes(8, 1, 14336, 4096, "mixtral 1"));
+  if (options_.only.size() == 1) FOVEA_TRY(expert_shapes(8, 2, 14336, 4096, "mixtral 2"));
   for (const Shape& shape : kShapes) {
     const DeviceMatrix gate = matrix(DType::Q4_K, shape.hidden, shape.width, shape.slots),
                        down = matrix(DType::Q6_K, shape.width, shape.hidden, shape.slots);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <bit>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "engine/reference/quantize.hpp"
 #include "engine/reference/rms_norm.hpp"
 #include "engine/reference/router.hpp"
+#include "shaders/interface/moe.h"
 #include "tests/support/kernel_test.hpp"
 #include "tests/support/tolerance.hpp"
 
@@ -27,20 +29,24 @@ constexpr float kEpsilon = 1e-5f;
 constexpr Tolerance kExact{.relative_l2 = 5e-6, .scaled_max = 5e-6};
 constexpr Tolerance kRounded{.relative_l2 = 2e-3, .scaled_max = 3e-3};
 
-class Dot : public KernelTest, public testing::WithParamInterface<DType> {
+class DotTest : public KernelTest {
  protected:
   void SetUp() override {
     KernelTest::SetUp();
     if (!IsSkipped() && !device().facts().integer_dot) GTEST_SKIP() << "this device has no integer dot product";
   }
-  // Short and odd, longer, and more than a GPU's lanes keep in registers: K-quants have blocks of 256.
-  std::array<std::uint32_t, 3> widths() const {
-    return traits(GetParam()).block_length == 32 ? std::array{96u, 544u, 2144u} : std::array{256u, 768u, 8448u};
-  }
   static std::vector<float> rounded(const std::vector<float>& x) {
     std::vector<float> out(x.size());
     reference::round_to_8_bits(x, out);
     return out;
+  }
+};
+
+class Dot : public DotTest, public testing::WithParamInterface<DType> {
+ protected:
+  // Short and odd, longer, and more than a GPU's lanes keep in registers: K-quants have blocks of 256.
+  std::array<std::uint32_t, 3> widths() const {
+    return traits(GetParam()).block_length == 32 ? std::array{96u, 544u, 2144u} : std::array{256u, 768u, 8448u};
   }
   static std::vector<float> normed(const std::vector<float>& x, const std::vector<float>& norm) {
     std::vector<float> out(x.size());
@@ -195,15 +201,116 @@ TEST_P(Dot, feed_forward_equals_the_reference) {
   }
 }
 
+// Rows of superblocks that fill whole turns of a GPU's lanes and such that do not; the token leaves a slot unused. Rows leave as
+// words, in halves of blocks with a scale and a sum of squares each.
+class DownOfSuperblocks : public Dot {};
+
+TEST_P(DownOfSuperblocks, and_the_halves_of_blocks_that_it_leaves_equal_the_reference) {
+  constexpr std::uint32_t kExperts = 4, kSlots = 3, kRows = 96;
+  for (const std::uint32_t hidden : {128 * device().facts().subgroup, 128 * device().facts().subgroup + 256}) {
+    SCOPED_TRACE(std::to_string(hidden) + " columns");
+    Seeded random(70);
+    const StoredMatrix down = stored_matrix(GetParam(), hidden, kRows, random, kExperts);
+    const std::vector<std::uint32_t> chosen{3, 1, shader::kNoExpert};
+    const std::vector<float> weights{0.75f, 0.25f, 0.0f}, act = random.mixed(kSlots * hidden), norm = random.normals(kRows), residual = random.normals(kRows);
+    std::vector<float> expected = residual, out(kRows);
+    for (std::uint32_t slot = 0; slot < 2; ++slot) {
+      reference::matvec(down.view(), rounded({act.begin() + slot * hidden, act.begin() + (slot + 1) * hidden}), out, {.matrix = chosen[slot]});
+      for (std::uint32_t i = 0; i < kRows; ++i) expected[i] += weights[slot] * out[i];
+    }
+    GuardBuffer y = output(kRows), act_words = output(kSlots * q8_words(hidden)), next = output(q8_words(kRows));
+    y.set_initial<float>(residual);
+    const std::uint64_t at = place_rows(act, hidden, hidden), norms = place(norm);
+    const ExpertBatch batch{.mode = ExpertMode::direct, .slots = kSlots, .experts = place(chosen), .weights = place(weights), .varies = true};
+    const DeviceMatrix downs = place(down);
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t) -> Result<void> {
+          FOVEA_TRY(record_quantize(kernels, {.x = at, .q8 = act_words.address(), .width = hidden, .x_stride = hidden, .q8_stride = q8_words(hidden), .rows = kSlots}));
+          kernels.plan().barrier();
+          return record_expert_down_dot(kernels, batch, {.down = downs, .act = act_words.address(), .x = y.address(), .act_stride = q8_words(hidden),
+                                                         .next = {next.address(), norms}});
+        },
+        {&y, &act_words, &next}, ProductForm::gpu);
+    const std::vector<float> sums = y.values<float>();
+    EXPECT_TRUE(near_enough(sums, expected, kExact));
+    const auto words = next.values<std::uint32_t>();
+    std::vector<float> left(kRows), product(kRows), squares, expected_squares(kRows / 16);
+    for (std::uint32_t i = 0; i < kRows; ++i) {
+      const std::uint32_t block = i / 32, in_block = i % 32, blocks = kRows / 32;
+      const std::uint32_t q = words[(in_block / 16 * blocks + block) * 4 + in_block % 16 / 4] >> (i % 4 * 8);
+      left[i] = static_cast<float>(static_cast<std::int8_t>(q & 255)) * std::bit_cast<float>(words[(2 * blocks + block) * 4 + in_block / 16]);
+      product[i] = sums[i] * norm[i];
+      expected_squares[i / 16] += sums[i] * sums[i];
+      if (i % 16 == 0) squares.push_back(std::bit_cast<float>(words[blocks * shader::kQ8Words + i / 16]));
+    }
+    EXPECT_TRUE(near_enough(left, rounded(product), kRounded));
+    EXPECT_TRUE(near_enough(squares, expected_squares, kExact));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, DownOfSuperblocks, testing::Values(DType::Q4_K, DType::Q6_K), [](const auto& entry) { return std::string(name(entry.param)); });
+
+// A router whose logits are left in parts by the product before: workgroups of 16 rows, and of 32.
+TEST_F(DotTest, logits_in_parts_and_the_experts_chosen_by_them_equal_the_reference) {
+  constexpr std::uint32_t kExperts = 12, kSlots = 3, kColumns = 96, kHidden = 32;
+  for (const std::uint32_t width : {96u, 4096u}) {
+    SCOPED_TRACE(std::to_string(width) + " rows");
+    Seeded random(80);
+    const StoredMatrix writer = stored_matrix(DType::Q8_0, kColumns, width, random), router = stored_matrix(DType::F32, width, kExperts, random),
+                       gate = stored_matrix(DType::Q8_0, width, kHidden, random, kExperts), up = stored_matrix(DType::Q8_0, width, kHidden, random, kExperts);
+    const std::vector<float> x = random.normals(kColumns), norm = random.normals(width), before = random.normals(width);
+    std::vector<float> residual(width), in(width), logits(kExperts), g(kHidden), u(kHidden), expected;
+    reference::matvec(writer.view(), rounded(x), residual);
+    for (std::uint32_t i = 0; i < width; ++i) residual[i] += before[i];
+    reference::rms_norm(residual, norm, kEpsilon, in);
+    reference::matvec(router.view(), in, logits);
+    const reference::Routing choice = reference::route(logits, kSlots, true);
+    for (const std::uint32_t expert : choice.experts) {
+      reference::matvec(gate.view(), rounded(in), g, {.matrix = expert});
+      reference::matvec(up.view(), rounded(in), u, {.matrix = expert});
+      reference::swiglu(g, u, g);
+      expected.insert(expected.end(), g.begin(), g.end());
+    }
+    const DeviceMatrix from = place(writer), routers = place(router), gates = place(gate), ups = place(up);
+    GuardBuffer y = output(width), next = output(q8_words(width)), parts = output(width / 16 * kExperts), whole = output(kExperts), apart = output(kExperts), experts = output(kSlots),
+                weights = output(kSlots), act = output(kSlots * kHidden);
+    y.set_initial<float>(before);
+    set_state(0, 1);
+    const std::uint64_t at = place_rows(x, kColumns, kColumns), norms = place(norm);
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t) -> Result<void> {
+          const std::uint32_t count = logit_parts(kernels, from, routers);
+          EXPECT_EQ(count, width < 4096 ? width / 16 : width / 32);
+          FOVEA_TRY(record_matvec_dot(kernels, {.weights = from, .x = {.address = at}, .y = y.address(), .accumulate = true, .next = {next.address(), norms},
+                                                .logits = {routers.address, parts.address(), kExperts}}));
+          kernels.plan().barrier();
+          const ExpertBatch batch{.mode = ExpertMode::routed, .slots = kSlots, .experts = experts.address(), .weights = weights.address(),
+                                  .logits = whole.address(), .logit_parts = parts.address(), .parts = count, .expert_count = kExperts};
+          FOVEA_TRY(record_router_logits(kernels, {.parts = parts.address(), .count = count, .experts = kExperts, .width = width, .words = next.address(),
+                                                   .logits = apart.address(), .epsilon = kEpsilon}));
+          return record_gate_up_dot(kernels, batch, {.gate = gates, .up = ups,
+                                                     .x = {.address = next.address(), .norm = {.epsilon = kEpsilon}, .rounded = true, .norm_pending = true},
+                                                     .act = act.address(), .act_stride = kHidden});
+        },
+        {&y, &next, &parts, &whole, &apart, &experts, &weights, &act}, ProductForm::gpu);
+    EXPECT_EQ(apart.values<std::uint32_t>(), whole.values<std::uint32_t>()) << "added up by a step";
+    EXPECT_TRUE(near_enough(whole.values<float>(), logits, kExact));
+    EXPECT_EQ(experts.values<std::uint32_t>(), choice.experts);
+    EXPECT_TRUE(near_enough(weights.values<float>(), choice.weights, kExact));
+    EXPECT_TRUE(near_enough(act.values<float>(), expected, kRounded));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, Dot, testing::ValuesIn(kTypes), [](const auto& entry) { return std::string(name(entry.param)); });
 
-TEST(RoundTo8Bits, keeps_zeros_and_the_ends_of_a_block) {
+TEST(RoundTo8Bits, keeps_zeros_and_the_ends_of_a_half_block) {
   std::vector<float> x(64, 0.0f), out(64, 1.0f);
   x[33] = -2.0f;
   x[40] = 2.0f;
   x[41] = 0.5f / 127.0f;  // a quarter of a step
+  x[50] = 0.5f / 127.0f;  // the largest of the next half
   reference::round_to_8_bits(x, out);
-  for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(out[i], i == 33 ? -2.0f : i == 40 ? 2.0f : 0.0f) << i;
+  for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(out[i], i == 33 ? -2.0f : i == 40 ? 2.0f : i == 50 ? x[50] : 0.0f) << i;
 }
 
 }  // namespace
