@@ -53,11 +53,12 @@ std::uint32_t rope_attention_subgroups(const gpu::DeviceFacts& facts, const Atte
 }
 
 constexpr std::uint32_t kLeastGroup = 4, kMostGroup = 16;  // query heads of a KV head that are worth a fragment of 16, and fill it
-// Workgroups of a tiled attention, two for each multiprocessor of a large GPU, and their subgroups. Half as many of eight subgroups
-// leave half the sums to put together, and on an H200 take about 16 us over 10,240 keys of qwen3-30b-a3b, 24 over 25,000 and 12.5 over
-// 5,400 listed ones where these take 19.2, 26.7 and 14.6; but 75.6 over 98,304, where these take 65.0, and a list of all pages is to
-// give the bits of attention without one.
-constexpr std::uint32_t kTiledGroups = 256, kTiledSubgroups = 4;
+// Workgroups of a tiled attention and their subgroups: one for each multiprocessor of a large GPU, or, where shared memory is too small
+// for that, two of half as many subgroups, which leave twice the sums to put together.
+struct TiledForm {
+  std::uint32_t groups, subgroups;
+};
+constexpr std::array kTiledForms{TiledForm{128, 8}, TiledForm{256, 4}};
 
 // Shared memory of shaders/attention/rope_attention_tile.comp: its tile, what its fragments need, the splits' shares.
 std::uint32_t rope_tile_bytes(const AttentionShape& shape, const RopeAttentionTile& tile, std::uint32_t splits) {
@@ -194,10 +195,17 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
                                        .kv_heads = shape.kv_heads, .epsilon = rope.epsilon,
                                        .scale = score_scale(shape.head_width), .table_stride = shape.table_stride};
   const std::uint32_t group = shape.query_heads / shape.kv_heads;
-  const std::uint32_t tiled_splits = args.tile ? splits : std::clamp(kTiledGroups / shape.kv_heads, 1u, splits);
-  const bool suits = args.deep && group >= kLeastGroup;
-  const RopeAttentionTile tile = args.tile.value_or(RopeAttentionTile{AttentionMatrix::nv2, suits ? kTiledSubgroups : 0});
-  if (args.tile ? tile.subgroups > 0 : runs_rope_attention_tile(kernels, tile, shape, tiled_splits))
+  RopeAttentionTile tile = args.tile.value_or(RopeAttentionTile{});
+  std::uint32_t tiled_splits = splits;
+  if (!args.tile && args.deep && group >= kLeastGroup)
+    for (const TiledForm& form : kTiledForms) {
+      const RopeAttentionTile suited{AttentionMatrix::nv2, form.subgroups};
+      const std::uint32_t parts = std::clamp(form.groups / shape.kv_heads, 1u, splits);
+      if (tile.subgroups > 0 || !runs_rope_attention_tile(kernels, suited, shape, parts)) continue;
+      tile = suited;
+      tiled_splits = parts;
+    }
+  if (tile.subgroups > 0)
     return kernels.dispatch(tile.matrix == AttentionMatrix::nv2 ? ShaderId::rope_attention_tile_NV2 : ShaderId::rope_attention_tile_PLAIN,
                             {lanes * tile.subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, group, lanes,
                              tile.subgroups, tiled_splits, least, args.rounded ? 1u : 0u},

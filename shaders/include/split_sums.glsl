@@ -7,6 +7,8 @@
 #ifndef FOVEA_SPLIT_SUMS_GLSL
 #define FOVEA_SPLIT_SUMS_GLSL
 
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_KHR_shader_subgroup_shuffle : require
 #include "quantize_rows.glsl"
 
 const uint kVectors = (HEAD_WIDTH + 7) / 8 * 2;  // of a head
@@ -32,8 +34,30 @@ void write_output(uint g, uint vector, vec4 y) {
     if (HEAD_WIDTH % 8u == 0u || vector * 4u + n < HEAD_WIDTH) out_row.v[vector * 4u + n] = y[n];
 }
 
+// Puts `used` splits together where the lanes of a subgroup have vectors of one head and there are no more splits than lanes: every
+// load is issued at once, and a lane's split tells the others its share.
+const bool kOneRound = kVectors % LANES == 0 && SPLITS <= LANES;
+void combine_in_one_round(uint used) {
+  uint lane = gl_SubgroupInvocationID;
+  const uint kRound = kOneRound ? SPLITS : 1;
+  [[dont_unroll]] for (uint first = gl_SubgroupID * LANES; first < kSumVectors; first += SUBGROUPS * LANES) {
+    uint g = first / kVectors, vector = first % kVectors + lane;
+    vec2 part = OthersPairs(p.partial + uint64_t((gl_WorkGroupID.x * GROUP + g) * SPLITS) * 8ul).v[min(lane, used - 1u)];
+    vec4 value[kRound];
+    [[unroll]] for (uint n = 0; n < kRound; n++) value[n] = OthersVectors(split_row(g, min(n, used - 1u))).v[vector];
+    float share = lane < used ? exp(part.x - subgroupMax(part.x)) : 0.0, weight = subgroupAdd(share * part.y);
+    vec4 y = vec4(0.0);
+    [[unroll]] for (uint n = 0; n < kRound; n++) y += subgroupShuffle(share, n) * value[n];
+    write_output(g, vector, y / weight);
+  }
+}
+
 // Puts `used` splits together: shares by subgroups of the heads, then sums.
 void combine(uint used) {
+  if (kOneRound) {
+    combine_in_one_round(used);
+    return;
+  }
   uint lane = gl_SubgroupInvocationID;
   const uint kOwn = (SPLITS + LANES - 1) / LANES;
   [[dont_unroll]] for (uint g = gl_SubgroupID; g < GROUP; g += SUBGROUPS) {
@@ -83,19 +107,23 @@ void leave(uint g, uint vector, vec4 y, float highest, float weight, uint split,
   OthersVectors(split_row(g, split)).v[vector] = y;
 }
 
+void meet() {
+  controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, gl_StorageSemanticsBuffer | gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
+}
 // Called by the whole workgroup when it has left its sums.
 void finish(uint used) {
   if (used == 1u) return;
-  // Written by all of this workgroup, then counted: whoever counts the last sees what all have written.
-  memoryBarrierBuffer();
-  barrier();
+  // Written by all of this workgroup, then counted: whoever counts the last sees what all have written. The barriers make what this
+  // workgroup has written known to the invocation that counts, and what that one sees to all of them; only that one waits for the device.
+  meet();
   if (gl_LocalInvocationID.x == 0u) {
+    memoryBarrierBuffer();
     is_last = atomicAdd(OthersCounts(p.arrived).v[gl_WorkGroupID.x], 1u) + 1u == used;
     if (is_last) OthersCounts(p.arrived).v[gl_WorkGroupID.x] = 0u;  // for the next layer
+    memoryBarrierBuffer();
   }
-  barrier();
+  meet();
   if (!is_last) return;
-  memoryBarrierBuffer();
   combine(used);
 }
 

@@ -128,6 +128,69 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
     EXPECT_TRUE(near_enough(y.values<float>(), expected, tolerance));
   }
 
+  // Over lists of pages, which differ by KV head: of all pages the bits of attention without lists, of some the reference's over these.
+  void check_lists(std::uint32_t position, std::uint32_t splits, std::uint32_t least_pages, const RopeAttentionTile& tile) {
+    const Case c = GetParam();
+    const std::uint32_t row = c.query_heads * c.head_width, pages = position / shader::kPageKeys + 1, stride = pages + 2, end = position % shader::kPageKeys + 1;
+    enum class Read { everything, all_listed, some_listed };
+    std::vector<std::vector<std::byte>> outputs;
+    for (const Read read : {Read::everything, Read::all_listed, Read::some_listed}) {
+      PagedCache cache = filled(position);
+      set_state(position, 1);
+      std::vector<std::vector<std::uint32_t>> chosen(c.kv_heads);
+      std::vector<std::uint64_t> lists(std::size_t{c.kv_heads} * stride, cache.table().back());
+      std::vector<std::uint32_t> keys;
+      for (std::uint32_t head = 0; head < c.kv_heads; ++head) {
+        for (std::uint32_t page = 0; page < pages; ++page)
+          if (read != Read::some_listed || page + 1 == pages || (page * 7 + head * 3) % 5 < 3) {
+            lists[head * stride + chosen[head].size()] = cache.table()[page];
+            chosen[head].push_back(page);
+          }
+        keys.push_back(static_cast<std::uint32_t>(chosen[head].size() - 1) * shader::kPageKeys + end);
+      }
+      const std::uint64_t table = place(read == Read::everything ? cache.table() : lists), listed = place(keys);
+      GuardBuffer query = output(row), y = output(row), values = output(std::uint64_t{row} * splits), partial = output(std::uint64_t{c.query_heads} * splits * 2),
+                  arrived = output(c.query_heads);
+      arrived.set_initial<std::uint32_t>(std::vector<std::uint32_t>(c.query_heads, 0));
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t state) {
+            RopeStoreArgs rope = rope_;
+            rope.shape = shape(cache, table, state);
+            rope.query = query.address();
+            if (read != Read::everything) {
+              rope.shape.listed_keys = listed;
+              rope.shape.table_stride = stride;
+            }
+            return record_rope_attention(kernels, {.rope = rope, .y = y.address(), .values = values.address(), .partial = partial.address(), .arrived = arrived.address(),
+                                                   .splits = splits, .least_pages = least_pages, .tile = tile});
+          },
+          {&query, &y, &values, &partial, &arrived, &cache.memory()}, tile.matrix == AttentionMatrix::plain ? ProductForm::gpu_without_matrix_cores : ProductForm::gpu);
+      outputs.push_back(y.contents());
+      if (read != Read::some_listed) continue;
+      PagedCache compact = filled(position);
+      const std::vector<float> queries = query.values<float>();
+      std::vector<float> expected(row);
+      for (std::uint32_t h = 0; h < c.query_heads; ++h) {
+        const std::uint32_t head = h / (c.query_heads / c.kv_heads);
+        for (std::uint32_t n = 0; n < keys[head]; ++n) {
+          const std::uint32_t from = chosen[head][n / shader::kPageKeys] * shader::kPageKeys + n % shader::kPageKeys;
+          for (const bool value : {false, true}) {
+            const std::vector<float>& all = value ? cache.values : cache.keys;
+            std::vector<float>& some = value ? compact.values : compact.keys;
+            const std::size_t at = std::size_t{from} * c.kv_heads * c.head_width + head * c.head_width, to = std::size_t{n} * c.kv_heads * c.head_width + head * c.head_width;
+            const std::vector<float> newest = from == position ? cache.stored(value, head, position) : std::vector<float>(all.begin() + static_cast<std::ptrdiff_t>(at), all.begin() + static_cast<std::ptrdiff_t>(at + c.head_width));
+            some.resize(std::max(some.size(), to + c.head_width));
+            std::ranges::copy(newest, some.begin() + static_cast<std::ptrdiff_t>(to));
+          }
+        }
+        compact.attend(std::span(queries).subspan(h * c.head_width, c.head_width), h, c.query_heads / c.kv_heads, keys[head],
+                       std::span(expected).subspan(h * c.head_width, c.head_width));
+      }
+      EXPECT_TRUE(near_enough(y.values<float>(), expected, kAsMatrices)) << "over some pages";
+    }
+    EXPECT_TRUE(outputs[0] == outputs[1]) << "over a list of all pages";
+  }
+
   // To the bit what a step of its own makes of the output.
   void check_rounded(std::uint32_t position) {
     const Case c = GetParam();
@@ -253,6 +316,7 @@ TEST_P(RopeAttention, as_matrices_nearly_equals_its_twin_and_the_reference) {
     SCOPED_TRACE(matrix == AttentionMatrix::plain ? "in registers" : "on matrix cores");
     ++ran;
     for (const std::uint32_t position : {0u, 333u}) check(position, 4, 0, 1, std::nullopt, tile);
+    check_lists(333, 4, 1, tile);
     check(640, 3, 0, 4, std::nullopt, runs(wide, form) ? wide : tile);
   }
   if (c.kv != DType::F16 || c.head_width % 16 != 0) {
