@@ -25,7 +25,7 @@ Result<void> Bench::attention() {
       if (layers == 0) continue;
       std::vector<std::uint64_t> addresses(std::size_t{pages} * layers);
       for (std::size_t i = 0; i < addresses.size(); ++i) addresses[i] = weights_.address() + i * page;
-      FOVEA_ASSIGN(const gpu::Buffer table, device_->create_buffer(addresses.size() * sizeof(std::uint64_t), gpu::MemoryUse::upload));
+      FOVEA_ASSIGN(const gpu::Buffer table, device_->create_buffer(addresses.size() * sizeof(std::uint64_t), gpu::MemoryUse::compute));
       FOVEA_TRY(device_->upload(table, 0, std::as_bytes(std::span(addresses))));
       FOVEA_TRY(set_state(depth - 1, 1));
       const std::uint32_t group = shape.query_heads / shape.kv_heads, suitable = attention_splits(device_->facts(), shape.kv_heads);
@@ -95,7 +95,7 @@ Result<void> Bench::prompt(const std::string& name, const PromptShape& shape, Pr
   if (pages * page > region() || std::uint64_t{at.tokens} * width * sizeof(float) > input_.bytes()) return {};
   std::vector<std::uint64_t> addresses(pages);
   for (std::size_t i = 0; i < addresses.size(); ++i) addresses[i] = weights_.address() + i * page;
-  FOVEA_ASSIGN(const gpu::Buffer table, device_->create_buffer(addresses.size() * sizeof(std::uint64_t), gpu::MemoryUse::upload));
+  FOVEA_ASSIGN(const gpu::Buffer table, device_->create_buffer(addresses.size() * sizeof(std::uint64_t), gpu::MemoryUse::compute));
   FOVEA_TRY(device_->upload(table, 0, std::as_bytes(std::span(addresses))));
   FOVEA_TRY(set_state(at.position, at.tokens));
   const double seen = static_cast<double>(at.tokens) * (at.position + (at.tokens + 1) / 2.0);

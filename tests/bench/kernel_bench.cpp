@@ -37,7 +37,7 @@ Result<Bench> Bench::create(const BenchOptions& options) {
   FOVEA_ASSIGN(bench.input_, bench.filled(std::uint64_t{64} << 20, 0x3F000000u, gpu::MemoryUse::compute));
   FOVEA_ASSIGN(bench.output_, bench.filled(std::uint64_t{256} << 20, 0, gpu::MemoryUse::compute));
   FOVEA_ASSIGN(bench.scratch_, bench.filled(std::uint64_t{128} << 20, 0, gpu::MemoryUse::compute));
-  FOVEA_ASSIGN(bench.state_, bench.device_->create_buffer(sizeof(shader::StepState), gpu::MemoryUse::upload));
+  FOVEA_ASSIGN(bench.state_, bench.device_->create_buffer(sizeof(shader::StepState), gpu::MemoryUse::compute));
   return bench;
 }
 
@@ -118,7 +118,7 @@ Result<void> Bench::steps() {
                               AffinePush{output_.address(), std::uint64_t{groups} * kernels.subgroup(), 3, 1, 1, 1}, groups);
     }));
   // The same with workgroups counted on the device, as grouped experts are: the barrier then waits for that reader too.
-  FOVEA_ASSIGN(const gpu::Buffer counts, device_->create_buffer(256, gpu::MemoryUse::upload));
+  FOVEA_ASSIGN(const gpu::Buffer counts, device_->create_buffer(256, gpu::MemoryUse::compute));
   constexpr std::array<std::uint32_t, 3> kGroups{132, 1, 1};
   FOVEA_TRY(device_->upload(counts, 0, std::as_bytes(std::span(kGroups))));
   return time("chained step, 132 workgroups, indirect", 200, 0, 0, [&](KernelRecorder& kernels, std::uint32_t) {

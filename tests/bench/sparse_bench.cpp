@@ -13,7 +13,8 @@ namespace fovea {
 namespace {
 
 constexpr std::uint32_t kBoundsLayers = 48;  // of a model: no cache holds the bounds of all
-constexpr std::uint32_t kMostLayers = 16;    // whose keys the region holds: of a few chosen pages no cache should
+constexpr std::uint32_t kMostLayers = 16;    // whose keys the region holds
+constexpr std::uint32_t kTokenLists = 24;    // of pages that one token's attention reads in turn, each by other queries: no cache holds the few of all
 
 struct Budget {
   const char* what;
@@ -34,13 +35,14 @@ struct Bench::SparseLayers {
   std::uint64_t bounds_bytes = 0;
   AttentionShape shape;                    // of the first layer
   gpu::Buffer table, bounds, query, kept;  // page tables of the layers; bounds; random queries; buffers of choices, and facts
-  std::vector<PageChoiceBuffers> choices;  // of each layer
+  std::vector<PageChoiceBuffers> choices;  // of each layer; of one token, of each list, which are of the layers in turn
   [[nodiscard]] AttentionShape at(std::uint32_t turn) const {
     AttentionShape layer = shape;
     layer.pages = table.address() + std::uint64_t{turn % layers} * pages * sizeof(std::uint64_t);
     return layer;
   }
-  [[nodiscard]] AttentionShape listed(std::uint32_t turn) const { return over_chosen_pages(at(turn), choices[turn % layers], pages); }
+  [[nodiscard]] AttentionShape listed(std::uint32_t turn) const { return over_chosen_pages(at(turn % lists()), choices[turn % lists()], pages); }
+  [[nodiscard]] std::uint32_t lists() const { return static_cast<std::uint32_t>(choices.size()); }
 };
 
 Result<void> Bench::once(const Record& record) {
@@ -65,7 +67,7 @@ Result<Bench::SparseLayers> Bench::sparse_layers(const PromptShape& shape, Promp
              .state = state_.address()};
   std::vector<std::uint64_t> addresses(std::size_t{s.pages} * s.layers);
   for (std::size_t i = 0; i < addresses.size(); ++i) addresses[i] = weights_.address() + i * page;
-  FOVEA_ASSIGN(s.table, device_->create_buffer(addresses.size() * sizeof(std::uint64_t), gpu::MemoryUse::upload));
+  FOVEA_ASSIGN(s.table, device_->create_buffer(addresses.size() * sizeof(std::uint64_t), gpu::MemoryUse::compute));
   FOVEA_TRY(device_->upload(s.table, 0, std::as_bytes(std::span(addresses))));
 
   // Keys about some centre, wider in some pages than in others; in the order of bounds: planes of smallest and largest.
@@ -90,17 +92,17 @@ Result<Bench::SparseLayers> Bench::sparse_layers(const PromptShape& shape, Promp
   FOVEA_ASSIGN(s.query, device_->create_buffer(query.size() * sizeof(float), gpu::MemoryUse::compute));
   FOVEA_TRY(device_->upload(s.query, 0, std::as_bytes(std::span(query))));
 
-  s.choices.resize(s.layers);
+  s.choices.resize(at.tokens == 1 ? kTokenLists : s.layers);
   const std::uint64_t bytes = s.choices[0].lay_out(0, shape.query_heads, shape.kv_heads, s.pages, at.tokens);
-  FOVEA_ASSIGN(s.kept, device_->create_buffer(bytes * s.layers + std::uint64_t{shape.kv_heads} * shader::kFactWords * 4, gpu::MemoryUse::compute));
-  for (std::uint32_t layer = 0; layer < s.layers; ++layer)
-    s.choices[layer].lay_out(s.kept.address() + layer * bytes, shape.query_heads, shape.kv_heads, s.pages, at.tokens);
+  FOVEA_ASSIGN(s.kept, device_->create_buffer(bytes * s.lists() + std::uint64_t{shape.kv_heads} * shader::kFactWords * 4, gpu::MemoryUse::compute));
+  for (std::uint32_t list = 0; list < s.lists(); ++list)
+    s.choices[list].lay_out(s.kept.address() + list * bytes, shape.query_heads, shape.kv_heads, s.pages, at.tokens);
   return s;
 }
 
 PageChoiceArgs Bench::sparse_choice(const SparseLayers& s, std::uint32_t turn, const PageRule& rule) const {
   const std::uint32_t bounds_layers = s.shape.tokens == 1 ? kBoundsLayers : 1;
-  return {.shape = s.at(turn), .rule = rule, .buffers = s.choices[turn % s.layers], .query = s.query.address(),
+  return {.shape = s.at(turn), .rule = rule, .buffers = s.choices[turn % s.lists()], .query = s.query.address(),
           .bounds = s.bounds.address() + turn % bounds_layers * s.bounds_bytes,
           .facts = s.kept.address() + s.kept.bytes() - std::uint64_t{s.shape.kv_heads} * shader::kFactWords * 4, .pages = s.pages};
 }
@@ -113,7 +115,8 @@ Result<void> Bench::sparse_decode(std::uint32_t depth) {
   FOVEA_TRY(set_state(depth - 1, 1));
   const std::uint32_t splits = attention_splits(device_->facts(), shape.kv_heads);
   const auto raw = [&](std::uint32_t turn) {
-    return RopeStoreArgs{.shape = s.at(turn), .qkv = s.query.address(), .query_norm = input_.address(), .key_norm = input_.address(),
+    const std::uint64_t row = std::uint64_t{shape.query_heads + 2 * shape.kv_heads} * shape.width * sizeof(float);
+    return RopeStoreArgs{.shape = s.at(turn), .qkv = s.query.address() + turn % kBoundsLayers * row, .query_norm = input_.address(), .key_norm = input_.address(),
                          .turns = input_.address(), .qkv_stride = (shape.query_heads + 2 * shape.kv_heads) * shape.width,
                          .rope_width = shape.width, .norm = 1, .epsilon = 1e-6f};
   };
@@ -199,8 +202,8 @@ Result<void> Bench::sparse_decode(std::uint32_t depth) {
       FOVEA_TRY(time(name(fmt::format("page choice ahead of {} layers, {}, {} subgroups", kBoundsLayers, budget.what, choosing)), 4, 0, 0,
                      [&](KernelRecorder& kernels, std::uint32_t) { return choose_ahead(kernels, budget.rule, Part::choice, {.choosing = choosing}); }));
   for (const Budget& budget : kBudgets) {
-    for (std::uint32_t layer = 0; layer < s.layers; ++layer)
-      FOVEA_TRY(once([&](KernelRecorder& kernels, std::uint32_t) { return choose(kernels, layer, budget.rule, {}); }));
+    for (std::uint32_t list = 0; list < s.lists(); ++list)
+      FOVEA_TRY(once([&](KernelRecorder& kernels, std::uint32_t) { return choose(kernels, list, budget.rule, {}); }));
     const auto of_budget = [&](const std::string& form) { return name(fmt::format("attention over {}{}", budget.what, form)); };
     FOVEA_TRY(time(of_budget(""), chain, 0, 0, [&](KernelRecorder& kernels, std::uint32_t turn) { return attend(kernels, turn, true, {.deep = true}); }));
     FOVEA_ASSIGN(gpu::CommandRecorder asked, device_->record());
