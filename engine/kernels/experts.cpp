@@ -105,7 +105,7 @@ Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, c
   auto constants = product_constants(shape, args.gate.columns, batch);
   constants.insert(constants.end(), {args.norm.weight != 0 ? 1u : 0u, std::max(batch.expert_count, 1u),
                                      batch.normalize ? 1u : 0u, kernels.subgroup(), batch.policy.count, batch.policy.load,
-                                     batch.policy.remembers ? 1u : 0u, kernels.hands(shape), kernels.wide_loads(one_by_one(batch) ? 1 : batch.tokens)});
+                                     batch.policy.remembers ? 1u : 0u, kernels.hands(shape), args.norm.weight == 0 ? kernels.streams_rows(batch.tokens) : 0});
   if (batch.mode == ExpertMode::grouped) return kernels.dispatch_indirect(shader, std::move(constants), push, *batch.dispatch, 0);
   const std::uint32_t y = one_by_one(batch) ? batch.tokens * batch.slots
                                                            : (batch.tokens + shape.tokens - 1) / shape.tokens;
@@ -125,7 +125,7 @@ Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batc
   ExpertBatch chosen = batch;
   if (chooses(batch)) chosen.mode = ExpertMode::direct;  // the choice is made by now
   auto constants = product_constants(shape, args.down.columns, chosen);
-  constants.insert(constants.end(), {kernels.hands(shape), kernels.wide_loads(one_by_one(batch) ? 1 : batch.tokens)});
+  constants.insert(constants.end(), {kernels.hands(shape), kernels.streams_rows(batch.tokens)});
   if (!grouped) return kernels.dispatch(shader, std::move(constants), push, shape.groups(args.down.rows), batch.tokens);
   constexpr std::uint64_t kDownCounts = 3 * sizeof(std::uint32_t);
   if (batch.in_tiles) {

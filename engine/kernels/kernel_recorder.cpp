@@ -40,7 +40,7 @@ std::uint32_t KernelRecorder::hands(const ProductShape& shape) const {
   return subgroup() < 8 ? 4 : 8;
 }
 
-std::uint32_t KernelRecorder::wide_loads(std::uint32_t tokens) const { return cpu_form() && tokens == 1 ? 1 : 0; }
+std::uint32_t KernelRecorder::streams_rows(std::uint32_t tokens) const { return cpu_form() && tokens == 1 ? 1 : 0; }
 
 bool KernelRecorder::folds_steps() const { return !cpu_form(); }
 

@@ -61,7 +61,7 @@ Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
     return tokens == 1 ? record_matvec_plain(kernels, args, push) : record_matmul_float(kernels, args, push, tokens);
   return kernels.dispatch(shader_for(ShaderId::matmul_F32, args.weights.type),
                           {shape.local_size, args.weights.columns, shape.rows, shape.tokens, shape.subgroup_form ? 1u : 0u,
-                           args.norm.weight != 0 ? 1u : 0u, kernels.hands(shape), kernels.wide_loads(tokens)},
+                           args.norm.weight != 0 ? 1u : 0u, kernels.hands(shape), args.norm.weight == 0 ? kernels.streams_rows(tokens) : 0},
                           push, shape.groups(args.weights.rows), (tokens + shape.tokens - 1) / shape.tokens);
 }
 

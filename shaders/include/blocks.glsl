@@ -3,19 +3,12 @@
 //
 // Blocks of 18, 22, 34 and 210 bytes leave rows aligned to 2 bytes only. They are read as aligned words, and the
 // half-word shift is undone by shifts: one load less per four weights than 16-bit loads, which is what decides on a CPU
-// driver. The last read may end 2 bytes behind the block, or 8 with WIDE_LOADS: weight buffers are padded.
-//
-// A shader may define WIDE_LOADS, a constant that has 64 bits loaded at once: half the loads of a CPU driver, which gathers them
-// lane by lane.
+// driver. The last read may end 2 bytes behind the block: weight buffers are padded.
 #ifndef FOVEA_BLOCKS_GLSL
 #define FOVEA_BLOCKS_GLSL
 
 #include "addresses.glsl"
 #include "block_bits.glsl"
-
-#ifndef WIDE_LOADS
-#define WIDE_LOADS false
-#endif
 
 // The half at `at`, an even address.
 float load_half(uint64_t at) {
@@ -25,18 +18,6 @@ float load_half(uint64_t at) {
 
 // Eight words that begin at `at`, an even address.
 void load_words(uint64_t at, out uint w[8]) {
-  if (WIDE_LOADS) {
-    Addresses u = Addresses(at & ~uint64_t(7));
-    uint shift = 8u * (uint(at) & 6u);
-    uint64_t previous = u.v[0];
-    [[unroll]] for (uint j = 0; j < 4; j++) {
-      uint64_t next = u.v[j + 1], both = (previous >> shift) | ((next << 1) << (63u - shift));
-      w[2 * j] = uint(both);
-      w[2 * j + 1] = uint(both >> 32);
-      previous = next;
-    }
-    return;
-  }
   bool odd = (uint(at) & 2u) != 0u;
   Uints u = Uints(at & ~uint64_t(3));
   uint previous = u.v[0];
@@ -129,17 +110,7 @@ void load32(uint64_t row, uint sub, out vec4 w[8]) {
   Uints u = Uints(super);
   uvec4 head = uvec4(u.v[0], u.v[1], u.v[2], u.v[3]);
   uint first = kNibbles + 8u * (s >> 1), nibbles[8];
-  if (WIDE_LOADS) {
-    Addresses wide = Addresses(super);
-    head = uvec4(unpackUint2x32(wide.v[0]), unpackUint2x32(wide.v[1]));
-    [[unroll]] for (uint j = 0; j < 4; j++) {
-      uvec2 two = unpackUint2x32(wide.v[first / 2u + j]);
-      nibbles[2 * j] = two.x;
-      nibbles[2 * j + 1] = two.y;
-    }
-  } else {
-    [[unroll]] for (uint j = 0; j < 8; j++) nibbles[j] = u.v[first + j];
-  }
+  [[unroll]] for (uint j = 0; j < 8; j++) nibbles[j] = u.v[first + j];
   vec2 dm = unpackHalf2x16(head.x);
   uint byte_shift = 8u * (s & 3u);
   uint low = (head.y >> byte_shift) & 255u, minimum = (head.z >> byte_shift) & 255u, high = (head.w >> byte_shift) & 255u;

@@ -12,12 +12,6 @@ const uint kHands = HANDS == 0u ? 1u : HANDS;
 
 void load_shared32(uint64_t at, out vec4 v[8]) {
   Float4s row = Float4s(at);
-  if (HANDS == 0u && WIDE_LOADS) {
-    Addresses wide = Addresses(at);
-    [[unroll]] for (uint j = 0; j < 8; j++)
-      v[j] = uintBitsToFloat(uvec4(unpackUint2x32(wide.v[2 * j]), unpackUint2x32(wide.v[2 * j + 1])));
-    return;
-  }
   if (HANDS == 0u) {
     [[unroll]] for (uint j = 0; j < 8; j++) v[j] = row.v[j];
     return;

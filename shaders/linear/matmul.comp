@@ -9,8 +9,6 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
 
-layout(constant_id = 7) const bool WIDE = false;  // loads of 64 bits
-#define WIDE_LOADS WIDE
 #include "shaders/include/blocks.glsl"
 #include "shaders/include/state.glsl"
 #include "shaders/interface/matmul.h"
@@ -22,12 +20,34 @@ layout(constant_id = 3) const uint TOKENS = 1;      // per invocation or subgrou
 layout(constant_id = 4) const bool SUBGROUP = false;  // lanes of a subgroup share rows and split k
 layout(constant_id = 5) const bool NORM = false;      // x is x / sqrt(mean(x^2) + epsilon) * norm
 layout(constant_id = 6) const uint HANDS = 0;         // of the row form, see shared_row.glsl
+layout(constant_id = 7) const bool STREAMED = false;  // row form of one token without a norm, see row_products.glsl
 
-#include "shaders/include/shared_row.glsl"
+const uint STREAMS = ROWS;
+#include "shaders/include/row_products.glsl"
 
 layout(push_constant, scalar) uniform Push { MatmulPush p; };
 
+void multiply_streams() {
+  uint unit = gl_GlobalInvocationID.x, units = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
+  uint64_t row[STREAMS];
+  float sum[STREAMS];
+  [[unroll]] for (uint r = 0; r < ROWS; r++) {
+    row[r] = p.weights + uint64_t(min(unit + r * units, p.rows - 1u)) * uint64_t(p.row_bytes);
+    sum[r] = 0.0;
+  }
+  add_rows(row, p.x, sum);
+  Floats y = Floats(p.y);
+  [[unroll]] for (uint r = 0; r < ROWS; r++) {
+    uint at = unit + r * units;
+    if (at < p.rows) y.v[at] = sum[r] + (p.accumulate == 1u ? y.v[at] : 0.0);
+  }
+}
+
 void main() {
+  if (STREAMED) {
+    multiply_streams();
+    return;
+  }
   uint tokens = p.one_row == 1u ? 1u : State(p.state).s.tokens;
   uint first_token = gl_WorkGroupID.y * TOKENS;
   if (first_token >= tokens) return;

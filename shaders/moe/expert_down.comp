@@ -6,8 +6,6 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
 
-layout(constant_id = 8) const bool WIDE = false;  // loads of 64 bits
-#define WIDE_LOADS WIDE
 #include "shaders/include/blocks.glsl"
 #include "shaders/include/expert_units.glsl"
 
@@ -19,12 +17,42 @@ layout(constant_id = 4) const bool SUBGROUP = false;
 layout(constant_id = 5) const uint MODE = 1;
 layout(constant_id = 6) const uint SLOTS = 1;
 layout(constant_id = 7) const uint HANDS = 0;  // of the row form, see shared_row.glsl
+layout(constant_id = 8) const bool STREAMED = false;  // row form of one token, see row_products.glsl
 
-#include "shaders/include/shared_row.glsl"
+const uint STREAMS = ROWS;
+#include "shaders/include/row_products.glsl"
 
 layout(push_constant, scalar) uniform Push { DownPush p; };
 
+void multiply_streams() {
+  uint unit = gl_GlobalInvocationID.x, units = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
+  uint64_t first[STREAMS];
+  float total[STREAMS];
+  [[unroll]] for (uint r = 0; r < ROWS; r++) {
+    first[r] = p.down + uint64_t(min(unit + r * units, p.rows - 1u)) * uint64_t(p.row_bytes);
+    total[r] = 0.0;
+  }
+  [[dont_unroll]] for (uint slot = 0; slot < SLOTS; slot++) {
+    uint expert = Uints(p.experts).v[slot];
+    if (expert == kNoExpert) break;
+    uint64_t row[STREAMS], offset = expert_offset(expert, p.expert_bytes_low, p.expert_bytes_high);
+    float sum[STREAMS], weight = Floats(p.weights).v[slot];
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+      row[r] = first[r] + offset;
+      sum[r] = 0.0;
+    }
+    add_rows(row, p.act + uint64_t(slot * p.x_stride) * 4ul, sum);
+    [[unroll]] for (uint r = 0; r < ROWS; r++) total[r] += weight * sum[r];
+  }
+  [[unroll]] for (uint r = 0; r < ROWS; r++)
+    if (unit + r * units < p.rows) Floats(p.y).v[unit + r * units] += total[r];
+}
+
 void main() {
+  if (STREAMED) {
+    multiply_streams();
+    return;
+  }
   uint tokens = State(p.state).s.tokens, y = gl_WorkGroupID.y;
   uint first = y * SLOTS, count = 1;
   uint64_t offset = 0;
