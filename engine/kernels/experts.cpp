@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/kernels/product_tile.hpp"
+#include "engine/kernels/row_streams.hpp"
 
 namespace fovea {
 namespace {
@@ -91,7 +92,8 @@ Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, c
       return record_expert_tiles(kernels, tile_of(kernels, batch, args.gate), args.gate.type, *batch.dispatch, 0, push);
     return record_dense_product(kernels, args.gate.type, batch.tokens, args.unpacked, push);
   }
-  const ProductShape shape = gate_shape(kernels, batch, args.gate.rows);
+  const bool streams = batch.mode != ExpertMode::grouped && args.norm.weight == 0 && streams_rows(kernels, args.gate.type, batch.tokens);
+  const ProductShape shape = streams ? stream_shape(kernels, args.gate.rows) : gate_shape(kernels, batch, args.gate.rows);
   const bool folded = batch.mode == ExpertMode::by_policy;
   const shader::GateUpPush push{.gate = args.gate.address, .up = args.up.address, .x = args.x, .act = args.act,
                                 .experts = batch.experts, .tiles = folded ? batch.policy.memory : batch.tiles,
@@ -105,7 +107,7 @@ Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, c
   auto constants = product_constants(shape, args.gate.columns, batch);
   constants.insert(constants.end(), {args.norm.weight != 0 ? 1u : 0u, std::max(batch.expert_count, 1u),
                                      batch.normalize ? 1u : 0u, kernels.subgroup(), batch.policy.count, batch.policy.load,
-                                     batch.policy.remembers ? 1u : 0u, kernels.hands(shape), args.norm.weight == 0 ? kernels.streams_rows(batch.tokens) : 0});
+                                     batch.policy.remembers ? 1u : 0u, kernels.hands(shape), streams ? kernels.subgroup() : 0});
   if (batch.mode == ExpertMode::grouped) return kernels.dispatch_indirect(shader, std::move(constants), push, *batch.dispatch, 0);
   const std::uint32_t y = one_by_one(batch) ? batch.tokens * batch.slots
                                                            : (batch.tokens + shape.tokens - 1) / shape.tokens;
@@ -113,7 +115,8 @@ Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, c
 }
 
 Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batch, const ExpertDownArgs& args) {
-  const ProductShape shape = down_shape(kernels, batch, args.down.rows);
+  const bool streams = batch.mode != ExpertMode::grouped && streams_rows(kernels, args.down.type, batch.tokens);
+  const ProductShape shape = streams ? stream_shape(kernels, args.down.rows) : down_shape(kernels, batch, args.down.rows);
   const bool grouped = batch.mode == ExpertMode::grouped;
   const shader::DownPush push{.down = args.down.address, .act = args.act, .y = grouped ? args.partial : args.x,
                               .experts = batch.experts, .weights = batch.weights, .tiles = batch.tiles, .sorted = batch.sorted,
@@ -125,7 +128,7 @@ Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batc
   ExpertBatch chosen = batch;
   if (chooses(batch)) chosen.mode = ExpertMode::direct;  // the choice is made by now
   auto constants = product_constants(shape, args.down.columns, chosen);
-  constants.insert(constants.end(), {kernels.hands(shape), kernels.streams_rows(batch.tokens)});
+  constants.insert(constants.end(), {kernels.hands(shape), streams ? kernels.subgroup() : 0});
   if (!grouped) return kernels.dispatch(shader, std::move(constants), push, shape.groups(args.down.rows), batch.tokens);
   constexpr std::uint64_t kDownCounts = 3 * sizeof(std::uint32_t);
   if (batch.in_tiles) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/kernels/product_tile.hpp"
+#include "engine/kernels/row_streams.hpp"
 #include "shaders/interface/embed.h"
 #include "shaders/interface/matmul.h"
 #include "shaders/interface/norm.h"
@@ -51,7 +52,8 @@ Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
                                .columns = args.weights.columns, .rows = args.weights.rows,
                                .row_bytes = args.weights.row_bytes, .y_stride = args.y_stride, .slots = 1,
                                .accumulate = args.accumulate ? 1u : 0u});
-  const ProductShape shape = kernels.product_shape(args.weights.rows, tokens);
+  const bool streams = streams_rows(kernels, args.weights.type, tokens) && args.norm.weight == 0;
+  const ProductShape shape = streams ? stream_shape(kernels, args.weights.rows) : kernels.product_shape(args.weights.rows, tokens);
   const shader::MatmulPush push{.weights = args.weights.address, .x = args.x, .y = args.y, .state = args.state,
                                 .norm = args.norm.weight, .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,
                                 .x_stride = args.x_stride, .y_stride = args.y_stride,
@@ -61,7 +63,7 @@ Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
     return tokens == 1 ? record_matvec_plain(kernels, args, push) : record_matmul_float(kernels, args, push, tokens);
   return kernels.dispatch(shader_for(ShaderId::matmul_F32, args.weights.type),
                           {shape.local_size, args.weights.columns, shape.rows, shape.tokens, shape.subgroup_form ? 1u : 0u,
-                           args.norm.weight != 0 ? 1u : 0u, kernels.hands(shape), args.norm.weight == 0 ? kernels.streams_rows(tokens) : 0},
+                           args.norm.weight != 0 ? 1u : 0u, kernels.hands(shape), streams ? kernels.subgroup() : 0},
                           push, shape.groups(args.weights.rows), (tokens + shape.tokens - 1) / shape.tokens);
 }
 

@@ -1,239 +1,175 @@
-// Products of STREAMS rows of stored weights with one row of activations, for the row form of one token on a CPU driver: an
-// invocation has whole rows, the lanes of a subgroup neighbouring ones.
+// Products of rows of stored weights with one row of activations, for one token on a CPU driver: eight lanes share a row and go
+// through rows one after the other, each with its own columns of the activations in registers.
 //
-// A CPU driver gathers lane by lane, so the number of load instructions decides and each brings 64 bits: of weights, every byte
-// of a portion of columns once; of activations, two for each of HANDS lanes, which hand them round (see shared_row.glsl). What is
-// left is arithmetic: scales and minima are applied to sums of 16 or 32 products, minima by the sums of their activations.
-// Rows of blocks begin at even addresses. The last load may end 8 bytes behind the row: weight buffers are padded.
+// A CPU driver gathers lane by lane, whatever the lanes read, so a load brings 64 bits, every byte of a row is loaded once, and
+// what another lane has loaded comes from there; lanes that read side by side are what its memory is quick at. What is left is
+// arithmetic: scales and minima are applied to sums of 8 products, minima to sums of 8 activations. Sums: a lane's in the order
+// of its columns, then over the eight lanes. Loads may end 8 bytes behind the row: weight buffers are padded.
 //
-// Needs the constants STREAMS, COLUMNS and HANDS, the format (FORMAT_*=1), and of blocks.glsl load32 and load1.
+// Needs the constants COLUMNS, ROWS (results of a lane) and STREAMED (the subgroup's size, 8 or more; 0: unused), and the format.
 #ifndef FOVEA_ROW_PRODUCTS_GLSL
 #define FOVEA_ROW_PRODUCTS_GLSL
 
-#extension GL_KHR_shader_subgroup_ballot : require
+#if FORMAT_Q8_0 || FORMAT_Q4_K || FORMAT_Q5_K || FORMAT_Q6_K
+#define FORMAT_STREAMS 1
+
 #extension GL_KHR_shader_subgroup_shuffle : require
 
-#include "block_bits.glsl"
-#include "shared_row.glsl"
+#include "addresses.glsl"
 
-#if FORMAT_Q4_K || FORMAT_Q5_K || FORMAT_Q6_K
-const uint kPortion = 128u;  // columns
+const uint kTileColumns = 256u, kTiles = (COLUMNS + kTileColumns - 1u) / kTileColumns;
+const uint kAtOnce = kTiles % 2u == 0u ? 2u : 1u;  // tiles whose activations a lane keeps: 32 each, in runs of 8 neighbours
+const uint kChunks = kTiles / kAtOnce;
+const uint kRuns = 4u * kAtOnce;
+
+uint share_lane() { return gl_SubgroupInvocationID % 8u; }
+uint of_lane(uint value, uint lane) { return subgroupShuffle(value, STREAMED == 8u ? lane : (gl_SubgroupInvocationID & ~7u) + lane); }
+uvec2 of_lane(uvec2 value, uint lane) { return uvec2(of_lane(value.x, lane), of_lane(value.y, lane)); }
+float over_lanes(float sum) {
+  sum += subgroupShuffleXor(sum, 1u);
+  sum += subgroupShuffleXor(sum, 2u);
+  return sum + subgroupShuffleXor(sum, 4u);
+}
+
+// The first column of this lane's run `run` of a tile: what its words hold.
+uint run_column(uint run) {
+  uint lane = share_lane(), place = 8u * (lane % 4u);
+#if FORMAT_Q8_0
+  return 32u * (2u * run + lane / 4u) + place;
+#elif FORMAT_Q6_K
+  return 128u * (run / 2u) + 32u * (lane / 4u + 2u * (run % 2u)) + place;
 #else
-const uint kPortion = 32u;
+  return 64u * (run / 2u * 2u + lane / 4u) + 32u * (run % 2u) + place;
 #endif
+}
 
-// Activations of a portion: with HANDS each lane has two neighbours of every run.
-const uint kRun = HANDS == 0u ? 2u : 2u * HANDS, kRuns = kPortion / kRun;
-vec2 own_x[kRuns];
-void load_x(uint64_t x, uint portion) {
-  Addresses pairs = Addresses(x + uint64_t(portion * kPortion * 4u));
-  uint lane = HANDS == 0u ? 0u : gl_SubgroupInvocationID % kHands;
-  [[unroll]] for (uint i = 0; i < kRuns; i++) own_x[i] = uintBitsToFloat(unpackUint2x32(pairs.v[i * (kRun / 2u) + lane]));
-}
-// Column `c` of the portion, a constant.
-float x_at(uint c) {
-  vec2 pair = own_x[c / kRun];
-  float mine = c % 2u == 0u ? pair.x : pair.y;
-  return HANDS == 0u ? mine : subgroupBroadcast(mine, c % kRun / 2u);
-}
-// The sum of `count` columns from `first` on, both multiples of 16.
-float x_sum(uint first, uint count) {
-  float sum = 0.0;
-  [[unroll]] for (uint i = 0; i < count / kRun; i++) sum += own_x[first / kRun + i].x + own_x[first / kRun + i].y;
-  if (HANDS >= 2u) sum += subgroupShuffleXor(sum, 1u);
-  if (HANDS >= 4u) sum += subgroupShuffleXor(sum, 2u);
-  if (HANDS >= 8u) sum += subgroupShuffleXor(sum, 4u);
-  return sum;
+float own_x[kRuns * 8u], run_sums[kRuns];
+void load_x(uint64_t x, uint chunk) {
+  [[unroll]] for (uint run = 0; run < kRuns; run++) {
+    uint column = (chunk * kAtOnce + run / 4u) * kTileColumns + run_column(run % 4u);
+    bool real = COLUMNS % kTileColumns == 0u || column < COLUMNS;
+    Addresses pairs = Addresses(x + uint64_t((real ? column : 0u) * 4u));
+    run_sums[run] = 0.0;
+    [[unroll]] for (uint i = 0; i < 4; i++) {
+      vec2 pair = uintBitsToFloat(unpackUint2x32(pairs.v[i]));
+      if (!real) pair = vec2(0.0);
+      own_x[run * 8u + 2u * i] = pair.x;
+      own_x[run * 8u + 2u * i + 1u] = pair.y;
+      run_sums[run] += pair.x + pair.y;
+    }
+  }
 }
 
 float signed_byte(uint word, uint byte) { return float(int(word << (24u - 8u * byte)) >> 24); }
 float unsigned_byte(uint word, uint byte) { return float(int((word >> (8u * byte)) & 255u)); }
+// Products of a run with eight unsigned bytes.
+float run_product(uvec2 words, uint run) {
+  float sum = 0.0;
+  [[unroll]] for (uint k = 0; k < 8; k++) sum += unsigned_byte(words[k / 4u], k % 4u) * own_x[run * 8u + k];
+  return sum;
+}
 // Of a stream of bytes that begins `shift` bits behind aligned words: one word, of two neighbours.
 uint64_t joined(uint64_t a, uint64_t b, uint shift) { return (a >> shift) | ((b << 1) << (63u - shift)); }
 
-#if FORMAT_Q8_0 || FORMAT_Q4_0 || FORMAT_Q5_0
+// This lane's part of the product of a row with a tile, whose runs begin with `run`.
 #if FORMAT_Q8_0
 const uint kBlockBytes = 34u;
-#elif FORMAT_Q4_0
-const uint kBlockBytes = 18u;
-#else
-const uint kBlockBytes = 22u;
-#endif
-const uint kLoads = (kBlockBytes + 6u + 7u) / 8u, kStream = (kBlockBytes + 3u) / 4u;
-// The words of a block, from its scale on.
-void load_block(uint64_t at, out uint words[kStream]) {
-  Addresses u = Addresses(at & ~uint64_t(7));
-  uint shift = 8u * (uint(at) & 6u);
-  uint64_t previous = u.v[0];
-  [[unroll]] for (uint i = 0; i < kLoads; i++) {
-    uint64_t next = i + 1u < kLoads ? u.v[i + 1u] : 0ul;
-    uvec2 two = unpackUint2x32(joined(previous, next, shift));
-    if (2u * i < kStream) words[2u * i] = two.x;
-    if (2u * i + 1u < kStream) words[2u * i + 1u] = two.y;
-    previous = next;
+float tile_part(uint64_t row, uint tile, uint run) {
+  uint lane = share_lane();
+  const uint last = COLUMNS / 32u - 1u;
+  uint64_t own_scale = row + uint64_t(min(tile * 8u + lane, last) * kBlockBytes);
+  uint scales = Uints(own_scale & ~uint64_t(3)).v[0] >> (8u * (uint(own_scale) & 2u));
+  float sum = 0.0;
+  [[unroll]] for (uint t = 0; t < 4; t++) {
+    uint block = 2u * t + lane / 4u;
+    uint64_t at = row + uint64_t(min(tile * 8u + block, last) * kBlockBytes + 2u + 8u * (lane % 4u));
+    Addresses words = Addresses(at & ~uint64_t(7));
+    uvec2 quants = unpackUint2x32(joined(words.v[0], words.v[1], 8u * (uint(at) & 6u)));
+    float product = 0.0;
+    [[unroll]] for (uint k = 0; k < 8; k++) product += signed_byte(quants[k / 4u], k % 4u) * own_x[(run + t) * 8u + k];
+    sum += unpackHalf2x16(of_lane(scales, block)).x * product;
   }
-}
-
-void add_portion(uint64_t row[STREAMS], uint portion, inout float sum[STREAMS]) {
-#if FORMAT_Q4_0
-  float middle = 8.0 * x_sum(0u, 32u);
-#elif FORMAT_Q5_0
-  float middle = 16.0 * x_sum(0u, 32u);
-#endif
-  [[unroll]] for (uint r = 0; r < STREAMS; r++) {
-    uint words[kStream];
-    load_block(row[r] + uint64_t(portion * kBlockBytes), words);
-    float d = unpackHalf2x16(words[0]).x, total[2] = float[2](0.0, 0.0);
-#if FORMAT_Q8_0
-    [[unroll]] for (uint k = 0; k < 32; k++) total[k % 2u] += signed_byte(words[(k + 2u) / 4u], (k + 2u) % 4u) * x_at(k);
-    sum[r] += d * (total[0] + total[1]);
-#else
-#if FORMAT_Q5_0
-    const uint kFirst = 6u;
-    uint high = (words[0] >> 16) | (words[1] << 16);
-#else
-    const uint kFirst = 2u;
-#endif
-    [[unroll]] for (uint k = 0; k < 16; k++) {
-      uint byte = (words[(k + kFirst) / 4u] >> (8u * ((k + kFirst) % 4u))) & 255u, low = byte & 15u, upper = byte >> 4;
-#if FORMAT_Q5_0
-      low |= ((high >> k) & 1u) << 4;
-      upper |= ((high >> (k + 16u)) & 1u) << 4;
-#endif
-      total[0] += float(int(low)) * x_at(k);
-      total[1] += float(int(upper)) * x_at(k + 16u);
-    }
-    sum[r] += d * (total[0] + total[1] - middle);
-#endif
-  }
+  return sum;
 }
 
 #elif FORMAT_Q4_K || FORMAT_Q5_K
-// Half a superblock: two pairs of blocks whose nibbles share bytes.
-void add_portion(uint64_t row[STREAMS], uint portion, inout float sum[STREAMS]) {
-  uint half_super = portion & 1u;
-  uint64_t super = uint64_t((portion >> 1) * kSuperBytes);
-  uint scales[STREAMS], minima[STREAMS];
-  vec2 dm[STREAMS];
-#if FORMAT_Q5_K
-  uvec2 high[STREAMS * 4];
+// Superblocks of 18 and 22 words: two of scales, Q5_K four of fifth bits, then the nibbles, which two blocks share.
+#if FORMAT_Q4_K
+const uint kSuperWords = 18u, kFirstNibbles = 2u;
+#else
+const uint kSuperWords = 22u, kFirstNibbles = 6u;
 #endif
-  [[unroll]] for (uint r = 0; r < STREAMS; r++) {
-    Addresses words = Addresses(row[r] + super);
-    uvec2 one = unpackUint2x32(words.v[0]), two = unpackUint2x32(words.v[1]);
-    dm[r] = unpackHalf2x16(one.x);
+float tile_part(uint64_t row, uint tile, uint run) {
+  uint lane = share_lane();
+  Addresses words = Addresses(row + uint64_t(tile * kSuperWords * 8u));
+  uvec2 head = unpackUint2x32(words.v[min(lane, kFirstNibbles - 1u)]);
+  uvec2 first = of_lane(head, 0u), second = of_lane(head, 1u);
+#if FORMAT_Q5_K
+  uvec2 fifths = of_lane(head, 2u + lane % 4u) >> (lane / 4u * 2u);
+#endif
+  vec2 dm = unpackHalf2x16(first.x);
+  float weighted = 0.0, least = 0.0;
+  [[unroll]] for (uint half_super = 0; half_super < 2; half_super++) {
+    uvec2 nibbles = unpackUint2x32(words.v[kFirstNibbles + half_super * 8u + lane]);
+    uvec2 low = nibbles & 0x0F0F0F0Fu, high = (nibbles >> 4) & 0x0F0F0F0Fu;
+#if FORMAT_Q5_K
+    low |= ((fifths >> (4u * half_super)) & 0x01010101u) << 4;
+    high |= ((fifths >> (4u * half_super + 1u)) & 0x01010101u) << 4;
+#endif
     // Of four blocks at once. Of the first four: low six bits of the bytes; of the others four bits of the last word, and above
     // them what is left of the words before.
-    scales[r] = half_super == 0u ? one.y & 0x3F3F3F3Fu : (two.y & 0x0F0F0F0Fu) | ((one.y >> 2) & 0x30303030u);
-    minima[r] = half_super == 0u ? two.x & 0x3F3F3F3Fu : ((two.y >> 4) & 0x0F0F0F0Fu) | ((two.x >> 2) & 0x30303030u);
-#if FORMAT_Q5_K
-    [[unroll]] for (uint j = 0; j < 4; j++) high[r * 4 + j] = unpackUint2x32(words.v[2u + j]);
-#endif
+    uint scales = half_super == 0u ? first.y & 0x3F3F3F3Fu : (second.y & 0x0F0F0F0Fu) | ((first.y >> 2) & 0x30303030u);
+    uint minima = half_super == 0u ? second.x & 0x3F3F3F3Fu : ((second.y >> 4) & 0x0F0F0F0Fu) | ((second.x >> 2) & 0x30303030u);
+    scales >>= 16u * (lane / 4u);
+    minima >>= 16u * (lane / 4u);
+    uint at = run + 2u * half_super;
+    weighted += unsigned_byte(scales, 0u) * run_product(low, at) + unsigned_byte(scales, 1u) * run_product(high, at + 1u);
+    least += unsigned_byte(minima, 0u) * run_sums[at] + unsigned_byte(minima, 1u) * run_sums[at + 1u];
   }
-  [[unroll]] for (uint pair = 0; pair < 2; pair++) {
-    float low[STREAMS], upper[STREAMS];
-    [[unroll]] for (uint r = 0; r < STREAMS; r++) low[r] = upper[r] = 0.0;
-    [[unroll]] for (uint j = 0; j < 4; j++) {
-      uvec2 w[STREAMS * 2];
-      [[unroll]] for (uint r = 0; r < STREAMS; r++) {
-        uvec2 nibbles = unpackUint2x32(Addresses(row[r] + super).v[kNibbles / 2u + half_super * 8u + pair * 4u + j]);
-        w[2 * r] = nibbles & 0x0F0F0F0Fu;
-        w[2 * r + 1] = (nibbles >> 4) & 0x0F0F0F0Fu;
-#if FORMAT_Q5_K
-        uvec2 bits = high[r * 4 + j] >> (half_super * 4u);
-        w[2 * r] |= ((bits >> (2u * pair)) & 0x01010101u) << 4;
-        w[2 * r + 1] |= ((bits >> (2u * pair + 1u)) & 0x01010101u) << 4;
-#endif
-      }
-      [[unroll]] for (uint k = 0; k < 8; k++) {
-        float a = x_at(pair * 64u + j * 8u + k), b = x_at(pair * 64u + 32u + j * 8u + k);
-        [[unroll]] for (uint r = 0; r < STREAMS; r++) {
-          low[r] += unsigned_byte(w[2 * r][k / 4u], k % 4u) * a;
-          upper[r] += unsigned_byte(w[2 * r + 1][k / 4u], k % 4u) * b;
-        }
-      }
-    }
-    float low_x = x_sum(pair * 64u, 32u), upper_x = x_sum(pair * 64u + 32u, 32u);
-    [[unroll]] for (uint r = 0; r < STREAMS; r++) {
-      float weighted = unsigned_byte(scales[r], 2u * pair) * low[r] + unsigned_byte(scales[r], 2u * pair + 1u) * upper[r];
-      float least = unsigned_byte(minima[r], 2u * pair) * low_x + unsigned_byte(minima[r], 2u * pair + 1u) * upper_x;
-      sum[r] += dm[r].x * weighted - dm[r].y * least;
-    }
-  }
-}
-
-#elif FORMAT_Q6_K
-// Half a superblock. Its rows are aligned to 2 bytes, all its parts alike: they are streams of bytes behind aligned words.
-void add_portion(uint64_t row[STREAMS], uint portion, inout float sum[STREAMS]) {
-  uint half_super = portion & 1u;
-  uint64_t super = uint64_t((portion >> 1) * 210u);
-  uint64_t base[STREAMS], before[STREAMS * 3];
-  uint shift[STREAMS];
-  uvec2 scales[STREAMS];
-  float d[STREAMS];
-  [[unroll]] for (uint r = 0; r < STREAMS; r++) {
-    uint64_t at = row[r] + super;
-    shift[r] = 8u * (uint(at) & 6u);
-    base[r] = at & ~uint64_t(7);
-    Addresses words = Addresses(base[r]);
-    scales[r] = unpackUint2x32(joined(words.v[24u + half_super], words.v[25u + half_super], shift[r]));
-    d[r] = unpackHalf2x16(uint(words.v[26] >> shift[r])).x;
-    before[3 * r] = words.v[8u * half_super];
-    before[3 * r + 1] = words.v[8u * half_super + 4u];
-    before[3 * r + 2] = words.v[16u + 4u * half_super];
-  }
-  [[unroll]] for (uint group = 0; group < 2; group++) {  // of 16 columns of each of the four blocks
-    float total[STREAMS * 4];
-    [[unroll]] for (uint i = 0; i < STREAMS * 4; i++) total[i] = 0.0;
-    [[unroll]] for (uint j = 2u * group; j < 2u * group + 2u; j++) {
-      uvec2 w[STREAMS * 4];
-      [[unroll]] for (uint r = 0; r < STREAMS; r++) {
-        Addresses words = Addresses(base[r]);
-        uint64_t a = words.v[8u * half_super + j + 1u], b = words.v[8u * half_super + j + 5u], c = words.v[16u + 4u * half_super + j + 1u];
-        uvec2 even = unpackUint2x32(joined(before[3 * r], a, shift[r])), odd = unpackUint2x32(joined(before[3 * r + 1], b, shift[r]));
-        uvec2 high = unpackUint2x32(joined(before[3 * r + 2], c, shift[r]));
-        before[3 * r] = a;
-        before[3 * r + 1] = b;
-        before[3 * r + 2] = c;
-        w[4 * r] = (even & 0x0F0F0F0Fu) | ((high << 4) & 0x30303030u);
-        w[4 * r + 1] = (odd & 0x0F0F0F0Fu) | ((high << 2) & 0x30303030u);
-        w[4 * r + 2] = ((even >> 4) & 0x0F0F0F0Fu) | (high & 0x30303030u);
-        w[4 * r + 3] = ((odd >> 4) & 0x0F0F0F0Fu) | ((high >> 2) & 0x30303030u);
-      }
-      [[unroll]] for (uint l = 0; l < 4; l++)
-        [[unroll]] for (uint k = 0; k < 8; k++) {
-          float x = x_at(32u * l + 8u * j + k);
-          [[unroll]] for (uint r = 0; r < STREAMS; r++) total[4 * r + l] += unsigned_byte(w[4 * r + l][k / 4u], k % 4u) * x;
-        }
-    }
-    [[unroll]] for (uint l = 0; l < 4; l++) {
-      float middle = 32.0 * x_sum(32u * l + 16u * group, 16u);
-      [[unroll]] for (uint r = 0; r < STREAMS; r++)
-        sum[r] += d[r] * signed_byte(scales[r][l / 2u], l % 2u * 2u + group) * (total[4 * r + l] - middle);
-    }
-  }
+  return dm.x * weighted - dm.y * least;
 }
 
 #else
-void add_portion(uint64_t row[STREAMS], uint portion, inout float sum[STREAMS]) {
-  [[unroll]] for (uint r = 0; r < STREAMS; r++) {
-    vec4 w[8];
-    load32(row[r], portion, w);
-    [[unroll]] for (uint k = 0; k < 32; k++) sum[r] += w[k / 4u][k % 4u] * x_at(k);
+// Superblocks of 210 bytes, aligned to 2: a stream of 27 words behind aligned ones, of which lanes take what lies side by side.
+// Nibbles: 16 words, of either half first those of its even blocks, then of its odd ones; 8 words of high bits, 4 of either half;
+// scales, a byte for 16 weights; the half they are times.
+float tile_part(uint64_t row, uint tile, uint run) {
+  uint lane = share_lane(), odd = lane / 4u, next_lane = (lane + 1u) % 8u;
+  uint64_t at = row + uint64_t(tile * 210u);
+  uint shift = 8u * (uint(at) & 6u);
+  Addresses words = Addresses(at & ~uint64_t(7));
+  uint64_t own[4], next[4];
+  [[unroll]] for (uint i = 0; i < 4; i++) {
+    own[i] = words.v[i < 3u ? 8u * i + lane : 24u + min(lane, 2u)];
+    next[i] = packUint2x32(of_lane(unpackUint2x32(own[i]), next_lane));
   }
+  uvec2 stream[4];
+  [[unroll]] for (uint i = 0; i < 4; i++) stream[i] = unpackUint2x32(joined(own[i], i < 3u && lane == 7u ? next[min(i + 1u, 3u)] : next[i], shift));
+  float d = unpackHalf2x16(of_lane(uint(own[3] >> shift), 2u)).x, sum = 0.0;
+  [[unroll]] for (uint half_super = 0; half_super < 2; half_super++) {
+    uvec2 high = of_lane(stream[2], 4u * half_super + lane % 4u) >> (2u * odd), low = stream[half_super];
+    uvec2 scales = of_lane(stream[3], half_super) >> (16u * odd + 8u * (lane % 4u / 2u));
+    uint at_run = run + 2u * half_super;
+    float first = run_product((low & 0x0F0F0F0Fu) | ((high << 4) & 0x30303030u), at_run) - 32.0 * run_sums[at_run];
+    float second = run_product(((low >> 4) & 0x0F0F0F0Fu) | (high & 0x30303030u), at_run + 1u) - 32.0 * run_sums[at_run + 1u];
+    sum += signed_byte(scales.x, 0u) * first + signed_byte(scales.y, 0u) * second;
+  }
+  return d * sum;
 }
 #endif
 
-// Adds all of the rows. x begins at a multiple of 16 bytes.
-void add_rows(uint64_t row[STREAMS], uint64_t x, inout float sum[STREAMS]) {
-  [[dont_unroll]] for (uint portion = 0; portion < COLUMNS / kPortion; portion++) {
-    load_x(x, portion);
-    add_portion(row, portion, sum);
-  }
-#if FORMAT_HAS_TAIL
-  [[dont_unroll]] for (uint k = COLUMNS / kPortion * kPortion; k < COLUMNS; k++)
-    [[unroll]] for (uint r = 0; r < STREAMS; r++) sum[r] += load1(row[r], k) * Floats(x).v[k];
-#endif
+// The product of a row with this chunk of its columns, in all eight lanes.
+float row_product(uint64_t row, uint chunk) {
+  float sum = 0.0;
+  [[unroll]] for (uint t = 0; t < kAtOnce; t++) sum += tile_part(row, chunk * kAtOnce + t, 4u * t);
+  return over_lanes(sum);
 }
 
+// Eight lanes have 8 * ROWS neighbouring rows; of these, numbered from 0 on, lane n ends up with n, 8 + n and so on.
+uint first_row() { return gl_GlobalInvocationID.x / 8u * (8u * ROWS); }
+void keep(inout float results[ROWS], uint r, float value) {
+  [[unroll]] for (uint i = 0; i < ROWS; i++) results[i] += r == i * 8u + share_lane() ? value : 0.0;
+}
+
+#endif
 #endif

@@ -20,34 +20,37 @@ layout(constant_id = 3) const uint TOKENS = 1;      // per invocation or subgrou
 layout(constant_id = 4) const bool SUBGROUP = false;  // lanes of a subgroup share rows and split k
 layout(constant_id = 5) const bool NORM = false;      // x is x / sqrt(mean(x^2) + epsilon) * norm
 layout(constant_id = 6) const uint HANDS = 0;         // of the row form, see shared_row.glsl
-layout(constant_id = 7) const bool STREAMED = false;  // row form of one token without a norm, see row_products.glsl
+layout(constant_id = 7) const uint STREAMED = 0;      // one token without a norm on a CPU driver, see row_products.glsl
 
-const uint STREAMS = ROWS;
+#include "shaders/include/shared_row.glsl"
 #include "shaders/include/row_products.glsl"
 
 layout(push_constant, scalar) uniform Push { MatmulPush p; };
 
+#if FORMAT_STREAMS
 void multiply_streams() {
-  uint unit = gl_GlobalInvocationID.x, units = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
-  uint64_t row[STREAMS];
-  float sum[STREAMS];
-  [[unroll]] for (uint r = 0; r < ROWS; r++) {
-    row[r] = p.weights + uint64_t(min(unit + r * units, p.rows - 1u)) * uint64_t(p.row_bytes);
-    sum[r] = 0.0;
+  float sum[ROWS];
+  [[unroll]] for (uint i = 0; i < ROWS; i++) sum[i] = 0.0;
+  [[dont_unroll]] for (uint chunk = 0; chunk < kChunks; chunk++) {
+    load_x(p.x, chunk);
+    [[dont_unroll]] for (uint r = 0; r < 8u * ROWS; r++)
+      keep(sum, r, row_product(p.weights + uint64_t(min(first_row() + r, p.rows - 1u)) * uint64_t(p.row_bytes), chunk));
   }
-  add_rows(row, p.x, sum);
   Floats y = Floats(p.y);
-  [[unroll]] for (uint r = 0; r < ROWS; r++) {
-    uint at = unit + r * units;
-    if (at < p.rows) y.v[at] = sum[r] + (p.accumulate == 1u ? y.v[at] : 0.0);
+  [[unroll]] for (uint i = 0; i < ROWS; i++) {
+    uint row = first_row() + 8u * i + share_lane();
+    if (row < p.rows) y.v[row] = sum[i] + (p.accumulate == 1u ? y.v[row] : 0.0);
   }
 }
+#endif
 
 void main() {
-  if (STREAMED) {
+#if FORMAT_STREAMS
+  if (STREAMED > 0u) {
     multiply_streams();
     return;
   }
+#endif
   uint tokens = p.one_row == 1u ? 1u : State(p.state).s.tokens;
   uint first_token = gl_WorkGroupID.y * TOKENS;
   if (first_token >= tokens) return;

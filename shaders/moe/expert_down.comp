@@ -17,42 +17,42 @@ layout(constant_id = 4) const bool SUBGROUP = false;
 layout(constant_id = 5) const uint MODE = 1;
 layout(constant_id = 6) const uint SLOTS = 1;
 layout(constant_id = 7) const uint HANDS = 0;  // of the row form, see shared_row.glsl
-layout(constant_id = 8) const bool STREAMED = false;  // row form of one token, see row_products.glsl
+layout(constant_id = 8) const uint STREAMED = 0;  // one token on a CPU driver, see row_products.glsl
 
-const uint STREAMS = ROWS;
+#include "shaders/include/shared_row.glsl"
 #include "shaders/include/row_products.glsl"
 
 layout(push_constant, scalar) uniform Push { DownPush p; };
 
+#if FORMAT_STREAMS
 void multiply_streams() {
-  uint unit = gl_GlobalInvocationID.x, units = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
-  uint64_t first[STREAMS];
-  float total[STREAMS];
-  [[unroll]] for (uint r = 0; r < ROWS; r++) {
-    first[r] = p.down + uint64_t(min(unit + r * units, p.rows - 1u)) * uint64_t(p.row_bytes);
-    total[r] = 0.0;
-  }
+  float total[ROWS];
+  [[unroll]] for (uint i = 0; i < ROWS; i++) total[i] = 0.0;
   [[dont_unroll]] for (uint slot = 0; slot < SLOTS; slot++) {
     uint expert = Uints(p.experts).v[slot];
     if (expert == kNoExpert) break;
-    uint64_t row[STREAMS], offset = expert_offset(expert, p.expert_bytes_low, p.expert_bytes_high);
-    float sum[STREAMS], weight = Floats(p.weights).v[slot];
-    [[unroll]] for (uint r = 0; r < ROWS; r++) {
-      row[r] = first[r] + offset;
-      sum[r] = 0.0;
+    uint64_t matrix = p.down + expert_offset(expert, p.expert_bytes_low, p.expert_bytes_high);
+    float weight = Floats(p.weights).v[slot];
+    [[dont_unroll]] for (uint chunk = 0; chunk < kChunks; chunk++) {
+      load_x(p.act + uint64_t(slot * p.x_stride) * 4ul, chunk);
+      [[dont_unroll]] for (uint r = 0; r < 8u * ROWS; r++)
+        keep(total, r, weight * row_product(matrix + uint64_t(min(first_row() + r, p.rows - 1u)) * uint64_t(p.row_bytes), chunk));
     }
-    add_rows(row, p.act + uint64_t(slot * p.x_stride) * 4ul, sum);
-    [[unroll]] for (uint r = 0; r < ROWS; r++) total[r] += weight * sum[r];
   }
-  [[unroll]] for (uint r = 0; r < ROWS; r++)
-    if (unit + r * units < p.rows) Floats(p.y).v[unit + r * units] += total[r];
+  [[unroll]] for (uint i = 0; i < ROWS; i++) {
+    uint row = first_row() + 8u * i + share_lane();
+    if (row < p.rows) Floats(p.y).v[row] += total[i];
+  }
 }
+#endif
 
 void main() {
-  if (STREAMED) {
+#if FORMAT_STREAMS
+  if (STREAMED > 0u) {
     multiply_streams();
     return;
   }
+#endif
   uint tokens = State(p.state).s.tokens, y = gl_WorkGroupID.y;
   uint first = y * SLOTS, count = 1;
   uint64_t offset = 0;

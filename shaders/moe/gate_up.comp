@@ -28,26 +28,32 @@ layout(constant_id = 11) const uint COUNT = 0;  // MODE 4: the policy's constant
 layout(constant_id = 12) const uint LOAD = 0;
 layout(constant_id = 13) const bool REMEMBERS = false;
 layout(constant_id = 14) const uint HANDS = 0;  // of the row form, see shared_row.glsl
-layout(constant_id = 15) const bool STREAMED = false;  // row form of one token without a norm, see row_products.glsl
+layout(constant_id = 15) const uint STREAMED = 0;  // one token without a norm on a CPU driver, see row_products.glsl
 
 #include "shaders/include/folded_policy.glsl"
-const uint STREAMS = 2 * ROWS;  // gate, then up
+#include "shaders/include/shared_row.glsl"
 #include "shaders/include/row_products.glsl"
 
 layout(push_constant, scalar) uniform Push { GateUpPush p; };
 
+#if FORMAT_STREAMS
 void multiply_streams(uint64_t expert, uint64_t x, Floats act) {
-  uint unit = gl_GlobalInvocationID.x, units = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
-  uint64_t row[STREAMS];
-  float sum[STREAMS];
-  [[unroll]] for (uint r = 0; r < STREAMS; r++) {
-    row[r] = (r < ROWS ? p.gate : p.up) + expert + uint64_t(min(unit + r % ROWS * units, p.rows - 1u)) * uint64_t(p.row_bytes);
-    sum[r] = 0.0;
+  float gate[ROWS], up[ROWS];
+  [[unroll]] for (uint i = 0; i < ROWS; i++) gate[i] = up[i] = 0.0;
+  [[dont_unroll]] for (uint chunk = 0; chunk < kChunks; chunk++) {
+    load_x(x, chunk);
+    [[dont_unroll]] for (uint r = 0; r < 8u * ROWS; r++) {
+      uint64_t row = expert + uint64_t(min(first_row() + r, p.rows - 1u)) * uint64_t(p.row_bytes);
+      keep(gate, r, row_product(p.gate + row, chunk));
+      keep(up, r, row_product(p.up + row, chunk));
+    }
   }
-  add_rows(row, x, sum);
-  [[unroll]] for (uint r = 0; r < ROWS; r++)
-    if (unit + r * units < p.rows) act.v[unit + r * units] = sum[r] / (1.0 + exp(-sum[r])) * sum[ROWS + r];
+  [[unroll]] for (uint i = 0; i < ROWS; i++) {
+    uint row = first_row() + 8u * i + share_lane();
+    if (row < p.rows) act.v[row] = gate[i] / (1.0 + exp(-gate[i])) * up[i];
+  }
 }
+#endif
 
 void main() {
   uint tokens = State(p.state).s.tokens, y = gl_WorkGroupID.y;
@@ -83,10 +89,12 @@ void main() {
   uint unit = SUBGROUP ? gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID : gl_GlobalInvocationID.x;
   uint units = SUBGROUP ? gl_NumWorkGroups.x * gl_NumSubgroups : gl_NumWorkGroups.x * gl_WorkGroupSize.x;
   uint64_t offset = expert_offset(expert, p.expert_bytes_low, p.expert_bytes_high);
-  if (STREAMED) {
+#if FORMAT_STREAMS
+  if (STREAMED > 0u) {
     multiply_streams(offset, x[0], Floats(p.act + uint64_t(assignment[0] * p.y_stride) * 4ul));
     return;
   }
+#endif
   uint64_t row[ROWS];
   [[unroll]] for (uint r = 0; r < ROWS; r++)
     row[r] = offset + uint64_t(min(unit + r * units, p.rows - 1u)) * uint64_t(p.row_bytes);

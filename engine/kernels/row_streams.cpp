@@ -1,0 +1,22 @@
+#include "engine/kernels/row_streams.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace fovea {
+
+bool streams_rows(const KernelRecorder& kernels, DType type, std::uint32_t tokens) {
+  const bool blocks = type == DType::Q8_0 || type == DType::Q4_K || type == DType::Q5_K || type == DType::Q6_K;
+  return blocks && tokens == 1 && kernels.cpu_form() && kernels.subgroup() >= 8;
+}
+
+ProductShape stream_shape(const KernelRecorder& kernels, std::uint32_t rows) {
+  // Rows that share what a lane keeps of the activations, where every core has a few workgroups all the same.
+  const std::uint32_t groups = 4 * std::max(1u, std::thread::hardware_concurrency());
+  ProductShape shape;
+  shape.subgroup = shape.local_size = kernels.subgroup();
+  shape.rows = std::clamp(rows / (shape.local_size * groups), 1u, 8u);
+  return shape;
+}
+
+}  // namespace fovea
