@@ -145,6 +145,15 @@ std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_h
   return splits;
 }
 
+namespace {
+
+// Lanes share rows of f16, eight of them 64 bytes at a time (shaders/attention/attention_token.comp).
+bool takes_attention_token(const KernelRecorder& kernels, const AttentionShape& shape) {
+  return kernels.facts().cpu && kernels.subgroup() == 8 && shape.kv == DType::F16 && !shape.tiered && shape.head_width % 32 == 0;
+}
+
+}  // namespace
+
 Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArgs& args) {
   FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::attention_decode_F16, args.shape));
   const AttentionShape& shape = args.shape;
@@ -152,9 +161,11 @@ Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArg
   shader::AttentionPush push = attention_push(args);
   const bool whole = splits == 1;
   if (!whole) push.y = args.values;
-  FOVEA_TRY(kernels.dispatch(id,
-                             {lanes, shape.head_width, shape.query_heads / shape.kv_heads, lanes, whole ? 1u : 0u}, push,
-                             shape.kv_heads, splits));
+  const std::uint32_t group = shape.query_heads / shape.kv_heads;
+  if (takes_attention_token(kernels, shape))
+    FOVEA_TRY(kernels.dispatch(ShaderId::attention_token, {lanes, shape.head_width, group, whole ? 1u : 0u}, push, shape.kv_heads, splits));
+  else
+    FOVEA_TRY(kernels.dispatch(id, {lanes, shape.head_width, group, lanes, whole ? 1u : 0u}, push, shape.kv_heads, splits));
   if (whole) return {};
   kernels.plan().barrier();
   return record_combine(kernels, shape,

@@ -2,7 +2,7 @@
 // KV head are computed together, so that keys and values are read once. Lane = key for scores, lane = cell of
 // consecutive dimensions for the values: the two or four that a word of the cache holds. Writes unnormalised sums with
 // their maximum and weight for attention_combine, or, where one split holds all keys, the output itself. The form of
-// CPU drivers; GPUs take rope_attention. Twin: engine/reference/attention.
+// CPU drivers for all caches and heads that attention_token does not take; GPUs take rope_attention. Twin: engine/reference/attention.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_basic : require
