@@ -43,6 +43,12 @@ uint run_column(uint run) {
 #endif
 }
 
+// Of unsigned bytes a word's are taken where they stand, times 256 to the power of their place, and activations divided by it.
+#if FORMAT_Q8_0
+const float kPlaces[4] = float[4](1.0, 1.0, 1.0, 1.0);
+#else
+const float kPlaces[4] = float[4](1.0, 1.0 / 256.0, 1.0 / 65536.0, 1.0 / 16777216.0);
+#endif
 float own_x[kRuns * 8u], run_sums[kRuns];
 void load_x(uint64_t x, uint chunk) {
   [[unroll]] for (uint run = 0; run < kRuns; run++) {
@@ -53,8 +59,8 @@ void load_x(uint64_t x, uint chunk) {
     [[unroll]] for (uint i = 0; i < 4; i++) {
       vec2 pair = uintBitsToFloat(unpackUint2x32(pairs.v[i]));
       if (!real) pair = vec2(0.0);
-      own_x[run * 8u + 2u * i] = pair.x;
-      own_x[run * 8u + 2u * i + 1u] = pair.y;
+      own_x[run * 8u + 2u * i] = pair.x * kPlaces[2u * i % 4u];
+      own_x[run * 8u + 2u * i + 1u] = pair.y * kPlaces[(2u * i + 1u) % 4u];
       run_sums[run] += pair.x + pair.y;
     }
   }
@@ -62,10 +68,10 @@ void load_x(uint64_t x, uint chunk) {
 
 float signed_byte(uint word, uint byte) { return float(int(word << (24u - 8u * byte)) >> 24); }
 float unsigned_byte(uint word, uint byte) { return float(int((word >> (8u * byte)) & 255u)); }
-// Products of a run with eight unsigned bytes.
+// Products of a run with eight bytes below 128.
 float run_product(uvec2 words, uint run) {
   float sum = 0.0;
-  [[unroll]] for (uint k = 0; k < 8; k++) sum += unsigned_byte(words[k / 4u], k % 4u) * own_x[run * 8u + k];
+  [[unroll]] for (uint k = 0; k < 8; k++) sum += float(int(words[k / 4u] & (255u << (8u * (k % 4u))))) * own_x[run * 8u + k];
   return sum;
 }
 // Of a stream of bytes that begins `shift` bits behind aligned words: one word, of two neighbours.

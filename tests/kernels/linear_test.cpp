@@ -152,6 +152,18 @@ TEST_P(MatmulOfBlocks, of_a_single_block_works) {
 
 INSTANTIATE_TEST_SUITE_P(Types, MatmulOfBlocks, testing::Values(DType::F32, DType::Q8_0), type_name);
 
+// Types whose rows eight lanes share on a CPU driver, one token at a time.
+class MatmulOfSharedRows : public Matmul {};
+
+TEST_P(MatmulOfSharedRows, takes_long_rows_in_chunks_and_many_in_turns) {
+  // Two tiles of 256 columns at once; such chunks in turn; one tile, with as many rows as a lane ever has, and some over.
+  std::uint64_t seed = 50;
+  for (const Product shape : {Product{512, 21, 1}, {1024, 9, 1}, {256, 531, 1}}) check(shape, ProductForm::cpu, seed++);
+  if (traits(GetParam()).block_length == 32) check({288, 17, 1}, ProductForm::cpu, seed);  // a tile of one block behind a full one
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, MatmulOfSharedRows, testing::Values(DType::Q8_0, DType::Q4_K, DType::Q5_K, DType::Q6_K), type_name);
+
 class MatmulVariants : public KernelTest {
  protected:
   static constexpr std::uint32_t kColumns = 96, kRows = 37, kStride = 40;
