@@ -2,12 +2,14 @@
 // engine/reference/sparse_attention page_score), as weights: exponentials relative to the largest score of their block of 32
 // pages; of every block that score, the weights' sum and each query's two best remote pages. A workgroup per KV head, tile
 // and CHUNK blocks; grid (kv_heads, tiles * chunks). A subgroup takes some of the queries for one block, a lane a page: bounds are read 16 bytes a lane, side by side, and
-// no sum crosses lanes. Behind it page_choice. One token's on a GPU are page_scores_token.
+// no sum crosses lanes. A CPU driver, which gathers lane by lane, loads them 64 bits at a time, and lanes hand the queries round.
+// Behind it page_choice. One token's on a GPU are page_scores_token.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
-#extension GL_KHR_shader_subgroup_ballot : require
+#extension GL_EXT_shader_subgroup_extended_types_int64 : require
+#extension GL_KHR_shader_subgroup_shuffle : require
 
 layout(local_size_x_id = 0) in;  // LANES * SUBGROUPS
 #include "shaders/include/page_rule.glsl"
@@ -20,9 +22,11 @@ layout(constant_id = 16) const bool STAGED = true;  // queries go through shared
 layout(constant_id = 17) const uint HEAD_WIDTH = 64;
 layout(constant_id = 18) const uint TURNS = 4;    // pieces whose loads are issued together
 
-#include "shaders/include/page_best.glsl"
+#include "shaders/sample/ordered_key.glsl"
 
 const uint PIECES = (HEAD_WIDTH + kBoundPiece - 1) / kBoundPiece;
+// Whether lanes hand the queries round; no constant, which glslang would not carry into all functions.
+#define HANDED (!STAGED && TURNS == 1u && LANES >= kBoundPiece && HEAD_WIDTH % kBoundPiece == 0u)
 const uint QUERY_VECTORS = PIECES * 2;
 shared vec4 pool[STAGED ? QUERIES * QUERY_VECTORS : 1];
 
@@ -54,11 +58,15 @@ vec4 halves_of(uint low, uint high) { return vec4(unpackHalf2x16(low), unpackHal
 // while queries are staged.
 const uint kPieceBytes = (SCORER == kScorerMean ? 1u : 2u) * kBoundPlaneBytes;
 uvec4 low_words[TURNS], high_words[TURNS];
+uvec4 piece_at(uint64_t at) {
+  if (STAGED) return Uint4s(at).v[0];
+  return uvec4(unpackUint2x32(Addresses(at).v[0]), unpackUint2x32(Addresses(at).v[1]));
+}
 void bring(uint64_t bounds, uint first) {
   [[unroll]] for (uint n = 0; n < TURNS; n++) {
     uint64_t at = bounds + uint64_t(min(first + n, PIECES - 1u) * kPieceBytes);
-    low_words[n] = Uint4s(at).v[0];
-    if (SCORER != kScorerMean) high_words[n] = Uint4s(at + uint64_t(kBoundPlaneBytes)).v[0];
+    low_words[n] = piece_at(at);
+    if (SCORER != kScorerMean) high_words[n] = piece_at(at + uint64_t(kBoundPlaneBytes));
   }
 }
 uint64_t bounds_of(uint kv_head, uint page) { return p.bounds + bound_offset(kv_head, page, 0u, BLOCKS, HEAD_WIDTH, SCORER); }
@@ -78,45 +86,55 @@ void spread_worths(PageTile t, uint kv_head, uint q0, out float worth[AT_ONCE]) 
   }
 }
 
-// Scores of AT_ONCE queries from q0 on for this lane's page, the first of whose bounds have been asked for.
-void score_page(PageTile t, uint kv_head, uint q0, uint page, float worth[AT_ONCE], out float score[AT_ONCE]) {
-  // Sums over channels of q * centre and |q| * range; between bounds these are twice the middle and twice its distance from
-  // either. Of halves' means the sums of q * mean.
-  float middle[AT_ONCE], reach[AT_ONCE];
-  uint64_t rows[AT_ONCE];
-  uint q[AT_ONCE];
-  [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
-    middle[i] = 0.0;
-    reach[i] = 0.0;
-    q[i] = min(q0 + i, QUERIES - 1u);
-    rows[i] = STAGED ? 0ul : query_address(t, kv_head, q[i]);
+// Sums over channels of q * centre and |q| * range; between bounds these are twice the middle and twice its distance from either.
+// Of halves' means the sums of q * mean.
+float middle[AT_ONCE], reach[AT_ONCE];
+uint64_t rows[AT_ONCE];  // of the queries
+uint numbers[AT_ONCE];
+// Adds TURNS pieces from `first` on, which have been asked for, and asks for those behind them.
+void add_pieces(uint64_t bounds, uint first) {
+  uvec4 low[TURNS], high[TURNS];
+  [[unroll]] for (uint n = 0; n < TURNS; n++) {
+    low[n] = low_words[n];
+    high[n] = high_words[n];
   }
-  uint64_t bounds = bounds_of(kv_head, page);
-  [[dont_unroll]] for (uint first = 0; first < PIECES; first += TURNS) {
-    uvec4 low[TURNS], high[TURNS];
-    [[unroll]] for (uint n = 0; n < TURNS; n++) {
-      low[n] = low_words[n];
-      high[n] = high_words[n];
-    }
-    if (first + TURNS < PIECES) bring(bounds, first + TURNS);
-    [[unroll]] for (uint n = 0; n < TURNS; n++) {
-      if (PIECES % TURNS != 0u && first + n >= PIECES) continue;
-      [[unroll]] for (uint half_piece = 0; half_piece < 2; half_piece++) {
-        vec4 a = halves_of(low[n][2 * half_piece], low[n][2 * half_piece + 1]), centre = a, range = vec4(0.0);
-        if (SCORER != kScorerMean) range = halves_of(high[n][2 * half_piece], high[n][2 * half_piece + 1]);
-        if (SCORER == kScorerQuest) {
-          centre = a + range;
-          range -= a;
-        }
-        uint vector = (first + n) * 2u + half_piece;
-        [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
-          vec4 x = query_at(rows[i], q[i], vector);
-          middle[i] += dot(x, centre);
-          if (SCORER != kScorerMean) reach[i] += dot(SCORER == kScorerQuest ? abs(x) : x, range);
-        }
+  if (first + TURNS < PIECES) bring(bounds, first + TURNS);
+  [[unroll]] for (uint n = 0; n < TURNS; n++) {
+    if (PIECES % TURNS != 0u && first + n >= PIECES) continue;
+    float own[AT_ONCE];  // a channel of each query
+    if (HANDED)
+      [[unroll]] for (uint i = 0; i < AT_ONCE; i++) own[i] = Floats(rows[i]).v[first * kBoundPiece + gl_SubgroupInvocationID % kBoundPiece];
+    [[unroll]] for (uint half_piece = 0; half_piece < 2; half_piece++) {
+      vec4 a = halves_of(low[n][2 * half_piece], low[n][2 * half_piece + 1]), centre = a, range = vec4(0.0);
+      if (SCORER != kScorerMean) range = halves_of(high[n][2 * half_piece], high[n][2 * half_piece + 1]);
+      if (SCORER == kScorerQuest) {
+        centre = a + range;
+        range -= a;
+      }
+      uint vector = (first + n) * 2u + half_piece;
+      [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
+        vec4 x;
+        if (HANDED)
+          [[unroll]] for (uint c = 0; c < 4; c++) x[c] = subgroupShuffle(own[i], 4u * half_piece + c);
+        else
+          x = query_at(rows[i], numbers[i], vector);
+        middle[i] += dot(x, centre);
+        if (SCORER != kScorerMean) reach[i] += dot(SCORER == kScorerQuest ? abs(x) : x, range);
       }
     }
   }
+}
+
+// Scores of AT_ONCE queries from q0 on for this lane's page, the first of whose bounds have been asked for.
+void score_page(PageTile t, uint kv_head, uint q0, uint page, float worth[AT_ONCE], out float score[AT_ONCE]) {
+  [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
+    middle[i] = 0.0;
+    reach[i] = 0.0;
+    numbers[i] = min(q0 + i, QUERIES - 1u);
+    rows[i] = STAGED ? 0ul : query_address(t, kv_head, numbers[i]);
+  }
+  uint64_t bounds = bounds_of(kv_head, page);
+  [[dont_unroll]] for (uint first = 0; first < PIECES; first += TURNS) add_pieces(bounds, first);
   const float scale = (SCORER == kScorerQuest ? 0.5 : 1.0) * inversesqrt(float(HEAD_WIDTH));
   float spread = 0.0;
   if (SCORER == kScorerAutomatic) spread = Floats(p.bounds + spread_offset(kv_head, page, BLOCKS, HEAD_WIDTH)).v[0];
@@ -143,7 +161,7 @@ void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0, bool 
     second[i] = 0ul;
   }
   [[dont_unroll]] for (uint part = 0; part < PARTS; part++) {
-    uint lanes_page = block * kPageBlock + part * LANES, page = lanes_page + gl_SubgroupInvocationID;
+    uint page = block * kPageBlock + part * LANES + gl_SubgroupInvocationID;
     float score[AT_ONCE];
     if (part > 0u || !asked) bring(bounds_of(kv_head, page), 0u);
     score_page(t, kv_head, q0, page, worth, score);
@@ -152,9 +170,18 @@ void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0, bool 
       bool real = gl_SubgroupInvocationID < kPageBlock && page < estimated_pages(t, q / GROUP);
       float mine = real ? score[i] : kLowestScore;
       scores[part * AT_ONCE + i] = mine;
-      maximum[i] = max(maximum[i], subgroupMax(mine));
-      add_best(real && page >= t.far && page < t.near, mine, lanes_page, SAMPLES == 1u, first[i], second[i]);
+      maximum[i] = max(maximum[i], mine);
+      bool remote = real && page >= t.far && page < t.near;
+      uint64_t key = remote ? (uint64_t(ordered_key(floatBitsToUint(mine))) << 32) | uint64_t(page + 1u) : 0ul;
+      second[i] = max(second[i], min(key, first[i]));
+      first[i] = max(first[i], key);
     }
+  }
+  [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
+    maximum[i] = subgroupMax(maximum[i]);
+    uint64_t best = subgroupMax(first[i]);
+    second[i] = SAMPLES == 1u ? subgroupMax(first[i] == best ? second[i] : first[i]) : 0ul;
+    first[i] = best;
   }
   [[dont_unroll]] for (uint part = 0; part < PARTS; part++) {
     uint page = block * kPageBlock + part * LANES + gl_SubgroupInvocationID;
@@ -184,11 +211,11 @@ void main() {
   if (chunk * CHUNK >= blocks) return;
   const uint batches = (QUERIES + AT_ONCE - 1) / AT_ONCE;
   uint first_block = chunk * CHUNK + gl_SubgroupID / batches;
-  bool asks = gl_SubgroupID < CHUNK * batches && first_block < blocks;
+  bool asks = STAGED && gl_SubgroupID < CHUNK * batches && first_block < blocks;
   if (asks) bring(bounds_of(kv_head, first_page(first_block)), 0u);
   if (STAGED) stage_queries(t, kv_head);
   [[dont_unroll]] for (uint unit = gl_SubgroupID; unit < CHUNK * batches; unit += SUBGROUPS) {
     uint block = chunk * CHUNK + unit / batches;
-    if (block < blocks) score_block(t, kv_head, slot, block, unit % batches * AT_ONCE, unit == gl_SubgroupID);
+    if (block < blocks) score_block(t, kv_head, slot, block, unit % batches * AT_ONCE, asks && unit == gl_SubgroupID);
   }
 }
