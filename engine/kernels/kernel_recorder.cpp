@@ -40,8 +40,6 @@ std::uint32_t KernelRecorder::hands(const ProductShape& shape) const {
   return subgroup() < 8 ? 4 : 8;
 }
 
-std::uint32_t KernelRecorder::streams_rows(std::uint32_t tokens) const { return cpu_form() && tokens == 1 ? 1 : 0; }
-
 bool KernelRecorder::folds_steps() const { return !cpu_form(); }
 
 Result<const gpu::Pipeline*> KernelRecorder::pipeline_for(ShaderId shader, std::vector<std::uint32_t> constants) {

@@ -46,9 +46,6 @@ class KernelRecorder {
 
   // Lanes that share the loading of what all of them read (shaders/include/shared_row.glsl); 0: each loads for itself.
   [[nodiscard]] std::uint32_t hands(const ProductShape& shape) const;
-  // 1 where a product of `tokens` rows reads its weights as streams (shaders/include/row_products.glsl): on a CPU driver, while each
-  // weight serves one token.
-  [[nodiscard]] std::uint32_t streams_rows(std::uint32_t tokens) const;
 
   // Whether small steps are worth folding into the products behind them: on a GPU a step behind a barrier costs 2 us and
   // more however little it does; on a CPU driver work done by every workgroup again costs more than a dispatch.
