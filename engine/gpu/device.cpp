@@ -2,6 +2,7 @@
 
 #include "engine/gpu/arena.hpp"
 #include "engine/gpu/context.hpp"
+#include "engine/gpu/fragment_order.hpp"
 #include "engine/gpu/pipeline_store.hpp"
 #include "engine/gpu/recorder_state.hpp"
 #include "engine/gpu/timeline.hpp"
@@ -16,6 +17,7 @@ struct Device::State {
   std::shared_ptr<Timeline> timeline;
   std::unique_ptr<Transfer> transfer;
   std::unique_ptr<PipelineStore> pipelines;
+  std::optional<bool> quad_fragments;
 };
 
 Device::Device(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -60,6 +62,11 @@ Result<void> Device::release_staging() { return state_->transfer->release(); }
 
 Result<const Pipeline*> Device::pipeline(const PipelineKey& key) { return state_->pipelines->get(key); }
 Result<void> Device::save_pipeline_cache() { return state_->pipelines->save(); }
+
+bool Device::quad_fragments() {
+  if (!state_->quad_fragments) state_->quad_fragments = finds_quad_fragments(*this).value_or(false);
+  return *state_->quad_fragments;
+}
 
 Result<CommandRecorder> Device::record() {
   return CommandRecorder::State::begin(state_->context, state_->arena, state_->timeline, state_->pipelines->layout());

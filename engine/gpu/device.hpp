@@ -95,6 +95,10 @@ class Device {
   // Writes the pipeline cache to disk if it grew. Errors are not worth a run: they are returned to be logged.
   Result<void> save_pipeline_cache();
 
+  // Whether subgroups hold fragments of matrices as shaders/gpu/fragment_order.comp describes, which no specification promises:
+  // found out by a short run the first time. False as well where that run fails; the next call then tells why.
+  [[nodiscard]] bool quad_fragments();
+
   // Starts recording a plan that can be submitted any number of times.
   [[nodiscard]] Result<CommandRecorder> record();
 

@@ -50,6 +50,14 @@ TEST_F(DeviceTest, a_number_out_of_range_lists_the_devices) {
   EXPECT_EQ(made.error().sentence(), listed.error().sentence());
 }
 
+// Matrix cores are asked once, and the device works on.
+TEST_F(DeviceTest, fragments_are_known_only_of_matrix_cores) {
+  const bool known = device_->quad_fragments();
+  EXPECT_TRUE(!known || (device_->facts().cooperative_matrix && device_->facts().subgroup == 32));
+  EXPECT_EQ(device_->quad_fragments(), known);
+  EXPECT_TRUE(device_->create_buffer(4, MemoryUse::compute));
+}
+
 TEST_F(DeviceTest, waiting_for_what_was_never_submitted_is_refused) {
   const auto waited = device_->wait(12345);
   ASSERT_FALSE(waited);
