@@ -291,7 +291,8 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
   const Activations& a = activations;
   FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.feed_forward_norm, tokens, w.gate, &w.attention_output, false));
 
-  ExpertBatch batch{.tokens = tokens, .in_tiles = experts_take_tiles(kernels, tokens, w.gate, w.down), .state = state};
+  ExpertBatch batch{.tokens = tokens, .in_tiles = experts_take_tiles(kernels, tokens, w.gate, w.down),
+                    .in_lanes = lanes_unpack(w.gate.type) && lanes_unpack(w.down.type), .state = state};
   if (config.mixture()) {
     const std::uint64_t routing_offset = std::uint64_t{layer} * tokens * config.experts_used * sizeof(std::uint32_t);
     batch.mode = tokens > 1              ? ExpertMode::grouped

@@ -32,7 +32,7 @@ ProductShape down_shape(const KernelRecorder& kernels, const ExpertBatch& batch,
 }
 
 TileShape tile_of(const KernelRecorder& kernels, const ExpertBatch& batch, const DeviceMatrix& matrix) {
-  return expert_tile(kernels, batch.tokens * batch.slots, matrix.matrices);
+  return expert_tile(kernels, batch.in_lanes, batch.tokens * batch.slots, matrix.matrices);
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ struct ExpertBatch {
   std::uint64_t sorted = 0, tiles = 0;                 // grouped
   const gpu::Buffer* dispatch = nullptr;               // grouped: uint (2, 3)
   bool in_tiles = false;  // dense and grouped: both products in tiles, with halves between them (product_tile.hpp)
+  bool in_lanes = false;  // in tiles: lanes_unpack the types of both
   std::uint64_t state = 0;
 };
 

@@ -58,6 +58,8 @@ class KernelRecorder {
   [[nodiscard]] bool matrix_cores() const {
     return facts().cooperative_matrix && !cpu_form() && form_ != ProductForm::gpu_without_matrix_cores;
   }
+  // Whether lanes may fill the fragments of weights themselves (shaders/linear/product_lanes.comp).
+  [[nodiscard]] bool fills_fragments() const { return matrix_cores() && device_.quad_fragments(); }
 
   template <class Push>
   [[nodiscard]] Result<void> dispatch(ShaderId shader, std::vector<std::uint32_t> constants, const Push& push,

@@ -25,6 +25,9 @@ constexpr std::uint64_t kSumsToUnpackFor = std::uint64_t{1} << 21;
 constexpr std::uint32_t kStretchRows = 128;  // stretches are multiples of a tile
 
 constexpr std::uint32_t kTilesWanted = 96;  // workgroups that leave no large GPU half idle
+std::uint32_t tile_count(const TileShape& shape, std::uint32_t rows, std::uint32_t tokens) {
+  return (rows + shape.rows - 1) / shape.rows * ((tokens + shape.tokens - 1) / shape.tokens);
+}
 
 // Parts as small as leave every invocation at least one piece of weights and of activations to bring (the shader's
 // WEIGHT_PIECES and TOKEN_PIECES). A part has two fragments of rows at least: one of gate, one of up.
@@ -59,6 +62,11 @@ TileShape shape_of(TileForm form, TileSize size, const gpu::DeviceFacts& facts) 
 }
 
 ShaderId shader_of(const TileShape& shape, DType type) {
+  if (shape.in_lanes) {
+    const bool registers = shape.form == TileForm::registers;
+    if (type == DType::Q4_K) return registers ? ShaderId::product_lanes_PLAIN_Q4_K : ShaderId::product_lanes_KHR_Q4_K;
+    return registers ? ShaderId::product_lanes_PLAIN_Q6_K : ShaderId::product_lanes_KHR_Q6_K;
+  }
   constexpr std::array kFirst{ShaderId::product_tile_PLAIN_F16, ShaderId::product_tile_KHR_F16, ShaderId::product_workgroup_F16};
   return shader_for(kFirst.at(static_cast<std::size_t>(shape.form)), type, DType::F16);
 }
@@ -73,15 +81,20 @@ std::uint32_t least_tokens(const gpu::DeviceFacts& facts, const TileShape& shape
 std::vector<std::uint32_t> constants(const KernelRecorder& kernels, const TileShape& shape, const shader::ProductTilePush& push,
                                      bool grouped) {
   const std::uint32_t paired = push.up != 0 ? 1 : 0, depth = push.columns % shape.depth == 0 ? shape.depth : 32;
+  if (shape.in_lanes) return {shape.invocations, kernels.subgroup(), shape.rows, shape.tokens, shape.part_rows, grouped ? 1u : 0u, paired};
   if (shape.form == TileForm::workgroup_matrices)
     return {shape.invocations, shape.rows >> paired, shape.tokens, depth, grouped ? 1u : 0u, paired, least_tokens(kernels.facts(), shape)};
   return {shape.invocations, kernels.subgroup(), shape.rows, shape.tokens, shape.part_rows, shape.part_tokens,
           grouped ? 1u : 0u, paired, depth, shape.buffers};
 }
 
+bool lanes_run(const KernelRecorder& kernels, const TileShape& shape) { return kernels.fills_fragments() && runs(kernels.facts(), shape); }
+
 }  // namespace
 
 std::uint32_t TileShape::shared_bytes() const {
+  if (in_lanes)  // no weights, but in registers those of a sub-block
+    return buffers * tokens * (depth / 8 + 1) * 16 + (form == TileForm::registers ? rows * 80 : 16) + rows / part_rows * 1024 + tokens * 4;
   const std::uint32_t operands = buffers * (rows + tokens) * (depth / 8 + 1) * 16;  // rows of halves, padded
   if (form == TileForm::workgroup_matrices) return operands + tokens * 4;
   return operands + rows / part_rows * (tokens / part_tokens) * 1024;  // and what a subgroup writes its sums through
@@ -93,9 +106,8 @@ bool takes_tiles(const KernelRecorder& kernels, const DeviceMatrix& weights, std
 }
 
 bool runs(const gpu::DeviceFacts& facts, const TileShape& shape) {
-  if (shape.invocations > facts.max_workgroup_invocations || shape.invocations > facts.max_workgroup_subgroups * facts.subgroup ||
-      shape.invocations > std::min(shape.rows * 2, shape.tokens * 4))  // pieces of a step of 32 columns
-    return false;
+  if (shape.invocations > facts.max_workgroup_invocations || shape.invocations > facts.max_workgroup_subgroups * facts.subgroup) return false;
+  if (!shape.in_lanes && shape.invocations > std::min(shape.rows * 2, shape.tokens * 4)) return false;  // pieces of a step of 32 columns
   if (shape.form != TileForm::workgroup_matrices) return shape.shared_bytes() <= facts.shared_memory_bytes;
   // Paired, a matrix has half the rows.
   return shape.shared_bytes() + facts.workgroup_matrix_shared_bytes <= facts.shared_memory_bytes &&
@@ -122,18 +134,28 @@ std::vector<TileShape> tile_shapes(const KernelRecorder& kernels) {
   return shapes.empty() ? tile_shapes(kernels, TileForm::subgroup_matrices) : shapes;
 }
 
+bool lanes_unpack(DType type) { return type == DType::Q4_K || type == DType::Q6_K; }
+
+TileShape lane_tile(const gpu::DeviceFacts& facts, TileForm form, std::uint32_t rows, std::uint32_t tokens) {
+  constexpr std::uint32_t kPartRows = 32;
+  return {.form = form, .rows = rows, .tokens = tokens, .part_rows = kPartRows, .part_tokens = tokens,
+          .invocations = rows / kPartRows * facts.subgroup, .depth = 128, .buffers = 2, .in_lanes = true};
+}
+
 TileShape dense_tile(const KernelRecorder& kernels, std::uint32_t rows, std::uint32_t tokens) {
   const std::vector<TileShape> shapes = tile_shapes(kernels);
   for (const TileShape& shape : shapes) {
-    const std::uint32_t tiles = (rows + shape.rows - 1) / shape.rows * ((tokens + shape.tokens - 1) / shape.tokens);
-    if (tokens > shape.tokens / 2 && tiles >= kTilesWanted) return shape;
+    if (tokens > shape.tokens / 2 && tile_count(shape, rows, tokens) >= kTilesWanted) return shape;
   }
   return shapes.back();
 }
 
-TileShape expert_tile(const KernelRecorder& kernels, std::uint32_t assignments, std::uint32_t experts) {
+TileShape expert_tile(const KernelRecorder& kernels, bool in_lanes, std::uint32_t assignments, std::uint32_t experts) {
   // Experts differ: a tile of about the mean to twice it is full often enough and unpacks weights seldom twice.
-  const std::uint32_t mean = assignments / experts, most = mean >= 48 ? 128 : mean >= 24 ? 64 : 32;
+  const std::uint32_t mean = assignments / experts;
+  const TileShape lanes = lane_tile(kernels.facts(), TileForm::subgroup_matrices, 256, mean <= 32 ? 48 : 64);
+  if (in_lanes && mean >= 24 && mean < 96 && lanes_run(kernels, lanes)) return lanes;
+  const std::uint32_t most = mean >= 48 ? 128 : mean >= 24 ? 64 : 32;
   const std::vector<TileShape> shapes = tile_shapes(kernels);
   // Of few tokens a tile of fewer rows is faster: more of them hide one another's waiting.
   for (const TileShape& shape : shapes)
@@ -174,10 +196,10 @@ std::uint64_t unpacked_bytes(const gpu::DeviceFacts& facts, std::uint32_t tokens
 Result<void> record_dense_product(KernelRecorder& kernels, DType type, std::uint32_t tokens, const UnpackedRoom& room,
                                   const shader::ProductTilePush& push) {
   const std::uint32_t matrices = push.up != 0 ? 2 : 1;
-  const std::uint64_t row = std::uint64_t{push.columns} * 2 * matrices, half = room.bytes / 2 / 256 * 256;
+  const std::uint64_t sums = matrices * std::uint64_t{push.rows} * tokens, row = std::uint64_t{push.columns} * 2 * matrices, half = room.bytes / 2 / 256 * 256;
   const bool whole = row * push.rows <= room.bytes;
   const std::uint32_t most = whole ? push.rows : static_cast<std::uint32_t>(half / row / kStretchRows * kStretchRows);
-  if (type == DType::F16 || tokens < kTokensToUnpackFor || matrices * std::uint64_t{push.rows} * tokens < kSumsToUnpackFor || most == 0)
+  if (type == DType::F16 || tokens < kTokensToUnpackFor || sums < kSumsToUnpackFor || most == 0)
     return record_dense_tiles(kernels, dense_tile(kernels, matrices * push.rows, tokens), type, tokens, push);
   // A stretch of rows at a time, all of them where they fit; stretches take turns between two halves of the scratch.
   const auto place = [&](std::uint32_t first) { return room.address + first / most % 2 * half; };

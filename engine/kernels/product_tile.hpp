@@ -28,6 +28,7 @@ struct TileShape {
   std::uint32_t part_rows = 0, part_tokens = 0;  // of a subgroup; workgroup_matrices: 0
   std::uint32_t invocations = 0;
   std::uint32_t depth = 32, buffers = 1;  // columns a step; steps in shared memory at once
+  bool in_lanes = false;  // lanes unpack rows of their subgroup's own where they multiply them (product_lanes.comp)
   [[nodiscard]] std::uint32_t shared_bytes() const;
 };
 
@@ -42,10 +43,15 @@ struct TileShape {
 [[nodiscard]] std::vector<TileShape> tile_shapes(const KernelRecorder& kernels, TileForm form);
 // Whether the device runs it.
 [[nodiscard]] bool runs(const gpu::DeviceFacts& facts, const TileShape& shape);
+// A tile whose weights lanes unpack: subgroups of 32 rows for all its tokens, a multiple of 16. Registers or subgroup matrices,
+// for types that lanes_unpack names.
+[[nodiscard]] TileShape lane_tile(const gpu::DeviceFacts& facts, TileForm form, std::uint32_t rows, std::uint32_t tokens);
+[[nodiscard]] bool lanes_unpack(DType type);
 // `rows`: of all weights that a tile reads together (gate and up: both). `tokens`: that share the weights.
 [[nodiscard]] TileShape dense_tile(const KernelRecorder& kernels, std::uint32_t rows, std::uint32_t tokens);
-// The same for all products of a batch over experts, since they share the tile list; by the mean number of tokens.
-[[nodiscard]] TileShape expert_tile(const KernelRecorder& kernels, std::uint32_t assignments, std::uint32_t experts);
+// The same for all products of a batch over experts, since they share the tile list; by the mean number of tokens. `in_lanes`:
+// lanes_unpack the types of all.
+[[nodiscard]] TileShape expert_tile(const KernelRecorder& kernels, bool in_lanes, std::uint32_t assignments, std::uint32_t experts);
 // Workgroups along `rows` rows of output.
 [[nodiscard]] std::uint32_t tile_groups(const TileShape& shape, std::uint32_t rows, bool paired);
 

@@ -4,7 +4,7 @@
 // Halves are multiplied exactly and summed as float in both; the order within 16 columns is the device's in the first.
 //
 // Expects LANES (size of a subgroup); WEIGHT_UNITS, TOKEN_UNITS and STAGE_FLOATS: sizes of the shared arrays, in units of
-// eight halves; PITCH: units from row to row.
+// eight halves; PITCH and WEIGHT_PITCH: units from row to row of tokens and of weights.
 #ifndef FOVEA_MATRIX_TILE_GLSL
 #define FOVEA_MATRIX_TILE_GLSL
 
@@ -27,7 +27,7 @@ shared uvec4 token_tile[TOKEN_UNITS];
 void clear(out Sums sums) { sums = Sums(0.0); }
 // `unit`: of the fragment's first row, first column.
 void load_weights(out WeightFragment weights, uint unit) {
-  coopMatLoad(weights, weight_tile, unit, PITCH, gl_CooperativeMatrixLayoutRowMajor);
+  coopMatLoad(weights, weight_tile, unit, WEIGHT_PITCH, gl_CooperativeMatrixLayoutRowMajor);
 }
 void load_tokens(out TokenFragment tokens, uint unit) {
   coopMatLoad(tokens, token_tile, unit, PITCH, gl_CooperativeMatrixLayoutColumnMajor);
@@ -56,12 +56,12 @@ uint lane_row() { return gl_SubgroupInvocationID / LANE_TOKENS; }
 uint lane_token() { return gl_SubgroupInvocationID % LANE_TOKENS; }
 
 void clear(out Sums sums) { [[unroll]] for (uint i = 0; i < OWN_ROWS * OWN_TOKENS; i++) sums.v[i] = 0.0; }
-void load_weights(out WeightFragment weights, uint unit) { weights = unit + lane_row() * PITCH; }
+void load_weights(out WeightFragment weights, uint unit) { weights = unit + lane_row() * WEIGHT_PITCH; }
 void load_tokens(out TokenFragment tokens, uint unit) { tokens = unit + lane_token() * PITCH; }
 void multiply_add(inout Sums sums, WeightFragment weights, TokenFragment tokens) {
   [[dont_unroll]] for (uint part = 0; part < 2; part++) {  // 8 columns each
     uvec4 w[OWN_ROWS];
-    [[unroll]] for (uint r = 0; r < OWN_ROWS; r++) w[r] = weight_tile[weights + r * LANE_ROWS * PITCH + part];
+    [[unroll]] for (uint r = 0; r < OWN_ROWS; r++) w[r] = weight_tile[weights + r * LANE_ROWS * WEIGHT_PITCH + part];
     [[unroll]] for (uint t = 0; t < OWN_TOKENS; t++) {
       uvec4 x = token_tile[tokens + t * LANE_TOKENS * PITCH + part];
       [[unroll]] for (uint k = 0; k < 4; k++) {

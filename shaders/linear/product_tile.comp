@@ -25,7 +25,7 @@ layout(constant_id = 9) const uint BUFFERS = 2;
 
 const uint ROW_PARTS = TILE_ROWS / PART_ROWS, PARTS = ROW_PARTS * (TILE_TOKENS / PART_TOKENS);
 const uint INVOCATIONS = LANES * PARTS;
-const uint PITCH = DEPTH / 8u + 1u;  // units from row to row: eight consecutive rows begin in different banks
+const uint PITCH = DEPTH / 8u + 1u, WEIGHT_PITCH = PITCH;  // units from row to row: eight consecutive rows begin in different banks
 const uint WEIGHT_UNITS = BUFFERS * PITCH * TILE_ROWS, TOKEN_UNITS = BUFFERS * PITCH * TILE_TOKENS, STAGE_FLOATS = PARTS * 256u;
 
 #include "shaders/include/expert_units.glsl"

@@ -344,6 +344,27 @@ Result<void> Bench::expert_tiles() {
   std::vector<TileShape> forms{{kWorkgroup, 128, 64, 0, 0, 128, 64},   {kWorkgroup, 128, 32, 0, 0, 128, 64},  {kSubgroups, 128, 64, 32, 64, 128, 64},
                                {kSubgroups, 128, 64, 32, 32, 256, 64}, {kSubgroups, 128, 32, 32, 32, 128, 64}};
   for (const TileShape& shape : tile_shapes(shapes)) forms.push_back(shape);
+  if (shapes.fills_fragments())
+    for (const auto& [rows, tokens] : {std::pair{256u, 64u}, std::pair{256u, 48u}, std::pair{128u, 64u}})
+      forms.push_back(lane_tile(device_->facts(), kSubgroups, rows, tokens));
+  // What stands before them, of qwen3-30b-a3b: dense.
+  FOVEA_TRY(set_state(0, 512));
+  for (const auto& [rows, columns] : {std::pair{2048u, 4096u}, std::pair{4608u, 2048u}}) {
+    const DeviceMatrix weights = matrix(DType::Q4_K, rows, columns);
+    const auto name = [&](const std::string& form) { return fmt::format("dense Q4_K, {} x {}, 512 tokens, {}", rows, columns, form); };
+    const double operations = 2.0 * rows * columns * 512;
+    const auto product = [&](std::uint32_t turn) {
+      return shader::ProductTilePush{.weights = at_turn(weights, turn).address, .x = input_.address(), .y = output_.address(), .state = state_.address(),
+                                     .columns = columns, .rows = rows, .row_bytes = weights.row_bytes, .y_stride = rows, .slots = 1};
+    };
+    FOVEA_TRY(time(name("as chosen"), 4, 0, operations, [&](KernelRecorder& kernels, std::uint32_t turn) {
+      return record_dense_product(kernels, weights.type, 512, {scratch_.address(), scratch_.bytes()}, product(turn));
+    }));
+    for (const TileShape& form : forms)
+      if (form.in_lanes)
+        FOVEA_TRY(time(name(fmt::format("tile {} x {} by lanes of {}", form.rows, form.tokens, form.invocations)), 4, 0, operations,
+                       [&](KernelRecorder& kernels, std::uint32_t turn) { return record_dense_tiles(kernels, form, weights.type, 512, product(turn)); }));
+  }
   for (const Shape& shape : kShapes) {
     FOVEA_TRY(set_state(0, shape.tokens));
     const std::uint32_t assignments = shape.tokens * shape.slots;
@@ -367,7 +388,7 @@ Result<void> Bench::expert_tiles() {
         push.rows = push.y_stride = weights.rows;
         push.row_bytes = weights.row_bytes;
         push.expert_bytes_low = weights.matrix_bytes_low();
-        const std::string form_name = form.form == kWorkgroup ? "a workgroup" : fmt::format("parts {} x {}", form.part_rows, form.part_tokens);
+        const std::string form_name = form.in_lanes ? "lanes" : form.form == kWorkgroup ? "a workgroup" : fmt::format("parts {} x {}", form.part_rows, form.part_tokens);
         FOVEA_TRY(time(fmt::format("{} of {} x {} experts of {}, {} tokens, tile {} x {} by {} of {}, depth {}", paired ? "gate+up Q4_K" : "down Q6_K", shape.slots,
                                    shape.experts, shape.what, shape.tokens, form.rows, form.tokens, form_name, form.invocations, form.depth),
                        2, (paired ? 2.0 : 1.0) * static_cast<double>(weights.matrix_bytes()) * shape.experts,

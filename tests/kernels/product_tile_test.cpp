@@ -245,11 +245,14 @@ TEST_F(TileRules, tiles_grow_with_the_product) {
     ASSERT_FALSE(shapes.empty());
     EXPECT_EQ(dense_tile(kernels, 1u << 20, 512).tokens, shapes.front().tokens);
     EXPECT_EQ(dense_tile(kernels, 64, 9).tokens, shapes.back().tokens);
-    EXPECT_EQ(expert_tile(kernels, 4096, 128).tokens, 64u);
-    EXPECT_EQ(expert_tile(kernels, 4096, 128).rows, 64u);
-    EXPECT_EQ(expert_tile(kernels, 1024, 128).tokens, 32u);
+    EXPECT_EQ(expert_tile(kernels, false, 4096, 128).tokens, 64u);
+    EXPECT_EQ(expert_tile(kernels, false, 4096, 128).rows, 64u);
+    EXPECT_EQ(expert_tile(kernels, false, 1024, 128).tokens, 32u);
     const auto most = std::ranges::find_if(shapes, [](const TileShape& shape) { return shape.tokens <= 128; });
-    for (const std::uint32_t assignments : {8192u, 16384u}) EXPECT_EQ(expert_tile(kernels, assignments, 128).tokens, most->tokens);
+    for (const std::uint32_t assignments : {8192u, 16384u}) EXPECT_EQ(expert_tile(kernels, false, assignments, 128).tokens, most->tokens);
+    // Experts of 24 to 95 tokens: lanes, where the device's fragments are known.
+    for (const auto& [assignments, in_lanes] : {std::pair{2944u, false}, {3072u, true}, {12160u, true}, {12288u, false}})
+      EXPECT_EQ(expert_tile(kernels, true, assignments, 128).in_lanes, in_lanes && kernels.fills_fragments());
     for (const TileShape& shape : shapes) EXPECT_TRUE(runs(device().facts(), shape));
   }
 }
