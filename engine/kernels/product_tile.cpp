@@ -198,6 +198,10 @@ Result<void> record_dense_product(KernelRecorder& kernels, DType type, std::uint
   const std::uint32_t matrices = push.up != 0 ? 2 : 1;
   const std::uint64_t sums = matrices * std::uint64_t{push.rows} * tokens, row = std::uint64_t{push.columns} * 2 * matrices, half = room.bytes / 2 / 256 * 256;
   const bool whole = row * push.rows <= room.bytes;
+  // Products too small to write weights for (H200, 512 tokens by 2,048 x 4,096 of Q4_K, added to what is there: 66 us in place of 73).
+  if (const TileShape lanes = lane_tile(kernels.facts(), TileForm::subgroup_matrices, 128, 64);
+      lanes_unpack(type) && tokens >= kTokensToUnpackFor && sums < kSumsToUnpackFor && tile_count(lanes, matrices * push.rows, tokens) >= kTilesWanted && lanes_run(kernels, lanes))
+    return record_dense_tiles(kernels, lanes, type, tokens, push);
   const std::uint32_t most = whole ? push.rows : static_cast<std::uint32_t>(half / row / kStretchRows * kStretchRows);
   if (type == DType::F16 || tokens < kTokensToUnpackFor || sums < kSumsToUnpackFor || most == 0)
     return record_dense_tiles(kernels, dense_tile(kernels, matrices * push.rows, tokens), type, tokens, push);

@@ -63,7 +63,7 @@ struct TileShape {
 // while the next is written. None where no product unpacks its weights first.
 [[nodiscard]] std::uint64_t unpacked_bytes(const gpu::DeviceFacts& facts, std::uint32_t tokens, std::uint64_t weights);
 // A dense product in the tiles that suit it. For many tokens, and where there is room, its weights are written as halves
-// first, once, instead of unpacked by every tile.
+// first, once, instead of unpacked by every tile; many tokens of few rows take tiles whose weights lanes unpack.
 [[nodiscard]] Result<void> record_dense_product(KernelRecorder& kernels, DType type, std::uint32_t tokens, const UnpackedRoom& room,
                                                 const shader::ProductTilePush& push);
 [[nodiscard]] Result<void> record_dense_tiles(KernelRecorder& kernels, const TileShape& shape, DType type,

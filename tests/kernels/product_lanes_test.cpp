@@ -31,7 +31,8 @@ class ProductLanes : public KernelTest, public testing::WithParamInterface<DType
   static std::vector<Trial> trials() {
     std::vector<Trial> trials{{ProductForm::gpu_without_matrix_cores, lane_tile(device().facts(), TileForm::registers, 64, 32)}};
     if (device().facts().cooperative_matrix && device().facts().subgroup == 32)
-      for (const std::uint32_t tokens : {64u, 48u}) trials.push_back({ProductForm::gpu, lane_tile(device().facts(), TileForm::subgroup_matrices, 256, tokens)});
+      for (const auto& [rows, tokens] : {std::pair{256u, 64u}, {256u, 48u}, {128u, 64u}})
+        trials.push_back({ProductForm::gpu, lane_tile(device().facts(), TileForm::subgroup_matrices, rows, tokens)});
     for (const Trial& trial : trials) EXPECT_TRUE(runs(device().facts(), trial.shape));
     return trials;
   }
