@@ -11,7 +11,7 @@ shared float logits_here[PARTS > 0u ? EXPERTS : 1u];
 
 // An invocation has four experts of every kAdders-th part.
 const uint kFours = (EXPERTS + 3u) / 4u, kFit = gl_WorkGroupSize.x / kFours, kAdders = kFit < 1u ? 1u : kFit > 16u ? 16u : kFit;
-const uint kOwnParts = (PARTS + kAdders - 1u) / kAdders;
+const uint kOwnParts = PARTS > 0u ? (PARTS + kAdders - 1u) / kAdders : 1u;
 shared vec4 added[PARTS > 0u ? kAdders * kFours : 1u];
 
 // `parts`: float (PARTS, EXPERTS). `words`: of the norm by which they are still to be divided. Ends with a barrier.
