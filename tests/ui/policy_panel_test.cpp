@@ -309,7 +309,7 @@ TEST_F(PolicyPanelTest, WhatBelongsTogetherIsKeptTogether) {
 TEST_F(PolicyPanelTest, TheFoldedPartSaysHowMuchOfItIsSet) {
   panel_.show_attention(SparseAttention{.by_depth = true}, 6);
   EXPECT_EQ(attention_.more().button().text(), "More");
-  EXPECT_EQ(attention_.layers_field().placeholderText(), "auto: 0.5/1");
+  EXPECT_EQ(attention_.layers_field().placeholderText(), "auto: 0.25/0.75");
   panel_.show_attention(SparseAttention{.by_depth = true, .chooser = PageChooser::own}, 6);
   EXPECT_EQ(attention_.more().button().text(), "More, 1 set");
   panel_.show_experts(ExpertRule{.kmin = 2, .layer_target_k = {2, 2, 2, 2, 3, 3}}, 4, 6);

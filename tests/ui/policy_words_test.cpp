@@ -29,7 +29,7 @@ std::string words(const char* spec) {
 
 TEST(PolicyWords, SayOfAttentionWhatTellsRunsApart) {
   EXPECT_EQ(words("dense"), "dense");
-  EXPECT_EQ(words("sparse"), "sparse 512 + 25 %, layers 50/100 %");
+  EXPECT_EQ(words("sparse"), "sparse 512 + 25 %, layers 25/75 %");
   EXPECT_EQ(words("sparse:window=256,global=0.125,dense-layers=1"), "sparse 256 + 12.5 %");
   EXPECT_EQ(words("sparse:layers=0.3/1,budget=adaptive,most=0.7"), "sparse 512 + up to 70 %, layers 30/100 %");
   EXPECT_EQ(words("sparse:layers=0.3/1,budget=adaptive,target=0.28,most=0.7"), "sparse 512 + 28 % on average, layers 30/100 %");
