@@ -124,7 +124,10 @@ void ExpertsPanel::show_use() {
   // Only ever grows within a run, in even steps, so that bars can be compared while they change.
   const double step = most > 4 ? 5 : 1;
   plot_->yAxis->setRange(0, std::ceil(most * 1.1 / step) * step);
-  plot_->yAxis->ticker()->setTickCount(std::clamp(plot_->axisRect()->height() / 20, 2, 5));
+  // Where there is room for two numbers these are both ends, even or not.
+  const int room = plot_->axisRect()->height() / 20;
+  plot_->yAxis->ticker()->setTickCount(room < 3 ? 1 : std::min(room, 5));
+  plot_->yAxis->ticker()->setTickStepStrategy(room < 3 ? QCPAxisTicker::tssMeetTickCount : QCPAxisTicker::tssReadability);
   plot_->xAxis->setRange(-0.6, counts_.experts() - 0.4);
   auto ticker = qSharedPointerCast<QCPAxisTickerFixed>(plot_->xAxis->ticker());
   ticker->setTickStep(tick_step(counts_.experts() * 26.0 / std::max(1, plot_->axisRect()->width())));
