@@ -11,6 +11,7 @@
 
 #include "addresses.glsl"
 #include "block_bits.glsl"
+#include "scaled_halves.glsl"
 
 #if FORMAT_Q4_K
 const uint kPieceWords = 8u;
@@ -23,12 +24,6 @@ const uint kPieceWords = 5u;
 #elif FORMAT_Q5_0
 const uint kPieceWords = 6u;
 #endif
-
-// The bytes of a word, times `scale` plus `offset`, as two pairs of halves.
-uvec2 scaled_halves(vec4 bytes, float scale, float offset) {
-  vec4 w = fma(bytes, vec4(scale), vec4(offset));
-  return uvec2(packHalf2x16(w.xy), packHalf2x16(w.zw));
-}
 
 // Four words from an address that is a multiple of 2, read as aligned words; the last read may end 2 bytes behind.
 void fetch_words(uint64_t at, uint first, inout uint raw[kPieceWords]) {

@@ -10,17 +10,13 @@
 
 #include "addresses.glsl"
 #include "block_bits.glsl"
+#include "scaled_halves.glsl"
 
 #if FORMAT_Q4_K
 const uint kLaneWords = 8u;
 #elif FORMAT_Q6_K
 const uint kLaneWords = 13u;
 #endif
-
-uvec2 lane_halves(vec4 bytes, float scale, float offset) {
-  vec4 w = fma(bytes, vec4(scale), vec4(offset));
-  return uvec2(packHalf2x16(w.xy), packHalf2x16(w.zw));
-}
 
 #if FORMAT_Q4_K
 // Words: the head of the super-block; nibbles of the step's two pairs of sub-blocks.
@@ -42,7 +38,7 @@ void prepare_lane(inout uint raw[kLaneWords], uint64_t row, uint step) {
 uvec2 lane_weights(uint raw[kLaneWords], uint quarter, uint sub, uint word) {
   vec2 dm = unpackHalf2x16(raw[0]);
   float scale = float((raw[1] >> (8u * sub)) & 255u), minimum = float((raw[2] >> (8u * sub)) & 255u);
-  return lane_halves(unsigned_bytes((raw[4u + word] >> (4u * sub)) & 0x0F0F0F0Fu), dm.x * scale, -(dm.y * minimum));
+  return scaled_halves(unsigned_bytes((raw[4u + word] >> (4u * sub)) & 0x0F0F0F0Fu), dm.x * scale, -(dm.y * minimum));
 }
 void next_lane(inout uint raw[kLaneWords]) {
   raw[1] >>= 16;
@@ -78,7 +74,7 @@ uvec2 lane_weights(uint raw[kLaneWords], uint quarter, uint sub, uint word) {
   uint byte = 2u * sub + (quarter >> 1);  // of the word with the scales of both sub-blocks
   float scale = unpackHalf2x16(raw[12]).x * float(int(raw[9] << (24u - 8u * byte)) >> 24);
   uint low = raw[3u * sub + word] & 0x0F0F0F0Fu, high = (raw[6u + word] >> (2u * sub)) & 0x03030303u;
-  return lane_halves(unsigned_bytes(low | (high << 4)), scale, -32.0 * scale);
+  return scaled_halves(unsigned_bytes(low | (high << 4)), scale, -32.0 * scale);
 }
 void next_lane(inout uint raw[kLaneWords]) {
   [[unroll]] for (uint i = 0; i < 2u; i++) {
