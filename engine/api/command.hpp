@@ -90,12 +90,12 @@ struct MeasureLengths {
   std::uint32_t longest = 0;  // tokens; 0: as many as model, text and memory have room for
 };
 
-// The frozen bias that evens the load of the open model's experts over a text, found and measured with that model; its policy is as
+// The frozen prices that even the load of the open model's experts over a text, found and measured with that model; its policy is as
 // before when this ends.
 struct CalibrateExperts {
   RequestId id = 0;
   std::string file;       // the text
-  std::string bias_file;  // where the bias goes
+  std::string bias_file;  // where the prices go
   CalibrationGoal goal;
   std::uint32_t windows = 0;  // of the text, at most; 0: all
 };

@@ -86,7 +86,7 @@ Result<ExpertCalibration> calibrate_experts(Engine& engine, const CalibrationTex
     }
     return measured;
   };
-  FOVEA_ASSIGN(const Measured before, measure("Measuring without the bias"));
+  FOVEA_ASSIGN(const Measured before, measure("Measuring without the prices"));
   const std::size_t stride = stride_over(learn.size());
   PriceCalibration calibration(model.layers, model.experts, goal);
   for (std::uint32_t pass = 0; pass < text.passes; ++pass)
@@ -97,7 +97,7 @@ Result<ExpertCalibration> calibrate_experts(Engine& engine, const CalibrationTex
       FOVEA_TRY(engine.choose_bias(calibration.prices()));
     }
   FOVEA_TRY(engine.choose_bias(calibration.found()));
-  FOVEA_ASSIGN(const Measured after, measure("Measuring with the bias"));
+  FOVEA_ASSIGN(const Measured after, measure("Measuring with the prices"));
   FOVEA_TRY(write_expert_bias(text.bias_file, calibration.found(), model.layers, kPriceTau));
   ExpertCalibration result{.text = shown_name(text.file), .bias_file = text.bias_file, .rule = model.experts_rule.value_or(ExpertRule{}),
                            .before = before.work, .after = after.work, .perplexity_before = before.score.perplexity(), .perplexity_after = after.score.perplexity(),

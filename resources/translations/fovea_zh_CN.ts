@@ -377,8 +377,8 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>稠密层数(&amp;L)</translation>
     </message>
     <message>
-        <source>The first layers, which read everything; auto: two of ten layers and more, else the first reads twice the share and the second everything</source>
-        <translation>最前面读取全部的层；自动：十层及以上取两层，否则第一层读取两倍比例、第二层读取全部</translation>
+        <source>The first layers, which read everything; auto: none, but the second reads everything, in models of ten layers and fewer three quarters</source>
+        <translation>最前面读取全部的层；自动：没有这样的层，但第二层读取全部，十层及以下的模型中读取四分之三</translation>
     </message>
     <message>
         <source>Dense &amp;below</source>
@@ -575,8 +575,8 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>文本 (*.txt *.md);;所有文件 (*)</translation>
     </message>
     <message>
-        <source>The folder %1 cannot be made: a bias would find no place.</source>
-        <translation>无法创建文件夹 %1：偏置无处可存。</translation>
+        <source>The folder %1 cannot be made: prices would find no place.</source>
+        <translation>无法创建文件夹 %1：价格无处可存。</translation>
     </message>
     <message>
         <source>Waiting for the engine</source>
@@ -627,8 +627,8 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>无偏置</translation>
     </message>
     <message>
-        <source>with the bias</source>
-        <translation>有偏置</translation>
+        <source>with the prices</source>
+        <translation>有价格</translation>
     </message>
     <message>
         <source>change</source>
@@ -659,16 +659,16 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>困惑度</translation>
     </message>
     <message>
-        <source>Learned from %1 tokens of %2, measured on %3 others of it. The bias is in %4</source>
-        <translation>从 %2 的 %1 个词元学得，在其另外 %3 个词元上测量。偏置保存在 %4</translation>
+        <source>Learned from %1 tokens of %2, measured on %3 others of it. The prices are in %4</source>
+        <translation>从 %2 的 %1 个词元学得，在其另外 %3 个词元上测量。价格保存在 %4</translation>
     </message>
     <message>
         <source>Even the load of experts</source>
         <translation>均衡专家负载</translation>
     </message>
     <message>
-        <source>Finds a frozen bias on the router&apos;s scores over half of a text, window by window, and measures the other half without it and with it. More even use costs router mass: where less would be kept than wished, a layer gives way.</source>
-        <translation>在文本的一半上逐窗求出路由分数的固定偏置，再在另一半上分别测量有无偏置的结果。用得越均匀，损失的路由质量越多：某层保留的质量低于期望时便让步。</translation>
+        <source>Finds frozen prices of experts over half of a text, window by window, and measures the other half without them and with them. More even use costs router mass: where less would be kept than wished, a layer gives way.</source>
+        <translation>在文本的一半上逐窗求出专家的固定价格，再在另一半上分别测量有无价格的结果。用得越均匀，损失的路由质量越多：某层保留的质量低于期望时便让步。</translation>
     </message>
     <message>
         <source>&amp;CV wished</source>
@@ -699,12 +699,12 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>选择文本(&amp;T)…</translation>
     </message>
     <message>
-        <source>&amp;Use the bias</source>
-        <translation>使用此偏置(&amp;U)</translation>
+        <source>&amp;Use the prices</source>
+        <translation>使用这些价格(&amp;U)</translation>
     </message>
     <message>
-        <source>Choose experts with this bias from now on; a run that there is is done again</source>
-        <translation>从现在起按此偏置选择专家；已有的运行会重做一次</translation>
+        <source>Choose experts by these prices from now on; a run that there is is done again</source>
+        <translation>从现在起按这些价格选择专家；已有的运行会重做一次</translation>
     </message>
     <message>
         <source>Close</source>
@@ -1206,8 +1206,8 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>用文本均衡负载(&amp;E)…</translation>
     </message>
     <message>
-        <source>Find a frozen bias that evens the experts&apos; load, and see what it costs</source>
-        <translation>求出均衡专家负载的固定偏置，并查看其代价</translation>
+        <source>Find frozen prices that even the experts&apos; load, and see what they cost</source>
+        <translation>求出均衡专家负载的固定价格，并查看其代价</translation>
     </message>
     <message>
         <source>frozen prices of a file</source>
@@ -3029,6 +3029,14 @@ entropy %5, of what was kept %6</source>
         <translation>关闭</translation>
     </message>
     <message>
+        <source>on: frozen prices</source>
+        <translation>启用：固定价格</translation>
+    </message>
+    <message>
+        <source>Prices that were measured before are taken from the router&apos;s scores; the same text always gets the same experts.</source>
+        <translation>从路由分数中减去事先测得的价格；同一文本总是得到相同的专家。</translation>
+    </message>
+    <message>
         <source>on: frozen bias</source>
         <translation>启用：固定偏置</translation>
     </message>
@@ -3482,16 +3490,16 @@ frozen prices from a file move the choice</source>
 <context>
     <name>fovea::calibration</name>
     <message>
-        <source>Measuring without the bias</source>
-        <translation>测量无偏置的结果</translation>
+        <source>Measuring without the prices</source>
+        <translation>测量无价格的结果</translation>
     </message>
     <message>
         <source>Evening the load</source>
         <translation>均衡负载</translation>
     </message>
     <message>
-        <source>Measuring with the bias</source>
-        <translation>测量有偏置的结果</translation>
+        <source>Measuring with the prices</source>
+        <translation>测量有价格的结果</translation>
     </message>
 </context>
 <context>

@@ -21,9 +21,9 @@ constexpr int kWidth = 560, kControlHeight = 28;
 constexpr int kWindows = 16;
 
 // What the engine says while it calibrates; listed here for the translators.
-[[maybe_unused]] constexpr const char* kCalibrationWords[] = {QT_TRANSLATE_NOOP("fovea::calibration", "Measuring without the bias"),
+[[maybe_unused]] constexpr const char* kCalibrationWords[] = {QT_TRANSLATE_NOOP("fovea::calibration", "Measuring without the prices"),
                                                               QT_TRANSLATE_NOOP("fovea::calibration", "Evening the load"),
-                                                              QT_TRANSLATE_NOOP("fovea::calibration", "Measuring with the bias")};
+                                                              QT_TRANSLATE_NOOP("fovea::calibration", "Measuring with the prices")};
 
 QString signed_percent(double ratio) {
   const double percent = 100 * (ratio - 1);
@@ -141,7 +141,7 @@ void CalibrationDialog::calibrate(const QString& text) {
   done_.reset();
   stopped_.clear();
   if (!QDir().mkpath(folder_)) {
-    stopped_ = tr("The folder %1 cannot be made: a bias would find no place.").arg(folder_);
+    stopped_ = tr("The folder %1 cannot be made: prices would find no place.").arg(folder_);
     return refresh();
   }
   expected_ = state_.next_measurement();
@@ -206,7 +206,7 @@ void CalibrationDialog::show_result() {
   if (ends[2] > 0) told << tr("for %1 the text was too short").arg(ends[2]);
   verdict_->setText(tr("Of %1 layers: %2.").arg(done.layers.size()).arg(told.join(tr("; "))));
   const std::array<std::array<QString, 4>, kFigures + 1> rows{{
-      {tr("Held out, mean of the layers"), tr("without"), tr("with the bias"), tr("change")},
+      {tr("Held out, mean of the layers"), tr("without"), tr("with the prices"), tr("change")},
       {tr("CV of the load"), shown_number(before.mean.cv), shown_number(after.mean.cv), {}},
       {tr("CV of the most uneven layer"), shown_number(before.worst_cv), shown_number(after.worst_cv), {}},
       {tr("Utilization U"), shown_number(before.mean.utilization), shown_number(after.mean.utilization), {}},
@@ -216,7 +216,7 @@ void CalibrationDialog::show_result() {
   }};
   for (std::size_t row = 0; row <= kFigures; ++row)
     for (std::size_t column = 0; column < 4; ++column) cells_[row][column]->setText(rows[row][column]);
-  where_->setText(tr("Learned from %1 tokens of %2, measured on %3 others of it. The bias is in %4")
+  where_->setText(tr("Learned from %1 tokens of %2, measured on %3 others of it. The prices are in %4")
                       .arg(shown_count(done.tokens), QString::fromStdString(done.text), shown_count(done.held_out_tokens),
                            QDir::toNativeSeparators(QString::fromStdString(done.bias_file))));
 }
@@ -235,7 +235,7 @@ void CalibrationDialog::changeEvent(QEvent* event) {
 void CalibrationDialog::retranslate() {
   setWindowTitle(tr("Even the load of experts"));
   sentence_->setText(
-      tr("Finds a frozen bias on the router's scores over half of a text, window by window, and measures the other half without it and with it. More even "
+      tr("Finds frozen prices of experts over half of a text, window by window, and measures the other half without them and with them. More even "
          "use costs router mass: where less would be kept than wished, a layer gives way."));
   cv_name_->setText(tr("&CV wished"));
   cv_->setToolTip(tr("Standard deviation over mean of the experts' load that is even enough"));
@@ -244,8 +244,8 @@ void CalibrationDialog::retranslate() {
   windows_name_->setText(tr("&Windows"));
   windows_->setToolTip(tr("Use at most this many windows of 2,048 tokens; every second one is measured on, not learned from"));
   start_->setText(tr("Choose a &text…"));
-  use_->setText(tr("&Use the bias"));
-  use_->setToolTip(tr("Choose experts with this bias from now on; a run that there is is done again"));
+  use_->setText(tr("&Use the prices"));
+  use_->setToolTip(tr("Choose experts by these prices from now on; a run that there is is done again"));
   close_->setText(tr("Close"));
   refresh();
 }

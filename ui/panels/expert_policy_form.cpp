@@ -328,7 +328,7 @@ void ExpertPolicyForm::retranslate() {
   for (NumberList* list : {numbers_, shares_, means_}) list->setPlaceholderText(tr("all alike"));
   half_life_->setSuffix(tr(" tokens"));
   calibrate_->setText(tr("&Even the load over a text…"));
-  calibrate_->setToolTip(tr("Find a frozen bias that evens the experts' load, and see what it costs"));
+  calibrate_->setToolTip(tr("Find frozen prices that even the experts' load, and see what they cost"));
   const QSignalBlocker blocked[] = {QSignalBlocker(count_), QSignalBlocker(lasts_)};
   count_->setItemText(0, tr("mass of the weights"));
   count_->setItemText(1, tr("entropy of the weights"));

@@ -134,8 +134,9 @@ void SchedulingView::say_balance() {
   bool used = false;
   if (rule && rule->reset == LoadReset::frozen) {
     used = true;
-    state = tr("on: frozen bias");
-    lines << tr("A bias that was measured before is added to the router's scores; the same text always gets the same experts.");
+    state = rule->priced ? tr("on: frozen prices") : tr("on: frozen bias");
+    lines << (rule->priced ? tr("Prices that were measured before are taken from the router's scores; the same text always gets the same experts.")
+                           : tr("A bias that was measured before is added to the router's scores; the same text always gets the same experts."));
   } else if (rule && rule->balance != ExpertBalance::off) {
     used = true;
     state = rule->balance == ExpertBalance::seed       ? tr("on: seed")
