@@ -624,7 +624,7 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
     </message>
     <message>
         <source>without</source>
-        <translation>无偏置</translation>
+        <translation>无价格</translation>
     </message>
     <message>
         <source>with the prices</source>
