@@ -12,11 +12,11 @@ constexpr std::uint32_t kDecodeSubgroups = 8;  // of a token's scores
 constexpr std::uint32_t kGroupsWanted = 132;   // workgroups of a token's scores
 constexpr std::uint32_t kGroupsOfLayers = 8 * kGroupsWanted;  // of all layers' together, which wait for bytes: as many as run at once
 constexpr std::uint32_t kSubgroupsAlone = 8, kBlocksAlone = 1, kTurnsAlone = 2;  // of these scores where subgroups do not wait for each other
-constexpr std::uint32_t kChoosing = 8, kChoosingOfToken = 16;  // subgroups of a workgroup that chooses alone
+constexpr std::uint32_t kChoosing = 16;  // subgroups of a workgroup that chooses alone
 // Pages of a context whose choice the workgroup makes that ends its scores last. Of more a wider one of its own makes it sooner,
 // the step behind a barrier included.
 constexpr std::uint32_t kMostPagesFolded = 1536;
-constexpr std::uint32_t kTiledSubgroups = 6;   // of a prompt's scores as products of matrices
+constexpr std::uint32_t kTiledSubgroups = 6, kTiledBlocks = 6;  // of a prompt's scores as products of matrices
 constexpr std::uint32_t kPeripherySubgroups = 4;
 constexpr std::uint32_t kMostInFloat = 8;      // tokens, as of attention (attention_tile.cpp)
 constexpr std::uint64_t kMostScoreBytes = 32u << 20;
@@ -177,7 +177,7 @@ ScoreStep score_step(const KernelRecorder& kernels, const PageChoiceArgs& args) 
   const AttentionShape& shape = args.shape;
   if (shape.tokens == 1 && choice_rotates(kernels, shape) && !args.scoring.tile) return score_token(kernels, args);
   if (args.scoring.tile) return args.scoring.tile->subgroups > 0 ? score_as_matrices(kernels, args, *args.scoring.tile) : score_in_float(kernels, args);
-  const PageScoreTile tile{AttentionMatrix::nv2, shape.tokens > kMostInFloat ? kTiledSubgroups : 0};
+  const PageScoreTile tile{AttentionMatrix::nv2, shape.tokens > kMostInFloat ? kTiledSubgroups : 0, kTiledBlocks};
   return runs_page_score_tile(kernels, tile, shape, args.rule.scorer) ? score_as_matrices(kernels, args, tile) : score_in_float(kernels, args);
 }
 
@@ -196,7 +196,7 @@ Result<void> record_slots(KernelRecorder& kernels, const PageChoiceArgs& args) {
                               .table = b.table, .keys = b.keys, .facts = args.facts, .kv_heads = shape.kv_heads,
                               .epsilon = rope.epsilon};
   const ScoreStep step = score_step(kernels, args);
-  const std::uint32_t choosing = subgroups_of(kernels, args.scoring.choosing > 0 ? args.scoring.choosing : decode ? kChoosingOfToken : kChoosing);
+  const std::uint32_t choosing = subgroups_of(kernels, args.scoring.choosing > 0 ? args.scoring.choosing : kChoosing);
   std::vector<std::uint32_t> choice = rule_constants(args, kernels.subgroup() * choosing);
   choice.push_back(keeps_in_shared(kernels, args.pages, queries, 0, args.rule.mass != 0) ? 1 : 0);
   for (std::uint32_t first = 0; first < tiles; first += together) {

@@ -6,6 +6,7 @@
 #extension GL_KHR_shader_subgroup_arithmetic : require
 
 layout(local_size_x_id = 0) in;
+#define STEPS_APART
 #include "shaders/include/page_rule.glsl"
 layout(constant_id = 11) const bool IN_SHARED = true;  // of page_choice.glsl
 #include "shaders/include/page_choice.glsl"

@@ -15,6 +15,7 @@
 #extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
 
 layout(local_size_x_id = 0) in;  // LANES * SUBGROUPS
+#define STEPS_APART
 #include "shaders/include/page_rule.glsl"
 layout(constant_id = 11) const uint LANES = 32;        // subgroup size
 layout(constant_id = 12) const uint SUBGROUPS = 4;
@@ -31,16 +32,17 @@ const uint OPERAND_KINDS = SCORER == kScorerQuest ? 2u : 1u;
 // Queries stay in shared memory, behind the planes.
 const uint QUERY_TURN = SUBGROUPS, OPERANDS = PLANES * PLANE, TILE_UNITS = OPERANDS + SUBGROUPS * OPERAND_KINDS * OPERAND;
 #else
-// Queries come through the room of the planes to registers, two subgroups' a turn.
-const uint QUERY_TURN = 2u < SUBGROUPS ? 2u : SUBGROUPS, OPERANDS = 0u, TILE_UNITS = PLANES * PLANE;
+// Queries come through the room of the planes to registers, as many subgroups' a turn as it holds.
+const uint OPERANDS = 0u, TILE_UNITS = PLANES * PLANE, QUERY_ROOM = TILE_UNITS / (OPERAND_KINDS * OPERAND), QUERY_TURN = QUERY_ROOM < SUBGROUPS ? QUERY_ROOM : SUBGROUPS;
 #endif
 #include "shaders/include/attention_fragments.glsl"
 #include "shaders/sample/ordered_key.glsl"
 
 const uint WIDTH_FRAGMENTS = HEAD_WIDTH / kFragment, COLUMNS = kPageBlock / kFragment;
+const uint kTogether = 4u;  // whose loads are issued together
 const uint kRowUnits = kPageBlock / 4u, kRowPitch = kRowUnits + 1u;
 shared vec4 rows[SUBGROUPS * kFragment * kRowPitch];  // scores, then weights, of a subgroup's queries for a block
-shared float spreads[kPageBlock];                     // of a block's pages
+shared vec4 spreads[kRowUnits];                       // of a block's pages
 
 #if MATRIX_PLAIN
 void put_row_sums(Sums sums, uint unit, uint pitch) {
@@ -107,7 +109,7 @@ void put(uint kv_head, uint block) {
 #endif
   if (SCORER == kScorerAutomatic)
     for (uint page = gl_LocalInvocationID.x; page < kPageBlock; page += INVOCATIONS)
-      spreads[page] = Floats(p.bounds + spread_offset(kv_head, block * kPageBlock + page, BLOCKS, HEAD_WIDTH)).v[0];
+      spreads[page / 4u][page % 4u] = Floats(p.bounds + spread_offset(kv_head, block * kPageBlock + page, BLOCKS, HEAD_WIDTH)).v[0];
 }
 
 // Query `row` of the KV head's: tile by tile, in each its sampled rows, of those the heads.
@@ -151,14 +153,24 @@ void main() {
   Left queries[WIDTH_FRAGMENTS], magnitudes[WIDTH_FRAGMENTS];
   [[unroll]] for (uint from = 0; from < SUBGROUPS; from += QUERY_TURN) {
     if (from > 0u) barrier();
-    [[dont_unroll]] for (uint unit = gl_LocalInvocationID.x; unit < QUERY_TURN * 16u * WIDTH_UNITS; unit += INVOCATIONS) {
-      uint in_turn = unit / WIDTH_UNITS, at = unit % WIDTH_UNITS;
-      Row r = row_at(min(first_row + from * 16u + in_turn, end_row - 1u), state);
-      Float4s x = Float4s(query_address(r, kv_head) + uint64_t(at * 32u));
-      vec4 a = within_halves(x.v[0]), b = within_halves(x.v[1]);
-      uint to = OPERANDS + in_turn / 16u * (OPERAND_KINDS * OPERAND) + in_turn % 16u * PITCH + at;
-      tile[to] = uvec4(halves(a), halves(b));
-      if (OPERAND_KINDS > 1u) tile[to + OPERAND] = uvec4(halves(abs(a)), halves(abs(b)));
+    const uint kUnits = QUERY_TURN * 16u * WIDTH_UNITS;
+    [[dont_unroll]] for (uint some = gl_LocalInvocationID.x; some < kUnits; some += kTogether * INVOCATIONS) {
+      vec4 low[kTogether], high[kTogether];
+      [[unroll]] for (uint n = 0; n < kTogether; n++) {
+        uint unit = min(some + n * INVOCATIONS, kUnits - 1u);
+        Row r = row_at(min(first_row + from * 16u + unit / WIDTH_UNITS, end_row - 1u), state);
+        Float4s x = Float4s(query_address(r, kv_head) + uint64_t(unit % WIDTH_UNITS * 32u));
+        low[n] = x.v[0];
+        high[n] = x.v[1];
+      }
+      [[unroll]] for (uint n = 0; n < kTogether; n++) {
+        uint unit = some + n * INVOCATIONS, in_turn = unit / WIDTH_UNITS;
+        if (unit >= kUnits) break;
+        vec4 a = within_halves(low[n]), b = within_halves(high[n]);
+        uint to = OPERANDS + in_turn / 16u * (OPERAND_KINDS * OPERAND) + in_turn % 16u * PITCH + unit % WIDTH_UNITS;
+        tile[to] = uvec4(halves(a), halves(b));
+        if (OPERAND_KINDS > 1u) tile[to + OPERAND] = uvec4(halves(abs(a)), halves(abs(b)));
+      }
     }
     barrier();
     if (gl_SubgroupID >= from && gl_SubgroupID < from + QUERY_TURN)
@@ -174,15 +186,30 @@ void main() {
   const float scale = inversesqrt(float(HEAD_WIDTH));
   const uint kLaneRows = (2u * kFragment + LANES - 1u) / LANES;
   uint room = gl_SubgroupID * kFragment * kRowPitch;
-  float worth[kLaneRows];  // what spread is worth to this lane's rows
-  if (SCORER == kScorerAutomatic)
-    [[unroll]] for (uint turn = 0; turn < kLaneRows; turn++) {
-      uint of_row = turn * LANES + gl_SubgroupInvocationID, row = min(of_row / 2u, kFragment - 1u);
-      Float4s x = Float4s(query_address(row_at(min(first_row + gl_SubgroupID * kFragment + row, end_row - 1u), state), kv_head) + uint64_t(of_row % 2u * HEAD_WIDTH * 2u));
-      float squares = 0.0;
-      [[dont_unroll]] for (uint i = 0; i < HEAD_WIDTH / 8u; i++) squares += dot(x.v[i], x.v[i]);
-      worth[turn] = (squares + subgroupShuffleXor(squares, 1u)) / float(2u * HEAD_WIDTH);
+  // Of this lane's rows: what spread is worth to them, pages that are estimated, of those the remote ones, where what is known of
+  // their blocks is kept; and whether this lane keeps it.
+  float worth[kLaneRows];
+  uint pages_of[kLaneRows], far[kLaneRows], near[kLaneRows], blocks_of_row[kLaneRows];
+  bool keeps[kLaneRows];
+  [[unroll]] for (uint turn = 0; turn < kLaneRows; turn++) {
+    uint of_row = turn * LANES + gl_SubgroupInvocationID, number = first_row + gl_SubgroupID * kFragment + min(of_row / 2u, kFragment - 1u);
+    Row r = row_at(min(number, end_row - 1u), state);
+    pages_of[turn] = r.pages;
+    far[turn] = r.t.far;
+    near[turn] = min(r.t.near, r.pages);
+    blocks_of_row[turn] = blocks_at(r.tile * p.kv_heads + kv_head, r.q);
+    keeps[turn] = of_row < 2u * kFragment && number < end_row && of_row % 2u == 1u;
+    if (SCORER != kScorerAutomatic) continue;
+    Float4s x = Float4s(query_address(r, kv_head) + uint64_t(of_row % 2u * HEAD_WIDTH * 2u));
+    float squares = 0.0;
+    const uint kUnits = HEAD_WIDTH / 8u;
+    [[dont_unroll]] for (uint i = 0; i < kUnits; i += 2u * kTogether) {
+      vec4 v[2u * kTogether];
+      [[unroll]] for (uint n = 0; n < 2u * kTogether; n++) v[n] = x.v[min(i + n, kUnits - 1u)];
+      [[unroll]] for (uint n = 0; n < 2u * kTogether; n++) squares += i + n < kUnits ? dot(v[n], v[n]) : 0.0;
     }
+    worth[turn] = (squares + subgroupShuffleXor(squares, 1u)) / float(2u * HEAD_WIDTH);
+  }
   [[dont_unroll]] for (; block < end_block; block++) {
     put(kv_head, block);
     barrier();
@@ -209,33 +236,46 @@ void main() {
     subgroupBarrier();
     [[unroll]] for (uint turn = 0; turn < kLaneRows; turn++) {
       uint of_row = turn * LANES + gl_SubgroupInvocationID, row = min(of_row / 2u, kFragment - 1u), part = of_row % 2u;
-      uint at = room + row * kRowPitch + part * (kRowUnits / 2u), number = first_row + gl_SubgroupID * kFragment + row, page = block * kPageBlock + part * 16u;
-      bool real = of_row < 2u * kFragment && number < end_row;
-      Row r = row_at(min(number, end_row - 1u), state);
-      float score[16], highest = kLowestScore;
-      [[unroll]] for (uint i = 0; i < 16u; i++) {
-        float of_page = rows[at + i / 4u][i % 4u];
-        if (SCORER == kScorerAutomatic) of_page += worth[turn] * spreads[part * 16u + i];
-        score[i] = page + i < r.pages ? of_page : kLowestScore;
-        highest = max(highest, score[i]);
+      uint at = room + row * kRowPitch + part * (kRowUnits / 2u), page = block * kPageBlock + part * 16u;
+      vec4 score[4];
+      [[unroll]] for (uint i = 0; i < 4u; i++) {
+        score[i] = rows[at + i];
+        if (SCORER == kScorerAutomatic) score[i] += worth[turn] * spreads[part * 4u + i];
       }
-      highest = max(highest, subgroupShuffleXor(highest, 1u));
-      float sum = 0.0, best_score = kLowestScore;
+      float best_score = kLowestScore;
       uint best = 0u;  // page + 1
-      [[unroll]] for (uint i = 0; i < 16u; i++) {
-        bool remote = page + i >= r.t.far && page + i < min(r.t.near, r.pages);
-        if (remote && score[i] >= best_score) {
-          best_score = score[i];
-          best = page + i + 1u;
+      // Nearly all are of remote pages alone, which are all estimated.
+      bool all_remote = page >= far[turn] && page + 16u <= near[turn];
+      if (all_remote) {
+        vec4 largest = max(max(score[0], score[1]), max(score[2], score[3]));
+        best_score = max(max(largest.x, largest.y), max(largest.z, largest.w));
+        [[unroll]] for (uint i = 0; i < 16u; i++)
+          if (score[i / 4u][i % 4u] >= best_score) best = page + i + 1u;
+      } else {
+        [[unroll]] for (uint i = 0; i < 16u; i++) {
+          if (page + i >= far[turn] && page + i < near[turn] && score[i / 4u][i % 4u] >= best_score) {
+            best_score = score[i / 4u][i % 4u];
+            best = page + i + 1u;
+          }
+          if (page + i >= pages_of[turn]) score[i / 4u][i % 4u] = kLowestScore;
         }
-        float weight = page + i < r.pages ? exp(score[i] - highest) : 0.0;
-        sum += weight;
-        if (of_row < 2u * kFragment) rows[at + i / 4u][i % 4u] = weight;
+      }
+      vec4 largest = max(max(score[0], score[1]), max(score[2], score[3]));
+      float highest = max(max(largest.x, largest.y), max(largest.z, largest.w)), sum = 0.0;
+      highest = max(highest, subgroupShuffleXor(highest, 1u));
+      [[unroll]] for (uint i = 0; i < 4u; i++) {
+        vec4 weight = exp(score[i] - highest);
+        if (!all_remote) weight = mix(vec4(0.0), weight, lessThan(uvec4(page + 4u * i) + uvec4(0, 1, 2, 3), uvec4(pages_of[turn])));
+        sum += weight.x;
+        sum += weight.y;
+        sum += weight.z;
+        sum += weight.w;
+        if (of_row < 2u * kFragment) rows[at + i] = weight;
       }
       sum += subgroupShuffleXor(sum, 1u);
       uint64_t first = ranked(best_score, best), other = neighbours(first);
-      if (real && part == 1u && r.pages > block * kPageBlock) {
-        uint to = blocks_at(r.tile * p.kv_heads + kv_head, r.q) + block;
+      if (keeps[turn] && pages_of[turn] > block * kPageBlock) {
+        uint to = blocks_of_row[turn] + block;
         SharedFloat2s(p.totals).v[to] = vec2(highest, sum);
         SharedKeys(p.best).v[2u * to] = max(first, other);
       }

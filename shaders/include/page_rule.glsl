@@ -23,10 +23,16 @@ const uint BLOCKS = (ROOM + kPageBlock - 1u) / kPageBlock, SCORES = BLOCKS * kPa
 
 layout(push_constant, scalar) uniform Push { PageChoicePush p; };
 
-// Written by one workgroup and read by another where both are in one step.
-layout(buffer_reference, scalar, buffer_reference_align = 4) coherent buffer SharedFloats { float v[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 8) coherent buffer SharedFloat2s { vec2 v[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 8) coherent buffer SharedKeys { uint64_t v[]; };
+// Written by one workgroup and read by another where both are in one step; STEPS_APART: they never are.
+#ifdef STEPS_APART
+#define BETWEEN_GROUPS
+#else
+#define BETWEEN_GROUPS coherent
+#endif
+layout(buffer_reference, scalar, buffer_reference_align = 4) BETWEEN_GROUPS buffer SharedFloats { float v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 8) BETWEEN_GROUPS buffer SharedFloat2s { vec2 v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 8) BETWEEN_GROUPS buffer SharedKeys { uint64_t v[]; };
+// Ranks in the place of scores are also read within the workgroup that writes them.
 layout(buffer_reference, scalar, buffer_reference_align = 4) coherent buffer SharedUints { uint v[]; };
 
 struct PageTile {

@@ -256,7 +256,7 @@ Result<void> Bench::sparse_prompt(const PromptShape& shape, Prompt at) {
   FOVEA_ASSIGN(gpu::CommandRecorder asked, device_->record());
   FOVEA_TRY(part(Part::scores, {.tile = PageScoreTile{}}));
   for (const PageScoreTile& tile : {PageScoreTile{AttentionMatrix::nv2, 4, 2}, PageScoreTile{AttentionMatrix::nv2, 4, 4}, PageScoreTile{AttentionMatrix::nv2, 4, 8},
-                                    PageScoreTile{AttentionMatrix::nv2, 4, 16}, PageScoreTile{AttentionMatrix::nv2, 6, 4}, PageScoreTile{AttentionMatrix::nv2, 2, 4}})
+                                    PageScoreTile{AttentionMatrix::nv2, 4, 16}, PageScoreTile{AttentionMatrix::nv2, 6, 4}, PageScoreTile{AttentionMatrix::nv2, 6, 6}, PageScoreTile{AttentionMatrix::nv2, 2, 4}})
     if (runs_page_score_tile(KernelRecorder(*device_, asked), tile, s.shape, shader::kScorerAutomatic)) FOVEA_TRY(part(Part::scores, {.tile = tile}));
   for (const std::uint32_t choosing : {4u, 8u, 16u, 32u}) FOVEA_TRY(part(Part::choice, {.choosing = choosing}));
   using Matrix = AttentionMatrix;
