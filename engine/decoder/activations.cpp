@@ -55,7 +55,7 @@ std::uint64_t Activations::lay_out(const gpu::DeviceFacts& facts, const ModelCon
     take(sorted, tokens * slots);
     take(tiles, std::uint64_t{most_tiles(batch, config.experts_used, config.experts)} * 3);
   }
-  take(halves, std::max(tokens * slots * strides.width, tokens * strides.attended) / 2);
+  take(halves, tokens * std::max(strides.width, strides.attended) / 2);
   // The largest dense product: of attention's output, or gate and up together.
   unpacked.bytes = unpacked_bytes(facts, batch, std::uint64_t{config.width} * std::max(strides.query, mixture ? 0 : 2 * config.feed_forward));
   take(unpacked.address, unpacked.bytes / sizeof(float));

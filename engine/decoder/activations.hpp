@@ -45,7 +45,7 @@ class Activations {
   std::uint64_t hidden = 0;     // float (T * S, hidden); between products in tiles half
   std::uint64_t partial = 0;    // float (T * S, width)
   std::uint64_t logits = 0;     // float (logit_rows, vocabulary)
-  std::uint64_t halves = 0;     // half (T * S, width) or (T, attended): what products in tiles read
+  std::uint64_t halves = 0;     // half (T, width) or (T, attended): what products in tiles read
   UnpackedRoom unpacked;        // weights as halves, for products of many tokens
   // What products of one token read in 8 bits (shaders/interface/dot.h).
   std::uint64_t words = 0;           // any of them, S inputs at most

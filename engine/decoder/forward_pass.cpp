@@ -60,7 +60,7 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
 
 Result<ForwardPass::NormedRows> ForwardPass::record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens,
                                                          const DeviceMatrix& reader, const DeviceMatrix* writer,
-                                                         bool last_only) const {
+                                                         NormedAs as) const {
   const FoldedNorm norm{.weight = weight, .epsilon = config.norm_epsilon};
   if (tokens == 1 && kernels.folds_steps()) {
     if (writer != nullptr && hands_on(kernels, tokens, *writer, reader))
@@ -75,11 +75,11 @@ Result<ForwardPass::NormedRows> ForwardPass::record_norm(KernelRecorder& kernels
     kernels.plan().barrier();
     return NormedRows{activations.normed, {}, activations.residual_words};
   }
-  FOVEA_TRY(record_rms_norm(kernels, {.weight = weight, .x = activations.x, .y = activations.normed, .state = state,
-                                      .width = config.width, .stride = activations.strides.width, .tokens = tokens,
-                                      .epsilon = config.norm_epsilon, .last_only = last_only}));
+  const std::uint64_t y = as == NormedAs::halves ? 0 : activations.normed, halves = as == NormedAs::halves || as == NormedAs::both ? activations.halves : 0;
+  FOVEA_TRY(record_rms_norm(kernels, {.weight = weight, .x = activations.x, .y = y, .state = state, .halves = halves, .width = config.width,
+                                      .stride = activations.strides.width, .tokens = tokens, .epsilon = config.norm_epsilon, .last_only = as == NormedAs::last_float}));
   kernels.plan().barrier();
-  return NormedRows{activations.normed, {}};
+  return NormedRows{.x = y, .halves = halves};
 }
 
 bool ForwardPass::uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix) const {
@@ -89,6 +89,13 @@ bool ForwardPass::uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, 
 ForwardPass::NormAhead ForwardPass::norm_after(std::uint32_t layer) const {
   if (layer + 1 == config.layers) return {weights.output_norm, &weights.output};
   return {weights.layers[layer + 1].attention_norm, &weights.layers[layer + 1].qkv.front()};
+}
+
+bool ForwardPass::normed_before(const KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens) const {
+  if (layer == 0 || layer == config.layers || !config.mixture() || !leaves_normed(kernels, config.width)) return false;
+  const DeviceLayer& before = weights.layers[layer - 1];
+  return experts_take_tiles(kernels, tokens, before.gate, before.down) &&
+         std::ranges::all_of(weights.layers[layer].qkv, [&](const DeviceMatrix& projection) { return takes_tiles(kernels, projection, tokens); });
 }
 
 bool ForwardPass::hands_on(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer,
@@ -131,12 +138,9 @@ Result<DotInput> ForwardPass::record_rounding(KernelRecorder& kernels, std::uint
 }
 
 Result<std::uint64_t> ForwardPass::record_halves(KernelRecorder& kernels, std::uint64_t x, std::uint32_t columns,
-                                                 std::uint32_t stride, std::uint32_t tokens, const ExpertBatch* batch) const {
+                                                 std::uint32_t stride, std::uint32_t tokens) const {
   kernels.plan().tag("round");
-  const std::uint32_t slots = batch != nullptr ? batch->slots : 1;
-  FOVEA_TRY(record_half_rows(kernels, tokens * slots,
-                             {.x = x, .y = activations.halves, .sorted = batch != nullptr ? batch->sorted : 0, .state = state,
-                              .columns = columns, .x_stride = stride, .slots = slots}));
+  FOVEA_TRY(record_half_rows(kernels, tokens, {.x = x, .y = activations.halves, .state = state, .columns = columns, .x_stride = stride}));
   kernels.plan().barrier();
   return activations.halves;
 }
@@ -159,11 +163,16 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     kernels.plan().tag("tiers");
     FOVEA_TRY(cache.tiers()->record_unpack(kernels, state, layer));
   }
-  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.attention_norm, tokens, w.qkv.front(),
-                                                      layer > 0 ? &weights.layers[layer - 1].down : nullptr, false));
+  const auto in_tiles = [&](const DeviceMatrix& projection) { return takes_tiles(kernels, projection, tokens); };
+  const bool all_in_tiles = std::ranges::all_of(w.qkv, in_tiles);
+  NormedRows input{.halves = a.halves};
+  if (!normed_before(kernels, layer, tokens)) {
+    FOVEA_ASSIGN(input, record_norm(kernels, w.attention_norm, tokens, w.qkv.front(), layer > 0 ? &weights.layers[layer - 1].down : nullptr,
+                                    all_in_tiles ? NormedAs::halves : NormedAs::floats));
+  }
 
-  std::uint64_t halves = 0;
-  if (std::ranges::any_of(w.qkv, [&](const DeviceMatrix& projection) { return takes_tiles(kernels, projection, tokens); })) {
+  std::uint64_t halves = input.halves;
+  if (!all_in_tiles && std::ranges::any_of(w.qkv, in_tiles)) {
     FOVEA_ASSIGN(halves, record_halves(kernels, input.x, config.width, a.strides.width, tokens));
   }
   kernels.plan().tag("qkv");
@@ -178,7 +187,7 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     FOVEA_TRY(record_matmul(kernels, {.weights = projection, .x = input.x, .y = y, .state = state,
                                       .x_stride = a.strides.width, .y_stride = a.strides.qkv, .tokens = tokens,
                                       .norm = input.norm, .unpacked = a.unpacked,
-                                      .halves = takes_tiles(kernels, projection, tokens) ? halves : 0}));
+                                      .halves = in_tiles(projection) ? halves : 0}));
   }
   kernels.plan().barrier();
 
@@ -198,6 +207,7 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   const bool periphery = sparse && selection->sees_periphery();
   const bool folded = tokens == 1 && !top_share && !periphery && takes_rope_attention(kernels, shape) && (!sparse || ahead || choice_rotates(kernels, shape));
   const bool rounds = folded && uses_dot(kernels, tokens, w.attention_output) && config.head_width % 32 == 0;
+  bool in_halves = false;  // attention leaves its output as the product behind it reads it
   if (folded) {
     if (sparse && !ahead) {
       kernels.plan().tag("page choice");
@@ -215,20 +225,27 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     if (captured || measured) kernels.plan().barrier();
   } else {
     kernels.plan().tag("rope+kv");
-    FOVEA_TRY(record_rope_store(kernels, rope));
+    const bool bounds = sparse && !ahead && tokens > 1;
+    RopeStoreArgs stored = rope;
+    if (bounds) {  // of the keys, which come first then, beside the queries
+      stored.part = RopeStoreArgs::Part::keys_and_values;
+      FOVEA_TRY(record_rope_store(kernels, stored));
+      kernels.plan().barrier();
+      FOVEA_TRY(selection->record_bounds(kernels, shape, layer));
+      stored.part = RopeStoreArgs::Part::queries;
+    }
+    FOVEA_TRY(record_rope_store(kernels, stored));
     kernels.plan().barrier();
     if (sparse && !ahead) {
       kernels.plan().tag("page choice");
-      if (tokens > 1) {
-        FOVEA_TRY(selection->record_bounds(kernels, shape, layer));
-        kernels.plan().barrier();
-      }
       FOVEA_TRY(selection->record_choice(kernels, shape, layer, query, nullptr));
       kernels.plan().barrier();
     }
     kernels.plan().tag("attention");
-    const AttentionArgs attention{.shape = sparse ? selection->chosen(shape, layer, ahead) : shape, .query = query, .y = a.attended, .y_stride = a.strides.attended,
-                                  .values = a.split_values, .partial = a.split_partial, .sums = periphery ? selection->row_sums() : 0};
+    const AttentionShape keys = sparse ? selection->chosen(shape, layer, ahead) : shape;
+    in_halves = tokens > 1 && !top_share && !periphery && takes_tiles(kernels, w.attention_output, tokens) && leaves_halves(kernels, keys);
+    const AttentionArgs attention{.shape = keys, .query = query, .y = in_halves ? a.halves : a.attended, .y_stride = in_halves ? w.attention_output.columns : a.strides.attended,
+                                  .in_halves = in_halves, .values = a.split_values, .partial = a.split_partial, .sums = periphery ? selection->row_sums() : 0};
     if (top_share) {
       FOVEA_TRY(record_attention_top(kernels, {.shape = shape, .query = a.query, .y = a.attended, .scores = top_scores, .y_stride = a.strides.attended, .keys = cache.context(),
                                                .keep = static_cast<std::uint32_t>(std::llround(*top_share * 1e6))}));
@@ -272,8 +289,8 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     if (router_parts(kernels, tokens, layer) > 0) product.logits = {w.router.address, a.router_parts, config.experts};
     FOVEA_TRY(record_matvec_dot(kernels, product));
   } else {
-    std::uint64_t heads = 0;
-    if (takes_tiles(kernels, w.attention_output, tokens)) {
+    std::uint64_t heads = in_halves ? a.halves : 0;
+    if (!in_halves && takes_tiles(kernels, w.attention_output, tokens)) {
       FOVEA_ASSIGN(heads, record_halves(kernels, a.attended, w.attention_output.columns, a.strides.attended, tokens));
     }
     kernels.plan().tag("attention output");
@@ -289,9 +306,12 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
                                               const CaptureLayout* capture) const {
   const DeviceLayer& w = weights.layers[layer];
   const Activations& a = activations;
-  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.feed_forward_norm, tokens, w.gate, &w.attention_output, false));
+  const bool in_tiles = experts_take_tiles(kernels, tokens, w.gate, w.down);
+  // A router reads floats.
+  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, w.feed_forward_norm, tokens, w.gate, &w.attention_output,
+                                                      !in_tiles ? NormedAs::floats : config.mixture() ? NormedAs::both : NormedAs::halves));
 
-  ExpertBatch batch{.tokens = tokens, .in_tiles = experts_take_tiles(kernels, tokens, w.gate, w.down),
+  ExpertBatch batch{.tokens = tokens, .in_tiles = in_tiles,
                     .in_lanes = lanes_unpack(w.gate.type) && lanes_unpack(w.down.type), .state = state};
   if (config.mixture()) {
     const std::uint64_t routing_offset = std::uint64_t{layer} * tokens * config.experts_used * sizeof(std::uint32_t);
@@ -339,10 +359,6 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
     }
   }
 
-  std::uint64_t halves = 0;
-  if (batch.in_tiles) {
-    FOVEA_ASSIGN(halves, record_halves(kernels, input.x, config.width, a.strides.width, tokens, config.mixture() ? &batch : nullptr));
-  }
   if (stages(tokens)) {  // who is refined beside these products, the coding beside the next: steps of few workgroups
     kernels.plan().tag("tiers");
     FOVEA_TRY(cache.tiers()->record_choice(kernels, state, layer));
@@ -358,7 +374,7 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
   } else {
     FOVEA_TRY(record_gate_up(kernels, batch, {.gate = w.gate, .up = w.up, .x = input.x, .act = a.hidden,
                                               .x_stride = a.strides.width, .act_stride = a.strides.hidden,
-                                              .unpacked = a.unpacked, .halves = halves, .norm = input.norm}));
+                                              .unpacked = a.unpacked, .halves = input.halves, .norm = input.norm}));
   }
   kernels.plan().barrier();
   if (batch.parts > 0) record_logits_trace(kernels, layer, tokens, capture);
@@ -395,10 +411,12 @@ Result<void> ForwardPass::record_down(KernelRecorder& kernels, std::uint32_t lay
                                                    .act_stride = q8_words(down.columns), .next = next});
   }
   kernels.plan().tag("down");
-  if (config.mixture())
-    return record_expert_down(kernels, batch, {.down = down, .act = a.hidden, .partial = a.partial, .x = a.x,
-                                               .act_stride = a.strides.hidden, .partial_stride = a.strides.width,
-                                               .x_stride = a.strides.width});
+  if (config.mixture()) {
+    ExpertDownArgs product{.down = down, .act = a.hidden, .partial = a.partial, .x = a.x, .act_stride = a.strides.hidden,
+                           .partial_stride = a.strides.width, .x_stride = a.strides.width};
+    if (normed_before(kernels, layer + 1, batch.tokens)) product.next = {weights.layers[layer + 1].attention_norm, a.halves, config.norm_epsilon};
+    return record_expert_down(kernels, batch, product);
+  }
   return record_matmul(kernels, {.weights = down, .x = a.hidden, .y = a.x, .state = state, .x_stride = a.strides.hidden,
                                  .y_stride = a.strides.width, .tokens = batch.tokens, .accumulate = true,
                                  .unpacked = a.unpacked, .halves = batch.in_tiles ? a.hidden : 0});
@@ -406,13 +424,9 @@ Result<void> ForwardPass::record_down(KernelRecorder& kernels, std::uint32_t lay
 
 Result<void> ForwardPass::record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head) const {
   if (head == Head::none) return {};
-  const bool last = head == Head::last_logits;
-  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, weights.output_norm, tokens, weights.output,
-                                                      &weights.layers.back().down, last));
-  std::uint64_t halves = 0;
-  if (!last && takes_tiles(kernels, weights.output, tokens)) {
-    FOVEA_ASSIGN(halves, record_halves(kernels, input.x, config.width, activations.strides.width, tokens));
-  }
+  const bool last = head == Head::last_logits, in_tiles = !last && takes_tiles(kernels, weights.output, tokens);
+  FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, weights.output_norm, tokens, weights.output, &weights.layers.back().down,
+                                                      last ? NormedAs::last_float : in_tiles ? NormedAs::halves : NormedAs::floats));
   kernels.plan().tag("output");
   if (uses_dot(kernels, tokens, weights.output)) {
     FOVEA_TRY(record_matvec_dot(kernels, {.weights = weights.output, .x = dot_input(input), .y = logits}));
@@ -421,7 +435,7 @@ Result<void> ForwardPass::record_head(KernelRecorder& kernels, std::uint32_t tok
   }
   FOVEA_TRY(record_matmul(kernels, {.weights = weights.output, .x = input.x, .y = logits, .state = state,
                                     .x_stride = activations.strides.width, .y_stride = config.vocabulary, .tokens = tokens,
-                                    .one_row = last, .norm = input.norm, .halves = halves}));
+                                    .one_row = last, .norm = input.norm, .halves = input.halves}));
   kernels.plan().barrier();
   return {};
 }

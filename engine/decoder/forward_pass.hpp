@@ -81,17 +81,21 @@ struct ForwardPass {
     FoldedNorm norm;
     std::uint64_t words = 0;   // the same in 8 bits, made by a step of its own or left by the product before
     bool norm_pending = false; // of the words: only multiplied with the norm's weights
+    std::uint64_t halves = 0;  // the same as products in tiles read them; x is then 0 unless both are asked for
   };
+  enum class NormedAs : std::uint8_t { floats, last_float, halves, both };  // last_float: of the last token alone, as row 0
   // `reader`: the largest product that reads the rows; it decides whether they are made in 8 bits too. `writer`: the
   // product that ended in them, null behind the embedding.
   [[nodiscard]] Result<NormedRows> record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens, const DeviceMatrix& reader,
-                                               const DeviceMatrix* writer, bool last_only) const;
+                                               const DeviceMatrix* writer, NormedAs as) const;
   // The norm that comes after layer `layer`'s feed-forward, and the largest product behind it.
   struct NormAhead {
     std::uint64_t weight = 0;
     const DeviceMatrix* reader = nullptr;
   };
   [[nodiscard]] NormAhead norm_after(std::uint32_t layer) const;
+  // Whether the experts of the layer before leave the rows normed for this one's products in tiles.
+  [[nodiscard]] bool normed_before(const KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens) const;
   // Whether the product by `writer`, which ends in the residual, leaves it in 8 bits for `reader` behind the next norm.
   [[nodiscard]] bool hands_on(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer, const DeviceMatrix& reader) const;
   [[nodiscard]] NextInput next_input(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& writer, const NormAhead& behind) const;
@@ -100,9 +104,9 @@ struct ForwardPass {
   [[nodiscard]] bool uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix) const;
   [[nodiscard]] static DotInput dot_input(const NormedRows& rows);
   // The rows of `x` for products in 8 bits, rounded by a step of its own.
-  // The rows as halves for products in tiles, each token's or, with a batch, each assignment's in the order of the tiles.
+  // The rows as halves for products in tiles.
   [[nodiscard]] Result<std::uint64_t> record_halves(KernelRecorder& kernels, std::uint64_t x, std::uint32_t columns, std::uint32_t stride,
-                                                    std::uint32_t tokens, const ExpertBatch* batch = nullptr) const;
+                                                    std::uint32_t tokens) const;
   [[nodiscard]] Result<DotInput> record_rounding(KernelRecorder& kernels, std::uint64_t x, std::uint32_t width, std::uint32_t stride,
                                                  std::uint32_t rows) const;
 };

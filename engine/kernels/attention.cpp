@@ -21,6 +21,7 @@ shader::AttentionPush attention_push(const AttentionArgs& args) {
           .y_stride = args.y_stride, .scale = score_scale(args.shape.head_width), .table_stride = args.shape.table_stride};
 }
 
+constexpr std::uint32_t kStoringHeads = 8;  // of a workgroup of rope_store
 constexpr std::uint32_t kMostSplits = 64;
 constexpr std::uint32_t kLeastPages = 4;   // of a split of rope_attention: one for each of its subgroups
 constexpr std::uint32_t kMostSubgroups = 4;
@@ -110,9 +111,13 @@ Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& arg
                                    .state = args.shape.state, .last_query = args.last_query, .qkv_stride = args.qkv_stride,
                                    .layer_offset = args.shape.layer_offset, .query_heads = args.shape.query_heads,
                                    .kv_heads = args.shape.kv_heads, .epsilon = args.epsilon};
-  return kernels.dispatch(id,
-                          {kernels.subgroup(), args.shape.head_width, args.rope_width, args.halves ? 1u : 0u, args.norm}, push,
-                          args.shape.query_heads + 2 * args.shape.kv_heads, args.shape.tokens);
+  // Heads of a workgroup: of one subgroup each a GPU runs too few at once.
+  const std::uint32_t first = args.part == RopeStoreArgs::Part::keys_and_values ? args.shape.query_heads : 0;
+  const std::uint32_t end = args.part == RopeStoreArgs::Part::queries ? args.shape.query_heads : args.shape.query_heads + 2 * args.shape.kv_heads;
+  const std::uint32_t lanes = kernels.subgroup(), heads = end - first, wanted = args.shape.kv == DType::Q8_0 || kernels.cpu_form() ? 1 : kStoringHeads;
+  const std::uint32_t together = std::max(1u, std::min({wanted, kernels.facts().max_workgroup_invocations / lanes, kernels.facts().max_workgroup_subgroups}));
+  return kernels.dispatch(id, {lanes * together, args.shape.head_width, args.rope_width, args.halves ? 1u : 0u, args.norm, together, first, end}, push,
+                          (heads + together - 1) / together, args.shape.tokens);
 }
 
 Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile& tile, const AttentionArgs& args) {
@@ -121,10 +126,12 @@ Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile&
   FOVEA_ASSIGN(const ShaderId id, batch_variant(kFirst.at(static_cast<std::size_t>(tile.matrix)), args.shape));
   const std::uint32_t lanes = kernels.subgroup();
   return kernels.dispatch(id,
-                          {lanes * tile.subgroups, lanes, args.shape.head_width, tile.subgroups, tile.block_keys, tile.heads},
+                          {lanes * tile.subgroups, lanes, args.shape.head_width, tile.subgroups, tile.block_keys, tile.heads, args.in_halves ? 1u : 0u},
                           attention_push(args), args.shape.query_heads / tile.heads,
                           (args.shape.tokens + tile.tokens() - 1) / tile.tokens());
 }
+
+bool leaves_halves(const KernelRecorder& kernels, const AttentionShape& shape) { return attention_tile(kernels, shape).subgroups > 0; }
 
 Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args) {
   if (const AttentionTile tile = attention_tile(kernels, args.shape); tile.subgroups > 0)

@@ -36,19 +36,23 @@ struct RopeStoreArgs {
   std::uint32_t norm = 0;  // 0 none, 1 per head, 2 over all heads
   float epsilon = 0;
   std::uint64_t last_query = 0;  // record_rope_store: where the last token's rotated queries are left once more, or 0
+  enum class Part : std::uint8_t { all, queries, keys_and_values } part = Part::all;  // of record_rope_store
 };
 [[nodiscard]] Result<void> record_rope_store(KernelRecorder& kernels, const RopeStoreArgs& args);
 
 struct AttentionArgs {
   AttentionShape shape;
   std::uint64_t query = 0;    // float (tokens, query_heads * head_width)
-  std::uint64_t y = 0;        // float (tokens, y_stride)
+  std::uint64_t y = 0;        // float (tokens, y_stride); in_halves: half, as products in tiles read them (product_tile.hpp)
   std::uint32_t y_stride = 0;
+  bool in_halves = false;     // of a shape that leaves_halves
   std::uint64_t values = 0;   // decode scratch: float (query_heads, splits, head_width)
   std::uint64_t partial = 0;  // decode scratch: float (query_heads, splits, 2)
   std::uint64_t sums = 0;     // float (tokens, query_heads, kRowSums): where rows leave their largest score and sum, or 0
 };
 [[nodiscard]] Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionArgs& args);
+// Whether a prompt's attention can leave its output rounded to halves (those beyond 65504 as that).
+[[nodiscard]] bool leaves_halves(const KernelRecorder& kernels, const AttentionShape& shape);
 // Splits of the key range, a barrier, and their combination; one step where attention_splits is 1.
 [[nodiscard]] Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArgs& args);
 // Positions from which on it pays that the queries of a KV head share a workgroup.

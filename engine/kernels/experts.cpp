@@ -31,11 +31,19 @@ ProductShape down_shape(const KernelRecorder& kernels, const ExpertBatch& batch,
   return shape;
 }
 
+// Of a workgroup whose invocations have four numbers of a row each.
+std::uint32_t subgroups_of_row(std::uint32_t lanes, std::uint32_t width) { return (width / 4 + lanes - 1) / lanes; }
+
 TileShape tile_of(const KernelRecorder& kernels, const ExpertBatch& batch, const DeviceMatrix& matrix) {
   return expert_tile(kernels, batch.in_lanes, batch.tokens * batch.slots, matrix.matrices);
 }
 
 }  // namespace
+
+bool leaves_normed(const KernelRecorder& kernels, std::uint32_t width) {
+  const std::uint32_t lanes = kernels.subgroup(), subgroups = subgroups_of_row(lanes, width);
+  return width % 4 == 0 && subgroups <= kernels.facts().max_workgroup_subgroups && subgroups * lanes <= kernels.facts().max_workgroup_invocations;
+}
 
 bool experts_take_tiles(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& gate,
                         const DeviceMatrix& down) {
@@ -145,10 +153,14 @@ Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batc
   }
   kernels.plan().barrier();
   const shader::ExpertCombinePush combine{.partial = args.partial, .experts = batch.experts, .weights = batch.weights, .x = args.x, .state = batch.state,
-                                          .width = args.down.rows, .partial_stride = args.partial_stride,
-                                          .x_stride = args.x_stride, .slots = batch.slots};
-  const std::uint32_t local = kernels.subgroup() * 2;
-  return kernels.dispatch(ShaderId::expert_combine, {local}, combine, (args.down.rows + local - 1) / local, batch.tokens);
+                                          .norm = args.next.weight, .halves = args.next.halves, .width = args.down.rows, .partial_stride = args.partial_stride,
+                                          .x_stride = args.x_stride, .epsilon = args.next.epsilon};
+  if (args.next.weight != 0) {
+    const std::uint32_t lanes = kernels.subgroup(), subgroups = subgroups_of_row(lanes, args.down.rows);
+    return kernels.dispatch(ShaderId::expert_combine, {lanes * subgroups, batch.slots, 4, subgroups}, combine, 1, batch.tokens);
+  }
+  const std::uint32_t local = kernels.subgroup() * 2, elements = (args.down.rows | args.partial_stride | args.x_stride) % 4 == 0 ? 4 : 1;
+  return kernels.dispatch(ShaderId::expert_combine, {local, batch.slots, elements, 0}, combine, (args.down.rows + local * elements - 1) / (local * elements), batch.tokens);
 }
 
 }  // namespace fovea

@@ -68,18 +68,27 @@ struct GateUpArgs {
   std::uint64_t act = 0;     // float (tokens * slots, act_stride); in tiles: half (tokens * slots, rows), grouped as `sorted`
   std::uint32_t x_stride = 0, act_stride = 0;
   UnpackedRoom unpacked{};   // dense, in tiles: as of record_matmul
-  std::uint64_t halves = 0;  // in tiles, in place of x: half (tokens * slots, columns), grouped as `sorted`
+  std::uint64_t halves = 0;  // in tiles, in place of x: half (tokens, columns)
   FoldedNorm norm{};         // of x, done on the way in
 };
 // Routed and by a policy: also writes the batch's experts and weights.
 [[nodiscard]] Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, const GateUpArgs& args);
+
+// The norm behind what grouped products end in, whose rows they leave as products in tiles read them.
+struct NormBehind {
+  std::uint64_t weight = 0, halves = 0;  // half (tokens, width); 0: no norm
+  float epsilon = 0;
+};
+// Whether they can, for residual rows of this width.
+[[nodiscard]] bool leaves_normed(const KernelRecorder& kernels, std::uint32_t width);
 
 struct ExpertDownArgs {
   DeviceMatrix down;
   std::uint64_t act = 0;      // as of record_gate_up
   std::uint64_t partial = 0;  // grouped: float (tokens * slots, partial_stride)
   std::uint64_t x = 0;        // float (tokens, x_stride): the residual that is added to
-  std::uint32_t act_stride = 0, partial_stride = 0, x_stride = 0;
+  std::uint32_t act_stride = 0, partial_stride = 0, x_stride = 0;  // where a norm comes behind, the last two are multiples of 4
+  NormBehind next{};          // grouped, where leaves_normed
 };
 // Direct, routed and by a policy: one step. Grouped: two steps with a barrier between.
 [[nodiscard]] Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batch, const ExpertDownArgs& args);

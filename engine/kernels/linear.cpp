@@ -68,7 +68,7 @@ Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
 }
 
 Result<void> record_rms_norm(KernelRecorder& kernels, const RmsNormArgs& args) {
-  const shader::RmsNormPush push{.weight = args.weight, .x = args.x, .y = args.y, .state = args.state, .width = args.width,
+  const shader::RmsNormPush push{.weight = args.weight, .x = args.x, .y = args.y, .halves = args.halves, .state = args.state, .width = args.width,
                                  .stride = args.stride, .epsilon = args.epsilon, .last_only = args.last_only ? 1u : 0u};
   // On a GPU a row's numbers stay with the invocations that read them: two vectors of four for each, where the row has as many.
   const std::uint32_t lanes = kernels.subgroup();

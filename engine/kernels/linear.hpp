@@ -35,6 +35,7 @@ struct MatmulArgs {
 
 struct RmsNormArgs {
   std::uint64_t weight = 0, x = 0, y = 0, state = 0;
+  std::uint64_t halves = 0;     // half (tokens, width): y once more or, where y is 0, instead, as products in tiles read it
   std::uint32_t width = 0, stride = 0, tokens = 1;
   float epsilon = 0;
   bool last_only = false;       // the batch's last token only, into row 0 of y

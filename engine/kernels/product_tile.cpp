@@ -168,10 +168,10 @@ std::uint32_t tile_groups(const TileShape& shape, std::uint32_t rows, bool paire
   return (rows + outputs - 1) / outputs;
 }
 
-Result<void> record_half_rows(KernelRecorder& kernels, std::uint32_t rows, const shader::HalfRowsPush& push) {
+Result<void> record_half_rows(KernelRecorder& kernels, std::uint32_t tokens, const shader::HalfRowsPush& push) {
   const std::uint32_t pieces = push.columns / 8, lanes = kernels.subgroup();
   const std::uint32_t local = std::min((pieces + lanes - 1) / lanes, std::max(256 / lanes, 1u)) * lanes;
-  return kernels.dispatch(ShaderId::half_rows, {local}, push, rows, (pieces + local - 1) / local);
+  return kernels.dispatch(ShaderId::half_rows, {local}, push, tokens, (pieces + local - 1) / local);
 }
 
 Result<void> record_half_weights(KernelRecorder& kernels, const DeviceMatrix& weights, std::uint64_t y) {

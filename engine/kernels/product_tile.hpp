@@ -55,8 +55,8 @@ struct TileShape {
 // Workgroups along `rows` rows of output.
 [[nodiscard]] std::uint32_t tile_groups(const TileShape& shape, std::uint32_t rows, bool paired);
 
-// Activation rows to halves for the products below; over experts in the order of their tiles. `rows`: room of the plan.
-[[nodiscard]] Result<void> record_half_rows(KernelRecorder& kernels, std::uint32_t rows, const shader::HalfRowsPush& push);
+// Activation rows to halves for the products below. `tokens`: room of the plan.
+[[nodiscard]] Result<void> record_half_rows(KernelRecorder& kernels, std::uint32_t tokens, const shader::HalfRowsPush& push);
 // Weights to halves in memory: half (rows, columns) at `y`.
 [[nodiscard]] Result<void> record_half_weights(KernelRecorder& kernels, const DeviceMatrix& weights, std::uint64_t y);
 // Room that a batch needs for weights as halves: the largest product's `weights`, or two stretches of them in turn, one read

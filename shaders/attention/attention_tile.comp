@@ -20,6 +20,7 @@ layout(constant_id = 2) const uint HEAD_WIDTH = 128;  // a multiple of 16
 layout(constant_id = 3) const uint SUBGROUPS = 4;
 layout(constant_id = 4) const uint BLOCK_KEYS = 64;   // whole pages
 layout(constant_id = 5) const uint HEADS = 1;
+layout(constant_id = 6) const bool IN_HALVES = false;  // y is half, beyond 65504 taken as that
 
 const uint INVOCATIONS = LANES * SUBGROUPS, TILE_TOKENS = 16u * SUBGROUPS / HEADS;
 const uint WIDTH_UNITS = HEAD_WIDTH / 8u, PITCH = WIDTH_UNITS + 1u;
@@ -259,7 +260,7 @@ void main() {
 
   // Each element has summed the weights of its own columns.
   uint rows = token < end ? min(end - token, 16u) : 0u;
-  uint64_t y = p.y + uint64_t(token * p.y_stride + (head + own % HEADS) * HEAD_WIDTH) * 4ul;
+  uint64_t y = p.y + uint64_t(token * p.y_stride + (head + own % HEADS) * HEAD_WIDTH) * (IN_HALVES ? 2ul : 4ul);
   reduce_totals(totals);
   if (p.sums != 0ul) {
     uint64_t to = p.sums + uint64_t((token * p.query_heads + head + own % HEADS) * kRowSums) * 4ul;
@@ -269,6 +270,9 @@ void main() {
   }
   FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
     EACH(i, totals) AT(sums[d], i) /= AT(totals, i);
-    write_sums(sums[d], y + uint64_t(d * 64u), p.y_stride, rows);
+    if (IN_HALVES)
+      write_halves(sums[d], y + uint64_t(d * 32u), p.y_stride, rows);
+    else
+      write_sums(sums[d], y + uint64_t(d * 64u), p.y_stride, rows);
   }
 }

@@ -82,6 +82,17 @@ void write_sums(Sums sums, uint64_t y, uint stride, uint rows) {
       Float4s(y + uint64_t(e / 4u * stride + e % 4u * 4u) * 4ul).v[0] = stage[stage_base() + e / 4u * kStagePitch + e % 4u];
   subgroupBarrier();
 }
+// The same as halves; beyond 65504 they are taken as that.
+void write_halves(Sums sums, uint64_t y, uint stride, uint rows) {
+  coopMatStore(sums, stage, stage_base(), kStagePitch, gl_CooperativeMatrixLayoutRowMajor);
+  subgroupBarrier();
+  [[unroll]] for (uint e = gl_SubgroupInvocationID; e < kFragment * 4u; e += LANES)
+    if (e / 4u < rows) {
+      vec4 v = clamp(stage[stage_base() + e / 4u * kStagePitch + e % 4u], vec4(-65504.0), vec4(65504.0));
+      Uint2s(y + uint64_t(e / 4u * stride + e % 4u * 4u) * 2ul).v[0] = uvec2(packHalf2x16(v.xy), packHalf2x16(v.zw));
+    }
+  subgroupBarrier();
+}
 
 #if MATRIX_NV2
 #extension GL_NV_cooperative_matrix2 : require
@@ -234,6 +245,15 @@ void write_sums(Sums sums, uint64_t y, uint stride, uint rows) {
     if (row >= rows) continue;
     Floats to = Floats(y + uint64_t(row * stride + lane_column()) * 4ul);
     [[unroll]] for (uint c = 0; c < OWN_COLUMNS; c++) to.v[c] = sums.v[r * OWN_COLUMNS + c];
+  }
+}
+void write_halves(Sums sums, uint64_t y, uint stride, uint rows) {
+  [[unroll]] for (uint r = 0; r < OWN_ROWS; r++) {
+    uint row = lane_row() + r * LANE_ROWS;
+    if (row >= rows) continue;
+    Halves to = Halves(y + uint64_t(row * stride + lane_column()) * 2ul);
+    [[unroll]] for (uint c = 0; c < OWN_COLUMNS; c++)
+      to.v[c] = uint16_t(packHalf2x16(vec2(clamp(sums.v[r * OWN_COLUMNS + c], -65504.0, 65504.0), 0.0)));
   }
 }
 #endif

@@ -11,4 +11,7 @@ uint64_t expert_offset(uint expert, uint bytes_low, uint bytes_high) {
   return uint64_t(expert) * (uint64_t(bytes_low) | (uint64_t(bytes_high) << 32));
 }
 
+// Whose activations place `place` of the sorted assignments multiplies with gate and up.
+uint token_at(uint64_t sorted, uint place, uint slots) { return Uints(sorted).v[place] / slots; }
+
 #endif

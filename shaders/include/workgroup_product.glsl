@@ -10,6 +10,7 @@ void PRODUCT(uint first, uint count, uint first_row, uint64_t weights, uint64_t 
   }
   [[unroll]] for (uint i = 0; i < TOKEN_PIECES; i++) {
     uint place = me + i * INVOCATIONS, token = first + min(place / ROW_TOKENS, count - 1u);
+    if (GROUPED && PAIRED) token = token_at(p.sorted, token, p.slots);
     x[i] = p.x + uint64_t(token) * uint64_t(p.columns * 2u) + uint64_t((place % ROW_TOKENS) * 16u);
   }
 

@@ -33,7 +33,7 @@ struct AttentionPush {
   address query;         // float (tokens, query_heads * head_width)
   address pages;
   address listed_keys;   // uint (slots), or 0: all keys
-  address y;             // prefill: float (tokens, y_stride); decode: partial sums (query_heads, splits, head_width)
+  address y;             // prefill: float (tokens, y_stride), or half; decode: partial sums (query_heads, splits, head_width)
   address partial;       // decode: (query_heads, splits, 2): maximum score and sum of exponentials
   address state;
   address sums;          // float (tokens, query_heads, kRowSums), or 0; of decode where one split holds all keys

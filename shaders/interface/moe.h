@@ -74,17 +74,19 @@ struct DownPush {
   uint y_stride;
 };
 
-// x[t][i] += sum_slot weight[t][slot] * partial[t * slots + slot][i], used slots in order
+// x[t][i] += sum_slot weight[t][slot] * partial[t * slots + slot][i], used slots in order; and, where a norm comes next, its rows
 struct ExpertCombinePush {
   address partial;
   address experts;
   address weights;
   address x;
   address state;
+  address norm;      // float (width): weights of the norm behind; or unused
+  address halves;    // half (tokens, width): the rows behind it, as products in tiles read them
   uint width;
   uint partial_stride;
   uint x_stride;
-  uint slots;
+  float epsilon;
 };
 
 FOVEA_PUSH_END

@@ -8,7 +8,8 @@ FOVEA_PUSH_BEGIN
 struct RmsNormPush {
   address weight;   // float (width)
   address x;        // float (tokens, stride)
-  address y;        // float (tokens, stride)
+  address y;        // float (tokens, stride), or 0
+  address halves;   // half (tokens, width): the same as products in tiles read it, beyond 65504 as that; or 0
   address state;
   uint width;
   uint stride;      // floats, of x and y

@@ -6,7 +6,8 @@ FOVEA_PUSH_BEGIN
 
 // Dense: y[i] = W x[i] for token i, added to what is there where `accumulate` says so. Grouped: i is a place in `sorted`,
 // W the matrix of that assignment's expert, and the sums go to row sorted[i] of y.
-// Paired: silu(W x[i]) * (U x[i]) as halves, and always to row i: the down product reads them in the same order.
+// Paired: silu(W x) * (U x) as halves, of x[i] or, grouped, of the row of the assignment's token, and always to row i: the down
+// product reads them in the same order.
 struct ProductTilePush {
   address weights;     // stored rows, of all experts
   address up;          // paired: rows like those of `weights`

@@ -1,12 +1,10 @@
-// Activation rows as halves for products in tiles: rounded once here instead of by every tile that reads them, and over
-// experts gathered into the order of the tiles, so that a tile's rows lie one behind another.
+// Activation rows as halves for products in tiles: rounded once here instead of by every tile that reads them.
 // Beyond 65504, the largest half, an activation is taken as that of its sign, never as infinity.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 
 #include "shaders/include/state.glsl"
 #include "shaders/interface/half_rows.h"
-#include "shaders/interface/moe.h"
 
 layout(local_size_x_id = 0) in;
 
@@ -18,15 +16,9 @@ uvec2 halves(vec4 v) {
 }
 
 void main() {
-  uint i = gl_WorkGroupID.x, piece = gl_WorkGroupID.y * gl_WorkGroupSize.x + gl_LocalInvocationID.x;  // 8 columns each
-  if (i >= State(p.state).s.tokens * p.slots || piece * 8u >= p.columns) return;
-  uint row = i;
-  if (p.sorted != 0ul) {
-    uint assignment = Uints(p.sorted).v[i];
-    if (assignment == kNoExpert) return;
-    row = assignment / p.slots;
-  }
+  uint row = gl_WorkGroupID.x, piece = gl_WorkGroupID.y * gl_WorkGroupSize.x + gl_LocalInvocationID.x;  // 8 columns each
+  if (row >= State(p.state).s.tokens || piece * 8u >= p.columns) return;
   Float4s x = Float4s(p.x + uint64_t(row) * uint64_t(p.x_stride) * 4ul + uint64_t(piece) * 32ul);
-  Uint4s y = Uint4s(p.y + uint64_t(i) * uint64_t(p.columns) * 2ul + uint64_t(piece) * 16ul);
+  Uint4s y = Uint4s(p.y + uint64_t(row) * uint64_t(p.columns) * 2ul + uint64_t(piece) * 16ul);
   y.v[0] = uvec4(halves(x.v[0]), halves(x.v[1]));
 }

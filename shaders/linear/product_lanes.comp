@@ -156,6 +156,7 @@ void main() {
   }
   ITEM_LOOP for (uint i = 0; i < PIECES; i++) {
     uint unit = me + i * INVOCATIONS, token = first + min(unit / ROW_PIECES, count - 1u);
+    if (GROUPED && PAIRED) token = token_at(p.sorted, token, p.slots);
     x[i] = p.x + uint64_t(token) * uint64_t(p.columns * 2u) + uint64_t((unit % ROW_PIECES) * 16u);
   }
 

@@ -70,6 +70,7 @@ void main() {
   }
   [[unroll]] for (uint i = 0; i < TOKEN_PIECES; i++) {
     uint unit = me + i * INVOCATIONS, token = first + min(unit / ROW_TOKENS, count - 1u);
+    if (GROUPED && PAIRED) token = token_at(p.sorted, token, p.slots);
     x[i] = p.x + uint64_t(token) * uint64_t(p.columns * 2u) + uint64_t((unit % ROW_TOKENS) * 16u);
   }
 

@@ -1,9 +1,6 @@
 // Root mean square norm of activation rows; one workgroup per token. Twin: engine/reference/rms_norm.
 #version 460
 #extension GL_GOOGLE_include_directive : require
-#extension GL_KHR_shader_subgroup_basic : require
-#extension GL_KHR_shader_subgroup_arithmetic : require
-
 #include "shaders/include/state.glsl"
 #include "shaders/interface/norm.h"
 
@@ -15,23 +12,14 @@ layout(constant_id = 3) const uint VECTORS = 0;  // of four numbers that an invo
 layout(push_constant, scalar) uniform Push { RmsNormPush p; };
 
 const uint INVOCATIONS = LANES * SUBGROUPS;
-shared float parts[SUBGROUPS];
-
-float over_row(float squares) {
-  squares = subgroupAdd(squares);
-  if (SUBGROUPS == 1u) return squares;
-  if (subgroupElect()) parts[gl_SubgroupID] = squares;
-  barrier();
-  float sum = 0.0;
-  [[unroll]] for (uint i = 0; i < SUBGROUPS; i++) sum += parts[i];
-  return sum;
-}
+#include "shaders/include/row_squares.glsl"
 
 void main() {
   uint tokens = State(p.state).s.tokens;
   uint token = p.last_only == 1u ? tokens - 1u : gl_WorkGroupID.x, me = gl_LocalInvocationID.x;
   if (token >= tokens) return;
-  uint64_t x = p.x + uint64_t(token * p.stride) * 4ul, y = p.y + uint64_t((p.last_only == 1u ? 0u : token) * p.stride) * 4ul;
+  uint row = p.last_only == 1u ? 0u : token;
+  uint64_t x = p.x + uint64_t(token * p.stride) * 4ul, y = p.y + uint64_t(row * p.stride) * 4ul, halves = p.halves + uint64_t(row * p.width) * 2ul;
 
   float squares = 0.0;
   vec4 kept[VECTORS > 0u ? VECTORS : 1u];
@@ -48,9 +36,16 @@ void main() {
   if (VECTORS > 0u) {
     [[unroll]] for (uint i = 0; i < VECTORS; i++) {
       uint at = me + i * INVOCATIONS;
-      if (at * 4u < p.width) Float4s(y).v[at] = kept[i] * scale * Float4s(p.weight).v[at];
+      if (at * 4u >= p.width) continue;
+      vec4 normed = kept[i] * scale * Float4s(p.weight).v[at];
+      if (p.y != 0ul) Float4s(y).v[at] = normed;
+      if (p.halves != 0ul) Uint2s(halves).v[at] = normed_halves(normed);
     }
   } else {
-    [[dont_unroll]] for (uint i = me; i < p.width; i += INVOCATIONS) Floats(y).v[i] = Floats(x).v[i] * scale * Floats(p.weight).v[i];
+    [[dont_unroll]] for (uint i = me; i < p.width; i += INVOCATIONS) {
+      float normed = Floats(x).v[i] * scale * Floats(p.weight).v[i];
+      if (p.y != 0ul) Floats(y).v[i] = normed;
+      if (p.halves != 0ul) Halves(halves).v[i] = uint16_t(normed_halves(vec4(normed, 0.0, 0.0, 0.0)).x);
+    }
   }
 }

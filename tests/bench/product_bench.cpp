@@ -231,7 +231,7 @@ Result<void> Bench::tiles() {
   FOVEA_TRY(time(fmt::format("halves of activations, {} x {}", kTokens, kColumns), 8, 6.0 * kTokens * kColumns, 0,
                  [&](KernelRecorder& kernels, std::uint32_t) {
                    return record_half_rows(kernels, kTokens, {.x = input_.address(), .y = output_.address(), .state = state_.address(),
-                                                              .columns = kColumns, .x_stride = kColumns, .slots = 1});
+                                                              .columns = kColumns, .x_stride = kColumns});
                  }));
   FOVEA_ASSIGN(gpu::CommandRecorder recorder, device_->record());
   const KernelRecorder shapes(*device_, recorder);
@@ -319,14 +319,14 @@ Result<void> Bench::expert_steps(std::uint32_t experts, std::uint32_t slots, std
                           .dispatch = &counts, .in_tiles = true, .state = state_.address()};
   FOVEA_TRY(time(name("grouping"), 8, 0, 0, [&](KernelRecorder& kernels, std::uint32_t) { return record_expert_group(kernels, batch, gate, down); }));
   FOVEA_TRY(time(name("rounding"), 8, 0, 0, [&](KernelRecorder& kernels, std::uint32_t) {
-    return record_half_rows(kernels, assignments, {.x = input_.address(), .y = rows, .sorted = sorted, .state = state_.address(), .columns = width, .x_stride = width, .slots = slots});
+    return record_half_rows(kernels, tokens, {.x = input_.address(), .y = rows, .state = state_.address(), .columns = width, .x_stride = width});
   }));
   const std::uint32_t local = device_->facts().subgroup * 2;
   return time(name("sum"), 8, 0, 0, [&](KernelRecorder& kernels, std::uint32_t) {
-    return kernels.dispatch(ShaderId::expert_combine, {local},
+    return kernels.dispatch(ShaderId::expert_combine, {local, slots, 4, 0},
                             shader::ExpertCombinePush{.partial = output_.address(), .experts = experts_of.address(), .weights = experts_of.address(), .x = input_.address(),
-                                                      .state = state_.address(), .width = width, .partial_stride = width, .x_stride = width, .slots = slots},
-                            (width + local - 1) / local, tokens);
+                                                      .state = state_.address(), .width = width, .partial_stride = width, .x_stride = width},
+                            (width + 4 * local - 1) / (4 * local), tokens);
   });
 }
 

@@ -63,7 +63,7 @@ class AttentionTiles : public KernelTest, public testing::WithParamInterface<Hea
   // Pages before the batch's own that a tile's list leaves out: none, or two of three.
   enum class Lists { none, whole, some };
   // Queries of `sharpness` make the softmax as peaked. Returns what the tile gave.
-  std::vector<float> check(const AttentionTile& tile, ProductForm form, Keys keys, float sharpness, Tolerance tolerance, Lists lists = Lists::none) {
+  std::vector<float> check(const AttentionTile& tile, ProductForm form, Keys keys, float sharpness, Tolerance tolerance, Lists lists = Lists::none, bool in_halves_too = false) {
     SCOPED_TRACE("form " + std::to_string(static_cast<int>(tile.matrix)) + ", " + std::to_string(tile.subgroups) +
                  " subgroups, blocks of " + std::to_string(tile.block_keys) + ", " + std::to_string(tile.heads) + " heads: " +
                  std::to_string(keys.all) + " keys, batch " + std::to_string(keys.batch) + ", lists " + std::to_string(static_cast<int>(lists)));
@@ -124,6 +124,16 @@ class AttentionTiles : public KernelTest, public testing::WithParamInterface<Hea
         {&y}, form);
     std::vector<float> got = rows_of(y, keys.batch, row, stride);
     EXPECT_TRUE(near_enough(got, expected, tolerance));
+    if (!in_halves_too) return got;
+    // The same, rounded, where the product behind it is to read it.
+    GuardBuffer halves = output(std::uint64_t{room} * stride / 2);
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) {
+          placed.state = state;
+          return record_attention_tile(kernels, tile, {.shape = placed, .query = queries, .y = halves.address(), .y_stride = stride, .in_halves = true});
+        },
+        {&halves}, form);
+    expect_halves(halves, got, row, stride);
     return got;
   }
   // A CPU driver takes seconds to compile a tile of wide heads, so it sees all tiles for narrow ones alone.
@@ -136,6 +146,7 @@ class AttentionTiles : public KernelTest, public testing::WithParamInterface<Hea
         check(tile, form, keys, 1.5f, kTile);
       check(tile, form, {140, 35}, 300, kSharp);
     }
+    if (narrow || !device().facts().cpu) check(all.front(), form, {31, 20}, 1.5f, kTile, Lists::none, true);
   }
   // Over lists: against the reference, and with all pages listed to the bit what tiles over all keys give.
   void check_lists(ProductForm form) {

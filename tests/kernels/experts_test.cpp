@@ -84,8 +84,11 @@ class FeedForward : public KernelTest {
 
     GuardBuffer act = output(std::uint64_t{room} * routing.slots * act_stride),
                 partial = output(std::uint64_t{room} * routing.slots * x_stride);
-    GuardBuffer halves = output(std::uint64_t{room} * routing.slots * width / 2);
-    GuardBuffer x = output(residual.size()), sorted = output(room * routing.slots);
+    GuardBuffer halves = output(std::uint64_t{room} * width / 2);
+    GuardBuffer x = output(residual.size()), sorted = output(room * routing.slots), normed = output(std::uint64_t{room} * width / 2);
+    const std::vector<float> norm = random.normals(width);
+    const std::uint64_t norm_weights = place(norm);
+    bool leaves = false;
     GuardBuffer tiles = output(std::uint64_t{3} * most_tiles(room, routing.slots, net.gate.matrices));
     x.set_initial<float>(residual);
     auto dispatch = device().create_buffer(24, gpu::MemoryUse::compute);
@@ -106,14 +109,15 @@ class FeedForward : public KernelTest {
           batch.state = state;
           batch.in_tiles = in_tiles;
           batch.in_lanes = lanes_unpack(gate.type);
+          leaves = in_tiles && leaves_normed(kernels, width);
           if (mode == ExpertMode::grouped) {
             FOVEA_TRY(record_expert_group(kernels, batch, gate, down));
             kernels.plan().barrier();
           }
           if (in_tiles) {
-            FOVEA_TRY(record_half_rows(kernels, room * routing.slots,
-                                       {.x = rows, .y = halves.address(), .sorted = batch.sorted, .state = state,
-                                        .columns = width, .x_stride = x_stride, .slots = routing.slots}));
+            FOVEA_TRY(record_half_rows(kernels, room,
+                                       {.x = rows, .y = halves.address(), .state = state,
+                                        .columns = width, .x_stride = x_stride}));
             kernels.plan().barrier();
           }
           FOVEA_TRY(record_gate_up(kernels, batch,
@@ -132,9 +136,12 @@ class FeedForward : public KernelTest {
                                      .x = x.address(),
                                      .act_stride = act_stride,
                                      .partial_stride = x_stride,
-                                     .x_stride = x_stride});
+                                     .x_stride = x_stride,
+                                     .next = leaves ? NormBehind{norm_weights, normed.address(), 1e-5f} : NormBehind{}});
         },
-        {&act, &partial, &x, &sorted, &tiles, &halves}, form);
+        {&act, &partial, &x, &sorted, &tiles, &halves, &normed}, form);
+    EXPECT_EQ(leaves, in_tiles);
+    if (leaves) expect_normed(normed, x.values<float>(), x_stride, norm, routing.tokens);
 
     if (in_tiles)
       expect_outputs_in_halves(net, routing, input, residual, halves_by_assignment(act, sorted, assignments, hidden),
@@ -142,6 +149,24 @@ class FeedForward : public KernelTest {
     else
       expect_outputs(net, routing, input, residual, rows_of(act, assignments, hidden, act_stride), x.values<float>(), x_stride);
     if (mode == ExpertMode::grouped) expect_grouping(net.gate.matrices, routing, sorted, tiles, *dispatch);
+  }
+
+  // The residual's rows behind the norm that comes next, as halves; what is behind the batch must still be poison.
+  static void expect_normed(const GuardBuffer& normed, const std::vector<float>& x, std::uint32_t x_stride, const std::vector<float>& norm,
+                            std::uint32_t tokens) {
+    const std::vector<std::uint16_t> all = normed.values<std::uint16_t>();
+    std::vector<float> got, expected;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      if (i < tokens * norm.size())
+        got.push_back(half_to_float(all[i]));
+      else
+        ASSERT_EQ(all[i], static_cast<std::uint16_t>(GuardBuffer::kPoison >> (i % 2 * 16))) << "behind the batch, at " << i;
+    for (std::uint32_t t = 0; t < tokens; ++t) {
+      std::vector<float> row(norm.size());
+      reference::rms_norm(std::span(x).subspan(std::size_t{t} * x_stride, norm.size()), norm, 1e-5f, row);
+      expected.insert(expected.end(), row.begin(), row.end());
+    }
+    EXPECT_TRUE(near_enough(got, in_halves(expected), kRounded));
   }
 
   static void expect_outputs(const Network& net, const Assignments& routing, const std::vector<float>& input,
@@ -412,7 +437,7 @@ TEST_F(FeedForward, dense_gate_and_up_in_tiles_equal_the_reference) {
       run(
           [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
             FOVEA_TRY(record_half_rows(kernels, tokens + 2, {.x = rows, .y = halves.address(), .state = state, .columns = 96,
-                                                             .x_stride = 96, .slots = 1}));
+                                                             .x_stride = 96}));
             kernels.plan().barrier();
             return record_gate_up(kernels, {.tokens = tokens + 2, .in_tiles = true, .state = state},
                                   {.gate = gates, .up = ups, .act = act.address(), .halves = halves.address()});

@@ -11,6 +11,7 @@
 #include "engine/reference/embed.hpp"
 #include "engine/reference/matvec.hpp"
 #include "engine/reference/rms_norm.hpp"
+#include "tests/support/halves.hpp"
 #include "tests/support/kernel_test.hpp"
 #include "tests/support/tolerance.hpp"
 
@@ -322,6 +323,34 @@ TEST_F(Norm, equals_the_reference_for_widths_of_every_kind) {
           {&y}, form);
       EXPECT_TRUE(near_enough(rows_of(y, tokens, width, stride), expected, {1e-6, 1e-6}))
           << width << " wide, " << tokens << ", form " << static_cast<int>(form);
+    }
+}
+
+// What products in tiles read: beside the floats and alone, and what no half holds as the largest.
+TEST_F(Norm, leaves_its_rows_in_halves_where_told_to) {
+  constexpr std::uint32_t kTokens = 3, kRoom = 5;
+  for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu})
+    for (const std::uint32_t width : {172u, 1026u}) {
+      Seeded random(width);
+      std::vector<float> x = random.normals(std::size_t{kTokens} * width), weight = random.normals(width);
+      weight[3] = 1e6f;
+      GuardBuffer y = output(std::uint64_t{kRoom} * width), beside = output(std::uint64_t{kRoom} * width / 2), alone = output(std::uint64_t{kRoom} * width / 2);
+      set_state(0, kTokens);
+      const std::uint64_t rows = place(x), weights = place(weight);
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+            RmsNormArgs args{.weight = weights, .x = rows, .y = y.address(), .state = state, .halves = beside.address(), .width = width, .stride = width,
+                             .tokens = kRoom, .epsilon = 1e-5f};
+            FOVEA_TRY(record_rms_norm(kernels, args));
+            args.y = 0;
+            args.halves = alone.address();
+            return record_rms_norm(kernels, args);
+          },
+          {&y, &beside, &alone}, form);
+      const std::vector<float> floats = rows_of(y, kTokens, width, width);
+      EXPECT_GT(std::ranges::max(magnitudes(floats)), 65504.0f);
+      expect_halves(beside, floats, width, width);
+      EXPECT_EQ(alone.contents(), beside.contents());
     }
 }
 

@@ -57,7 +57,7 @@ TEST_P(ProductLanes, dense_products_equal_the_reference) {
       const std::uint64_t rows_of_x = place(x);
       run(
           [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
-            FOVEA_TRY(record_half_rows(kernels, room, {.x = rows_of_x, .y = halves.address(), .state = state, .columns = columns, .x_stride = columns, .slots = 1}));
+            FOVEA_TRY(record_half_rows(kernels, room, {.x = rows_of_x, .y = halves.address(), .state = state, .columns = columns, .x_stride = columns}));
             kernels.plan().barrier();
             return record_dense_tiles(kernels, trial.shape, matrix.type, room,
                                       {.weights = matrix.address, .x = halves.address(), .y = y.address(), .state = state, .columns = columns, .rows = rows,
@@ -79,7 +79,7 @@ TEST_P(ProductLanes, dense_products_equal_the_reference) {
 // Tiles of one token, of few (whose products are cut in half), full ones, and the last of an expert with more.
 TEST_P(ProductLanes, experts_with_any_number_of_tokens_equal_the_reference) {
   constexpr std::array kCounts{0u, 1u, 17u, 33u, 0u, 5u};  // of an expert
-  constexpr std::uint32_t kColumns = 256, kRows = 75;
+  constexpr std::uint32_t kColumns = 256, kRows = 75, kSlots = 4;
   for (const Trial& trial : trials()) {
     SCOPED_TRACE(std::to_string(trial.shape.tokens) + " tokens a tile");
     Seeded random(3);
@@ -100,10 +100,12 @@ TEST_P(ProductLanes, experts_with_any_number_of_tokens_equal_the_reference) {
     std::vector<float> g(kRows), u(kRows);
     for (const shader::ExpertTile& tile : tiles)
       for (std::uint32_t i = tile.first; i < tile.first + tile.count; ++i) {
-        const std::span row = std::span(rounded).subspan(std::size_t{i} * kColumns, kColumns);
-        reference::matvec(gate_halves.view(), row, g, {.matrix = tile.expert});
-        reference::matvec(up_halves.view(), row, u, {.matrix = tile.expert});
+        // Of gate and up the row of the assignment's token, of the product that goes to the assignments' rows its own.
+        const auto row_of = [&](std::uint32_t at) { return std::span(rounded).subspan(std::size_t{at} * kColumns, kColumns); };
+        reference::matvec(gate_halves.view(), row_of(i), g, {.matrix = tile.expert});
         std::ranges::copy(g, expected_down.begin() + std::size_t{sorted[i]} * kRows);
+        reference::matvec(gate_halves.view(), row_of(sorted[i] / kSlots), g, {.matrix = tile.expert});
+        reference::matvec(up_halves.view(), row_of(sorted[i] / kSlots), u, {.matrix = tile.expert});
         reference::swiglu(g, u, g);
         std::ranges::copy(g, expected_act.begin() + std::size_t{i} * kRows);
       }
@@ -118,11 +120,11 @@ TEST_P(ProductLanes, experts_with_any_number_of_tokens_equal_the_reference) {
     ASSERT_TRUE(counts && device().upload(*counts, 0, std::as_bytes(std::span(groups))));
     shader::ProductTilePush push{.weights = gates.address, .up = ups.address, .x = halves.address(), .y = act.address(), .tiles = place(tiles), .sorted = place(sorted),
                                  .columns = kColumns, .rows = kRows, .row_bytes = gates.row_bytes, .expert_bytes_low = gates.matrix_bytes_low(),
-                                 .expert_bytes_high = gates.matrix_bytes_high(), .y_stride = stride, .slots = 1};
+                                 .expert_bytes_high = gates.matrix_bytes_high(), .y_stride = stride, .slots = kSlots};
     const std::uint64_t rows_of_x = place(x);
     run(
         [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
-          FOVEA_TRY(record_half_rows(kernels, assignments, {.x = rows_of_x, .y = halves.address(), .state = state, .columns = kColumns, .x_stride = kColumns, .slots = 1}));
+          FOVEA_TRY(record_half_rows(kernels, assignments, {.x = rows_of_x, .y = halves.address(), .state = state, .columns = kColumns, .x_stride = kColumns}));
           kernels.plan().barrier();
           push.state = state;
           FOVEA_TRY(record_expert_tiles(kernels, trial.shape, gates.type, *counts, 0, push));

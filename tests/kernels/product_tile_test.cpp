@@ -63,7 +63,7 @@ class ProductTile : public KernelTest, public testing::WithParamInterface<DType>
     run(
         [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
           FOVEA_TRY(record_half_rows(kernels, room, {.x = rows, .y = halves.address(), .state = state, .columns = size.columns,
-                                                     .x_stride = x_stride, .slots = 1}));
+                                                     .x_stride = x_stride}));
           kernels.plan().barrier();
           const MatmulArgs args{.weights = matrix, .x = rows, .y = y.address(), .state = state, .x_stride = x_stride,
                                 .y_stride = y_stride, .tokens = room, .accumulate = accumulate, .halves = halves.address()};
@@ -162,7 +162,7 @@ TEST_F(TileRules, activations_beyond_the_largest_half_are_taken_as_that) {
     run(
         [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
           FOVEA_TRY(record_half_rows(kernels, kTokens, {.x = rows, .y = halves.address(), .state = state, .columns = kColumns,
-                                                        .x_stride = kColumns, .slots = 1}));
+                                                        .x_stride = kColumns}));
           kernels.plan().barrier();
           return record_matmul(kernels, {.weights = matrix, .y = y.address(), .state = state, .y_stride = 5,
                                          .tokens = kTokens, .halves = halves.address()});
@@ -193,7 +193,7 @@ TEST_F(TileRules, weights_unpacked_first_give_the_same_product) {
     run(
         [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
           FOVEA_TRY(record_half_rows(kernels, tokens, {.x = rows_of_x, .y = halves.address(), .state = state, .columns = columns,
-                                                       .x_stride = columns, .slots = 1}));
+                                                       .x_stride = columns}));
           kernels.plan().barrier();
           FOVEA_TRY(record_matmul(kernels, {.weights = matrix, .y = y.address(), .state = state, .y_stride = rows, .tokens = tokens,
                                             .unpacked = unpacked, .halves = halves.address()}));

@@ -49,7 +49,7 @@ class RopeStore : public KernelTest, public testing::WithParamInterface<Case> {
  protected:
   static constexpr float kEpsilon = 1e-6f;
 
-  void check(std::uint32_t position, std::uint32_t tokens) {
+  void check(std::uint32_t position, std::uint32_t tokens, ProductForm form = ProductForm::suits_device) {
     SCOPED_TRACE("position " + std::to_string(position) + ", tokens " + std::to_string(tokens));
     const Case c = GetParam();
     const ModelConfig config = config_of(c);
@@ -71,8 +71,8 @@ class RopeStore : public KernelTest, public testing::WithParamInterface<Case> {
                         key_weights = place(key_norm);
     const bool norms = c.norm != QkNorm::none;
     run(
-        [&](KernelRecorder& kernels, std::uint64_t state) {
-          return record_rope_store(kernels, {.shape = {.query_heads = c.query_heads,
+        [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+          RopeStoreArgs args{.shape = {.query_heads = c.query_heads,
                                                        .kv_heads = c.kv_heads,
                                                        .head_width = c.head_width,
                                                        .tokens = tokens + 2,
@@ -89,9 +89,15 @@ class RopeStore : public KernelTest, public testing::WithParamInterface<Case> {
                                              .rope_width = c.rope_width,
                                              .halves = c.layout == RopeLayout::halves,
                                              .norm = static_cast<std::uint32_t>(c.norm),
-                                             .epsilon = kEpsilon});
+                                             .epsilon = kEpsilon};
+          if (form != ProductForm::gpu) return record_rope_store(kernels, args);
+          // In two steps.
+          args.part = RopeStoreArgs::Part::keys_and_values;
+          FOVEA_TRY(record_rope_store(kernels, args));
+          args.part = RopeStoreArgs::Part::queries;
+          return record_rope_store(kernels, args);
         },
-        {&query, &cache.memory()});
+        {&query, &cache.memory()}, form);
 
     std::vector<float> queries, keys, values;
     for (std::uint32_t t = 0; t < tokens; ++t) {
@@ -192,6 +198,7 @@ TEST_P(RopeStore, equals_the_reference_and_fills_the_right_slots) {
   for (const std::uint32_t position : {0u, 31u, 32u, 5000u}) check(position, 3);
   check(7, 1);
   check(100'000, 2);
+  check(33, 2, ProductForm::gpu);  // several heads a workgroup, keys and values before queries
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -42,7 +42,7 @@ class UnusedSlots : public KernelTest, public testing::WithParamInterface<DType>
     const std::uint64_t rows = place_rows(random.normals(std::size_t{tokens} * kWidth), kWidth, kWidth);
     GuardBuffer act = output(std::uint64_t{room} * kSlots * kHidden), partial = output(std::uint64_t{room} * kSlots * kWidth),
                 x = output(residual.size()), sorted = output(room * kSlots), tiles = output(std::uint64_t{3} * most_tiles(room, kSlots, kExperts)),
-                halves = output(std::uint64_t{room} * kSlots * kWidth / 2);
+                halves = output(std::uint64_t{room} * kWidth / 2);
     x.set_initial<float>(residual);
     auto dispatch = device().create_buffer(24, gpu::MemoryUse::compute);
     set_state(11, tokens);
@@ -56,8 +56,8 @@ class UnusedSlots : public KernelTest, public testing::WithParamInterface<DType>
             kernels.plan().barrier();
           }
           if (in_tiles) {
-            FOVEA_TRY(record_half_rows(kernels, room * kSlots, {.x = rows, .y = halves.address(), .sorted = batch.sorted, .state = state,
-                                                                .columns = kWidth, .x_stride = kWidth, .slots = kSlots}));
+            FOVEA_TRY(record_half_rows(kernels, room, {.x = rows, .y = halves.address(), .state = state,
+                                                                .columns = kWidth, .x_stride = kWidth}));
             kernels.plan().barrier();
           }
           FOVEA_TRY(record_gate_up(kernels, batch, {.gate = gate, .up = up, .x = rows, .act = act.address(), .x_stride = kWidth,
