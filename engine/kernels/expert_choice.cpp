@@ -52,8 +52,8 @@ std::vector<std::uint32_t> initial_router_memory(const ExpertChoiceRule& rule, s
 namespace {
 
 std::vector<std::uint32_t> choice_constants(std::uint32_t local, std::uint32_t lanes, std::uint32_t experts, std::uint32_t slots,
-                                            bool normalize, const ExpertChoiceRule& rule, bool closes, std::uint32_t part = shader::kPartAll) {
-  return {local, experts, slots, normalize ? 1u : 0u, lanes, rule.count, rule.load, rule.remembers() ? 1u : 0u, closes ? 1u : 0u, rule.escort, part};
+                                            bool normalize, const ExpertChoiceRule& rule, bool remembers, bool closes, std::uint32_t part = shader::kPartAll) {
+  return {local, experts, slots, normalize ? 1u : 0u, lanes, rule.count, rule.load, remembers ? 1u : 0u, closes ? 1u : 0u, rule.escort, part};
 }
 
 }  // namespace
@@ -69,20 +69,23 @@ Result<void> record_expert_choice(KernelRecorder& kernels, const ExpertChoiceArg
   const std::uint32_t subgroups = kernels.cpu_form() ? 1 : std::min({router.tokens, shader::kRouterBlock, fit});
   // A batch that begins within a block has a part of one more.
   const std::uint32_t blocks = router.tokens == 1 ? 1 : router.tokens / shader::kRouterBlock + 1 + (router.tokens % shader::kRouterBlock != 0 ? 1 : 0);
-  const auto step = [&](std::uint32_t local, std::uint32_t groups, std::uint32_t part) {
-    return kernels.dispatch(ShaderId::expert_choice,
-                            choice_constants(local, lanes, router.expert_count, router.slots, router.normalize, rule, false, part), push, groups);
-  };
   // Blocks in turn are slow where tokens choose in them. Where only the number of experts hangs on the blocks before, it is
   // all that is found in turn.
-  const bool apart = rule.remembers() && rule.load == shader::kLoadOff && rule.escort == shader::kEscortNone && router.tokens > shader::kRouterBlock;
-  if (!apart) return step(lanes * subgroups, rule.remembers() ? 1 : blocks, shader::kPartAll);
-  FOVEA_TRY(step(lanes * subgroups, blocks, shader::kPartFind));
+  const bool apart = rule.remembers() && !rule.evens() && rule.escort == shader::kEscortNone && router.tokens > shader::kRouterBlock;
+  const auto constants = [&](std::uint32_t local, const ExpertChoiceRule& own, bool remembers, std::uint32_t part) {
+    return choice_constants(local, lanes, router.expert_count, router.slots, router.normalize, own, remembers, false, part);
+  };
+  if (!apart)
+    return kernels.dispatch(ShaderId::expert_choice, constants(lanes * subgroups, rule, rule.remembers(), shader::kPartAll), push, rule.remembers() ? 1 : blocks);
+  ExpertChoiceRule own = rule;
+  own.load = shader::kLoadOff;  // the number hangs on the model's own choice
+  FOVEA_TRY(kernels.dispatch(ShaderId::expert_choice, constants(lanes * subgroups, own, false, shader::kPartFind), push, blocks));
   kernels.plan().barrier();
-  const std::uint32_t walking = (std::max(shader::kRouterBlock, std::min(router.expert_count, 128u)) + lanes - 1) / lanes * lanes;
-  FOVEA_TRY(step(walking, 1, shader::kPartCounts));
+  // A subgroup walks, the others fetch.
+  const std::uint32_t walking = kernels.cpu_form() ? 1 : std::min(fit, 4u);
+  FOVEA_TRY(kernels.dispatch(ShaderId::expert_numbers, {lanes * walking, router.expert_count, router.slots, router.normalize ? 1u : 0u, lanes, rule.count, own.load}, push, 1));
   kernels.plan().barrier();
-  return step(lanes * subgroups, blocks, shader::kPartChoose);
+  return kernels.dispatch(ShaderId::expert_choice, constants(lanes * subgroups, rule, false, shader::kPartChoose), push, blocks);
 }
 
 FoldedPolicy folded_policy(const ExpertChoiceArgs& args) {
@@ -92,7 +95,7 @@ FoldedPolicy folded_policy(const ExpertChoiceArgs& args) {
 Result<void> record_router_memory(KernelRecorder& kernels, const RouterMemoryArgs& args) {
   const shader::ExpertChoicePush push{.state = args.state, .memory = args.memory, .stride = router_memory_words(args.experts)};
   const std::uint32_t lanes = kernels.subgroup();
-  return kernels.dispatch(ShaderId::expert_choice, choice_constants(lanes, lanes, args.experts, args.slots, true, args.rule, true), push, args.layers);
+  return kernels.dispatch(ShaderId::expert_choice, choice_constants(lanes, lanes, args.experts, args.slots, true, args.rule, true, true), push, args.layers);
 }
 
 }  // namespace fovea

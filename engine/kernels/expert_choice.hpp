@@ -25,10 +25,10 @@ struct ExpertChoiceRule {
   // What a semantic router says of a batch's tokens (kernels/semantic_router.hpp): addresses, 0 where none predicts this layer.
   std::uint64_t shift = 0;      // float (tokens): added to the logit of the mass, or to the logarithm of the factor; 1 stays 1
   std::uint64_t predicted = 0;  // uint (tokens, mask_words)
+  // Whether it is remembered how often experts were called.
+  [[nodiscard]] bool evens() const { return load != shader::kLoadOff && load != shader::kLoadBias && load != shader::kLoadFixedPrice; }
   // Whether what a token gets hangs on the tokens before it.
-  [[nodiscard]] bool remembers() const {
-    return escort != shader::kEscortNone || (load != shader::kLoadOff && load != shader::kLoadBias && load != shader::kLoadFixedPrice) || (target > 0 && count != shader::kCountFixed);
-  }
+  [[nodiscard]] bool remembers() const { return escort != shader::kEscortNone || evens() || (target > 0 && count != shader::kCountFixed); }
 };
 
 // Words of what a layer's router remembers, and of its sums.

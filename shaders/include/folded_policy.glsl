@@ -11,7 +11,7 @@
 void note_choice(PolicyChoice c, bool begins, Uints memory, Uints facts) {
   uint predicted = predicted_calls(kept_address(memory, kRulePredicted), 0u, c.count);
   uint lane = gl_SubgroupInvocationID, head = kRouterFactHead + SLOTS, calls = kMemoryHead + EXPERTS;
-  if (REMEMBERS && begins) {
+  if (EVENS && begins) {
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
       if (lane + i * LANES < EXPERTS) memory.v[calls + lane + i * LANES] = 0u;
     subgroupMemoryBarrierBuffer();
@@ -20,7 +20,7 @@ void note_choice(PolicyChoice c, bool begins, Uints memory, Uints facts) {
   [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
     if (lane + i * LANES < c.count) {
       atomicAdd(facts.v[head + own_id[i]], 1u);
-      if (REMEMBERS) atomicAdd(memory.v[calls + own_id[i]], 1u);
+      if (EVENS) atomicAdd(memory.v[calls + own_id[i]], 1u);
     }
   if (lane != 0u) return;
   atomicAdd(facts.v[kRouterFactTokens], 1u);
@@ -32,10 +32,10 @@ void note_choice(PolicyChoice c, bool begins, Uints memory, Uints facts) {
   if (!REMEMBERS) return;
   if (begins) {
     memory.v[kMemoryBlockSlots] = c.count;
-    memory.v[kMemoryBlockMass] = moved_mass(c);
+    if (EVENS) memory.v[kMemoryBlockMass] = moved_mass(c);
   } else {
     atomicAdd(memory.v[kMemoryBlockSlots], c.count);
-    atomicAdd(memory.v[kMemoryBlockMass], moved_mass(c));
+    if (EVENS) atomicAdd(memory.v[kMemoryBlockMass], moved_mass(c));
   }
 }
 

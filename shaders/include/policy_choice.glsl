@@ -30,14 +30,19 @@ float policy_threshold(float given, float target, float control) {
 
 uint64_t kept_address(Uints memory, uint word) { return packUint2x32(uvec2(memory.v[word], memory.v[word + 1u])); }
 
-// The threshold for a token of which a semantic router said something, moved on the scale on which its controller moves it.
-float shifted_threshold(float threshold, uint64_t shift, uint token) {
-  if (shift == 0ul || COUNT == kCountFixed || (COUNT == kCountMass && threshold >= 1.0)) return threshold;
-  float by = Floats(shift).v[token];
-  if (by == 0.0) return threshold;
+// Moved on the scale on which its controller moves it; a threshold of 1 stays.
+float threshold_moved_by(float threshold, float by) {
+  if (COUNT == kCountFixed || (COUNT == kCountMass && threshold >= 1.0)) return threshold;
   if (COUNT == kCountEntropy) return clamp(threshold * exp(by), kLeastFactor, kMostFactor);
   float mass = clamp(threshold, kLeastMass, kMostMass);
   return 1.0 / (1.0 + exp(-(log(mass / (1.0 - mass)) + by)));
+}
+
+// The threshold for a token of which a semantic router said something.
+float shifted_threshold(float threshold, uint64_t shift, uint token) {
+  if (shift == 0ul || COUNT == kCountFixed || (COUNT == kCountMass && threshold >= 1.0)) return threshold;
+  float by = Floats(shift).v[token];
+  return by == 0.0 ? threshold : threshold_moved_by(threshold, by);
 }
 
 // By all lanes: of the experts that were chosen last, those that were predicted.
@@ -89,6 +94,8 @@ float of_slot(float held[PER_LANE_SLOTS], uint slot) {
 
 // Whether load takes a price off a score instead of a factor.
 const bool PRICED = LOAD == kLoadPrice || LOAD == kLoadFixedPrice;
+// Whether it is remembered how often experts were called; a bias and prices that are frozen stand where that would.
+const bool EVENS = LOAD == kLoadSeed || LOAD == kLoadHeadroom || LOAD == kLoadLocality || LOAD == kLoadPrice;
 const float kPriceOfGamma = 0.25;
 
 // h of an expert of this load, or its price. `most`: the largest load of all, of a price the mean.

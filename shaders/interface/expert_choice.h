@@ -15,7 +15,7 @@ const uint kControlTokens = 512;  // from one step of gamma's controller to the 
 const uint kCountFixed = 0, kCountMass = 1, kCountEntropy = 2;
 const uint kLoadOff = 0, kLoadSeed = 1, kLoadHeadroom = 2, kLoadLocality = 3, kLoadBias = 4, kLoadPrice = 5, kLoadFixedPrice = 6;
 
-const uint kPartAll = 0, kPartFind = 1, kPartCounts = 2, kPartChoose = 3;  // steps of a choice
+const uint kPartAll = 0, kPartFind = 1, kPartChoose = 2;  // steps of a choice; the numbers are found between the last two
 
 // Of a batch; or of nothing, where blocks only end (CLOSES).
 struct ExpertChoicePush {

@@ -1,7 +1,7 @@
 // Which experts each token of a batch gets under a policy, and how many. A subgroup per token, a workgroup per block of
 // positions; where a block's choices hang on those of the blocks before, one workgroup takes all blocks in turn. Where only
-// the number does, it is done in three PARTs: what all tokens' numbers are found from, a workgroup per block; the numbers,
-// one workgroup, in which an invocation has a token; and the choices, a workgroup per block.
+// the number does, PARTs of this shader stand on both sides of expert_numbers.comp, a workgroup per block each: what all
+// tokens' numbers are found from, and the choices of as many experts.
 // Sums that leave a workgroup are whole numbers, so their order does not matter. Twin: engine/reference/expert_choice.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -19,11 +19,12 @@ layout(constant_id = 3) const bool NORMALIZE = true;
 layout(constant_id = 4) const uint LANES = 8;
 layout(constant_id = 5) const uint COUNT = 0;          // rule of the number
 layout(constant_id = 6) const uint LOAD = 0;           // rule of the load
-layout(constant_id = 7) const bool REMEMBERS = false;  // load or threshold change
+layout(constant_id = 7) const bool REMEMBERS = false;  // load, threshold or escort change
 layout(constant_id = 8) const bool CLOSES = false;     // chooses nothing: ends the block that the last token filled, a workgroup for each layer
 layout(constant_id = 9) const uint ESCORT = 0;         // of a new expert: kEscort*; then something is remembered
 layout(constant_id = 10) const uint PART = kPartAll;
 
+#include "shaders/include/number_controller.glsl"
 #include "shaders/include/policy_choice.glsl"
 
 layout(push_constant, scalar) uniform Push { ExpertChoicePush p; };
@@ -31,7 +32,7 @@ layout(push_constant, scalar) uniform Push { ExpertChoicePush p; };
 const uint FACTS = kRouterFactHead + SLOTS + EXPERTS + 1u;
 const uint ROOM = SLOTS + (ESCORT == kEscortShadow ? 1u : 0u);  // of a token
 const uint kEscortHead = kMemoryHead + 2u * EXPERTS;
-const float kThresholdGain = 1.2, kThresholdIntegralGain = 0.12, kLeastGammaGain = 0.02, kEscortStep = 0.1;
+const float kLeastGammaGain = 0.02, kEscortStep = 0.1;
 
 shared uint facts[FACTS];
 shared uint calls[EXPERTS];   // of the open block
@@ -52,14 +53,13 @@ uint least, most;
 float given_threshold, target, tau;
 uint64_t shift, foreseen;  // of a semantic router
 void add_fact(uint which, uint more) { atomicAdd(facts[which], more); }
-float logit(float x) { return log(x / (1.0 - x)); }
 
 // Once a token's choice is written.
 void count_choice(PolicyChoice c, uint token) {
   [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
     if (gl_SubgroupInvocationID + i * LANES < c.count) {
       add_fact(kRouterFactHead + SLOTS + own_id[i], 1u);
-      if (REMEMBERS && PART == kPartAll) atomicAdd(calls[own_id[i]], 1u);
+      if (EVENS) atomicAdd(calls[own_id[i]], 1u);
     }
   uint predicted = predicted_calls(foreseen, token, c.count);
   if (gl_SubgroupInvocationID != 0u) return;
@@ -69,17 +69,19 @@ void count_choice(PolicyChoice c, uint token) {
   add_fact(kRouterFactMoved, moved_mass(c));
   add_fact(kRouterFactSame, c.same);
   add_fact(kRouterFactHead + c.count - 1u, 1u);
-  if (REMEMBERS && PART == kPartAll) {
-    atomicAdd(block_slots, c.count);
-    atomicAdd(block_mass, moved_mass(c));
-  }
+  if (REMEMBERS) atomicAdd(block_slots, c.count);
+  if (EVENS) atomicAdd(block_mass, moved_mass(c));
+}
+
+void fetch_factors(out float factors[PER_LANE]) {
+  if (LOAD != kLoadOff)
+    [[unroll]] for (uint i = 0; i < PER_LANE; i++) factors[i] = factor[min(gl_SubgroupInvocationID + i * LANES, EXPERTS - 1u)];
 }
 
 // `at`: in its block.
 void choose(uint token, uint at) {
   float factors[PER_LANE];
-  if (LOAD != kLoadOff)
-    [[unroll]] for (uint i = 0; i < PER_LANE; i++) factors[i] = factor[min(gl_SubgroupInvocationID + i * LANES, EXPERTS - 1u)];
+  fetch_factors(factors);
   float limit = shifted_threshold(policy_threshold(given_threshold, REMEMBERS ? target : 0.0, threshold), shift, token);
   PolicyChoice c = policy_choice(p.logits + uint64_t(token * p.stride) * 4ul, factors, least, most, limit, tau);
   if (ESCORT != kEscortNone) {
@@ -143,7 +145,7 @@ void write_escorted(uint token, uint at) {
   weights.v[last] = weight;
   experts.v[last] = EXPERTS;
   atomicAdd(facts[kRouterFactHead + SLOTS + gone], 0xFFFFFFFFu);  // one less
-  atomicAdd(calls[gone], 0xFFFFFFFFu);
+  if (EVENS) atomicAdd(calls[gone], 0xFFFFFFFFu);
 }
 
 // h of every expert, for the block that comes.
@@ -168,24 +170,20 @@ float variation() {
 }
 
 void end_block() {
-  for (uint e = gl_LocalInvocationID.x; e < EXPERTS; e += gl_WorkGroupSize.x) {
-    load[e] = rule(kRuleDecay) * load[e] + (1.0 - rule(kRuleDecay)) * float(calls[e]) / float(kRouterBlock);
-    calls[e] = 0u;
+  if (EVENS) {
+    for (uint e = gl_LocalInvocationID.x; e < EXPERTS; e += gl_WorkGroupSize.x) {
+      load[e] = rule(kRuleDecay) * load[e] + (1.0 - rule(kRuleDecay)) * float(calls[e]) / float(kRouterBlock);
+      calls[e] = 0u;
+    }
+    barrier();
   }
-  barrier();
   if (gl_LocalInvocationID.x != 0u) return;
-  if (target > 0.0 && COUNT != kCountFixed) {
-    float error = target - float(block_slots) / float(kRouterBlock);
-    float low = COUNT == kCountMass ? logit(kLeastMass) : log(kLeastFactor);
-    float high = COUNT == kCountMass ? logit(kMostMass) : log(kMostFactor);
-    integral += error;
-    float moved = threshold + (kThresholdGain * error + kThresholdIntegralGain * integral) / float(most);
-    if (moved < low || moved > high) integral = 0.0;  // what cannot be reached is not owed
-    threshold = clamp(moved, low, high);
-  }
+  if (target > 0.0 && COUNT != kCountFixed) move_threshold(block_slots, target, most, threshold, integral);
+  block_slots = 0u;
+  if (!EVENS) return;
   seen += kRouterBlock;
   window_mass += block_mass;
-  block_slots = block_mass = 0u;
+  block_mass = 0u;
   if (seen % kControlTokens != 0u) return;
   if (float(window_mass) / float(kMassUnit * kControlTokens) < rule(kRuleRetained))
     gamma_now *= 0.9, gamma_gain = max(gamma_gain / 2.0, kLeastGammaGain);
@@ -194,14 +192,9 @@ void end_block() {
   window_mass = 0u;
 }
 
-// PART: what is found for a token waits in its rows of `experts` and `weights`, which the choice overwrites: its experts by
-// falling weight, their sums or, of the entropy rule, the effective number of its experts; then the number of its experts.
-void fetch_found(uint token, out uint ids[SLOTS], out float found[SLOTS]) {
-  [[unroll]] for (uint i = 0; i < SLOTS; i++) {
-    ids[i] = Uints(p.experts).v[token * SLOTS + i];
-    found[i] = Floats(p.weights).v[token * SLOTS + i];
-  }
-}
+// What is found for a token waits in its row of `weights`, which the choice overwrites: the sums of its experts' weights, the
+// largest first, or of the entropy rule the effective number of its experts. Then the number of its experts stands first in
+// its row of `experts`.
 void find(uint token) {
   float none[PER_LANE];
   PolicyChoice c = policy_choice(p.logits + uint64_t(token * p.stride) * 4ul, none, SLOTS, SLOTS, 1.0, 0.0);
@@ -209,50 +202,18 @@ void find(uint token) {
   [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++) {
     uint slot = gl_SubgroupInvocationID + i * LANES;
     if (slot >= SLOTS) continue;
-    Uints(p.experts).v[token * SLOTS + slot] = own_id[i];
     Floats(p.weights).v[token * SLOTS + slot] = COUNT == kCountEntropy ? effective : own_sum[i];
   }
 }
 void choose_counted(uint token) {
-  float none[PER_LANE];
+  float factors[PER_LANE];
+  fetch_factors(factors);
   uint64_t row = uint64_t(token * SLOTS) * 4ul;
   uint count = clamp(Uints(p.experts + row).v[0], 1u, SLOTS);
-  PolicyChoice c = policy_choice(p.logits + uint64_t(token * p.stride) * 4ul, none, count, count, 1.0, tau);
+  PolicyChoice c = policy_choice(p.logits + uint64_t(token * p.stride) * 4ul, factors, count, count, 1.0, tau);
   subgroupBarrier();  // all lanes have read the number
   write_choice(c, p.experts + row, p.weights + row);
   count_choice(c, token);
-}
-void walk(uint first, uint end) {
-  uint me = gl_LocalInvocationID.x;
-  uint ids[SLOTS];
-  float found[SLOTS];
-  [[dont_unroll]] for (uint begin = first / kRouterBlock * kRouterBlock; begin < end; begin += kRouterBlock) {
-    bool owns = me < kRouterBlock && begin + me >= first && begin + me < end;
-    if (owns && begin <= first) fetch_found(begin + me - first, ids, found);
-    if (owns) {
-      uint token = begin + me - first, count = SLOTS;
-      float limit = shifted_threshold(policy_threshold(given_threshold, target, threshold), shift, token);
-      if (COUNT == kCountMass && limit < 1.0) {
-        [[unroll]] for (uint i = 0; i < SLOTS; i++)
-          if (found[SLOTS - 1u - i] >= limit * found[SLOTS - 1u]) count = SLOTS - i;
-        count = min(count, most);
-      }
-      if (COUNT == kCountEntropy) count = entropy_count(limit, found[0]);
-      count = clamp(count, least, most);
-      Uints(p.experts).v[token * SLOTS] = count;
-      atomicAdd(block_slots, count);
-      atomicAdd(block_mass, kMassUnit);
-      [[unroll]] for (uint i = 0; i < SLOTS; i++)
-        if (i < count) atomicAdd(calls[min(ids[i], EXPERTS - 1u)], 1u);
-    }
-    uint next = begin + kRouterBlock + me;
-    if (me < kRouterBlock && next >= first && next < end) fetch_found(next - first, ids, found);
-    barrier();
-    if (begin + kRouterBlock <= end) {
-      end_block();
-      barrier();
-    }
-  }
 }
 
 void main() {
@@ -267,10 +228,10 @@ void main() {
   shift = kept_address(memory, kRuleShift);
   foreseen = kept_address(memory, kRulePredicted);
   for (uint i = me; i < FACTS; i += gl_WorkGroupSize.x) facts[i] = 0u;
-  if (REMEMBERS || LOAD == kLoadBias || LOAD == kLoadFixedPrice)
+  if (LOAD != kLoadOff)
     for (uint e = me; e < EXPERTS; e += gl_WorkGroupSize.x) load[e] = uintBitsToFloat(memory.v[kMemoryHead + e]);
   if (REMEMBERS) {
-    for (uint e = me; e < EXPERTS; e += gl_WorkGroupSize.x)
+    for (uint e = me; EVENS && e < EXPERTS; e += gl_WorkGroupSize.x)
       calls[e] = first == 0u && !CLOSES ? 0u : memory.v[kMemoryHead + EXPERTS + e];
     if (me == 0u) {
       threshold = uintBitsToFloat(memory.v[kMemoryThreshold]);
@@ -291,8 +252,7 @@ void main() {
     end_block();
     barrier();
   }
-  if (PART == kPartCounts) walk(first, end);
-  uint begin = CLOSES || PART == kPartCounts ? end : first / kRouterBlock * kRouterBlock + gl_WorkGroupID.x * kRouterBlock;
+  uint begin = CLOSES ? end : first / kRouterBlock * kRouterBlock + gl_WorkGroupID.x * kRouterBlock;
   [[dont_unroll]] for (; begin < end; begin += gl_NumWorkGroups.x * kRouterBlock) {
     if (LOAD != kLoadOff) {
       set_factors();
@@ -312,17 +272,17 @@ void main() {
       for (uint at = from + me; at < to; at += gl_WorkGroupSize.x) write_escorted(at - first, at - begin);
       barrier();
     }
-    if (REMEMBERS && PART == kPartAll && to == begin + kRouterBlock) {
+    if (REMEMBERS && to == begin + kRouterBlock) {
       end_block();
       barrier();
     }
   }
 
-  if (!CLOSES && PART != kPartFind && PART != kPartCounts)
+  if (!CLOSES && PART != kPartFind)
     for (uint i = me; i < FACTS; i += gl_WorkGroupSize.x)
       if (facts[i] != 0u) atomicAdd(Uints(p.facts).v[i], facts[i]);
-  if (REMEMBERS && (PART == kPartAll || PART == kPartCounts)) {
-    for (uint e = me; e < EXPERTS; e += gl_WorkGroupSize.x) {
+  if (REMEMBERS) {
+    for (uint e = me; EVENS && e < EXPERTS; e += gl_WorkGroupSize.x) {
       memory.v[kMemoryHead + e] = floatBitsToUint(load[e]);
       memory.v[kMemoryHead + EXPERTS + e] = calls[e];
     }

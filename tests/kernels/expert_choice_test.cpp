@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -177,7 +178,15 @@ class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape
     const auto head = got.facts.begin() + shader::kRouterFactHead;
     EXPECT_EQ(std::vector(head, head + s.slots), counts);
     EXPECT_EQ(std::vector(head + s.slots, head + s.slots + s.experts), calls);
-    if (!rule.remembers()) return;
+    if (rule.target > 0) {
+      const double control = static_cast<double>(std::bit_cast<float>(got.memory[shader::kMemoryThreshold]));
+      EXPECT_NEAR(rule.count == shader::kCountMass ? 1 / (1 + std::exp(-control)) : std::exp(control), judge.threshold(), 1e-4);
+    }
+    if (!rule.evens()) {
+      EXPECT_TRUE(std::equal(bias.begin(), bias.end(), got.memory.begin() + shader::kMemoryHead, [](float b, std::uint32_t word) { return b == std::bit_cast<float>(word); }))
+          << "what is frozen stays";
+      return;
+    }
     for (std::uint32_t e = 0; e < s.experts; ++e)
       EXPECT_NEAR(std::bit_cast<float>(got.memory[shader::kMemoryHead + e]), judge.load()[e], 1e-5);
     if (rule.gamma < 0) {
@@ -202,7 +211,10 @@ TEST_P(ExpertChoice, with_a_wished_mean_holds_it) {
   for (const std::uint32_t count : {shader::kCountMass, shader::kCountEntropy}) {
     const float target = static_cast<float>(s.slots) * 0.5f;
     const ExpertChoiceRule rule{.count = count, .least = 1, .most = s.slots, .threshold = 0.7f, .target = target};
-    expect_the_reference(rule, 150, {50, 1, 1, 98}, ProductForm::gpu);
+    ExpertChoiceRule frozen = rule;  // numbers that hang on the blocks before, choices that do not
+    frozen.load = shader::kLoadFixedPrice;
+    for (const ExpertChoiceRule& one : {rule, frozen}) expect_the_reference(one, 190, {50, 1, 1, 138}, ProductForm::gpu);
+    expect_the_reference(frozen, 150, {150}, ProductForm::cpu);
     Seeded random(3);
     const std::vector<float> logits = random.normals(std::size_t{2048} * s.experts, 2);
     const Chosen got = choose(rule, logits, {1024, 1024});
@@ -301,6 +313,8 @@ TEST_P(ExpertChoice, folded_into_the_product_is_that_of_its_own_step) {
   expect_folded_the_same({.count = shader::kCountMass, .least = 1, .most = slots, .threshold = 0.6f, .shift = shift, .predicted = predicted});
   expect_folded_the_same({.count = shader::kCountEntropy, .least = 1, .most = slots, .threshold = 0.8f, .target = 1 + static_cast<float>(slots) * 0.3f,
                           .load = shader::kLoadHeadroom, .half_life = 50});
+  expect_folded_the_same({.count = shader::kCountMass, .least = 1, .most = slots, .threshold = 0.6f, .target = 1 + static_cast<float>(slots) * 0.3f,
+                          .load = shader::kLoadFixedPrice, .tau = 0});
 }
 
 TEST_P(ExpertChoice, of_a_policy_that_changes_nothing_is_that_of_the_model_to_the_bit) {
