@@ -34,7 +34,6 @@ std::vector<std::uint32_t> initial_router_memory(const ExpertChoiceRule& rule, s
     control = std::log(rule.threshold);
   }
   put(shader::kMemoryThreshold, control);
-  put(shader::kMemoryGammaGain, 0.5f);
   // Until something is known every expert is called as often as any other.
   const float even = static_cast<float>(slots) / static_cast<float>(experts);
   for (std::uint32_t e = 0; e < experts; ++e) put(shader::kMemoryHead + e, e < bias.size() ? bias[e] : even);

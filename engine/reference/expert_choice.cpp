@@ -208,10 +208,10 @@ void ExpertRouter::end_block() {
   std::ranges::fill(calls_, 0.0);
   block_slots_ = 0;
   if (tokens_ % kControlTokens != 0) return;
-  if (static_cast<double>(window_mass_) / (kMassUnit * kControlTokens) < rule_.retained)
-    gamma_ *= 0.9, gamma_gain_ = std::max(gamma_gain_ / 2, kLeastGammaGain);
-  else
-    gamma_ = std::clamp(gamma_ + gamma_gain_ * (variation(load_) - rule_.cv), 0.0, rule_.gamma_most);
+  const double kept = static_cast<double>(window_mass_) / (kMassUnit * kControlTokens);
+  const double room = std::clamp((kept - rule_.retained) / std::max(1 - rule_.retained, 1e-4), -1.0, 1.0);
+  const double wished = kGammaGain * (variation(load_) - rule_.cv), allowed = kGuardGain * std::max(gamma_, kLeastMovedGamma) * room;
+  gamma_ = std::clamp(gamma_ + std::min(wished, allowed), 0.0, rule_.gamma_most);
   window_mass_ = 0;
 }
 

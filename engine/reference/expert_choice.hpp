@@ -91,9 +91,10 @@ struct ExpertRule {
 inline constexpr std::uint32_t kRouterBlock = 16;
 inline constexpr std::uint32_t kColdTokens = 256;      // a given gamma is 0 before
 inline constexpr std::uint32_t kControlTokens = 512;   // from one step of gamma's controller to the next
-// Gamma grows by this much of what the coefficient of variation lacks; half as much every time too much mass was lost, so
-// that it ends near the guard instead of swinging around it.
-inline constexpr double kGammaGain = 0.5, kLeastGammaGain = 0.02;
+// Gamma moves by this much of what the coefficient of variation lacks, but up by no more, and down by no less, than the guard
+// says: as large a part of itself as what was kept is above `retained`, over what may be lost; so its mean settles where the mass
+// kept is `retained`. A small gamma moves as kLeastMovedGamma would.
+inline constexpr double kGammaGain = 0.5, kGuardGain = 0.5, kLeastMovedGamma = 0.25;
 // What the threshold's logit (log, of c) moves by per block and expert that is lacking, over the largest number of experts:
 // a number of experts that grows evenly with the mass grows by at most a quarter of that largest number per unit of logit.
 inline constexpr double kThresholdGain = 1.2, kThresholdIntegralGain = 0.12;
@@ -117,7 +118,7 @@ class ExpertRouter {
   std::uint32_t used_;
   bool normalize_;
   ExpertRule rule_;
-  double control_ = 0, integral_ = 0, gamma_ = 0, gamma_gain_ = kGammaGain;
+  double control_ = 0, integral_ = 0, gamma_ = 0;
   std::uint64_t tokens_ = 0, block_slots_ = 0, window_mass_ = 0;
   std::vector<double> load_, calls_;
   Escort escort_;

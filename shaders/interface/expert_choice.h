@@ -45,12 +45,11 @@ const uint kRuleShift = 10, kRulePredicted = 12;
 const uint kMemoryThreshold = 14;  // float: logit of a mass, logarithm of a factor
 const uint kMemoryIntegral = 15;   // float
 const uint kMemoryGamma = 16;      // float
-const uint kMemoryGammaGain = 17;  // float
-const uint kMemorySeen = 18;       // tokens of all blocks that ended
-const uint kMemoryWindowMass = 19; // their kept mass since the last step of gamma's controller, in 1 / kMassUnit
-const uint kMemoryBlockSlots = 20; // experts called in the open block; a sequence that begins drops what it holds
-const uint kMemoryBlockMass = 21;  // its kept mass
-const uint kMemoryHead = 22;
+const uint kMemorySeen = 17;       // tokens of all blocks that ended
+const uint kMemoryWindowMass = 18; // their kept mass since the last step of gamma's controller, in 1 / kMassUnit
+const uint kMemoryBlockSlots = 19; // experts called in the open block; a sequence that begins drops what it holds
+const uint kMemoryBlockMass = 20;  // its kept mass
+const uint kMemoryHead = 21;
 const uint kMassUnit = 4096;
 
 // A new expert's escort, the expert behind the model's own: it is called for a share of the calls until it has had a number of

@@ -32,13 +32,13 @@ layout(push_constant, scalar) uniform Push { ExpertChoicePush p; };
 const uint FACTS = kRouterFactHead + SLOTS + EXPERTS + 1u;
 const uint ROOM = SLOTS + (ESCORT == kEscortShadow ? 1u : 0u);  // of a token
 const uint kEscortHead = kMemoryHead + 2u * EXPERTS;
-const float kLeastGammaGain = 0.02, kEscortStep = 0.1;
+const float kGammaGain = 0.5, kGuardGain = 0.5, kLeastMovedGamma = 0.25, kEscortStep = 0.1;
 
 shared uint facts[FACTS];
 shared uint calls[EXPERTS];   // of the open block
 shared float load[EXPERTS];
 shared float factor[EXPERTS];
-shared float threshold, integral, gamma_now, gamma_gain;  // of the controllers
+shared float threshold, integral, gamma_now;  // of the controllers
 shared uint escort[ESCORT != kEscortNone ? kEscortWords : 1u];
 shared uint token_count[kRouterBlock];    // of the block's tokens: experts,
 shared float token_liking[kRouterBlock];  // log probability of the new expert,
@@ -185,10 +185,10 @@ void end_block() {
   window_mass += block_mass;
   block_mass = 0u;
   if (seen % kControlTokens != 0u) return;
-  if (float(window_mass) / float(kMassUnit * kControlTokens) < rule(kRuleRetained))
-    gamma_now *= 0.9, gamma_gain = max(gamma_gain / 2.0, kLeastGammaGain);
-  else
-    gamma_now = clamp(gamma_now + gamma_gain * (variation() - rule(kRuleCv)), 0.0, rule(kRuleGammaMost));
+  float kept = float(window_mass) / float(kMassUnit * kControlTokens), retained = rule(kRuleRetained);
+  float room = clamp((kept - retained) / max(1.0 - retained, 1e-4), -1.0, 1.0);
+  float wished = kGammaGain * (variation() - rule(kRuleCv)), allowed = kGuardGain * max(gamma_now, kLeastMovedGamma) * room;
+  gamma_now = clamp(gamma_now + min(wished, allowed), 0.0, rule(kRuleGammaMost));
   window_mass = 0u;
 }
 
@@ -237,7 +237,6 @@ void main() {
       threshold = uintBitsToFloat(memory.v[kMemoryThreshold]);
       integral = uintBitsToFloat(memory.v[kMemoryIntegral]);
       gamma_now = uintBitsToFloat(memory.v[kMemoryGamma]);
-      gamma_gain = uintBitsToFloat(memory.v[kMemoryGammaGain]);
       if (ESCORT != kEscortNone)
         [[dont_unroll]] for (uint i = 0; i < kEscortWords; i++) escort[i] = memory.v[kEscortHead + i];
       seen = memory.v[kMemorySeen];
@@ -290,7 +289,6 @@ void main() {
       memory.v[kMemoryThreshold] = floatBitsToUint(threshold);
       memory.v[kMemoryIntegral] = floatBitsToUint(integral);
       memory.v[kMemoryGamma] = floatBitsToUint(gamma_now);
-      memory.v[kMemoryGammaGain] = floatBitsToUint(gamma_gain);
       if (ESCORT != kEscortNone)
         [[dont_unroll]] for (uint i = kEscortCredit; i < kEscortWords; i++) memory.v[kEscortHead + i] = escort[i];
       memory.v[kMemorySeen] = seen;

@@ -241,6 +241,30 @@ TEST_P(ExpertChoice, with_a_controlled_gamma_evens_the_load) {
   expect_the_reference(rule, 1100, {512, 588}, ProductForm::gpu);
 }
 
+// A random router of 64 experts whose own load is far from even.
+TEST_P(ExpertChoice, by_price_evens_a_random_router_while_the_guard_holds) {
+  const Shape s = GetParam();
+  if (s.experts != 64) return;
+  constexpr std::uint32_t kTokens = 4096, kBefore = 2048;
+  Seeded random(5);
+  const std::vector<float> skew = random.normals(s.experts, 0.8);
+  std::vector<float> logits = random.normals(std::size_t{kTokens} * s.experts, 2);
+  for (std::size_t i = 0; i < logits.size(); ++i) logits[i] += skew[i % s.experts];
+  const auto cv_of = [&](const Chosen& all, const Chosen& before) {
+    std::vector<double> calls;
+    for (std::uint32_t e = 0; e < s.experts; ++e) calls.push_back(all.facts[shader::kRouterFactHead + s.slots + e] - before.facts[shader::kRouterFactHead + s.slots + e]);
+    return reference::variation(calls);
+  };
+  const std::vector<float> first(logits.begin(), logits.begin() + kBefore * static_cast<std::ptrdiff_t>(s.experts));
+  const ExpertChoiceRule own{.least = s.slots, .most = s.slots};
+  EXPECT_GE(cv_of(choose(own, logits, {kTokens}), choose(own, first, {kBefore})), 0.41);
+  const ExpertChoiceRule price{.least = s.slots, .most = s.slots, .load = shader::kLoadPrice, .retained = 0.95f, .tau = 0};
+  const Chosen all = choose(price, logits, {kTokens}), before = choose(price, first, {kBefore});
+  EXPECT_LE(cv_of(all, before), 0.15);
+  const double kept = all.facts[shader::kRouterFactMoved] - before.facts[shader::kRouterFactMoved];
+  EXPECT_GE(kept / shader::kMassUnit / (kTokens - kBefore), 0.95);
+}
+
 // A semantic router moves the threshold of each token, and what it predicted is counted.
 TEST_P(ExpertChoice, with_a_prediction_is_that_of_the_reference) {
   const Shape s = GetParam();
