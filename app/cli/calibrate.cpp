@@ -28,7 +28,7 @@ using Json = nlohmann::ordered_json;
 struct CalibrateOptions {
   CommonOptions common;
   std::string file, output;
-  std::uint32_t windows = 0, passes = 2;
+  std::uint32_t windows = 0, passes = 3;
   std::optional<std::size_t> first_bytes;
   CalibrationGoal goal;
 };
@@ -115,7 +115,7 @@ void add_calibrate(CLI::App& program, Commands& commands) {
   parser->add_option("-f,--file", options->file, "The text; every second window is held out")->required()->type_name("FILE");
   parser->add_option("-o,--output", options->output, "Where the prices go, for --moe dynamic:reset=frozen,bias=FILE")->required()->type_name("FILE");
   parser->add_option("--windows", options->windows, "Use at most this many windows (default: all)")->type_name("N")->check(whole_number(2, std::numeric_limits<std::uint32_t>::max()));
-  parser->add_option("--passes", options->passes, "How often the text is gone through (default: 2)")->type_name("N")->check(whole_number(1, 1000));
+  parser->add_option("--passes", options->passes, "How often the text is gone through; of two or more the last time fits the scale of the prices alone (default: 3)")->type_name("N")->check(whole_number(1, 1000));
   parser->add_option("--bytes", options->first_bytes, "Use only the first N bytes of the text")->type_name("N")->check(whole_number(1, kLongestText));
   parser->add_option("--cv", options->goal.cv, "Coefficient of variation that is enough (default: 0.07)")->check(CLI::Range(0.0, 10.0));
   parser->add_option("--retained", options->goal.retained, "Least share of router mass that must be kept (default: 0.97)")->check(CLI::Range(0.0, 1.0));

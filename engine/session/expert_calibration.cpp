@@ -89,13 +89,18 @@ Result<ExpertCalibration> calibrate_experts(Engine& engine, const CalibrationTex
   FOVEA_ASSIGN(const Measured before, measure("Measuring without the prices"));
   const std::size_t stride = stride_over(learn.size());
   PriceCalibration calibration(model.layers, model.experts, goal);
-  for (std::uint32_t pass = 0; pass < text.passes; ++pass)
+  for (std::uint32_t pass = 0; pass < text.passes; ++pass) {
+    if (pass > 0 && pass + 1 == text.passes) {
+      calibration.settle();
+      FOVEA_TRY(engine.choose_bias(calibration.prices()));
+    }
     for (std::size_t i = 0; i < learn.size(); ++i) {
       tell("Evening the load");
       FOVEA_ASSIGN(const RoutingWork work, route(engine, learn[i * stride % learn.size()], nullptr, stop));
       calibration.add(work);
       FOVEA_TRY(engine.choose_bias(calibration.prices()));
     }
+  }
   FOVEA_TRY(engine.choose_bias(calibration.found()));
   FOVEA_ASSIGN(const Measured after, measure("Measuring with the prices"));
   FOVEA_TRY(write_expert_bias(text.bias_file, calibration.found(), model.layers, kPriceTau));

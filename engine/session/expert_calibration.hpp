@@ -18,7 +18,7 @@ struct CalibrationText {
   std::string file;           // that the tokens are of, for messages
   std::uint32_t window = 0;   // tokens after which the prices move; 0: 2048, or the model's whole context where that is less
   std::uint32_t windows = 0;  // at most; 0: as many as the text fills
-  std::uint32_t passes = 2;   // over the windows that are learned from
+  std::uint32_t passes = 3;   // over the windows that are learned from; of two or more the last fits the scale of the prices alone
   std::string bias_file;      // where the prices go
 };
 inline constexpr std::uint32_t kCalibrationWindow = 2048;

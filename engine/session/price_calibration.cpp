@@ -12,6 +12,8 @@ constexpr double kShrink = 0.95, kLeastShrink = 0.25;  // of prices that keep to
 constexpr double kMostMove = 1;   // of load / mean load - 1 at once: an expert may have had all of it
 constexpr double kMostPrice = 1;  // as much as all of a token's experts are worth
 constexpr double kNewLoad = 0.5;  // weight of the newest stretch in the load
+constexpr double kLeastScale = 0.5, kMostScale = 1.5;  // of what was found; far from 1 the square of a price is no measure
+constexpr double kSettledLoss = 0.97;                  // of what may be lost: texts differ
 
 double variation_of(const std::vector<double>& load) {
   const double mean = std::accumulate(load.begin(), load.end(), 0.0) / static_cast<double>(load.size());
@@ -36,20 +38,39 @@ void PriceCalibration::add(const RoutingWork& work) {
     Layer& layer = layers_[l];
     if (work[l].tokens == 0 || work[l].calls.size() != layer.prices.size()) continue;
     ++layer.stretches;
+    see(layer, work[l]);
+    if (settles_) {
+      fit_scale(layer, work[l]);
+      continue;
+    }
     move(layer, work[l]);
     const double newest = 3.0 / (layer.stretches + 2);  // weights of the stretches: about 1, 4, 9, ...
     for (std::size_t e = 0; e < layer.prices.size(); ++e) layer.mean[e] += newest * (layer.prices[e] - layer.mean[e]);
   }
 }
 
-void PriceCalibration::move(Layer& layer, const LayerRouting& counted) const {
-  const auto experts = static_cast<double>(layer.prices.size()), tokens = static_cast<double>(counted.tokens);
+void PriceCalibration::see(Layer& layer, const LayerRouting& counted) const {
   const auto calls = static_cast<double>(std::accumulate(counted.calls.begin(), counted.calls.end(), std::uint64_t{0}));
   if (calls <= 0) return;
   const double newest = layer.stretches == 1 ? 1 : kNewLoad;
   for (std::size_t e = 0; e < layer.load.size(); ++e) layer.load[e] += newest * (static_cast<double>(counted.calls[e]) / calls - layer.load[e]);
   layer.cv = variation_of(layer.load);
+}
 
+void PriceCalibration::fit_scale(Layer& layer, const LayerRouting& counted) const {
+  const double kept = counted.moved_mass / static_cast<double>(counted.tokens);
+  if (kept < goal_.retained) ++layer.guarded;
+  if (layer.guarded == 0) return;
+  ++layer.settled;
+  layer.lost += (1 - kept) / (layer.scale * layer.scale);
+  const double lost = layer.lost / layer.settled, most = layer.cv <= goal_.cv ? 1 : kMostScale;
+  layer.scale = lost > 0 ? std::clamp(std::sqrt(kSettledLoss * (1 - goal_.retained) / lost), kLeastScale, most) : 1;
+}
+
+void PriceCalibration::move(Layer& layer, const LayerRouting& counted) const {
+  const auto experts = static_cast<double>(layer.prices.size()), tokens = static_cast<double>(counted.tokens);
+  const auto calls = static_cast<double>(std::accumulate(counted.calls.begin(), counted.calls.end(), std::uint64_t{0}));
+  if (calls <= 0) return;
   const double kept = counted.moved_mass / tokens;
   if (kept < goal_.retained) {
     ++layer.guarded;
@@ -68,6 +89,7 @@ void PriceCalibration::move(Layer& layer, const LayerRouting& counted) const {
 }
 
 std::vector<float> PriceCalibration::prices() const {
+  if (settles_) return found();
   std::vector<float> all;
   for (const Layer& layer : layers_) all.insert(all.end(), layer.prices.begin(), layer.prices.end());
   return all;
@@ -75,7 +97,8 @@ std::vector<float> PriceCalibration::prices() const {
 
 std::vector<float> PriceCalibration::found() const {
   std::vector<float> all;
-  for (const Layer& layer : layers_) all.insert(all.end(), layer.mean.begin(), layer.mean.end());
+  for (const Layer& layer : layers_)
+    for (const double price : layer.mean) all.push_back(static_cast<float>(layer.scale * price));
   return all;
 }
 
