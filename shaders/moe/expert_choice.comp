@@ -1,7 +1,7 @@
 // Which experts each token of a batch gets under a policy, and how many. A subgroup per token, a workgroup per block of
 // positions; where a block's choices hang on those of the blocks before, one workgroup takes all blocks in turn. Where only
 // the number does, PARTs of this shader stand on both sides of expert_numbers.comp, a workgroup per block each: what all
-// tokens' numbers are found from, and the choices of as many experts.
+// tokens' numbers are found from, and the choices by their block's threshold.
 // Sums that leave a workgroup are whole numbers, so their order does not matter. Twin: engine/reference/expert_choice.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -73,15 +73,11 @@ void count_choice(PolicyChoice c, uint token) {
   if (EVENS) atomicAdd(block_mass, moved_mass(c));
 }
 
-void fetch_factors(out float factors[PER_LANE]) {
-  if (LOAD != kLoadOff)
-    [[unroll]] for (uint i = 0; i < PER_LANE; i++) factors[i] = factor[min(gl_SubgroupInvocationID + i * LANES, EXPERTS - 1u)];
-}
-
 // `at`: in its block.
 void choose(uint token, uint at) {
   float factors[PER_LANE];
-  fetch_factors(factors);
+  if (LOAD != kLoadOff)
+    [[unroll]] for (uint i = 0; i < PER_LANE; i++) factors[i] = factor[min(gl_SubgroupInvocationID + i * LANES, EXPERTS - 1u)];
   float limit = shifted_threshold(policy_threshold(given_threshold, REMEMBERS ? target : 0.0, threshold), shift, token);
   PolicyChoice c = policy_choice(p.logits + uint64_t(token * p.stride) * 4ul, factors, least, most, limit, tau);
   if (ESCORT != kEscortNone) {
@@ -193,8 +189,8 @@ void end_block() {
 }
 
 // What is found for a token waits in its row of `weights`, which the choice overwrites: the sums of its experts' weights, the
-// largest first, or of the entropy rule the effective number of its experts. Then the number of its experts stands first in
-// its row of `experts`.
+// largest first, or of the entropy rule the effective number of its experts. Then a block's threshold stands first in its first
+// token's row of `experts`.
 void find(uint token) {
   float none[PER_LANE];
   PolicyChoice c = policy_choice(p.logits + uint64_t(token * p.stride) * 4ul, none, SLOTS, SLOTS, 1.0, 0.0);
@@ -205,17 +201,6 @@ void find(uint token) {
     Floats(p.weights).v[token * SLOTS + slot] = COUNT == kCountEntropy ? effective : own_sum[i];
   }
 }
-void choose_counted(uint token) {
-  float factors[PER_LANE];
-  fetch_factors(factors);
-  uint64_t row = uint64_t(token * SLOTS) * 4ul;
-  uint count = clamp(Uints(p.experts + row).v[0], 1u, SLOTS);
-  PolicyChoice c = policy_choice(p.logits + uint64_t(token * p.stride) * 4ul, factors, count, count, 1.0, tau);
-  subgroupBarrier();  // all lanes have read the number
-  write_choice(c, p.experts + row, p.weights + row);
-  count_choice(c, token);
-}
-
 void main() {
   uint first = State(p.state).s.position, end = first + State(p.state).s.tokens, me = gl_LocalInvocationID.x;
   Uints memory = Uints(router());
@@ -258,9 +243,12 @@ void main() {
       barrier();
     }
     uint from = max(begin, first), to = min(begin + kRouterBlock, end);
+    if (PART == kPartChoose) {
+      given_threshold = uintBitsToFloat(Uints(p.experts).v[(from - first) * SLOTS]);
+      barrier();  // before that token's choice stands there
+    }
     [[dont_unroll]] for (uint at = from + gl_SubgroupID; at < to; at += gl_NumSubgroups) {
       if (PART == kPartFind) find(at - first);
-      else if (PART == kPartChoose) choose_counted(at - first);
       else choose(at - first, at - begin);
     }
     if (ESCORT != kEscortNone) memoryBarrierBuffer();  // a token's weights are read again

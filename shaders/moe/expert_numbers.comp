@@ -1,7 +1,7 @@
-// How many experts each token of a batch gets where a controller holds their mean and nothing else hangs on the tokens before
-// (expert_choice.comp does what comes before and behind). A block's numbers need the threshold that the block before left, so
-// one subgroup walks from block to block and keeps the controller in its registers; the others of the one workgroup bring the
-// next stretch of tokens into shared memory meanwhile. Twin: engine/reference/expert_choice.
+// The threshold of every block of a batch where a controller holds the mean number of experts and nothing else hangs on the
+// tokens before (expert_choice.comp does what comes before and behind). A block's threshold needs the numbers of the block
+// before, so one subgroup walks from block to block with the controller in its registers; the others of the one workgroup
+// bring the next stretch of tokens into shared memory meanwhile. Twin: engine/reference/expert_choice.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -24,9 +24,9 @@ layout(constant_id = 6) const uint LOAD = 0;
 layout(push_constant, scalar) uniform Push { ExpertChoicePush p; };
 
 const uint kStretch = 8u * kRouterBlock;
-const uint FOUND = COUNT == kCountMass ? SLOTS : 1u;                 // of a token: sums of weights, or the effective number
-const uint PER_BLOCK = (kRouterBlock + LANES - 1u) / LANES;          // a lane's tokens of a block
-const uint OWN = PER_BLOCK * FOUND;
+const uint FOUND = COUNT == kCountMass ? SLOTS : 1u;  // of a token: sums of weights, or the effective number
+const uint PAIRS = FOUND * kRouterBlock;              // of a block: (FOUND, kRouterBlock), dealt out to the lanes
+const uint OWN = (PAIRS + LANES - 1u) / LANES;
 
 shared float found[2][FOUND * kStretch];  // (FOUND, kStretch), so that lanes read side by side
 shared float moved[2][kStretch];          // by a semantic router
@@ -42,23 +42,20 @@ void fetch(uint begin, uint first, uint end, uint64_t shift, uint side, uint wor
     if (begin + at >= first && begin + at < end) moved[side][at] = Floats(shift).v[begin + at - first];
 }
 
-// Of the lane's tokens of the block that begins at `begin` in its stretch: (PER_BLOCK, FOUND).
-void read_block(uint side, uint begin, out float of[OWN]) {
-  [[unroll]] for (uint i = 0; i < OWN; i++)
-    of[i] = found[side][i % FOUND * kStretch + min(begin + gl_SubgroupInvocationID + i / FOUND * LANES, kStretch - 1u)];
+// The lane's pairs of the block that begins at `begin` in its stretch, and what the last of each one's token is.
+void read_block(uint side, uint begin, out float of[OWN], out float whole[OWN]) {
+  [[unroll]] for (uint i = 0; i < OWN; i++) {
+    uint pair = min(gl_SubgroupInvocationID + i * LANES, PAIRS - 1u), at = min(begin + pair % kRouterBlock, kStretch - 1u);
+    of[i] = found[side][pair / kRouterBlock * kStretch + at];
+    whole[i] = found[side][(FOUND - 1u) * kStretch + at];
+  }
 }
 
-// Of the lane's token `token`.
-uint number_of(float of[OWN], uint token, float limit, uint least, uint most) {
-  uint count = SLOTS;
-  if (COUNT == kCountMass && limit < 1.0) {
-    float level = limit * of[token * FOUND + FOUND - 1u];
-    count = 1u;
-    [[unroll]] for (uint i = 0; i < FOUND; i++) count += of[token * FOUND + i] >= level ? 0u : 1u;
-    count = min(count, most);
-  }
-  if (COUNT == kCountEntropy) count = entropy_count(limit, of[token * FOUND]);
-  return clamp(count, least, most);
+// What a pair adds to the experts of its token, beyond the least number where that is counted by rank: sums only grow, so an
+// expert is used if the sum up to the one before is too little.
+uint more_of(float of, float whole, uint rank, float limit, uint least, uint most) {
+  if (COUNT == kCountEntropy) return clamp(entropy_count(limit, of), least, most) - least;
+  return rank + 1u >= least && rank + 1u < most && !(limit < 1.0 && of >= limit * whole) ? 1u : 0u;
 }
 
 void main() {
@@ -78,24 +75,29 @@ void main() {
     else if (gl_SubgroupID > 0u)
       fetch(stretch + kStretch, first, end, shift, 1u - side, (gl_SubgroupID - 1u) * LANES + lane, (gl_NumSubgroups - 1u) * LANES);
     if (gl_SubgroupID == 0u) {
-      float now[OWN], next[OWN];
-      read_block(side, 0u, next);
+      float now[OWN], of_now[OWN], next[OWN], of_next[OWN];
+      read_block(side, 0u, next, of_next);
       uint last = min(stretch + kStretch, end);
       [[dont_unroll]] for (uint begin = stretch; begin < last; begin += kRouterBlock) {
-        [[unroll]] for (uint i = 0; i < OWN; i++) now[i] = next[i];
-        read_block(side, begin - stretch + kRouterBlock, next);  // on its way while this block's numbers are found
-        float limit = policy_threshold(given, target, threshold);
-        uint called = 0u;
-        [[unroll]] for (uint i = 0; i < PER_BLOCK; i++) {
-          uint at = lane + i * LANES, position = begin + at;
-          if (at >= kRouterBlock || position < first || position >= end) continue;
-          float own = limit;
-          if (shift != 0ul && moved[side][position - stretch] != 0.0) own = threshold_moved_by(limit, moved[side][position - stretch]);
-          uint count = number_of(now, i, own, least, most);
-          Uints(p.experts).v[(position - first) * SLOTS] = count;
-          called += count;
+        [[unroll]] for (uint i = 0; i < OWN; i++) {
+          now[i] = next[i];
+          of_now[i] = of_next[i];
         }
-        slots += subgroupAdd(called);
+        read_block(side, begin - stretch + kRouterBlock, next, of_next);  // on its way while this block's numbers are found
+        uint from = max(begin, first), to = min(begin + kRouterBlock, end), more = 0u;
+        float limit = policy_threshold(given, target, threshold);
+        if (lane == 0u) Uints(p.experts).v[(from - first) * SLOTS] = floatBitsToUint(limit);
+        [[unroll]] for (uint i = 0; i < OWN; i++) {
+          uint pair = lane + i * LANES, position = begin + pair % kRouterBlock;
+          float own = limit;
+          if (shift != 0ul) {
+            float by = moved[side][min(position - stretch, kStretch - 1u)];
+            if (by != 0.0) own = threshold_moved_by(limit, by);
+          }
+          bool counts = pair < PAIRS && position >= from && position < to;
+          more += counts ? more_of(now[i], of_now[i], pair / kRouterBlock, own, least, most) : 0u;
+        }
+        slots += subgroupAdd(more) + least * (to - from);
         if (begin + kRouterBlock <= end) {
           move_threshold(slots, target, most, threshold, integral);
           slots = 0u;
