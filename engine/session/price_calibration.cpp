@@ -13,7 +13,7 @@ constexpr double kMostMove = 1;   // of load / mean load - 1 at once: an expert 
 constexpr double kMostPrice = 1;  // as much as all of a token's experts are worth
 constexpr double kNewLoad = 0.5;  // weight of the newest stretch in the load
 constexpr double kLeastScale = 0.5, kMostScale = 1.5;  // of what was found; far from 1 the square of a price is no measure
-constexpr double kSettledLoss = 0.97;                  // of what may be lost: texts differ
+constexpr double kSettledLoss = 0.95;                  // of what may be lost: texts differ
 
 double variation_of(const std::vector<double>& load) {
   const double mean = std::accumulate(load.begin(), load.end(), 0.0) / static_cast<double>(load.size());
