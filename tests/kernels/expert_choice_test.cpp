@@ -127,6 +127,8 @@ class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape
     }
     return all;
   }
+  // Pipelines take longer than what they do: one shape has all of them, the others share them.
+  static bool has_all() { return GetParam().experts == 16; }
   void expect_folded_the_same(const ExpertChoiceRule& rule) {
     const Shape s = GetParam();
     SCOPED_TRACE("count " + std::to_string(rule.count) + ", load " + std::to_string(rule.load));
@@ -136,6 +138,7 @@ class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape
     const Chosen own = choose(rule, logits, {20}, ProductForm::gpu, bias);
     for (const DType type : {DType::F32, DType::Q8_0}) {
       if (type == DType::Q8_0 && !device().facts().integer_dot) continue;
+      if (!has_all() && (type == DType::F32) != s.normalize) continue;
       const Chosen folded = choose_folded(rule, logits, type, bias);
       EXPECT_EQ(folded.experts, own.experts);
       EXPECT_EQ(folded.weights, own.weights);
@@ -228,6 +231,7 @@ TEST_P(ExpertChoice, by_load_is_that_of_the_reference) {
   const std::uint32_t slots = GetParam().slots;
   for (const std::uint32_t load : {shader::kLoadSeed, shader::kLoadHeadroom, shader::kLoadLocality, shader::kLoadBias, shader::kLoadPrice, shader::kLoadFixedPrice})
     for (const std::uint32_t count : {shader::kCountFixed, shader::kCountMass}) {
+      if (!has_all() && (load + count + (GetParam().normalize ? 1 : 0)) % 2 != 0) continue;
       const ProductForm form = count == shader::kCountFixed ? ProductForm::cpu : ProductForm::gpu;
       expect_the_reference({.count = count, .least = count == shader::kCountFixed ? slots : 1, .most = slots, .load = load, .gamma = 0.8f, .half_life = 100}, 320,
                            {129, 1, 190}, form);
