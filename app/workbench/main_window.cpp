@@ -207,6 +207,9 @@ void MainWindow::show_policy(const std::optional<SparseAttention>& attention, co
   const auto& model = state_.model();
   policy_panel_->show_attention(attention, model ? model->layers : 0);
   policy_panel_->show_experts(experts, model ? std::optional(model->experts_used) : std::nullopt, model ? model->layers : 0);
+  const bool left_out = model && leaves_router_out(policy_.experts, *model);
+  policy_panel_->experts_form().set_router_left_out(left_out);
+  status_->set_router_left_out(left_out);
 }
 
 std::optional<SparseAttention> MainWindow::asked_attention() const {

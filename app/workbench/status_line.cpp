@@ -1,7 +1,9 @@
 #include "app/workbench/status_line.hpp"
 
-#include <QEvent>
+#include <QLayout>
+#include <QResizeEvent>
 #include <QStringList>
+#include <algorithm>
 
 #include "ui/text/format.hpp"
 
@@ -21,6 +23,7 @@ StatusLine::StatusLine(WorkbenchState& state, QWidget* parent)
   setSizeGripEnabled(false);
   addWidget(doing_, 1);
   for (QLabel* label : {tokens_, speed_, first_, recording_, seed_}) addPermanentWidget(label);
+  for (QLabel* label : {doing_, tokens_, speed_, first_, recording_, seed_}) label->setMinimumWidth(1);  // so that words never keep the window from becoming narrow
   for (const auto signal :
        {&WorkbenchState::model_changed, &WorkbenchState::load_changed, &WorkbenchState::run_started,
         &WorkbenchState::prompt_tokenized, &WorkbenchState::prefill_advanced, &WorkbenchState::trace_changed})
@@ -39,7 +42,8 @@ QString StatusLine::doing() const {
   if (state_.loading()) return tr("Opening the model");
   switch (state_.phase()) {
     case RunPhase::none:
-      return state_.model() ? tr("Ready") : tr("No model is open");
+      if (!state_.model()) return tr("No model is open");
+      return router_left_out_ ? tr("Ready. The policy's semantic router is left out: it was trained for a model of another shape.") : tr("Ready");
     case RunPhase::starting:
       return tr("Starting");
     case RunPhase::prefill:
@@ -87,12 +91,12 @@ void StatusLine::show_speed() {
     recorded = live->recording;
     timed = live->timing;
   }
-  speed_->setVisible(speed > 0);
   const QString shown = shown_rate(speed);
-  speed_->setText(recorded && timed ? tr("%1 while recording and timing").arg(shown)
-                  : recorded        ? tr("%1 while recording").arg(shown)
-                  : timed           ? tr("%1 while timing kernels").arg(shown)
-                                    : shown);
+  speed_->setText(!(speed > 0)        ? QString()
+                  : recorded && timed ? tr("%1 while recording and timing").arg(shown)
+                  : recorded          ? tr("%1 while recording").arg(shown)
+                  : timed             ? tr("%1 while timing kernels").arg(shown)
+                                      : shown);
   speed_->setToolTip(tr("Decoding speed, by the engine's own clock"));
 }
 
@@ -100,22 +104,47 @@ void StatusLine::refresh() {
   doing_->setText(doing());
   const bool run = state_.phase() != RunPhase::none;
   const std::uint32_t all = state_.token_count(), prompt = std::min(state_.prompt_tokens(), all);
-  tokens_->setVisible(run && all > 0);
-  tokens_->setText(tr("%1 prompt + %2 new tokens").arg(shown_count(prompt), shown_count(all - prompt)));
+  // Nothing to say is no text.
+  tokens_->setText(run && all > 0 ? tr("%1 prompt + %2 new tokens").arg(shown_count(prompt), shown_count(all - prompt)) : QString());
   show_speed();
   const auto& finished = state_.finished();
-  first_->setVisible(finished && finished->timings.first_token_ms > 0);
-  if (finished) first_->setText(tr("first token %1").arg(shown_duration(finished->timings.first_token_ms)));
-  recording_->setVisible(run);
-  recording_->setText(recording());
-  seed_->setVisible(run && state_.seed().has_value());
-  if (state_.seed()) seed_->setText(tr("seed %1").arg(*state_.seed()));
+  first_->setText(finished && finished->timings.first_token_ms > 0 ? tr("first token %1").arg(shown_duration(finished->timings.first_token_ms)) : QString());
+  recording_->setText(run ? recording() : QString());
+  seed_->setText(run && state_.seed() ? tr("seed %1").arg(*state_.seed()) : QString());
+  fit();
+}
+
+void StatusLine::set_router_left_out(bool left_out) {
+  router_left_out_ = left_out;
+  refresh();
+}
+
+void StatusLine::resizeEvent(QResizeEvent* event) {
+  QStatusBar::resizeEvent(event);
+  fit();
+}
+
+void StatusLine::fit() {
+  const QMargins around = layout()->contentsMargins();
+  const auto width_of = [&](const QLabel* label) { return label->text().isEmpty() ? 0 : label->sizeHint().width() + std::max(0, layout()->spacing()); };
+  int wished = around.left() + around.right() + 2 * std::max(0, layout()->spacing());
+  for (const QLabel* label : {doing_, tokens_, speed_, first_, recording_, seed_}) wished += width_of(label);
+  bool cut = false;
+  // What other places of the window say too goes first.
+  for (QLabel* label : {recording_, first_, seed_, tokens_, speed_}) {
+    const bool goes = wished > width() && !label->text().isEmpty();
+    if (goes) wished -= width_of(label);
+    cut = cut || goes;
+    label->setVisible(!goes && !label->text().isEmpty());
+  }
+  cut = cut || wished > width();
+  setToolTip(cut ? text() : QString());
 }
 
 QString StatusLine::text() const {
   QStringList parts;
   for (const QLabel* label : {doing_, tokens_, speed_, first_, recording_, seed_})
-    if (!label->isHidden() && !label->text().isEmpty()) parts << label->text();
+    if (!label->text().isEmpty()) parts << label->text();
   return parts.join(QStringLiteral(" · "));
 }
 

@@ -14,13 +14,17 @@ class StatusLine : public QStatusBar {
  public:
   explicit StatusLine(WorkbenchState& state, QWidget* parent = nullptr);
 
-  [[nodiscard]] QString text() const;  // all of it, parts joined by " · "
+  // Whether the open model takes the policy without its semantic router, which is then said while nothing runs.
+  void set_router_left_out(bool left_out);
+  [[nodiscard]] QString text() const;  // all of it, also what has no room; parts joined by " · "
 
  protected:
   void changeEvent(QEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
 
  private:
   void refresh();
+  void fit();  // what there is no room for goes; all of it is then in the tooltip
   [[nodiscard]] QString doing() const;
   [[nodiscard]] QString recording() const;
   void show_speed();
@@ -28,6 +32,7 @@ class StatusLine : public QStatusBar {
   WorkbenchState& state_;
   QLabel *doing_, *tokens_, *speed_, *first_, *recording_, *seed_;
   RefreshClock clock_;
+  bool router_left_out_ = false;
 };
 
 }  // namespace fovea

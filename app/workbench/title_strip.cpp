@@ -120,6 +120,7 @@ QString TitleStrip::expert_reason(const std::optional<ExpertRule>& rule) const {
   reason += rule->layer_kmax.empty() ? most > 0 ? tr(", from %1 to %2 of them").arg(rule->kmin).arg(most) : tr(", at least %1").arg(rule->kmin)
                                      : tr(", at least %1, at most %2").arg(rule->kmin).arg(layer_words(as_numbers(rule->layer_kmax)));
   if (rule->prior) reason += tr(";\na semantic router predicts what a token needs, with the weight %1").arg(written(rule->prior->weight));
+  if (model && leaves_router_out(chosen_.experts, *model)) reason += tr(";\nthe policy's semantic router is left out: it was trained for a model of another shape");
   if (rule->escort) reason += tr(";\na new expert is escorted");
   if (rule->reset == LoadReset::frozen) return reason + (rule->priced ? tr(";\nfrozen prices from a file move the choice") : tr(";\na frozen bias from a file moves the choice"));
   if (rule->balance == ExpertBalance::off) return reason;

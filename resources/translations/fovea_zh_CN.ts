@@ -469,10 +469,6 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>解码词元的页由前一词元的查询为所有层一次选定；或由它自己的查询逐层选择，每次选择都要等待</translation>
     </message>
     <message>
-        <source>Decoding dense below</source>
-        <translation>解码稠密下限</translation>
-    </message>
-    <message>
         <source>Decoded tokens that see fewer keys read everything; auto: as few as make a choice pay on this device</source>
         <translation>看到的键少于此数的解码词元读取全部；自动：在此设备上选择开始划算的键数</translation>
     </message>
@@ -543,6 +539,34 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
     <message>
         <source>means: the rest&apos;s mean values</source>
         <translation>means：其余页的平均值</translation>
+    </message>
+    <message>
+        <source>Layer 1 reads %1 whatever this says, since dense layers are auto.</source>
+        <translation>第 1 层总读取 %1，不随此值变化：“稠密层数”为自动。</translation>
+    </message>
+    <message>
+        <source>Layer 1 reads everything whatever this says, since dense layers are auto.</source>
+        <translation>第 1 层总读取全部，不随此值变化：“稠密层数”为自动。</translation>
+    </message>
+    <message>
+        <source>Not used: all layers are dense layers.</source>
+        <translation>未使用：所有层都是稠密层。</translation>
+    </message>
+    <message>
+        <source>Of the layers behind the first %1, which read everything.</source>
+        <translation>用于前 %1 层之后的层；前 %1 层读取全部。</translation>
+    </message>
+    <message>
+        <source>Not used: every layer has a share of its own (More: Shares by layer).</source>
+        <translation>未使用：每一层都有自己的比例（见“更多”中的“各层比例”）。</translation>
+    </message>
+    <message>
+        <source>Of the layers behind the first %1, which read %2 (More: Shares by layer).</source>
+        <translation>用于前 %1 层之后的层；前 %1 层读取 %2（见“更多”中的“各层比例”）。</translation>
+    </message>
+    <message>
+        <source>… dense below</source>
+        <translation>…稠密下限</translation>
     </message>
 </context>
 <context>
@@ -1328,6 +1352,10 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
     <message>
         <source>from run to run</source>
         <translation>跨运行延续</translation>
+    </message>
+    <message>
+        <source>The semantic router of the policy is left out: it was trained for a model of another shape.</source>
+        <translation>未使用策略中的语义路由器：它是为另一种形状的模型训练的。</translation>
     </message>
 </context>
 <context>
@@ -3235,6 +3263,10 @@ entropy %5, of what was kept %6</source>
         <source>%1 while timing kernels</source>
         <translation>%1（计时中）</translation>
     </message>
+    <message>
+        <source>Ready. The policy&apos;s semantic router is left out: it was trained for a model of another shape.</source>
+        <translation>就绪。未使用策略中的语义路由器：它是为另一种形状的模型训练的。</translation>
+    </message>
 </context>
 <context>
     <name>fovea::TensorModel</name>
@@ -3470,6 +3502,12 @@ frozen prices from a file move the choice</source>
     <message>
         <source>experts %1</source>
         <translation>专家 %1</translation>
+    </message>
+    <message>
+        <source>;
+the policy&apos;s semantic router is left out: it was trained for a model of another shape</source>
+        <translation>；
+未使用策略中的语义路由器：它是为另一种形状的模型训练的</translation>
     </message>
 </context>
 <context>

@@ -54,6 +54,66 @@ class PolicyPanelTest : public testing::Test {
   std::vector<std::optional<ExpertRule>> told_experts_;
 };
 
+TEST_F(PolicyPanelTest, SaysBesideTheShareWhichLayersReadSomethingElse) {
+  const auto note = [&](const SparseAttention& sparse, std::uint32_t layers) {
+    panel_.show_attention(sparse, layers);
+    return attention_.share_note();
+  };
+  EXPECT_EQ(note({.dense_layers = 0}, 6), QString());
+  EXPECT_TRUE(attention_.share_slider().isEnabled());
+  EXPECT_EQ(note({.by_depth = true}, 6), QStringLiteral("Layer 1 reads 75.0\u202f% whatever this says, since dense layers are auto."));
+  EXPECT_EQ(note({.by_depth = true}, 48), "Layer 1 reads everything whatever this says, since dense layers are auto.");
+  EXPECT_EQ(note({.by_depth = true}, 0), QString()) << "not known before a model is open";
+  EXPECT_EQ(note({.dense_layers = 2}, 6), "Of the layers behind the first 2, which read everything.");
+  EXPECT_EQ(note({.layer_shares = {0.5, 1}}, 6), "Of the layers behind the first 2, which read 50/100 % (More: Shares by layer).");
+  EXPECT_TRUE(attention_.share_slider().isEnabled());
+  EXPECT_EQ(note({.layer_shares = {0.5, 1, 1, 0.5}}, 4), "Not used: every layer has a share of its own (More: Shares by layer).");
+  EXPECT_FALSE(attention_.share_slider().isEnabled());
+  EXPECT_EQ(note({.dense_layers = 4}, 4), "Not used: all layers are dense layers.");
+  EXPECT_FALSE(attention_.share_slider().isEnabled());
+  // Nothing is squeezed when the sentence comes, and the panel is as high as what it shows.
+  panel_.show_attention(SparseAttention{.dense_layers = 0}, 4);
+  panel_.fit_height();
+  const int before = panel_.height();
+  panel_.show_attention(SparseAttention{.layer_shares = {0.5, 1, 1, 0.5}}, 4);
+  panel_.fit_height();
+  EXPECT_GT(panel_.height(), before + 20);
+  panel_.show();
+  QCoreApplication::processEvents();
+  for (const QComboBox* box : panel_.findChildren<QComboBox*>()) {
+    if (box->isVisible()) {
+      EXPECT_GE(box->height(), box->sizeHint().height());
+    }
+  }
+  panel_.hide();
+  panel_.show_attention(std::nullopt, 4);
+  EXPECT_FALSE(attention_.share_slider().isEnabled());
+}
+
+TEST_F(PolicyPanelTest, SlidersThatLayersOverruleAreOff) {
+  ExpertPolicyForm& form = panel_.experts_form();
+  ExpertRule rule{.count = ExpertCount::mass};
+  panel_.show_experts(rule, 4, 6);
+  for (const QSlider* slider : {&form.number_slider(), &form.threshold_slider(), &form.mean_slider()}) EXPECT_TRUE(slider->isEnabled());
+  rule.layer_kmax = {4, 4, 4, 3, 3, 3};
+  rule.layer_p = {0.5, 0.5, 0.6, 0.7, 0.8, 0.8};
+  rule.layer_target_k = {2, 2, 2, 2.4, 2.8, 3};
+  panel_.show_experts(rule, 4, 6);
+  for (const QSlider* slider : {&form.number_slider(), &form.threshold_slider(), &form.mean_slider()}) EXPECT_FALSE(slider->isEnabled());
+}
+
+TEST_F(PolicyPanelTest, SaysThatTheRouterIsLeftOut) {
+  ExpertRule rule = rich_rule();
+  rule.prior.reset();
+  rule.escort.reset();
+  panel_.show_experts(rule, 4, 6);
+  EXPECT_EQ(panel_.experts_form().kept_words(), QString());
+  panel_.experts_form().set_router_left_out(true);
+  EXPECT_EQ(panel_.experts_form().kept_words(), "The semantic router of the policy is left out: it was trained for a model of another shape.");
+  panel_.experts_form().set_router_left_out(false);
+  EXPECT_EQ(panel_.experts_form().kept_words(), QString());
+}
+
 TEST_F(PolicyPanelTest, ShowsARuleOfExpertsWithoutTellingAnybody) {
   ExpertPolicyForm& form = panel_.experts_form();
   ExpertRule odd{.count = ExpertCount::entropy, .kmin = 2, .kmax = 3, .p = 0.123, .c = 0.777, .target_k = 2.25, .balance = ExpertBalance::locality, .gamma = 0.333,

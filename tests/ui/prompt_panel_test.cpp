@@ -39,10 +39,13 @@ TEST_F(PromptPanelTest, ControlEnterRunsOnceThereIsAModelAndAPrompt) {
 }
 
 TEST_F(PromptPanelTest, EveryControlReadsWholeInANarrowPanel) {
-  for (const int width : {560, 1, 560}) {
+  const auto* run = panel_.findChild<QStackedWidget*>("actions");
+  for (const int width : {560, 400, 1, 560}) {
     panel_.resize(width, 700);  // as narrow as it goes
-    EXPECT_LT(panel_.width(), width == 560 ? 561 : 500);
-    EXPECT_EQ(panel_.findChild<QLabel*>("recording_label")->isVisible(), width == 560);
+    EXPECT_LT(panel_.width(), width == 560 ? 561 : width == 400 ? 401 : 360);
+    EXPECT_EQ(panel_.findChild<QLabel*>("recording_label")->isVisible(), panel_.width() >= 400) << width;
+    const auto two_rows = [&] { return run->mapTo(&panel_, QPoint()).y() > panel_.chat_button().mapTo(&panel_, QPoint()).y() + 20; };
+    EXPECT_TRUE(synthetic::wait_until([&] { return two_rows() == (width < 560); }, 2000)) << width;
     for (const QComboBox* box : panel_.findChildren<QComboBox*>()) {
       if (box->isVisible()) {
         EXPECT_GE(box->width(), box->sizeHint().width()) << width;

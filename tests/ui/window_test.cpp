@@ -141,6 +141,22 @@ TEST_F(WindowTest, AnotherRuleOfExpertsRunsThePromptAgainWithItsSeed) {
   EXPECT_EQ(last<LoadModel>()->experts, synthetic::dynamic_rule());
 }
 
+TEST_F(WindowTest, SaysThatAModelOfAnotherShapeRunsWithoutTheRouter) {
+  WorkbenchPolicy policy{.experts = synthetic::dynamic_rule()};
+  policy.experts->prior = ExpertPrior{.weight = 0.5};
+  window_.set_policy(policy);
+  shape_.dynamic = true;
+  state_.take({synthetic::loaded(shape_)});  // its rule has no router
+  EXPECT_TRUE(window_.status_line().text().contains("semantic router is left out")) << window_.status_line().text().toStdString();
+  EXPECT_TRUE(window_.policy_panel().experts_form().kept_words().contains("is left out"));
+  EXPECT_TRUE(window_.title_strip().policy_chip().toolTip().contains("is left out"));
+  auto fits = std::make_shared<ModelSummary>(*synthetic::model(shape_));
+  fits->experts_rule->prior = policy.experts->prior;
+  state_.take({ModelLoaded{fits}});
+  EXPECT_EQ(window_.status_line().text(), "Ready");
+  EXPECT_FALSE(window_.title_strip().policy_chip().toolTip().contains("is left out"));
+}
+
 TEST_F(WindowTest, ARuleOfExpertsThatIsRefusedLeavesTheOneThatIs) {
   shape_.dynamic = true;
   synthetic::play(state_, shape_, synthetic::all_heads());

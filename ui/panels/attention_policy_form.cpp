@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "ui/text/format.hpp"
+#include "ui/text/policy_words.hpp"
 
 namespace fovea {
 
@@ -70,7 +71,7 @@ int set_beyond(const SparseAttention& sparse) {
 }  // namespace
 
 AttentionPolicyForm::AttentionPolicyForm(QWidget* parent)
-    : QWidget(parent), mode_(new QButtonGroup(this)), dense_(new QToolButton), sparse_(new QToolButton), title_(new QLabel), fields_(new FieldGrid),
+    : QWidget(parent), mode_(new QButtonGroup(this)), dense_(new QToolButton), sparse_(new QToolButton), title_(new QLabel), share_note_(new QLabel), fields_(new FieldGrid),
       more_fields_(new FieldGrid), more_(new Disclosure(more_fields_)), window_(slider(kLargestStep)), share_(slider(100)), scorer_(choices(3)), budget_(choices(2)),
       heads_(choices(2)), choice_(choices(2)), periphery_(choices(2)), dense_layers_(count_box(kAutomatic, 1)), dense_below_(count_box(0, 128)), sinks_(count_box(0, 32)),
       decode_below_(count_box(kAutomatic, 1024)), mass_(share_box()), least_(share_box()), target_(share_box()), widen_(share_box()), flat_(new NumberBox(0, 1, 2)),
@@ -87,7 +88,10 @@ AttentionPolicyForm::AttentionPolicyForm(QWidget* parent)
   }
   dense_->setChecked(true);
   flat_->setSingleStep(0.05);
-  for (QWidget* field : std::initializer_list<QWidget*>{window_, share_, scorer_, dense_layers_, dense_below_}) fields_->add(field, field == window_ || field == share_);
+  share_note_->setWordWrap(true);
+  share_note_->setProperty("dim", true);
+  for (QWidget* field : std::initializer_list<QWidget*>{window_, share_, share_note_, scorer_, dense_layers_, dense_below_})
+    fields_->add(field, field == window_ || field == share_);
   for (QWidget* field : std::initializer_list<QWidget*>{layers_, sinks_, budget_, mass_, least_, target_, heads_, widen_, flat_, choice_, decode_below_, periphery_})
     more_fields_->add(field);
   auto* column = new QVBoxLayout(this);
@@ -195,19 +199,39 @@ void AttentionPolicyForm::by_hand() {
 
 void AttentionPolicyForm::show_values() {
   const bool sparse = sparse_->isChecked(), adaptive = budget_->currentIndex() == 1;
-  for (const Row row : {kWindow, kShare, kScorer, kDenseLayers, kDenseBelow}) fields_->set_row_enabled(row, sparse);
+  for (const Row row : {kWindow, kScorer, kDenseLayers, kDenseBelow}) fields_->set_row_enabled(row, sparse);
   for (std::size_t row = kLayers; row <= kPeriphery; ++row) more_fields_->set_row_enabled(row, sparse);
   for (const MoreRow row : {kMass, kLeast, kTarget}) more_fields_->set_row_visible(row, adaptive);
   more_fields_->set_row_enabled(kFlat, sparse && widen_->value() > 0);
   more_fields_->set_row_enabled(kPeriphery, sparse && scorer_->currentIndex() != static_cast<int>(PageScorer::quest));
   const std::uint32_t window = step_of(base_.window) == window_->value() ? base_.window : window_of(window_->value());
   fields_->set_value(kWindow, tr("%1 keys").arg(shown_count(window)));
-  fields_->set_value(kShare, (adaptive ? tr("up to %1 %") : QStringLiteral("%1 %")).arg(share_->value()));
   // What "auto" comes to is known once a model is open.
   SparseAttention now = policy().value_or(base_);
   more_->set_count(sparse ? set_beyond(now) : 0);
   if (model_layers_ > 0) now = fitted(now, model_layers_);
+  show_share(now);
   layers_->setPlaceholderText(now.layer_shares.empty() ? tr("all alike") : tr("auto: %1").arg(written_numbers(now.layer_shares)));
+}
+
+// The slider's share is that of the layers that have none of their own: those that have win, and where all do it is off.
+void AttentionPolicyForm::show_share(const SparseAttention& now) {
+  const bool sparse = sparse_->isChecked(), adaptive = budget_->currentIndex() == 1, automatic = dense_layers_->value() == kAutomatic;
+  const std::size_t own = now.layer_shares.empty() ? now.dense_layers : now.layer_shares.size();
+  const bool all = model_layers_ > 0 && own >= model_layers_ && !automatic;
+  fields_->set_row_enabled(kShare, sparse && !all);
+  fields_->set_value(kShare, all ? QStringLiteral("–") : (adaptive ? tr("up to %1 %") : QStringLiteral("%1 %")).arg(share_->value()));
+  QString note;
+  if (automatic && now.layer_shares.size() > 1)
+    note = now.layer_shares[1] < 1 ? tr("Layer 1 reads %1 whatever this says, since dense layers are auto.").arg(shown_percent(now.layer_shares[1]))
+                                   : tr("Layer 1 reads everything whatever this says, since dense layers are auto.");
+  else if (!automatic && now.layer_shares.empty() && own > 0)
+    note = all ? tr("Not used: all layers are dense layers.") : tr("Of the layers behind the first %1, which read everything.").arg(own);
+  else if (!automatic && !now.layer_shares.empty())
+    note = all ? tr("Not used: every layer has a share of its own (More: Shares by layer).")
+               : tr("Of the layers behind the first %1, which read %2 (More: Shares by layer).").arg(own).arg(layer_words(now.layer_shares, 100, QStringLiteral(" %")));
+  share_note_->setText(note);
+  fields_->set_row_visible(kShareNote, sparse && !note.isEmpty());
 }
 
 void AttentionPolicyForm::changeEvent(QEvent* event) {
@@ -236,7 +260,7 @@ void AttentionPolicyForm::retranslate() {
   more_fields_->set_words(kWiden, tr("Widen to"), tr("A choice whose attention is nearly even may read this share of the pages where that is more"));
   more_fields_->set_words(kFlat, tr("… where above"), tr("What counts as nearly even: the attention's entropy over the logarithm of the keys, 1 being even"));
   more_fields_->set_words(kChoice, tr("Decoding chooses"), tr("A decoded token's pages are chosen by the queries of the token before, for all layers at once; or by its own, layer by layer, which waits for every choice"));
-  more_fields_->set_words(kDecodeBelow, tr("Decoding dense below"), tr("Decoded tokens that see fewer keys read everything; auto: as few as make a choice pay on this device"));
+  more_fields_->set_words(kDecodeBelow, tr("… dense below"), tr("Decoded tokens that see fewer keys read everything; auto: as few as make a choice pay on this device"));
   more_fields_->set_words(kPeriphery, tr("Periphery"), tr("Where attention is flat, pages that are not read take part with their mean values; not with the scorer quest"));
   for (QSpinBox* box : {dense_below_, sinks_, decode_below_}) box->setSuffix(tr(" keys"));
   for (QSpinBox* box : {dense_layers_, decode_below_}) box->setSpecialValueText(tr("auto"));

@@ -33,6 +33,8 @@ class AttentionPolicyForm : public QWidget {
   [[nodiscard]] QToolButton& dense_button() const { return *dense_; }
   [[nodiscard]] QSlider& window_slider() const { return *window_; }
   [[nodiscard]] QSlider& share_slider() const { return *share_; }
+  // Which layers read something else than the slider of the share says; empty: none that is known.
+  [[nodiscard]] QString share_note() const { return share_note_->text(); }
   [[nodiscard]] QComboBox& scorer_box() const { return *scorer_; }
   [[nodiscard]] QSpinBox& dense_layers_box() const { return *dense_layers_; }
   [[nodiscard]] NumberList& layers_field() const { return *layers_; }
@@ -49,17 +51,18 @@ class AttentionPolicyForm : public QWidget {
   void changeEvent(QEvent* event) override;
 
  private:
-  enum Row : std::size_t { kWindow, kShare, kScorer, kDenseLayers, kDenseBelow };
+  enum Row : std::size_t { kWindow, kShare, kShareNote, kScorer, kDenseLayers, kDenseBelow };
   enum MoreRow : std::size_t { kLayers, kSinks, kBudget, kMass, kLeast, kTarget, kHeads, kWiden, kFlat, kChoice, kDecodeBelow, kPeriphery };
   void by_hand();
   void dense_layers_by_hand();
   void layers_by_hand();
   void show_values();
+  void show_share(const SparseAttention& now);
   void retranslate();
 
   QButtonGroup* mode_;
   QToolButton *dense_, *sparse_;
-  QLabel* title_;
+  QLabel *title_, *share_note_;
   FieldGrid *fields_, *more_fields_;
   Disclosure* more_;
   QSlider *window_, *share_;

@@ -218,6 +218,11 @@ void ExpertPolicyForm::show_rule(const std::optional<ExpertRule>& rule, std::opt
   show_values();
 }
 
+void ExpertPolicyForm::set_router_left_out(bool left_out) {
+  router_left_out_ = left_out;
+  show_kept();
+}
+
 void ExpertPolicyForm::by_hand() {
   show_values();
   Q_EMIT changed();
@@ -261,7 +266,11 @@ void ExpertPolicyForm::show_values() {
   const int balance = balance_->currentIndex();
   const bool moves = balance > 0 && balance < kFrozen, strong = moves && has_strength(static_cast<ExpertBalance>(balance));
   const auto strength = optional_value(strength_->value(), 0, kStrengthSteps);
-  for (const Row row : {kCount, kThreshold, kMean, kBalance}) fields_->set_row_enabled(row, dynamic);
+  for (const Row row : {kCount, kBalance}) fields_->set_row_enabled(row, dynamic);
+  // Where layers have numbers of their own these win, and a slider would move nothing.
+  fields_->set_row_enabled(kNumber, numbers_->numbers().empty());
+  fields_->set_row_enabled(kThreshold, dynamic && !(by_mass() && !shares_->numbers().empty()));
+  fields_->set_row_enabled(kMean, dynamic && means_->numbers().empty());
   fields_->set_row_enabled(kStrength, dynamic && strong);
   for (const MoreRow row : {kFewest, kMeans}) more_fields_->set_row_enabled(row, dynamic);
   more_fields_->set_row_enabled(kShares, dynamic && by_mass());
@@ -297,8 +306,11 @@ void ExpertPolicyForm::show_kept() {
     kept << (escort.mode == EscortMode::shadow ? tr("Escort of %1, as a shadow: %2 of the calls until it has had %3") : tr("Escort of %1, with a small weight: %2 of the calls until it has had %3"))
                 .arg(who, shown_percent(escort.share), shown_count(escort.calls));
   }
-  kept_->setVisible(!kept.isEmpty());
-  kept_->setText(kept.isEmpty() ? QString() : tr("From the policy file, and it stays: %1.").arg(kept.join(QStringLiteral("; "))));
+  QStringList sentences;
+  if (!kept.isEmpty()) sentences << tr("From the policy file, and it stays: %1.").arg(kept.join(QStringLiteral("; ")));
+  if (dynamic && router_left_out_) sentences << tr("The semantic router of the policy is left out: it was trained for a model of another shape.");
+  kept_->setVisible(!sentences.isEmpty());
+  kept_->setText(sentences.join('\n'));
 }
 
 void ExpertPolicyForm::changeEvent(QEvent* event) {

@@ -26,6 +26,8 @@ class ExpertPolicyForm : public QWidget {
   // What is chosen, as far as it fits; does not tell anybody. `experts_used`: of the open model, 0: it is dense; nullopt: none is open.
   // `layers`: of the open model.
   void show_rule(const std::optional<ExpertRule>& rule, std::optional<std::uint32_t> experts_used, std::uint32_t layers = 0);
+  // Whether the open model takes the policy that was chosen without its semantic router, which the panel then says.
+  void set_router_left_out(bool left_out);
   // What the fields say; what no hand has moved is as shown last, to the bit. Without a mixture: what was shown last.
   [[nodiscard]] std::optional<ExpertRule> rule() const;
   [[nodiscard]] bool sliding() const;
@@ -47,7 +49,7 @@ class ExpertPolicyForm : public QWidget {
   [[nodiscard]] Disclosure& more() const { return *more_; }
   [[nodiscard]] QString note() const { return note_->text(); }
   [[nodiscard]] QString mean_words() const { return fields_->value(kMean); }
-  // What the policy has beside what can be set here; empty: nothing.
+  // What the policy has beside what can be set here, and what of it the model cannot take; empty: nothing.
   [[nodiscard]] QString kept_words() const { return kept_->text(); }
 
  Q_SIGNALS:
@@ -84,6 +86,7 @@ class ExpertPolicyForm : public QWidget {
   QToolButton* calibrate_;
   std::optional<std::uint32_t> used_;
   std::optional<ExpertRule> shown_;
+  bool router_left_out_ = false;
   ExpertRule base_;  // of shown rules, also what the fields have no control for and what the other mode had
 };
 

@@ -49,7 +49,7 @@ PolicyPanel::PolicyPanel(QWidget* parent)
   connect(attention_, &AttentionPolicyForm::changed, &rest_, qOverload<>(&QTimer::start));
   connect(experts_, &ExpertPolicyForm::changed, &rest_, qOverload<>(&QTimer::start));
   for (const Disclosure* more : {&attention_->more(), &experts_->more()}) connect(more, &Disclosure::toggled, this, &PolicyPanel::place);
-  connect(&attention_->budget_box(), &QComboBox::currentIndexChanged, this, &PolicyPanel::place);
+  connect(attention_, &AttentionPolicyForm::changed, this, &PolicyPanel::place);  // sentences and fields come and go
   connect(experts_, &ExpertPolicyForm::calibration_requested, this, [this] {
     close();
     Q_EMIT calibration_requested();
@@ -71,8 +71,17 @@ void PolicyPanel::show_experts(const std::optional<ExpertRule>& rule, std::optio
 
 // adjustSize() stops at two thirds of the screen, which on a small one cuts fields.
 void PolicyPanel::fit_height() {
+  // From the innermost on, since fields may just have come or gone.
+  const auto parts = content_->findChildren<QWidget*>();
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    if ((*part)->layout() == nullptr) continue;
+    (*part)->layout()->invalidate();
+    (*part)->updateGeometry();
+  }
+  content_->layout()->invalidate();
   content_->layout()->activate();
   const int wished = content_->layout()->totalHeightForWidth(kWidth - 2) + 2;
+  content_->setMinimumHeight(wished - 2);  // a small screen scrolls it: sentences that wrap would be squeezed
   resize(kWidth, std::min(wished, screen()->availableGeometry().height() - 2 * kMargin));
 }
 

@@ -5,6 +5,7 @@
 #include <QResizeEvent>
 #include <QSignalBlocker>
 #include <QVBoxLayout>
+#include <algorithm>
 
 #include "ui/theme/icon.hpp"
 
@@ -12,6 +13,7 @@ namespace fovea {
 
 namespace {
 constexpr int kMargin = 12, kEdge = 1;  // around the controls, around the panel
+constexpr int kNarrowestControls = 280;
 }
 
 PromptPanel::PromptPanel(WorkbenchState& state, const Theme& theme, QWidget* parent)
@@ -70,12 +72,20 @@ PromptPanel::PromptPanel(WorkbenchState& state, const Theme& theme, QWidget* par
   restyle();
 }
 
-// The word before the box goes where there is no room for it: the box's tooltip says it too.
 void PromptPanel::resizeEvent(QResizeEvent* event) {
-  const QLayout& row = *controls_->layout();
-  const int label = recording_label_->isHidden() ? recording_label_->sizeHint().width() + row.spacing() : 0;
-  recording_label_->setVisible(width() >= row.sizeHint().width() + label + 2 * (kMargin + kEdge));
+  arrange_controls();
   QFrame::resizeEvent(event);
+}
+
+// Where a row has no room for all, there are two; the word before the box then goes first, as the box's tooltip says it too.
+void PromptPanel::arrange_controls() {
+  const int room = width() - 2 * (kMargin + kEdge), spacing = control_rows_->spacing();
+  const int label = recording_label_->sizeHint().width() + first_row_->spacing();
+  const int first = first_row_->sizeHint().width() - (recording_label_->isHidden() ? 0 : label), second = second_row_->sizeHint().width();
+  const bool one_row = first + spacing + second <= room;
+  recording_label_->setVisible((one_row ? first + spacing + second : first) + label <= room);
+  control_rows_->setDirection(one_row ? QBoxLayout::LeftToRight : QBoxLayout::TopToBottom);
+  controls_->setMinimumWidth(std::min(kNarrowestControls, std::max(first, second)));  // its layout would ask for a whole row
 }
 
 QWidget* PromptPanel::make_controls() {
@@ -84,9 +94,11 @@ QWidget* PromptPanel::make_controls() {
   recording_label_->setMinimumWidth(1);  // so that it never keeps the panel from becoming narrow
   recording_label_->hide();
   auto* row = new QWidget;
-  auto* layout = new QHBoxLayout(row);
-  layout->setContentsMargins(0, 0, 0, 0);
-  layout->setSpacing(6);
+  control_rows_ = new QHBoxLayout(row);
+  control_rows_->setContentsMargins(0, 0, 0, 0);
+  first_row_ = new QHBoxLayout;
+  second_row_ = new QHBoxLayout;
+  for (QBoxLayout* part : {control_rows_, first_row_, second_row_}) part->setSpacing(6);
   for (QToolButton* button : {completion_, chat_}) {
     button->setCheckable(true);
     button->setFocusPolicy(Qt::StrongFocus);
@@ -100,15 +112,19 @@ QWidget* PromptPanel::make_controls() {
   switches->setSpacing(2);
   switches->addWidget(completion_);
   switches->addWidget(chat_);
-  layout->addLayout(switches);
-  layout->addWidget(recording_label_);
-  layout->addWidget(recording_);
-  layout->addWidget(more_);
-  layout->addStretch(1);
+  first_row_->addLayout(switches);
+  first_row_->addWidget(recording_label_);
+  first_row_->addWidget(recording_);
+  first_row_->addStretch(1);
+  second_row_->addWidget(more_);
+  second_row_->addStretch(1);
+  control_rows_->addLayout(first_row_);
+  control_rows_->addLayout(second_row_, 1);
+  actions_->setObjectName("actions");
   actions_->addWidget(run_);
   actions_->addWidget(stop_);
   actions_->setSizePolicy(QSizePolicy::Maximum, QSizePolicy::Fixed);
-  layout->addWidget(actions_);
+  second_row_->addWidget(actions_);
   return row;
 }
 
@@ -179,6 +195,7 @@ void PromptPanel::retranslate() {
   prompt_->setAccessibleName(tr("Prompt"));
   transcript_->setAccessibleName(tr("Transcript"));
   refresh();
+  arrange_controls();
 }
 
 void PromptPanel::restyle() {

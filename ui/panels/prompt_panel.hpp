@@ -1,6 +1,7 @@
 // The prompt view: the streaming transcript above, the prompt box and everything that shapes the run below.
 #pragma once
 
+#include <QBoxLayout>
 #include <QButtonGroup>
 #include <QComboBox>
 #include <QFrame>
@@ -44,6 +45,7 @@ class PromptPanel : public QFrame {
 
  private:
   QWidget* make_controls();
+  void arrange_controls();
   void retranslate();
   void restyle();
   void refresh();
@@ -56,7 +58,9 @@ class PromptPanel : public QFrame {
   QPlainTextEdit* prompt_;
   QToolButton *completion_, *chat_, *more_;
   QButtonGroup* mode_;
-  QWidget* controls_ = nullptr;  // the row below the prompt
+  // Below the prompt: how the prompt is read and what is recorded, then how tokens are chosen and Run; in a narrow panel under one another.
+  QWidget* controls_ = nullptr;
+  QBoxLayout *control_rows_ = nullptr, *first_row_ = nullptr, *second_row_ = nullptr;
   QLabel* recording_label_;
   QComboBox* recording_;
   QStackedWidget* actions_;  // run or stop: only one of them can ever be pressed
