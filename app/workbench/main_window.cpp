@@ -372,6 +372,7 @@ void MainWindow::update_actions() {
   const bool ready = state_.model() && !state_.loading() && !state_.running();
   run_->setEnabled(ready && !prompt_->prompt_box().toPlainText().isEmpty());
   stop_->setEnabled(state_.running());
+  save_run_->setEnabled(!state_.running() && state_.finished() && state_.finished()->record);
   go_to_->setEnabled(state_.token_count() > 0 || state_.running());
 }
 

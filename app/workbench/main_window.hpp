@@ -73,6 +73,7 @@ class MainWindow : public QMainWindow {
   [[nodiscard]] TitleStrip& title_strip() const { return *strip_; }
   [[nodiscard]] QAction& run_action() const { return *run_; }
   [[nodiscard]] QAction& stop_action() const { return *stop_; }
+  [[nodiscard]] QAction& save_run_action() const { return *save_run_; }
   [[nodiscard]] QDockWidget& dock(View view) const { return *docks_[static_cast<std::size_t>(view)]; }
 
  Q_SIGNALS:
@@ -145,7 +146,7 @@ class MainWindow : public QMainWindow {
   ProgressStrip* progress_;
   QMenuBar* menus_ = nullptr;
   QMenu *file_menu_, *recent_menu_, *run_menu_, *view_menu_, *theme_menu_, *language_menu_, *help_menu_;
-  QAction *open_, *open_choices_, *quit_, *run_, *stop_, *go_to_, *free_, *reset_layout_, *about_;
+  QAction *open_, *open_choices_, *save_run_, *quit_, *run_, *stop_, *go_to_, *free_, *reset_layout_, *about_;
   std::array<QAction*, kViews> view_actions_{};
   std::array<QAction*, 3> theme_actions_{};
 };

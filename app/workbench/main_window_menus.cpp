@@ -24,6 +24,9 @@ void MainWindow::make_actions() {
   };
   open_ = action([this] { choose_file(); }, QKeySequence::Open);
   open_choices_ = action([this] { choose_file(true); }, QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_O));
+  save_run_ = action([this] {
+    if (state_.finished()) compare_->save_run(state_.finished()->record);
+  }, QKeySequence::Save);
   quit_ = action([this] { close(); }, QKeySequence(Qt::CTRL | Qt::Key_Q));
   run_ = action([this] { run(); }, QKeySequence(Qt::CTRL | Qt::Key_R));
   stop_ = action([this] { stop(); }, QKeySequence(Qt::CTRL | Qt::Key_Period));
@@ -39,6 +42,8 @@ void MainWindow::make_actions() {
   file_menu_->addAction(open_);
   file_menu_->addAction(open_choices_);
   recent_menu_ = file_menu_->addMenu(QString());
+  file_menu_->addSeparator();
+  file_menu_->addAction(save_run_);
   file_menu_->addSeparator();
   file_menu_->addAction(quit_);
   run_menu_ = menus_->addMenu(QString());
@@ -95,6 +100,8 @@ void MainWindow::retranslate() {
   open_choices_->setText(tr("Open with &choices…"));
   open_choices_->setToolTip(tr("Choose context and KV cache beside the memory that they take, before the model is read"));
   recent_menu_->setTitle(tr("Open &recent"));
+  save_run_->setText(tr("&Save the run…"));
+  save_run_->setToolTip(tr("Keep what was recorded of the last run in a file that opens again, for comparing"));
   quit_->setText(tr("&Quit"));
   run_menu_->setTitle(tr("&Run"));
   run_->setText(tr("Run"));

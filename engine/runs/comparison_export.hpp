@@ -1,6 +1,7 @@
 // A whole comparison for other programs and for people: JSON, CSV, a page of HTML.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -27,7 +28,14 @@ struct ExportTable {
 // All tables one after another, each behind a line with its name, parted by empty lines.
 [[nodiscard]] std::string comparison_csv(const Comparison& comparison);
 
+// In which language a page speaks. `say` gets each of its sentences and names in English, among them those of figures; %1 to %9 stand for
+// what the page fills in. Empty: English.
+struct PageWords {
+  std::string language = "en";  // of the page, as HTML's lang has it
+  std::function<std::string(const std::string& english)> say;
+  std::string note;             // what differs beside the policy, in that language; empty: as Comparison::note() says it
+};
 // One file that needs no other: figures, both texts, plots as SVG, tables. Whatever the runs say is shown as text.
-[[nodiscard]] std::string comparison_html(const Comparison& comparison);
+[[nodiscard]] std::string comparison_html(const Comparison& comparison, const PageWords& words = {});
 
 }  // namespace fovea

@@ -1,7 +1,9 @@
 // The comparison as one page of HTML.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <initializer_list>
 
 #include "engine/runs/comparison_export.hpp"
 #include "engine/runs/comparison_plots.hpp"
@@ -14,7 +16,7 @@ using Unit = ComparedFigure::Unit;
 
 constexpr const char* kStyle = R"(
 :root{--ground:#f7f8fa;--panel:#fff;--line:#e3e7ed;--text:#1d2430;--dim:#667085;--a:#1a6dd6;--b:#b85c00;--d:#667085;--loss:#c62828;--gain:#0f7b5c}
-@media(prefers-color-scheme:dark){:root{--ground:#14171c;--panel:#1b1f26;--line:#2a303a;--text:#d7dce4;--dim:#8b95a5;--a:#4da3ff;--b:#ffa24d;--d:#8b95a5;--loss:#ff7b7b;--gain:#43c59e}}
+@media screen and (prefers-color-scheme:dark){:root{--ground:#14171c;--panel:#1b1f26;--line:#2a303a;--text:#d7dce4;--dim:#8b95a5;--a:#4da3ff;--b:#ffa24d;--d:#8b95a5;--loss:#ff7b7b;--gain:#43c59e}}
 body{margin:0;background:var(--ground);color:var(--text);font:14px/1.5 system-ui,"Noto Sans CJK SC",sans-serif}
 main{max-width:920px;margin:0 auto;padding:24px 16px}
 p,td:first-child{overflow-wrap:anywhere}
@@ -23,7 +25,7 @@ section{background:var(--panel);border:1px solid var(--line);border-radius:6px;p
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:3px 8px;text-align:right;border-bottom:1px solid var(--line)}th:first-child,td:first-child{text-align:left}th{color:var(--dim);font-weight:normal}
 .sa{color:var(--a)}.sb{color:var(--b)}.loss{color:var(--loss)}.gain{color:var(--gain)}.dim{color:var(--dim)}.derived{font-style:italic}
-.texts{display:grid;grid-template-columns:1fr 1fr;gap:16px}.texts div{white-space:pre-wrap;overflow-wrap:anywhere}
+.texts{display:grid;grid-template-columns:1fr 1fr;gap:16px;margin-top:12px}.text,.texts div{white-space:pre-wrap;overflow-wrap:anywhere}
 mark{background:none;color:inherit;outline:2px solid var(--loss);border-radius:2px}
 svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--dim)}
 svg .a{--c:var(--a)}svg .b{--c:var(--b)}svg .d{--c:var(--d)}svg .fill{fill:var(--c)}svg .stroke{stroke:var(--c);fill:none;stroke-width:1.5}svg path.b.stroke{stroke-dasharray:5 3}
@@ -52,15 +54,38 @@ std::string bytes(double value) {
   return fmt::format("{:.3g} {}", value, kUnits[unit]);
 }
 
-std::string shown(const Value& value, Unit unit) {
-  if (!value) return "<span class='dim'>not recorded</span>";
+// The page's own words, and what is filled into them, which is text of HTML already.
+class Speaker {
+ public:
+  explicit Speaker(const PageWords& words) : words_(words) {}
+  [[nodiscard]] std::string operator()(const std::string& english, std::initializer_list<std::string> parts = {}) const {
+    const std::string said = plain(words_.say ? words_.say(english) : english);
+    std::string filled;
+    for (std::size_t i = 0; i < said.size(); ++i) {
+      const std::size_t part = said[i] == '%' && i + 1 < said.size() && said[i + 1] >= '1' && said[i + 1] <= '9' ? static_cast<std::size_t>(said[i + 1] - '1') : parts.size();
+      if (part < parts.size()) {
+        filled += *(parts.begin() + part);
+        ++i;
+      } else {
+        filled += said[i];
+      }
+    }
+    return filled;
+  }
+
+ private:
+  const PageWords& words_;
+};
+
+std::string shown(const Value& value, Unit unit, const Speaker& say) {
+  if (!value) return "<span class='dim'>" + say("not recorded") + "</span>";
   switch (unit) {
     case Unit::count: return fmt::format("{:.0f}", *value);
     case Unit::number: return fmt::format("{:.4g}", *value);
     case Unit::percent: return fmt::format("{:.3g} %", 100 * *value);
     case Unit::milliseconds: return std::abs(*value) < 999.5 ? fmt::format("{:.3g} ms", *value) : fmt::format("{:.2f} s", *value / 1000);
     case Unit::bytes: return bytes(*value);
-    case Unit::rate: return fmt::format("{:.4g} tok/s", *value);
+    case Unit::rate: return say("%1 tok/s", {fmt::format("{:.4g}", *value)});
   }
   return "";
 }
@@ -68,23 +93,25 @@ std::string shown(const Value& value, Unit unit) {
 // With its sign; nothing is 0.
 std::string signed_text(double value, const std::string& magnitude) { return value == 0 ? "0" : (value < 0 ? "−" : "+") + magnitude; }
 
-std::string figure_rows(const Comparison& comparison) {
+std::string figure_rows(const Comparison& comparison, const Speaker& say) {
   std::string rows;
   for (const ComparedFigure& figure : comparison.figures()) {
     const Value difference = figure.difference(), relative = figure.relative();
     const char* style = !difference || *difference == 0 || figure.neutral ? "" : (*difference < 0) == figure.less_is_better ? "gain" : "loss";
-    rows += fmt::format("<tr class='{}'><td>{}{}</td><td>{}</td><td>{}</td><td class='{}'>{}</td><td class='{}'>{}</td></tr>\n", figure.derived ? "derived" : "",
-                        figure.name, figure.derived ? " (derived)" : "", shown(figure.a, figure.unit), shown(figure.b, figure.unit), style,
-                        difference ? signed_text(*difference, shown(std::abs(*difference), figure.unit)) : "", style,
+    const std::string name = say(figure.name);
+    rows += fmt::format("<tr class='{}'><td>{}</td><td>{}</td><td>{}</td><td class='{}'>{}</td><td class='{}'>{}</td></tr>\n", figure.derived ? "derived" : "",
+                        figure.derived ? say("%1 (derived)", {name}) : name, shown(figure.a, figure.unit, say), shown(figure.b, figure.unit, say), style,
+                        difference ? signed_text(*difference, shown(std::abs(*difference), figure.unit, say)) : "", style,
                         relative ? signed_text(*relative, fmt::format("{:.2f} %", 100 * std::abs(*relative))) : "");
   }
   return rows;
 }
 
-std::string text_of(const RunRecord& run, std::optional<std::uint32_t> divergence) {
+// Tokens from `first` to before `end`.
+std::string text_of(const RunRecord& run, std::size_t first, std::size_t end, std::optional<std::uint32_t> divergence) {
   std::string text;
   bool prompt = false;
-  for (std::size_t i = 0; i < run.tokens().size(); ++i) {
+  for (std::size_t i = first; i < std::min(end, run.tokens().size()); ++i) {
     const TokenText& token = run.tokens()[i];
     if (token.prompt != prompt) text += token.prompt ? "<span class='dim'>" : "</span>";
     prompt = token.prompt;
@@ -94,9 +121,22 @@ std::string text_of(const RunRecord& run, std::optional<std::uint32_t> divergenc
   return text + (prompt ? "</span>" : "");
 }
 
-std::string run_line(const char* side, const RunRecord& run) {
-  return fmt::format("<p><b class='s{}'>{}</b> {}, {}, KV {} <span class='dim'>{} · {} · seed {}</span></p>\n", side, side[0] == 'a' ? "● A" : "▲ B",
-                     plain(run.policy.attention), plain(run.policy.moe), plain(run.policy.kv), plain(run.model.file), plain(run.device), run.seed);
+// What both share once, and what parts them side by side.
+std::string texts_section(const Comparison& comparison, const Speaker& say) {
+  const auto divergence = comparison.first_divergence();
+  const std::size_t shared = divergence.value_or(comparison.a().tokens().size());
+  std::string section = fmt::format("<h2>{}</h2><section><p class='dim'>{}</p><div class='text'>{}</div>", say("Texts"),
+                                    divergence ? say("They part at token %1, which is framed.", {std::to_string(*divergence)}) : say("The same tokens."),
+                                    text_of(comparison.a(), 0, shared, std::nullopt));
+  if (divergence)
+    section += fmt::format("<div class='texts'><div><b class='sa'>● A</b>\n{}</div><div><b class='sb'>▲ B</b>\n{}</div></div>",
+                           text_of(comparison.a(), shared, comparison.a().tokens().size(), divergence), text_of(comparison.b(), shared, comparison.b().tokens().size(), divergence));
+  return section + "</section>\n";
+}
+
+std::string run_line(const char* side, const RunRecord& run, const Speaker& say) {
+  return fmt::format("<p><b class='s{}'>{}</b> {}, {}, KV {} <span class='dim'>{} · {} · {}</span></p>\n", side, side[0] == 'a' ? "● A" : "▲ B",
+                     plain(run.policy.attention), plain(run.policy.moe), plain(run.policy.kv), plain(run.model.file), plain(run.device), say("seed %1", {std::to_string(run.seed)}));
 }
 
 std::string plot_section(const std::string& title, const std::string& svg) {
@@ -113,39 +153,40 @@ std::string frontier_rows(const Frontier& frontier) {
 
 }  // namespace
 
-std::string comparison_html(const Comparison& comparison) {
+std::string comparison_html(const Comparison& comparison, const PageWords& words) {
+  const Speaker say(words);
   const auto divergence = comparison.first_divergence();
-  std::string page = fmt::format("<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-                                 "<title>Fovea: two runs compared</title><style>{}</style></head><body><main>\n<h1>Two runs compared</h1>\n",
-                                 kStyle);
-  page += run_line("a", comparison.a()) + run_line("b", comparison.b());
+  std::string page = fmt::format("<!doctype html>\n<html lang='{}'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+                                 "<title>{}</title><style>{}</style></head><body><main>\n<h1>{}</h1>\n",
+                                 plain(words.language), say("Fovea: two runs compared"), kStyle, say("Two runs compared"));
+  page += run_line("a", comparison.a(), say) + run_line("b", comparison.b(), say);
   const std::string note = comparison.note();
-  page += note.empty() ? comparison.policy_differences().empty() ? "<p class='dim'>Neither the policy nor anything else differs.</p>"
-                                                             : "<p class='dim'>Nothing but the policy differs.</p>" : "<p class='loss'>" + plain(note) + "</p>";
-  page += "<h2>Figures</h2><section><table><tr><th>figure</th><th><span class='sa'>● A</span></th><th><span class='sb'>▲ B</span></th><th>B − A</th><th>relative</th></tr>" +
-          figure_rows(comparison) + "</table></section>";
+  page += note.empty() ? "<p class='dim'>" + (comparison.policy_differences().empty() ? say("Neither the policy nor anything else differs.") : say("Nothing but the policy differs.")) + "</p>"
+                       : "<p class='loss'>" + plain(words.note.empty() ? note : words.note) + "</p>";
+  page += fmt::format("<h2>{}</h2><section><table><tr><th>{}</th><th><span class='sa'>● A</span></th><th><span class='sb'>▲ B</span></th><th>B − A</th><th>{}</th></tr>{}</table></section>",
+                      say("Figures"), say("Figure"), say("relative"), figure_rows(comparison, say));
   const PairScores* const scores = comparison.scores();
   const auto scored = scores != nullptr ? pair_figures(*scores) : std::nullopt;
-  page += "<h2>Predictions on one text</h2><section>";
-  page += scored ? fmt::format("<p>On {}, {} tokens from token {} on: KL divergence of B from A {:.6g} nats on average (99 %: {:.6g}), the same most likely token in "
-                               "{:.2f} %, perplexity {:.4f} → {:.4f} ({:+.3f} ± {:.3f} %).</p>",
-                               plain(scores->text), scores->count(), scores->first, scored->kl_mean, scored->kl_p99, 100 * scored->same_top, scored->perplexity_a,
-                               scored->perplexity_b, scored->delta_ppl_percent, scored->delta_stderr_percent)
-                 : "<p class='dim'>Not measured.</p>";
-  page += lines_svg(comparison.divergence(), {"token", "KL divergence, nats"}) + "</section>";
-  page += fmt::format("<h2>Texts</h2><section><p class='dim'>{}</p><div class='texts'><div><b class='sa'>● A</b>\n{}</div><div><b class='sb'>▲ B</b>\n{}</div></div></section>\n",
-                      divergence ? fmt::format("They part at token {}, which is framed.", *divergence) : "The same tokens.", text_of(comparison.a(), divergence),
-                      text_of(comparison.b(), divergence));
-  page += plot_section("Time per token", lines_svg(comparison.milliseconds(), {"token", "ms"}, divergence));
-  page += plot_section("Memory, without recording", lines_svg(comparison.memory(), {"token", "MiB", 1.0 / (1 << 20)}, divergence));
-  page += plot_section("Experts per token", lines_svg(comparison.experts_used(), {"token", "experts, mean over layers"}, divergence));
-  page += plot_section("Numbers of experts", bars_svg(comparison.expert_counts(), {"experts", "% of tokens and layers", 100}, 1));
-  page += plot_section("Utilization of experts", bars_svg(comparison.utilization(), {"expert", "% of calls", 100}, 0));
-  if (comparison.frontier() != nullptr)
-    page += plot_section(fmt::format("Frontier on {}, {} tokens", plain(comparison.frontier()->text), comparison.frontier()->tokens),
-                         frontier_svg(*comparison.frontier()) + "<table><tr><th>experts</th><th>k mean</th><th>expert bytes</th><th>perplexity</th><th>over own choice</th></tr>" +
-                             frontier_rows(*comparison.frontier()) + "</table>");
-  return page + "<p class='dim'>Derived figures are counted from shapes and recorded choices, not measured. Errors are one standard error of the paired difference.</p></main></body></html>\n";
+  page += "<h2>" + say("Predictions on one text") + "</h2><section><p" + (scored ? ">" : " class='dim'>");
+  page += scored ? say("On %1, %2 tokens from token %3 on: KL divergence of B from A %4 nats on average (99 %: %5), the same most likely token in %6, perplexity %7 → %8 (%9).",
+                       {plain(words.say ? words.say(scores->text) : scores->text), std::to_string(scores->count()), std::to_string(scores->first), fmt::format("{:.6g}", scored->kl_mean),
+                        fmt::format("{:.6g}", scored->kl_p99), fmt::format("{:.2f} %", 100 * scored->same_top), fmt::format("{:.4f}", scored->perplexity_a),
+                        fmt::format("{:.4f}", scored->perplexity_b), fmt::format("{:+.3f} ± {:.3f} %", scored->delta_ppl_percent, scored->delta_stderr_percent)})
+                 : say("Not measured.");
+  const std::string token = say("token");
+  page += "</p>" + lines_svg(comparison.divergence(), {token, say("KL divergence, nats")}) + "</section>" + texts_section(comparison, say);
+  page += plot_section(say("Time per token"), lines_svg(comparison.milliseconds(), {token, say("ms")}, divergence));
+  page += plot_section(say("Memory, without recording"), lines_svg(comparison.memory(), {token, say("MiB"), 1.0 / (1 << 20)}, divergence));
+  page += plot_section(say("Experts per token"), lines_svg(comparison.experts_used(), {token, say("experts, mean over layers")}, divergence));
+  page += plot_section(say("Numbers of experts"), bars_svg(comparison.expert_counts(), {say("experts used"), say("% of tokens and layers"), 100}, 1));
+  page += plot_section(say("Utilization of experts"), bars_svg(comparison.utilization(), {say("expert"), say("% of calls"), 100}, 0));
+  if (const Frontier* const frontier = comparison.frontier())
+    page += plot_section(say("Frontier on %1, %2 tokens", {plain(words.say ? words.say(frontier->text) : frontier->text), std::to_string(frontier->tokens)}),
+                         frontier_svg(*frontier, {say("bytes of experts a decoded token reads, % of the model's own choice (derived)"), say("perplexity over the model's own choice, %")}) +
+                             fmt::format("<table><tr><th>{}</th><th>{}</th><th>{}</th><th>{}</th><th>{}</th></tr>{}</table>", say("experts"), say("mean k"), say("bytes of experts"),
+                                         say("perplexity"), say("over the model's own choice"), frontier_rows(*frontier)));
+  return page + "<p class='dim'>" + say("Derived figures are counted from shapes and recorded choices, not measured. Errors are one standard error of the paired difference.") +
+         "</p></main></body></html>\n";
 }
 
 }  // namespace fovea

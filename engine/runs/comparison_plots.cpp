@@ -121,7 +121,9 @@ TwoPlots two_plots(const ComparedSeries& series, const PlotWords& words, Axis x)
 std::string lines_svg(const ComparedSeries& series, const PlotWords& words, std::optional<std::uint32_t> divergence) {
   if (series.empty()) return "";
   const std::size_t count = std::max(series.a.size(), series.b.size());
-  TwoPlots plots = two_plots(series, words, {0, std::max(1.0, static_cast<double>(count) - 1), kLeft, kWidth - kRight});
+  const auto recorded = [](const std::vector<Value>& values) { return std::ranges::find_if(values, [](const Value& v) { return v.has_value(); }) - values.begin(); };
+  const auto start = static_cast<double>(std::min(any(series.a) ? recorded(series.a) : std::ptrdiff_t(count), any(series.b) ? recorded(series.b) : std::ptrdiff_t(count)));
+  TwoPlots plots = two_plots(series, words, {start, std::max(start + 1, static_cast<double>(count) - 1), kLeft, kWidth - kRight});
   if (divergence) plots.svg += line(plots.x.at(*divergence), 18, plots.x.at(*divergence), plots.height - kBottom, "mark");
   plots.svg += curve(series.a, words.scale, plots.x, plots.upper, "a", true) + curve(series.b, words.scale, plots.x, plots.upper, "b", true) +
                curve(plots.difference, words.scale, plots.x, plots.lower, "d", false);
@@ -154,7 +156,7 @@ std::string bars_svg(const ComparedSeries& series, const PlotWords& words, std::
   return frame(plots.height, plots.svg, words.y);
 }
 
-std::string frontier_svg(const Frontier& frontier) {
+std::string frontier_svg(const Frontier& frontier, const PlotWords& words) {
   if (frontier.points.empty()) return "";
   const double most_bytes = frontier.own_bytes > 0 ? frontier.own_bytes : 1;
   std::vector<Value> ends;
@@ -164,8 +166,8 @@ std::string frontier_svg(const Frontier& frontier) {
   }
   const double top = 18, height = 300;
   const Axis x{0, 105, kLeft, kWidth - kRight}, y = value_axis({&ends}, 1, top + height, top);
-  std::string svg = label(kLeft, 10, "start", "perplexity over the model's own choice, %") + grid(y, 5) + bottom(x, top + height, false) +
-                    label((kLeft + kWidth) / 2, top + height + 32, "middle", "bytes of experts that a decoded token reads, % of the model's own choice (derived)");
+  std::string svg = label(kLeft, 10, "start", words.y) + grid(y, 5) + bottom(x, top + height, false) +
+                    label((kLeft + kWidth) / 2, top + height + 32, "middle", words.x);
   std::vector<const FrontierPoint*> fixed;
   for (const FrontierPoint& p : frontier.points)
     if (p.fixed) fixed.push_back(&p);
@@ -175,9 +177,12 @@ std::string frontier_svg(const Frontier& frontier) {
   for (const FrontierPoint& p : frontier.points) {
     const auto [px, py] = at(p);
     svg += line(px, y.at(p.delta_ppl_percent - p.delta_stderr_percent), px, y.at(p.delta_ppl_percent + p.delta_stderr_percent), p.fixed ? "a stroke" : "b stroke");
-    svg += (p.fixed ? circle(px, py) : triangle(px, py, "b")) + label(px, py - 9, "middle", fmt::format("k {:.3g}", p.k_mean));
+    svg += p.fixed ? circle(px, py) : triangle(px, py, "b");
+    // Policies often stand beside a static number or above it: their names go to the left.
+    const std::string k = fmt::format("k {:.3g}", p.k_mean);
+    svg += p.fixed ? label(px, y.at(p.delta_ppl_percent + p.delta_stderr_percent) - 9, "middle", k) : label(px - 9, py + 4, "end", k);
   }
-  return frame(top + height + kBottom, svg, "frontier of quality against expert bytes");
+  return frame(top + height + kBottom, svg, words.y);
 }
 
 }  // namespace fovea

@@ -776,10 +776,6 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
 <context>
     <name>fovea::ComparePanel</name>
     <message>
-        <source>the tokens of A</source>
-        <translation>A 的词元</translation>
-    </message>
-    <message>
         <source>Open runs</source>
         <translation>打开运行</translation>
     </message>
@@ -838,10 +834,6 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
     <message>
         <source>How the predictions of both differ was not measured.</source>
         <translation>尚未测量两者预测的差异。</translation>
-    </message>
-    <message>
-        <source>%1 A static number of experts   %2 another policy   Bars: one standard error of the paired difference. On %3, %4 tokens.</source>
-        <translation>%1 固定专家数   %2 其他策略   误差线：配对差的一个标准误。文本：%3，%4 个词元。</translation>
     </message>
     <message>
         <source>Bars: experts used.</source>
@@ -936,20 +928,12 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>词元（%1）</translation>
     </message>
     <message>
-        <source>numbers of experts</source>
-        <translation>专家数分布</translation>
-    </message>
-    <message>
         <source>experts used</source>
         <translation>使用的专家数</translation>
     </message>
     <message>
         <source>% of tokens and layers</source>
         <translation>占词元与层的 %</translation>
-    </message>
-    <message>
-        <source>utilization</source>
-        <translation>利用率</translation>
     </message>
     <message>
         <source>expert</source>
@@ -1063,6 +1047,18 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <source>%1 %2</source>
         <comment>two sentences</comment>
         <translation>%1%2</translation>
+    </message>
+    <message>
+        <source>%1 static numbers of experts   %2 other policies   Bars: one standard error of the paired difference. On %3, %4 tokens.</source>
+        <translation>%1 固定专家数   %2 其他策略   误差线：配对差的一个标准误。文本：%3，%4 个词元。</translation>
+    </message>
+    <message>
+        <source>Numbers of experts</source>
+        <translation>专家数分布</translation>
+    </message>
+    <message>
+        <source>Use of experts: %1</source>
+        <translation>专家使用：%1</translation>
     </message>
 </context>
 <context>
@@ -1529,10 +1525,6 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>%1 层、每层 %2 个专家，组合过多，不予保留。</translation>
     </message>
     <message>
-        <source>main expert of layer %1 →, of layer %2 ↓</source>
-        <translation>第 %1 层主专家 →，第 %2 层主专家 ↓</translation>
-    </message>
-    <message>
         <source>tokens</source>
         <translation>词元</translation>
     </message>
@@ -1657,8 +1649,16 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>调度工作的三个层次：语义路由、负载均衡、硬件适配；以及各自是否启用</translation>
     </message>
     <message>
-        <source>next guessed: %1 &amp;nbsp;(blindly %2)</source>
-        <translation>猜中下一个：%1 &amp;nbsp;（不知本层时 %2）</translation>
+        <source>Experts: %1</source>
+        <translation>专家：%1</translation>
+    </message>
+    <message>
+        <source>layer %1 →, layer %2 ↓</source>
+        <translation>第 %1 层 →，第 %2 层 ↓</translation>
+    </message>
+    <message>
+        <source>next&amp;nbsp;guessed:&amp;nbsp;%1 (blindly&amp;nbsp;%2)</source>
+        <translation>猜中下一个：%1 （不知本层时&amp;nbsp;%2）</translation>
     </message>
 </context>
 <context>
@@ -1693,6 +1693,14 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
     <message>
         <source>Loss of quality against bytes of experts</source>
         <translation>质量损失与专家字节数</translation>
+    </message>
+    <message>
+        <source>static numbers of experts</source>
+        <translation>固定专家数</translation>
+    </message>
+    <message>
+        <source>Bars: one standard error of the paired difference. On %1, %2 tokens.</source>
+        <translation>误差线：配对差的一个标准误。文本：%1，%2 个词元。</translation>
     </message>
 </context>
 <context>
@@ -1929,6 +1937,14 @@ best choice %4
     <message>
         <source>Time, memory and perplexity of dense and sparse attention by length</source>
         <translation>稠密和稀疏注意力随长度的时间、内存和困惑度</translation>
+    </message>
+    <message>
+        <source>By tokens of context, each measured once.</source>
+        <translation>横轴为上下文词元数，每点测量一次。</translation>
+    </message>
+    <message>
+        <source>Dense and sparse attention by length</source>
+        <translation>不同长度下的稠密与稀疏注意力</translation>
     </message>
 </context>
 <context>
@@ -2185,6 +2201,14 @@ Built with Qt %1 and QCustomPlot.</source>
     <message>
         <source>Choose context and KV cache beside the memory that they take, before the model is read</source>
         <translation>在读取模型之前，对照所需内存选择上下文与 KV 缓存</translation>
+    </message>
+    <message>
+        <source>&amp;Save the run…</source>
+        <translation>保存运行(&amp;S)…</translation>
+    </message>
+    <message>
+        <source>Keep what was recorded of the last run in a file that opens again, for comparing</source>
+        <translation>把最近一次运行的记录存入文件，之后可打开用于比较</translation>
     </message>
 </context>
 <context>
@@ -2464,6 +2488,10 @@ Ranking: how much attention pages had.</source>
     <message>
         <source>%1 %2: %3 A %4, %5 B %6</source>
         <translation>%1 %2：%3 A %4，%5 B %6</translation>
+    </message>
+    <message>
+        <source>the first token in which the texts differ</source>
+        <translation>两段文本首个不同的词元</translation>
     </message>
 </context>
 <context>
@@ -3683,6 +3711,147 @@ the policy&apos;s semantic router is left out: it was trained for a model of ano
         <source>Memory at most, with recording</source>
         <translation>内存峰值，含记录</translation>
     </message>
+    <message>
+        <source>Fovea: two runs compared</source>
+        <translation>Fovea：两次运行的比较</translation>
+    </message>
+    <message>
+        <source>Two runs compared</source>
+        <translation>两次运行的比较</translation>
+    </message>
+    <message>
+        <source>Figures</source>
+        <translation>数据</translation>
+    </message>
+    <message>
+        <source>Figure</source>
+        <translation>数据</translation>
+    </message>
+    <message>
+        <source>relative</source>
+        <translation>相对</translation>
+    </message>
+    <message>
+        <source>%1 (derived)</source>
+        <translation>%1（推导值）</translation>
+    </message>
+    <message>
+        <source>%1 tok/s</source>
+        <translation>%1 词元/秒</translation>
+    </message>
+    <message>
+        <source>Predictions on one text</source>
+        <translation>同一文本上的预测</translation>
+    </message>
+    <message>
+        <source>On %1, %2 tokens from token %3 on: KL divergence of B from A %4 nats on average (99 %: %5), the same most likely token in %6, perplexity %7 → %8 (%9).</source>
+        <translation>文本：%1，从词元 %3 起的 %2 个词元。B 相对 A 的 KL 散度平均 %4 奈特（99 %：%5），最可能词元相同的占 %6，困惑度 %7 → %8（%9）。</translation>
+    </message>
+    <message>
+        <source>Not measured.</source>
+        <translation>未测量。</translation>
+    </message>
+    <message>
+        <source>KL divergence, nats</source>
+        <translation>KL 散度，奈特</translation>
+    </message>
+    <message>
+        <source>Texts</source>
+        <translation>文本</translation>
+    </message>
+    <message>
+        <source>They part at token %1, which is framed.</source>
+        <translation>两段文本从词元 %1 起不同，该词元加了框。</translation>
+    </message>
+    <message>
+        <source>The same tokens.</source>
+        <translation>词元相同。</translation>
+    </message>
+    <message>
+        <source>Time per token</source>
+        <translation>每词元时间</translation>
+    </message>
+    <message>
+        <source>token</source>
+        <translation>词元</translation>
+    </message>
+    <message>
+        <source>ms</source>
+        <translation>毫秒</translation>
+    </message>
+    <message>
+        <source>MiB</source>
+        <translation>MiB</translation>
+    </message>
+    <message>
+        <source>experts, mean over layers</source>
+        <translation>专家数，各层平均</translation>
+    </message>
+    <message>
+        <source>Numbers of experts</source>
+        <translation>专家数分布</translation>
+    </message>
+    <message>
+        <source>experts used</source>
+        <translation>使用的专家数</translation>
+    </message>
+    <message>
+        <source>% of tokens and layers</source>
+        <translation>占词元与层的 %</translation>
+    </message>
+    <message>
+        <source>expert</source>
+        <translation>专家</translation>
+    </message>
+    <message>
+        <source>% of calls</source>
+        <translation>占调用的 %</translation>
+    </message>
+    <message>
+        <source>Frontier on %1, %2 tokens</source>
+        <translation>前沿：%1，%2 个词元</translation>
+    </message>
+    <message>
+        <source>bytes of experts a decoded token reads, % of the model&apos;s own choice (derived)</source>
+        <translation>解码一个词元读取的专家字节数，占模型自身选择的 %（推导值）</translation>
+    </message>
+    <message>
+        <source>perplexity over the model&apos;s own choice, %</source>
+        <translation>相对模型自身选择的困惑度，%</translation>
+    </message>
+    <message>
+        <source>experts</source>
+        <translation>专家</translation>
+    </message>
+    <message>
+        <source>mean k</source>
+        <translation>平均 k</translation>
+    </message>
+    <message>
+        <source>bytes of experts</source>
+        <translation>专家字节数</translation>
+    </message>
+    <message>
+        <source>perplexity</source>
+        <translation>困惑度</translation>
+    </message>
+    <message>
+        <source>over the model&apos;s own choice</source>
+        <translation>相对模型自身选择</translation>
+    </message>
+    <message>
+        <source>Derived figures are counted from shapes and recorded choices, not measured. Errors are one standard error of the paired difference.</source>
+        <translation>推导值由形状和记录的选择算出，并非测量。误差为配对差的一个标准误。</translation>
+    </message>
+    <message>
+        <source>the tokens of A</source>
+        <translation>A 的词元</translation>
+    </message>
+    <message>
+        <source>en</source>
+        <comment>the language of a page, as HTML&apos;s lang has it</comment>
+        <translation>zh-CN</translation>
+    </message>
 </context>
 <context>
     <name>fovea::device</name>
@@ -3874,12 +4043,16 @@ the policy&apos;s semantic router is left out: it was trained for a model of ano
         <translation>另存为 SVG(&amp;S)…</translation>
     </message>
     <message>
-        <source>Copy the &amp;data</source>
-        <translation>复制数据(&amp;D)</translation>
-    </message>
-    <message>
         <source>Save as CS&amp;V…</source>
         <translation>另存为 CSV(&amp;V)…</translation>
+    </message>
+    <message>
+        <source>Save as P&amp;DF…</source>
+        <translation>另存为 PDF(&amp;D)…</translation>
+    </message>
+    <message>
+        <source>Copy the d&amp;ata</source>
+        <translation>复制数据(&amp;A)</translation>
     </message>
 </context>
 <context>

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <QDir>
+#include <QFile>
+#include <QTemporaryDir>
 #include <QtTest/QTest>
 #include <cmath>
 #include <numeric>
@@ -55,6 +57,36 @@ TEST_F(ExpertsPanelTest, FiguresAreWholeInANarrowPanel) {
     }
     EXPECT_EQ(seen, 2u);
   }
+}
+
+TEST_F(ExpertsPanelTest, EveryPlotIsAPictureAndATable) {
+  EXPECT_FALSE(panel_.exported()) << "nothing ran";
+  theme_.set_mode(ThemeMode::dark);
+  synthetic::play(state_, shape_, synthetic::all_heads());
+  settle();
+  const QTemporaryDir folder;
+  for (const ExpertView view : {ExpertView::use, ExpertView::layers, ExpertView::skew, ExpertView::reuse, ExpertView::transitions, ExpertView::classes}) {
+    panel_.set_view(view);
+    settle();
+    const auto plot = panel_.exported();
+    ASSERT_TRUE(plot);
+    EXPECT_TRUE(plot->title.startsWith("Experts: ")) << plot->title.toStdString();
+    const QSize before = plot->widget->size();
+    const QString path = folder.filePath(QStringLiteral("plot.png")), table = folder.filePath(QStringLiteral("plot.csv"));
+    ASSERT_TRUE(save_plot(*plot, path));
+    ASSERT_TRUE(save_plot(*plot, table));
+    ASSERT_TRUE(save_plot(*plot, folder.filePath(QStringLiteral("plot.pdf"))));
+    EXPECT_EQ(plot->widget->size(), before);
+    const QImage picture(path);
+    EXPECT_EQ(picture.pixelColor(1, picture.height() - 2), light_colors().panel) << plot->title.toStdString();
+    QFile file(table);
+    ASSERT_TRUE(file.open(QIODevice::ReadOnly));
+    EXPECT_GT(file.readAll().count('\n'), static_cast<int>(shape_.layers)) << plot->title.toStdString();
+  }
+  EXPECT_FALSE(panel_.matrix().grab().toImage().pixelColor(1, 1) == light_colors().panel) << "the window stays dark";
+  panel_.set_view(ExpertView::scheduling);
+  EXPECT_FALSE(panel_.exported());
+  theme_.set_mode(ThemeMode::system);
 }
 
 TEST_F(ExpertsPanelTest, CountsPrefillAndDecodeApartAndByLayer) {

@@ -183,6 +183,7 @@ TEST_F(WindowTest, AFailureIsABannerAndTheWindowStaysUsable) {
 
 TEST_F(WindowTest, RunsAndStops) {
   EXPECT_FALSE(window_.run_action().isEnabled());
+  EXPECT_FALSE(window_.save_run_action().isEnabled());
   state_.take({synthetic::loaded(shape_)});
   window_.prompt().set_prompt("Once upon a time");
   window_.run_action().trigger();
@@ -193,8 +194,12 @@ TEST_F(WindowTest, RunsAndStops) {
   EXPECT_FALSE(window_.run_action().isEnabled());
   window_.stop_action().trigger();
   EXPECT_NE(last<Cancel>(), nullptr);
-  state_.take(synthetic::run(shape_, request));
+  std::vector<Event> events = synthetic::run(shape_, request);
+  for (Event& event : events)
+    if (auto* finished = std::get_if<RunFinished>(&event)) finished->record = std::make_shared<RunRecord>();
+  state_.take(events);
   EXPECT_TRUE(window_.run_action().isEnabled());
+  EXPECT_TRUE(window_.save_run_action().isEnabled());
   EXPECT_TRUE(window_.status_line().text().contains("tok/s while recording"))
       << window_.status_line().text().toStdString();
   EXPECT_TRUE(window_.status_line().text().contains("seed 12345"));

@@ -1,20 +1,13 @@
 #include "ui/compare/compare_panel.hpp"
 
-#include <QApplication>
 #include <QEvent>
-#include <QFileDialog>
-#include <QFileInfo>
 #include <QHBoxLayout>
 #include <QHeaderView>
-#include <QPointer>
 #include <QSignalBlocker>
 #include <QSplitter>
-#include <QThreadPool>
 #include <QVBoxLayout>
 #include <algorithm>
 
-#include "engine/runs/comparison_export.hpp"
-#include "ui/compare/plot_export.hpp"
 #include "ui/compare/run_words.hpp"
 #include "ui/text/format.hpp"
 
@@ -24,14 +17,9 @@ namespace {
 
 using Side = RunShelf::Side;
 constexpr int kRowHeight = 22, kControlHeight = 28, kLow = 330, kNarrow = 620;
-constexpr const char* kTokensOfA = "the tokens of A";  // as engine/runs and files name it
 
 // What the engine says while it scores; listed here for the translators.
 [[maybe_unused]] constexpr const char* kScoreWords[] = {QT_TRANSLATE_NOOP("fovea::compare", "Loading the model"), QT_TRANSLATE_NOOP("fovea::compare", "Scoring the text")};
-
-QString shown_text(const std::string& name) {
-  return name == kTokensOfA ? ComparePanel::tr("the tokens of A") : QString::fromStdString(name);
-}
 
 }  // namespace
 
@@ -87,17 +75,7 @@ void ComparePanel::make_bar() {
   export_->setMenu(export_menu_);
   connect(swap_, &QToolButton::clicked, &shelf_, &RunShelf::swap);
   connect(open_, &QToolButton::clicked, this, &ComparePanel::choose_runs);
-  const auto action = [this](QMenu* menu, auto method) {
-    auto* made = new QAction(this);
-    connect(made, &QAction::triggered, this, method);
-    menu->addAction(made);
-    return made;
-  };
-  measure_actions_ = {action(measure_menu_, [this] { measure_predictions(); }), action(measure_menu_, [this] { choose_text(&ComparePanel::measure_predictions); }),
-                      action(measure_menu_, [this] { measure_frontier(); }), action(measure_menu_, [this] { choose_text(&ComparePanel::measure_frontier); })};
-  measure_menu_->insertSeparator(measure_actions_[2]);
-  export_actions_ = {action(export_menu_, [this] { save_whole("html", QStringLiteral("HTML (*.html)")); }), action(export_menu_, [this] { save_whole("json", QStringLiteral("JSON (*.json)")); }),
-                     action(export_menu_, [this] { save_whole("csv", QStringLiteral("CSV (*.csv)")); }), action(export_menu_, [this] { save_whole("fovea", QStringLiteral("Fovea (*.fovea)")); })};
+  make_menus();
   auto* second = new QHBoxLayout;
   second->setSpacing(6);
   second->addWidget(note_, 1);
@@ -198,33 +176,6 @@ void ComparePanel::make_pages() {
 
 void ComparePanel::show_page(Page page) { tabs_->setCurrentIndex(page); }
 
-void ComparePanel::open(const QString& path) {
-  const auto read = read_run_file(path.toStdString());
-  if (!read) {
-    Q_EMIT failed(read.error());
-    return;
-  }
-  shelf_.add(*read, QFileInfo(path).fileName());
-}
-
-void ComparePanel::choose_runs() {
-  auto* dialog = new QFileDialog(this, tr("Open runs"), QString(), tr("Runs (*.fovea);;All files (*)"));
-  dialog->setAttribute(Qt::WA_DeleteOnClose);
-  dialog->setFileMode(QFileDialog::ExistingFiles);
-  connect(dialog, &QFileDialog::filesSelected, this, [this](const QStringList& paths) {
-    for (const QString& path : paths) open(path);
-  });
-  dialog->open();
-}
-
-void ComparePanel::choose_text(void (ComparePanel::*measure)(const QString&)) {
-  auto* dialog = new QFileDialog(this, tr("Choose a text"), QString(), tr("Texts (*.txt *.md);;All files (*)"));
-  dialog->setAttribute(Qt::WA_DeleteOnClose);
-  dialog->setFileMode(QFileDialog::ExistingFile);
-  connect(dialog, &QFileDialog::fileSelected, this, [this, measure](const QString& path) { (this->*measure)(path); });
-  dialog->open();
-}
-
 void ComparePanel::fill_boxes() {
   for (const std::size_t i : {0u, 1u}) {
     const QSignalBlocker blocked(boxes_[i]);
@@ -238,71 +189,6 @@ void ComparePanel::fill_boxes() {
     const auto& run = shelf_.run(i == 0 ? Side::a : Side::b);
     boxes_[i]->setToolTip(run ? described_run(*run) : QString());
   }
-}
-
-QString ComparePanel::why_not_measured() const {
-  const Comparison* const comparison = shelf_.comparison();
-  if (comparison == nullptr) return tr("Two runs are needed.");
-  if (!state_.model()) return tr("No model is open.");
-  if (comparison->a().tokens().size() < std::size_t{std::max(comparison->a().prompt_tokens(), 1u)} + 2) return tr("A generated fewer than two tokens.");
-  const RunModel open = run_model(*state_.model());
-  for (const RunRecord* run : {&comparison->a(), &comparison->b()})
-    if (!open.same_as(run->model)) return tr("The runs are of %1: open that model to measure.").arg(QString::fromStdString(run->model.file));
-  return {};
-}
-
-ScoredText ComparePanel::text_to_score(const QString& file) const {
-  if (!file.isEmpty()) return {.name = QFileInfo(file).fileName().toStdString(), .file = file.toStdString()};
-  const RunRecord& a = shelf_.comparison()->a();
-  ScoredText text{.name = kTokensOfA, .first = std::max(a.prompt_tokens(), 1u)};
-  for (const TokenText& token : a.tokens()) text.tokens.push_back(token.id);
-  return text;
-}
-
-void ComparePanel::measure_predictions(const QString& file) {
-  if (!why_not_measured().isEmpty() || shelf_.measuring()) return;
-  const RequestId id = state_.next_measurement();
-  shelf_.expect(id);
-  Q_EMIT command(ScorePair{id, text_to_score(file), shelf_.comparison()->a().policy, shelf_.comparison()->b().policy});
-}
-
-void ComparePanel::measure_frontier(const QString& file) {
-  if (!why_not_measured().isEmpty() || shelf_.measuring()) return;
-  const RequestId id = state_.next_measurement();
-  const PolicyText &a = shelf_.comparison()->a().policy, &b = shelf_.comparison()->b().policy;
-  std::vector<PolicyText> policies{a};
-  if (!(b == a)) policies.push_back(b);
-  PolicyText base;
-  base.kv = a.kv;
-  shelf_.expect(id);
-  Q_EMIT command(MeasureFrontier{id, text_to_score(file), base, policies});
-}
-
-bool ComparePanel::export_to(const QString& path) const {
-  const Comparison* const comparison = shelf_.comparison();
-  if (comparison == nullptr) return false;
-  if (path.endsWith(QLatin1String(".fovea"), Qt::CaseInsensitive)) return write_run_file(path.toStdString(), comparison->file()).has_value();
-  if (path.endsWith(QLatin1String(".csv"), Qt::CaseInsensitive)) return save_text(path, QString::fromStdString(comparison_csv(*comparison)));
-  if (path.endsWith(QLatin1String(".html"), Qt::CaseInsensitive)) return save_text(path, QString::fromStdString(comparison_html(*comparison)));
-  return save_text(path, QString::fromStdString(comparison_text_json(*comparison)));
-}
-
-void ComparePanel::save_whole(const char* ending, const QString& filter) {
-  choose_and_save(*this, QStringLiteral("comparison.") + QLatin1String(ending), filter, [this](const QString& path) {
-    if (!path.endsWith(QLatin1String(".fovea"), Qt::CaseInsensitive)) return export_to(path);
-    save_runs(path);
-    return true;
-  });
-}
-
-void ComparePanel::save_runs(const QString& path) {
-  if (shelf_.comparison() == nullptr) return;
-  QThreadPool::globalInstance()->start([self = QPointer<ComparePanel>(this), file = shelf_.comparison()->file(), path] {
-    if (auto done = write_run_file(path.toStdString(), with_sums(file)); !done)
-      QMetaObject::invokeMethod(qApp, [self, error = std::move(done).error()] {
-        if (self) Q_EMIT self->failed(error);
-      });
-  });
 }
 
 void ComparePanel::refresh() {
@@ -353,14 +239,14 @@ void ComparePanel::refresh_notes() {
   const auto scored = comparison->scores() != nullptr ? pair_figures(*comparison->scores()) : std::nullopt;
   scored_->setVisible(!low());
   scored_->setText(scored ? tr("On %1, %2 tokens: KL divergence of B from A %3 nats (99 %: %4), the same most likely token in %5, perplexity %6 ± %7.")
-                                .arg(shown_text(comparison->scores()->text), shown_count(comparison->scores()->count()), shown_number(scored->kl_mean), shown_number(scored->kl_p99),
+                                .arg(shown_scored_text(comparison->scores()->text), shown_count(comparison->scores()->count()), shown_number(scored->kl_mean), shown_number(scored->kl_p99),
                                      shown_percent(scored->same_top), figure_difference(scored->delta_ppl_percent / 100, ComparedFigure::Unit::percent),
                                      shown_percent(scored->delta_stderr_percent / 100))
                           : tr("How the predictions of both differ was not measured."));
   note_->setToolTip(scored_->text());
   if (const Frontier* const frontier = comparison->frontier())
-    frontier_note_->setText(tr("%1 A static number of experts   %2 another policy   Bars: one standard error of the paired difference. On %3, %4 tokens.")
-                                .arg(QString::fromUtf8(kMarkA), QString::fromUtf8(kMarkB), shown_text(frontier->text), shown_count(frontier->tokens)));
+    frontier_note_->setText(tr("%1 static numbers of experts   %2 other policies   Bars: one standard error of the paired difference. On %3, %4 tokens.")
+                                .arg(QString::fromUtf8(kMarkA), QString::fromUtf8(kMarkB), shown_scored_text(frontier->text), shown_count(frontier->tokens)));
   const QString square = QStringLiteral("<span style='color:%1'>%2</span> ");
   legend_->setText(square.arg(colors.run_a.name(), QString::fromUtf8(kMarkA)) + QStringLiteral("A&nbsp;&nbsp;") + square.arg(colors.run_b.name(), QString::fromUtf8(kMarkB)) + QStringLiteral("B&nbsp;&nbsp; ") +
                    (comparison->experts_used().empty() ? QString() : tr("Bars: experts used.") + ' ') +
@@ -398,7 +284,7 @@ void ComparePanel::fill_choices() {
 void ComparePanel::plot_tokens() {
   const Comparison* const comparison = shelf_.comparison();
   if (comparison == nullptr) return;
-  OverlayPlot::Words words{.name = token_choice_->currentText(), .x = tr("token"), .y = {}, .nothing = tr("Not recorded")};
+  OverlayPlot::Words words{.name = token_choice_->currentText(), .x = tr("token"), .y = {}, .nothing = tr("Not recorded"), .a = boxes_[0]->currentText(), .b = boxes_[1]->currentText()};
   const auto divergence = comparison->first_divergence();
   switch (token_choice_->currentIndex()) {
     case 0:
@@ -415,7 +301,7 @@ void ComparePanel::plot_tokens() {
     default:
       words.y = tr("nats");
       words.nothing = tr("Not measured");
-      if (comparison->scores() != nullptr) words.x = tr("token of %1").arg(shown_text(comparison->scores()->text));
+      if (comparison->scores() != nullptr && comparison->scores()->text != kTokensOfA) words.x = tr("token of %1").arg(shown_scored_text(comparison->scores()->text));
       return token_plot_->show_series(comparison->divergence(), words);
   }
 }
@@ -424,10 +310,11 @@ void ComparePanel::plot_experts() {
   const Comparison* const comparison = shelf_.comparison();
   if (comparison == nullptr) return;
   const QString nothing = comparison->a().model.experts == 0 ? tr("Not applicable: a dense model") : tr("Not recorded");
-  count_plot_->show_series(comparison->expert_counts(), {.name = tr("numbers of experts"), .x = tr("experts used"), .y = tr("% of tokens and layers"), .scale = 100, .first = 1, .nothing = nothing});
+  const QString a = boxes_[0]->currentText(), b = boxes_[1]->currentText();
+  count_plot_->show_series(comparison->expert_counts(), {.name = tr("Numbers of experts"), .x = tr("experts used"), .y = tr("% of tokens and layers"), .scale = 100, .first = 1, .nothing = nothing, .a = a, .b = b});
   const int layer = layer_->currentIndex();
   expert_plot_->show_series(comparison->utilization(layer > 0 ? std::optional(static_cast<std::uint32_t>(layer - 1)) : std::nullopt),
-                            {.name = tr("utilization"), .x = tr("expert"), .y = tr("% of calls"), .scale = 100, .first = 0, .nothing = nothing});
+                            {.name = tr("Use of experts: %1").arg(layer_->currentText()), .x = tr("expert"), .y = tr("% of calls"), .scale = 100, .first = 0, .nothing = nothing, .a = a, .b = b});
 }
 
 // Where there is little height, pages need it more than what stands above and below them.
@@ -461,12 +348,7 @@ void ComparePanel::retranslate() {
   open_->setToolTip(tr("Open run files"));
   measure_->setText(tr("Measure"));
   export_->setText(tr("Export"));
-  const std::array<QString, 4> measures{tr("Predictions on the &tokens of A"), tr("Predictions on a te&xt…"), tr("&Frontier on the tokens of A"), tr("F&rontier on a text…")};
-  const std::array<QString, 4> exports{tr("&Page (HTML)…"), tr("All of it (&JSON)…"), tr("Tables (&CSV)…"), tr("Both &runs with what was measured…")};
-  for (std::size_t i = 0; i < 4; ++i) {
-    measure_actions_[i]->setText(measures[i]);
-    export_actions_[i]->setText(exports[i]);
-  }
+  retranslate_menus();
   token_choice_->setAccessibleName(tr("What is drawn by token"));
   layer_->setAccessibleName(tr("Layer"));
   table_->setAccessibleName(tr("Figures of both runs"));

@@ -37,6 +37,7 @@ class ComparePanel : public QFrame {
   // On the tokens of A, or on the text of a file.
   void measure_predictions(const QString& file = {});
   void measure_frontier(const QString& file = {});
+  void save_run(const std::shared_ptr<const RunRecord>& run);  // asks for a name; what cannot be written is told through failed()
   [[nodiscard]] bool export_to(const QString& path) const;  // by its ending: .json, .html, .csv, .fovea
   [[nodiscard]] QString why_not_measured() const;           // "" = it can be measured
 
@@ -46,7 +47,9 @@ class ComparePanel : public QFrame {
   [[nodiscard]] QTableView& table() const { return *table_; }
   [[nodiscard]] PairedText& texts() const { return *texts_; }
   [[nodiscard]] OverlayPlot& token_plot() const { return *token_plot_; }
+  [[nodiscard]] OverlayPlot& count_plot() const { return *count_plot_; }
   [[nodiscard]] OverlayPlot& expert_plot() const { return *expert_plot_; }
+  [[nodiscard]] FrontierPlot& frontier_plot() const { return *frontier_; }
   [[nodiscard]] QComboBox& token_choice() const { return *token_choice_; }
   [[nodiscard]] EmptyState& empty() const { return *empty_; }
 
@@ -60,6 +63,7 @@ class ComparePanel : public QFrame {
 
  private:
   void make_bar();
+  void make_menus();
   void make_pages();
   void fill_boxes();
   void fill_choices();
@@ -71,10 +75,11 @@ class ComparePanel : public QFrame {
   void plot_experts();
   void choose_text(void (ComparePanel::*measure)(const QString&));
   void choose_runs();
-  void save_runs(const QString& path);  // in the background: the models' files are summed first
+  void write_runs(RunFile file, const QString& path);  // in the background: the models' files are summed first
   void save_whole(const char* ending, const QString& filter);
   [[nodiscard]] bool low() const;
   void retranslate();
+  void retranslate_menus();
   void restyle();
   [[nodiscard]] ScoredText text_to_score(const QString& file) const;
 

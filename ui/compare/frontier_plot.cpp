@@ -4,9 +4,9 @@
 #include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "engine/runs/comparison_export.hpp"
-#include "ui/compare/plot_export.hpp"
 #include "ui/compare/run_words.hpp"
 #include "ui/panels/plot_style.hpp"
 #include "ui/text/format.hpp"
@@ -66,9 +66,10 @@ void FrontierPlot::draw() {
     least = std::min(least, point.delta_ppl_percent - point.delta_stderr_percent);
     most = std::max(most, point.delta_ppl_percent + point.delta_stderr_percent);
     auto* label = new QCPItemText(plot_);
-    label->position->setCoords(at, point.delta_ppl_percent + point.delta_stderr_percent);
-    label->setPositionAlignment(Qt::AlignHCenter | Qt::AlignBottom);
-    label->setPadding(QMargins(0, 0, 0, 7));
+    // Policies often stand beside a static number or above it: their names go to the left.
+    label->position->setCoords(at, point.fixed ? point.delta_ppl_percent + point.delta_stderr_percent : point.delta_ppl_percent);
+    label->setPositionAlignment(point.fixed ? Qt::AlignHCenter | Qt::AlignBottom : Qt::AlignRight | Qt::AlignVCenter);
+    label->setPadding(point.fixed ? QMargins(0, 0, 0, 7) : QMargins(0, 0, 10, 0));
     label->setText(point.fixed ? QStringLiteral("k = %1").arg(std::lround(point.k_mean)) : QStringLiteral("k %1").arg(shown_number(point.k_mean)));
     labels_.push_back(label);
   }
@@ -134,11 +135,26 @@ QString FrontierPlot::csv() const {
   return QString::fromStdString(fovea::csv(table));
 }
 
-bool FrontierPlot::save(const QString& path) const { return save_plot(*plot_, path, csv()); }
-
-void FrontierPlot::contextMenuEvent(QContextMenuEvent* event) {
-  show_export_menu(*plot_, QStringLiteral("frontier"), [this] { return csv(); }, event->globalPos());
+ExportedPlot FrontierPlot::exported() {
+  const auto keys = [this] {
+    const ThemeColors& colors = theme_.colors();
+    std::vector<PlotKey> told{{QString::fromUtf8(kMarkA), colors.run_a, tr("static numbers of experts")}};
+    for (const FrontierPoint& point : frontier_ ? std::span<const FrontierPoint>(frontier_->points) : std::span<const FrontierPoint>())
+      if (!point.fixed) told.push_back({QString::fromUtf8(kMarkB), colors.run_b, QStringLiteral("%1, k %2").arg(expert_words(point.policy.moe), shown_number(point.k_mean))});
+    if (frontier_)
+      told.push_back({{}, {}, tr("Bars: one standard error of the paired difference. On %1, %2 tokens.").arg(shown_scored_text(frontier_->text), shown_count(frontier_->tokens))});
+    return told;
+  };
+  const auto restyle = [this] {
+    readout_->setText(QStringLiteral(" "));
+    draw();
+  };
+  return {plot_, &theme_, tr("Loss of quality against bytes of experts"), keys, restyle, [this] { return csv(); }};
 }
+
+bool FrontierPlot::save(const QString& path) { return save_plot(exported(), path); }
+
+void FrontierPlot::contextMenuEvent(QContextMenuEvent* event) { show_export_menu(exported(), event->globalPos()); }
 
 void FrontierPlot::changeEvent(QEvent* event) {
   if (event->type() == QEvent::LanguageChange) retranslate();

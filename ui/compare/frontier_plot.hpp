@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "engine/api/policy_scores.hpp"
+#include "ui/compare/plot_export.hpp"
 #include "ui/panels/plot.hpp"
 #include "ui/theme/theme.hpp"
 
@@ -18,7 +19,7 @@ class FrontierPlot : public QFrame {
 
   void show_frontier(const std::shared_ptr<const Frontier>& frontier);  // null: nothing
   [[nodiscard]] QString csv() const;
-  [[nodiscard]] bool save(const QString& path) const;
+  [[nodiscard]] bool save(const QString& path);
 
  protected:
   bool eventFilter(QObject* watched, QEvent* event) override;
@@ -29,6 +30,7 @@ class FrontierPlot : public QFrame {
   void draw();
   void retranslate();
   void restyle();
+  [[nodiscard]] ExportedPlot exported();
   void point_at(const QPointF& at);
 
   const Theme& theme_;

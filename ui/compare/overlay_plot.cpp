@@ -8,7 +8,6 @@
 #include <limits>
 
 #include "engine/runs/comparison_export.hpp"
-#include "ui/compare/plot_export.hpp"
 #include "ui/compare/run_words.hpp"
 #include "ui/heatmap/heatmap_geometry.hpp"
 #include "ui/panels/plot_style.hpp"
@@ -159,6 +158,7 @@ void OverlayPlot::show_series(const ComparedSeries& series, const Words& words, 
 void OverlayPlot::draw() {
   const std::size_t count = std::max(series_.a.size(), series_.b.size());
   const bool nothing = series_.empty();
+  const std::size_t start = form_ == Form::lines ? first_recorded() : 0;  // a prompt that was not measured takes no room
   const QVector<double> a = numbers(series_.a, words_.scale), b = numbers(series_.b, words_.scale), difference = numbers(series_.difference(), words_.scale);
   const bool two = plot_->height() > 2 * kLowerHeight && std::ranges::any_of(difference, [](double d) { return std::isfinite(d); });
   if (form_ == Form::lines) {
@@ -193,7 +193,7 @@ void OverlayPlot::draw() {
   nothing_->setText(words_.nothing);
   nothing_->setVisible(nothing);
   const double margin = form_ == Form::bars ? 0.6 : 0.5;
-  upper_->axis(QCPAxis::atBottom)->setRange(words_.first - margin, words_.first + static_cast<double>(count) - 1 + margin);
+  upper_->axis(QCPAxis::atBottom)->setRange(words_.first + static_cast<double>(start) - margin, words_.first + static_cast<double>(count) - 1 + margin);
   const auto [least, most] = range_of({&a, &b});
   upper_->axis(QCPAxis::atLeft)->setRange(least, most);
   auto [low, high] = range_of({&difference});
@@ -206,6 +206,15 @@ void OverlayPlot::draw() {
   }
   restyle();
   fit();
+}
+
+std::size_t OverlayPlot::first_recorded() const {
+  if (series_.empty()) return 0;
+  std::size_t first = std::max(series_.a.size(), series_.b.size());
+  for (const auto* values : {&series_.a, &series_.b})
+    if (const auto found = std::ranges::find_if(*values, [](const Value& value) { return value.has_value(); }); found != values->end())
+      first = std::min(first, static_cast<std::size_t>(found - values->begin()));
+  return first;
 }
 
 // Ticks at whole indices, as many as there is room for.
@@ -282,11 +291,26 @@ QString OverlayPlot::csv() const {
   return QString::fromStdString(fovea::csv(table));
 }
 
-bool OverlayPlot::save(const QString& path) const { return save_plot(*plot_, path, csv()); }
-
-void OverlayPlot::contextMenuEvent(QContextMenuEvent* event) {
-  show_export_menu(*plot_, words_.name, [this] { return csv(); }, event->globalPos());
+ExportedPlot OverlayPlot::exported() {
+  const auto keys = [this] {
+    const ThemeColors& colors = theme_.colors();
+    const QString a = QStringLiteral("A  ") + words_.a, b = QStringLiteral("B  ") + words_.b;
+    // A single curve is of both: its title says what of them.
+    if (series_.b.empty()) return std::vector<PlotKey>{{{}, {}, a}, {{}, {}, b}};
+    std::vector<PlotKey> told{{QString::fromUtf8(kMarkA), colors.run_a, a}, {QString::fromUtf8(kMarkB), colors.run_b, b}};
+    if (divergence_ && !series_.empty()) told.push_back({QStringLiteral("┊"), colors.loss, tr("the first token in which the texts differ")});
+    return told;
+  };
+  const auto restyle = [this] {
+    set_cursor(std::nullopt);
+    draw();
+  };
+  return {plot_, &theme_, words_.name, keys, restyle, [this] { return csv(); }};
 }
+
+bool OverlayPlot::save(const QString& path) { return save_plot(exported(), path); }
+
+void OverlayPlot::contextMenuEvent(QContextMenuEvent* event) { show_export_menu(exported(), event->globalPos()); }
 
 void OverlayPlot::restyle() {
   const ThemeColors& colors = theme_.colors();

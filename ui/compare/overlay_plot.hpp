@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "engine/runs/comparison.hpp"
+#include "ui/compare/plot_export.hpp"
 #include "ui/panels/plot.hpp"
 #include "ui/theme/theme.hpp"
 
@@ -17,11 +18,12 @@ class OverlayPlot : public QFrame {
  public:
   enum class Form { lines, bars };
   struct Words {
-    QString name;   // of an exported file, and for those who cannot see it
+    QString name;   // above a picture of it, of its file, and for those who cannot see it
     QString x, y;
     double scale = 1;  // of values before they are drawn
     int first = 0;     // index of the first value
     QString nothing;   // what is said where nothing was recorded
+    QString a, b;      // the runs, for pictures
   };
 
   OverlayPlot(const Theme& theme, Form form, QWidget* parent = nullptr);
@@ -32,7 +34,7 @@ class OverlayPlot : public QFrame {
   [[nodiscard]] const ComparedSeries& series() const { return series_; }
   [[nodiscard]] QString readout() const { return readout_->text(); }
   [[nodiscard]] QString csv() const;
-  [[nodiscard]] bool save(const QString& path) const;  // by its ending: .png, .svg or .csv
+  [[nodiscard]] bool save(const QString& path);  // by its ending: .png, .svg, .pdf or .csv
 
   QSize minimumSizeHint() const override { return {140, 100}; }
 
@@ -49,7 +51,9 @@ class OverlayPlot : public QFrame {
   void make_plot();
   void draw();
   void fit();
+  [[nodiscard]] std::size_t first_recorded() const;  // of either run; 0: nothing was
   void restyle();
+  [[nodiscard]] ExportedPlot exported();
   void say(std::optional<std::uint32_t> index);
   [[nodiscard]] std::optional<std::uint32_t> index_at(double x) const;
 

@@ -33,6 +33,42 @@ constexpr const char* kContext = "fovea::compare";
     QT_TRANSLATE_NOOP("fovea::compare", "Perplexity of the scored text"),
     QT_TRANSLATE_NOOP("fovea::compare", "Tokens generated")};
 
+// What a page of HTML says, as engine/runs has it.
+[[maybe_unused]] constexpr const char* kPageSentences[] = {
+    QT_TRANSLATE_NOOP("fovea::compare", "Fovea: two runs compared"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Two runs compared"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Figures"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Figure"),
+    QT_TRANSLATE_NOOP("fovea::compare", "relative"),
+    QT_TRANSLATE_NOOP("fovea::compare", "%1 (derived)"),
+    QT_TRANSLATE_NOOP("fovea::compare", "%1 tok/s"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Predictions on one text"),
+    QT_TRANSLATE_NOOP("fovea::compare", "On %1, %2 tokens from token %3 on: KL divergence of B from A %4 nats on average (99 %: %5), the same most likely token in %6, perplexity %7 → %8 (%9)."),
+    QT_TRANSLATE_NOOP("fovea::compare", "Not measured."),
+    QT_TRANSLATE_NOOP("fovea::compare", "KL divergence, nats"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Texts"),
+    QT_TRANSLATE_NOOP("fovea::compare", "They part at token %1, which is framed."),
+    QT_TRANSLATE_NOOP("fovea::compare", "The same tokens."),
+    QT_TRANSLATE_NOOP("fovea::compare", "Time per token"),
+    QT_TRANSLATE_NOOP("fovea::compare", "token"),
+    QT_TRANSLATE_NOOP("fovea::compare", "ms"),
+    QT_TRANSLATE_NOOP("fovea::compare", "MiB"),
+    QT_TRANSLATE_NOOP("fovea::compare", "experts, mean over layers"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Numbers of experts"),
+    QT_TRANSLATE_NOOP("fovea::compare", "experts used"),
+    QT_TRANSLATE_NOOP("fovea::compare", "% of tokens and layers"),
+    QT_TRANSLATE_NOOP("fovea::compare", "expert"),
+    QT_TRANSLATE_NOOP("fovea::compare", "% of calls"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Frontier on %1, %2 tokens"),
+    QT_TRANSLATE_NOOP("fovea::compare", "bytes of experts a decoded token reads, % of the model's own choice (derived)"),
+    QT_TRANSLATE_NOOP("fovea::compare", "perplexity over the model's own choice, %"),
+    QT_TRANSLATE_NOOP("fovea::compare", "experts"),
+    QT_TRANSLATE_NOOP("fovea::compare", "mean k"),
+    QT_TRANSLATE_NOOP("fovea::compare", "bytes of experts"),
+    QT_TRANSLATE_NOOP("fovea::compare", "perplexity"),
+    QT_TRANSLATE_NOOP("fovea::compare", "over the model's own choice"),
+    QT_TRANSLATE_NOOP("fovea::compare", "Derived figures are counted from shapes and recorded choices, not measured. Errors are one standard error of the paired difference.")};
+
 QString say(const char* text) { return QCoreApplication::translate(kContext, text); }
 
 }  // namespace
@@ -57,6 +93,10 @@ QString described_run(const RunRecord& run) {
   lines << QStringLiteral("--kv %1 --activations %2").arg(text(run.policy.kv), text(run.policy.activations)) << text(run.model.file) << text(run.device)
         << QCoreApplication::translate("fovea::compare", "seed %1").arg(run.seed);
   return lines.join('\n').toHtmlEscaped().replace('\n', QLatin1String("<br>"));
+}
+
+QString shown_scored_text(const std::string& name) {
+  return name == kTokensOfA ? QCoreApplication::translate("fovea::compare", "the tokens of A") : QString::fromStdString(name);
 }
 
 QString figure_name(const ComparedFigure& figure) { return say(figure.name.c_str()); }
@@ -98,6 +138,12 @@ QString comparison_note(const Comparison& comparison) {
   if (a.timings.recording != b.timings.recording || a.timings.timing != b.timings.timing) parts << QCoreApplication::translate("fovea::compare", "what was recorded while speed was measured");
   if (parts.size() < static_cast<qsizetype>(others.size())) parts << QCoreApplication::translate("fovea::compare", "sampling");
   return QCoreApplication::translate("fovea::compare", "Beside the policy differ: %1.").arg(parts.join(QCoreApplication::translate("fovea::compare", ", ", "between parts of a list")));
+}
+
+PageWords page_words(const Comparison& comparison) {
+  return {.language = QCoreApplication::translate("fovea::compare", "en", "the language of a page, as HTML's lang has it").toStdString(),
+          .say = [](const std::string& english) { return say(english.c_str()).toStdString(); },
+          .note = comparison_note(comparison).toStdString()};
 }
 
 }  // namespace fovea

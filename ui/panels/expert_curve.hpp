@@ -22,6 +22,7 @@ class ExpertCurve : public QWidget {
   void set_words(const QString& across, const QString& up, const QString& name);
   [[nodiscard]] const std::vector<double>& curve(bool prefill) const { return curves_[prefill ? 1 : 0]; }
   [[nodiscard]] QCustomPlot& plot() const { return *plot_; }
+  void restyle();  // in the theme's colours of the moment
 
  Q_SIGNALS:
   void number_pointed(std::optional<std::uint32_t> experts);  // n, from 1
@@ -31,7 +32,6 @@ class ExpertCurve : public QWidget {
   void resizeEvent(QResizeEvent* event) override;
 
  private:
-  void restyle();
   void draw();
 
   const Theme& theme_;

@@ -84,7 +84,7 @@ void ExpertsPanel::show_scheduling() {
 void ExpertsPanel::show_figure(bool prefill, const std::optional<QString>& text) {
   const QColor swatch = (prefill ? prefill_bars_ : decode_bars_)->brush().color();
   figures_[prefill ? 0 : 1]->setText(QStringLiteral("<span style='color:%1'>■</span> <b>%2</b> &nbsp;").arg(swatch.name(), phase_name(prefill)) +
-                                     text.value_or(tr("no tokens yet")));
+                                     QString(text.value_or(tr("no tokens yet"))).replace(QChar(0x202f), QLatin1String("&nbsp;")));  // rich text breaks lines at a narrow space
 }
 
 // Figures of calls, and of the experts that tokens took where a policy gave them different numbers.
@@ -229,11 +229,11 @@ void ExpertsPanel::show_transitions() {
     return views_->setCurrentIndex(kAbsentPage);
   }
   MatrixTable table{.rows = counts_.experts(), .columns = counts_.experts()};
-  table.axes = tr("main expert of layer %1 →, of layer %2 ↓").arg(pair + 1).arg(pair);
+  table.axes = tr("layer %1 →, layer %2 ↓").arg(pair + 1).arg(pair);
   for (const bool prefill : {true, false}) {
     const auto counts = patterns_.transitions().from(pair, prefill);
     const auto found = foresight(counts, counts_.experts());
-    const QString text = tr("next guessed: %1 &nbsp;(blindly %2)");
+    const QString text = tr("next&nbsp;guessed:&nbsp;%1 (blindly&nbsp;%2)");
     show_figure(prefill, found ? std::optional(text.arg(shown_percent(found->knowing), shown_percent(found->guessing))) : std::nullopt);
     if (!found) continue;
     std::vector<float>& values = table.values[prefill ? 0 : 1];

@@ -10,6 +10,7 @@
 #include <array>
 #include <optional>
 
+#include "ui/compare/plot_export.hpp"
 #include "ui/panels/expert_curve.hpp"
 #include "ui/panels/expert_view.hpp"
 #include "ui/panels/matrix_pair.hpp"
@@ -47,11 +48,14 @@ class ExpertsPanel : public QFrame {
   [[nodiscard]] QString figures_text() const { return figures_[0]->text() + '\n' + figures_[1]->text(); }
   [[nodiscard]] QString readout() const { return readout_->text(); }
   [[nodiscard]] bool idle() const { return !clock_.pending(); }
+  // What is shown as a picture and its data; experts_export.cpp. nullopt: it is no plot, or nothing ran.
+  [[nodiscard]] std::optional<ExportedPlot> exported();
 
  protected:
   void changeEvent(QEvent* event) override;
   void resizeEvent(QResizeEvent* event) override;
   bool eventFilter(QObject* watched, QEvent* event) override;
+  void contextMenuEvent(QContextMenuEvent* event) override;
 
  private:
   static constexpr int kNarrow = 360;  // pixels of width below which figures are fewer
@@ -86,6 +90,7 @@ class ExpertsPanel : public QFrame {
   [[nodiscard]] QString told_class(const MatrixCell& cell) const;
   [[nodiscard]] std::vector<std::pair<std::uint32_t, std::uint32_t>> marks() const;  // of the cursor's token
   [[nodiscard]] QString usage(const std::vector<std::uint64_t>& calls, bool prefill) const;
+  [[nodiscard]] QString csv() const;
   // A curve of a layer, or over all layers the mean by their calls.
   [[nodiscard]] std::vector<double> skew(bool prefill) const;
   [[nodiscard]] static QString phase_name(bool prefill);

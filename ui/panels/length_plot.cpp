@@ -6,10 +6,10 @@
 #include <cmath>
 
 #include "engine/runs/comparison_export.hpp"
-#include "ui/compare/plot_export.hpp"
 #include "ui/compare/run_words.hpp"
 #include "ui/panels/plot_style.hpp"
 #include "ui/text/format.hpp"
+#include "ui/text/policy_words.hpp"
 
 namespace fovea {
 
@@ -226,11 +226,24 @@ QString LengthPlot::csv() const {
   return QString::fromStdString(fovea::csv(table));
 }
 
-bool LengthPlot::save(const QString& path) const { return save_plot(*plot_, path, csv()); }
-
-void LengthPlot::contextMenuEvent(QContextMenuEvent* event) {
-  show_export_menu(*plot_, QStringLiteral("lengths"), [this] { return csv(); }, event->globalPos());
+ExportedPlot LengthPlot::exported() {
+  const auto keys = [this] {
+    const ThemeColors& colors = theme_.colors();
+    return std::vector<PlotKey>{{QString::fromUtf8(kMarkA), colors.run_a, attention_words(std::nullopt)},
+                                {QString::fromUtf8(kMarkB), colors.run_b, sweep_ ? attention_words(sweep_->b.attention) : QString()},
+                                {{}, {}, tr("By tokens of context, each measured once.")}};
+  };
+  const auto restyle = [this] {
+    point_at(std::nullopt);
+    arrange();
+    draw();
+  };
+  return {plot_, &theme_, tr("Dense and sparse attention by length"), keys, restyle, [this] { return csv(); }};
 }
+
+bool LengthPlot::save(const QString& path) { return save_plot(exported(), path); }
+
+void LengthPlot::contextMenuEvent(QContextMenuEvent* event) { show_export_menu(exported(), event->globalPos()); }
 
 void LengthPlot::changeEvent(QEvent* event) {
   if (event->type() == QEvent::LanguageChange) retranslate();

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "engine/api/length_sweep.hpp"
+#include "ui/compare/plot_export.hpp"
 #include "ui/panels/plot.hpp"
 #include "ui/theme/theme.hpp"
 
@@ -23,7 +24,7 @@ class LengthPlot : public QFrame {
   void point_at(std::optional<std::size_t> index);
   [[nodiscard]] QString readout() const { return readout_->text(); }
   [[nodiscard]] QString csv() const;
-  [[nodiscard]] bool save(const QString& path) const;
+  [[nodiscard]] bool save(const QString& path);
 
   QSize minimumSizeHint() const override { return {240, 160}; }
 
@@ -48,6 +49,7 @@ class LengthPlot : public QFrame {
   void draw();
   void retranslate();
   void restyle();
+  [[nodiscard]] ExportedPlot exported();
   void mark_crossover(Field& field, std::optional<std::uint32_t> from);
   [[nodiscard]] QString told(std::size_t index) const;
   [[nodiscard]] std::optional<std::size_t> index_at(const QPointF& at) const;

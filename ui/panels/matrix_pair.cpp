@@ -4,6 +4,7 @@
 #include <QImage>
 #include <QKeyEvent>
 #include <QMouseEvent>
+#include <QPaintEngine>
 #include <QPainter>
 #include <algorithm>
 #include <cmath>
@@ -211,8 +212,15 @@ void MatrixPair::paint_matrix(QPainter& painter, bool prefill) const {
     painter.drawText(at, Qt::AlignCenter | Qt::TextWordWrap, tr("no tokens yet"));
     return;
   }
-  painter.drawImage(at, image);
   const double w = at.width() / table_.columns, h = at.height() / table_.rows;
+  const QPaintEngine::Type device = painter.paintEngine()->type();
+  if (device == QPaintEngine::SVG || device == QPaintEngine::Pdf) {  // whoever shows these would smooth an image of a pixel a cell
+    for (std::uint32_t row = 0; row < table_.rows; ++row)
+      for (std::uint32_t column = 0; column < table_.columns; ++column)
+        painter.fillRect(cell_rect({prefill, row, column}), image.pixelColor(static_cast<int>(column), static_cast<int>(row)));
+  } else {
+    painter.drawImage(at, image);
+  }
   painter.setPen(QPen(colors.panel, 1));
   if (w >= kGridFrom && h >= kGridFrom) {
     for (double x = at.left() + w; x < at.right() - w / 2; x += w) painter.drawLine(QPointF(x, at.top()), QPointF(x, at.bottom()));

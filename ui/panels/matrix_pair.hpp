@@ -41,6 +41,7 @@ class MatrixPair : public QWidget {
   void set_scale(MatrixScale scale);
   // Rows and columns that are framed in both.
   void set_marks(std::vector<std::pair<std::uint32_t, std::uint32_t>> marks);
+  void redraw();  // in the theme's colours of the moment
   [[nodiscard]] const MatrixTable& table() const { return table_; }
   [[nodiscard]] QRectF cell_rect(const MatrixCell& cell) const;
   [[nodiscard]] QColor color_of_value(float value) const;  // on the present scale
@@ -60,7 +61,6 @@ class MatrixPair : public QWidget {
   void changeEvent(QEvent* event) override;
 
  private:
-  void redraw();
   void point_at(const std::optional<MatrixCell>& cell);
   [[nodiscard]] int name_width() const;
   [[nodiscard]] int note_width() const;

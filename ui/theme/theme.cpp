@@ -11,11 +11,14 @@
 #include <QStyleHints>
 
 #include "ui/theme/oklab.hpp"
+#include "ui/theme/paper_colors.hpp"
 #include "ui/theme/portal_color_scheme.hpp"
 
 namespace fovea {
 
 namespace {
+
+const Theme* on_paper = nullptr;  // whose PaperColors lives
 
 ThemeColors make_dark() {
   ThemeColors c;
@@ -192,7 +195,11 @@ void Theme::set_mode(ThemeMode mode) {
   apply();
 }
 
+PaperColors::PaperColors(const Theme& theme) { on_paper = &theme; }
+PaperColors::~PaperColors() { on_paper = nullptr; }
+
 const ThemeColors& Theme::colors() const {
+  if (on_paper == this) return light_colors();
   const bool use_dark = mode_ == ThemeMode::system ? system_dark_ : mode_ == ThemeMode::dark;
   return use_dark ? dark_colors() : light_colors();
 }

@@ -146,6 +146,21 @@ TEST(ComparisonExport, ThePageHasFiguresThatAPersonReads) {
   EXPECT_NE(comparison_html(of_two()).find("Memory, without recording"), std::string::npos);
 }
 
+// Sentences come from outside, and with them the order of what is filled in.
+TEST(ComparisonExport, ThePageSpeaksInTheWordsThatItGets) {
+  PageWords words{.language = "x-<", .say = [](const std::string& english) { return english == "They part at token %1, which is framed." ? "<%1> & %1 %9" : "!" + english; }, .note = ""};
+  std::vector<std::int32_t> ids = kIds;
+  ids.back() += 1;
+  const Comparison comparison({test::synthetic_record(kIds), test::synthetic_record(ids, 1), nullptr, nullptr});
+  const std::string page = comparison_html(comparison, words);
+  const auto parting = comparison.first_divergence();
+  ASSERT_TRUE(parting);
+  EXPECT_NE(page.find("&lt;" + std::to_string(*parting) + "&gt; &amp; " + std::to_string(*parting) + " %9"), std::string::npos);
+  EXPECT_NE(page.find("<html lang='x-&lt;'>"), std::string::npos);
+  EXPECT_NE(page.find("<td>!Decode speed</td>"), std::string::npos);
+  EXPECT_NE(page.find("!Two runs compared"), std::string::npos);
+}
+
 TEST(ComparisonExport, QuotesFieldsAsCsvDoes) {
   EXPECT_EQ(csv({"t", {"a", "b"}, {{"x,y", "say \"so\""}, {" lead", "two\nlines"}, {"", "-1.5"}}}),
             "a,b\r\n\"x,y\",\"say \"\"so\"\"\"\r\n\" lead\",\"two\nlines\"\r\n,-1.5\r\n");
