@@ -45,6 +45,9 @@ TEST_P(SmallWindow, HoldsEveryView) {
     EXPECT_LE(window.minimumSizeHint().height(), 700) << window.dock(view).windowTitle().toStdString();
     EXPECT_EQ(window.size(), QSize(1024, 700)) << window.dock(view).windowTitle().toStdString();
   }
+  window.raise_view(View::attention);
+  QCoreApplication::processEvents();
+  EXPECT_GT(window.attention().map().width(), window.attention().grid().width()) << "the map has most of it";
   // Words that have no room at the foot are in its tooltip.
   window.resize(700, 700);
   QCoreApplication::processEvents();

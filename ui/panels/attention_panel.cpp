@@ -20,7 +20,7 @@ namespace {
 constexpr int kMapLane = 0, kFirstGridLane = 1;
 constexpr int kRasterThreads = 2;
 constexpr int kInspectorWidth = 232, kScrollBar = 10;
-constexpr int kLow = 330;
+constexpr int kLow = 330, kGridWidth = 252;
 constexpr int kMapInterval = 66, kGridInterval = 250;  // milliseconds between repaints while a run grows
 }  // namespace
 
@@ -33,6 +33,7 @@ AttentionPanel::AttentionPanel(WorkbenchState& state, const Theme& theme, QWidge
       map_(new AttentionMap(state, theme, *lanes_, kMapLane)),
       strip_(new PageStrip(state, theme)),
       range_(new RangeBar(theme)),
+      split_(new QSplitter(Qt::Horizontal)),
       empty_(new EmptyState),
       pages_(new QStackedWidget),
       layer_label_(new QLabel),
@@ -58,20 +59,19 @@ AttentionPanel::AttentionPanel(WorkbenchState& state, const Theme& theme, QWidge
   pages_->addWidget(empty_);
   pages_->addWidget(map_);
 
-  auto* split = new QSplitter(Qt::Horizontal);
-  split->setChildrenCollapsible(false);
-  split->setHandleWidth(8);
-  split->addWidget(grid_);
-  split->addWidget(pages_);
-  split->setStretchFactor(0, 0);
-  split->setStretchFactor(1, 1);
-  split->setSizes({252, 420});
+  split_->setChildrenCollapsible(false);
+  split_->setHandleWidth(8);
+  split_->addWidget(grid_);
+  split_->addWidget(pages_);
+  split_->setStretchFactor(0, 0);
+  split_->setStretchFactor(1, 1);
+  connect(split_, &QSplitter::splitterMoved, this, [this] { split_by_hand_ = true; });
   auto* layout = new QHBoxLayout(this);
   layout->setContentsMargins(8, 4, 12 - kScrollBar, 4);
   layout->setSpacing(12);
   auto* pictures = new QVBoxLayout;
   pictures->setSpacing(6);
-  pictures->addWidget(split, 1);
+  pictures->addWidget(split_, 1);
   pictures->addWidget(strip_);
   layout->addLayout(pictures, 1);
   QScrollArea* inspector = scroll_column(make_inspector());
@@ -181,6 +181,10 @@ QWidget* AttentionPanel::make_inspector() {
 void AttentionPanel::resizeEvent(QResizeEvent* event) {
   QFrame::resizeEvent(event);
   strip_->setMaximumHeight(height() < kLow ? PageStrip::low_height() : QWIDGETSIZE_MAX);
+  if (split_by_hand_) return;
+  // The grid scrolls, so where there is little room most of it is the map's.
+  const int room = width() - kInspectorWidth - kScrollBar - 32, grid = std::min(kGridWidth, room * 2 / 5);
+  split_->setSizes({grid, std::max(1, room - grid)});
 }
 
 bool AttentionPanel::idle() const { return lanes_->idle() && !map_clock_.pending() && !grid_clock_.pending(); }

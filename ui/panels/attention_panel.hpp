@@ -6,6 +6,7 @@
 #include <QFrame>
 #include <QLabel>
 #include <QSpinBox>
+#include <QSplitter>
 #include <QStackedWidget>
 #include <QToolButton>
 
@@ -64,6 +65,8 @@ class AttentionPanel : public QFrame {
   AttentionMap* map_;
   PageStrip* strip_;
   RangeBar* range_;
+  QSplitter* split_;            // grid and map
+  bool split_by_hand_ = false;  // then it stays so
   EmptyState* empty_;
   QStackedWidget* pages_;
   QLabel *layer_label_, *head_label_, *legend_, *readout_, *note_, *work_, *tiers_;
