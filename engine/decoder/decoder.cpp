@@ -309,6 +309,7 @@ Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   key.deep = key.decode && position_ >= kDeepAttention;
   key.dense = key.decode && position_ < choosing_from();
   key.ahead = key.decode && chooses_ahead();
+  key.chained = key.decode && device_.chains_steps();
   if (key.dense) dense_tokens_ += tokens;
   FOVEA_TRY(cache_->reserve(position_ + tokens));
   FOVEA_ASSIGN(const gpu::CommandPlan* recorded, plan(key));

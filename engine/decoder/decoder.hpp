@@ -185,6 +185,7 @@ class Decoder {
     bool deep = false;   // decoding: attention over many keys
     bool dense = false;  // decoding: everything is read although there is a policy of pages
     bool ahead = false;  // decoding: the queries of the token before choose the pages
+    bool chained = false;  // decoding: steps may follow one another by counts
     auto operator<=>(const PlanKey&) const = default;
   };
   // Host-readable results of one step in flight.

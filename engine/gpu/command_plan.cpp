@@ -29,6 +29,7 @@ std::string CommandPlan::State::where() const {
 }
 
 std::uint32_t CommandPlan::dispatches() const { return state_ ? state_->dispatches : 0; }
+std::uint32_t CommandPlan::barriers() const { return state_ ? state_->barriers : 0; }
 std::uint32_t CommandPlan::steps() const { return state_ ? state_->steps : 0; }
 
 Result<std::vector<TagTime>> CommandPlan::times() const {

@@ -32,6 +32,8 @@ class CommandPlan {
   [[nodiscard]] std::uint32_t dispatches() const;
   // Stretches of commands between barriers: what must happen one after another.
   [[nodiscard]] std::uint32_t steps() const;
+  // Barriers among the steps: fewer where they follow one another by counts (Device::chains_steps).
+  [[nodiscard]] std::uint32_t barriers() const;
   // After a completed submission of a plan recorded with timing: microseconds per tag, in order of first use.
   [[nodiscard]] Result<std::vector<TagTime>> times() const;
 
@@ -63,6 +65,15 @@ class CommandRecorder {
     static_assert(std::is_trivially_copyable_v<Push> && sizeof(Push) <= 128);
     dispatch_bytes(pipeline, std::as_bytes(std::span(&push, 1)), x, y, z);
   }
+  // A dispatch of a kernel that waits for the step before, and counts for the step behind, by itself (shaders/interface/chain.h),
+  // and has its link in `chain`. Where that suits, no barrier comes between two steps of such dispatches alone.
+  template <class Push>
+  void dispatch_chained(const Pipeline& pipeline, Push push, std::uint32_t x, std::uint32_t y = 1) {
+    static_assert(std::is_trivially_copyable_v<Push> && sizeof(Push) <= 128);
+    push.chain = link(std::uint64_t{x} * y);
+    dispatch_bytes(pipeline, std::as_bytes(std::span(&push, 1)), x, y, 1, push.chain != 0);
+  }
+  [[nodiscard]] bool chains() const;  // whether that suits: not where every stretch is timed, nor in the debug mode
   // Group counts are three uint32 in `counts` at `offset`, written by an earlier dispatch (barrier between).
   template <class Push>
   void dispatch_indirect(const Pipeline& pipeline, const Push& push, const Buffer& counts, std::uint64_t offset) {
@@ -84,7 +95,8 @@ class CommandRecorder {
 
  private:
   void dispatch_bytes(const Pipeline& pipeline, std::span<const std::byte> push, std::uint32_t x, std::uint32_t y,
-                      std::uint32_t z);
+                      std::uint32_t z, bool linked = false);
+  [[nodiscard]] std::uint64_t link(std::uint64_t workgroups);
   void dispatch_indirect_bytes(const Pipeline& pipeline, std::span<const std::byte> push, const Buffer& counts,
                                std::uint64_t offset);
   std::unique_ptr<State> state_;

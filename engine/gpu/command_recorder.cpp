@@ -6,6 +6,7 @@
 #include "engine/gpu/barrier.hpp"
 #include "engine/gpu/pipeline_store.hpp"
 #include "engine/gpu/recorder_state.hpp"
+#include "shaders/interface/chain.h"
 
 namespace fovea::gpu {
 namespace {
@@ -22,11 +23,13 @@ std::string range_text(const Buffer& buffer, std::uint64_t offset, std::uint64_t
 }  // namespace
 
 Result<CommandRecorder> CommandRecorder::State::begin(std::shared_ptr<Context> context, std::shared_ptr<Arena> arena,
-                                                      std::shared_ptr<Timeline> timeline, VkPipelineLayout layout) {
+                                                      std::shared_ptr<Timeline> timeline, VkPipelineLayout layout,
+                                                      std::shared_ptr<StepChain> chain) {
   FOVEA_TRY(context->check());
   auto self = std::make_unique<State>();
   self->arena = std::move(arena);
   self->layout = layout;
+  self->chain = std::move(chain);
   self->plan = std::make_unique<CommandPlan::State>();
   CommandPlan::State& plan = *self->plan;
   plan.context = std::move(context);
@@ -54,6 +57,12 @@ void CommandRecorder::State::refuse(const std::string& what, std::string why) {
 }
 
 void CommandRecorder::State::barrier() {
+  if (open_work != kNoWork) {
+    counted_before = uncounted ? 0 : counted;
+    if (counted > 0) ++slot;
+    counted = 0;
+    uncounted = false;
+  }
   for (std::uint32_t& work : unseen) work |= open_work;
   open_work = kNoWork;
 }
@@ -63,7 +72,9 @@ void CommandRecorder::State::make_seen(std::uint32_t work) {
   std::uint32_t before = kNoWork;
   for (std::size_t i = 0; i < kReaders.size(); ++i)
     if ((work & kReaders[i]) != 0) before |= std::exchange(unseen[i], kNoWork);
-  if (before != kNoWork) record_barrier(plan->context->vk, plan->commands, before, work);
+  if (before == kNoWork) return;
+  record_barrier(plan->context->vk, plan->commands, before, work);
+  ++plan->barriers;
 }
 
 void CommandRecorder::State::start_stretch(std::string name) {
@@ -80,13 +91,42 @@ void CommandRecorder::State::start_stretch(std::string name) {
   }
 }
 
-void CommandRecorder::State::before_command(std::uint32_t work) {
+void CommandRecorder::State::begin_command() {
   if (plan->stretches.empty()) start_stretch("untagged");
   begun = true;
   if (everywhere) barrier();
   if (open_work == kNoWork) ++plan->steps;
+}
+
+void CommandRecorder::State::before_command(std::uint32_t work) {
+  begin_command();
   make_seen(work);
+  uncounted = true;
   open_work |= work;
+}
+
+std::uint64_t CommandRecorder::State::link(std::uint64_t workgroups) {
+  if (!chains() || slot >= shader::kLinks || counted + workgroups > shader::kMostCounted) return 0;
+  if (!plan->chain) {
+    // The plan's counts begin at 0, which its first step must see; the plan before it has ended.
+    plan->chain = chain;
+    plan->context->vk.vkCmdFillBuffer(plan->commands, chain->counts().state()->buffer, chain->offset() + shader::kLinkBytes,
+                                      shader::kChainBytes - shader::kLinkBytes, 0);
+    unseen.front() |= kTransfers;
+    counted_before = 0;
+  }
+  begin_command();
+  // Who waits for all of the step before has waited for what that one waited for. A barrier is needed where some of it does not count.
+  std::uint64_t waits = 0;
+  if (unseen.front() != kNoWork) {
+    if (counted_before > 0)
+      waits = counted_before;
+    else
+      make_seen(kDispatches);
+  }
+  open_work |= kDispatches;
+  counted += workgroups;
+  return waits << 48 | (chain->address() / shader::kLinkBytes + slot);
 }
 
 CommandRecorder::CommandRecorder(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -120,8 +160,11 @@ void CommandRecorder::tag(std::string_view name) {
   state_->start_stretch(std::string(name));
 }
 
+bool CommandRecorder::chains() const { return state_ && state_->chains(); }
+std::uint64_t CommandRecorder::link(std::uint64_t workgroups) { return state_ && state_->ok() && workgroups > 0 ? state_->link(workgroups) : 0; }
+
 void CommandRecorder::dispatch_bytes(const Pipeline& pipeline, std::span<const std::byte> push, std::uint32_t x,
-                                     std::uint32_t y, std::uint32_t z) {
+                                     std::uint32_t y, std::uint32_t z, bool linked) {
   if (!state_ || !state_->ok()) return;
   const DeviceFacts& facts = state_->plan->context->physical.facts;
   const std::string what = "Kernel " + pipeline.name;
@@ -130,7 +173,7 @@ void CommandRecorder::dispatch_bytes(const Pipeline& pipeline, std::span<const s
     return state_->refuse(what, std::to_string(x) + " x " + std::to_string(y) + " x " + std::to_string(z) +
                                     " workgroups are more than " + facts.name + " runs at once");
   if (x == 0 || y == 0 || z == 0) return;
-  state_->before_command(kDispatches);
+  if (!linked) state_->before_command(kDispatches);
   const VulkanApi& vk = state_->plan->context->vk;
   const VkCommandBuffer commands = state_->plan->commands;
   if (state_->bound != pipeline.handle) vk.vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.handle);

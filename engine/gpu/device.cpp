@@ -1,10 +1,13 @@
 #include "engine/gpu/device.hpp"
 
+#include <cstdlib>
+
 #include "engine/gpu/arena.hpp"
 #include "engine/gpu/context.hpp"
 #include "engine/gpu/fragment_order.hpp"
 #include "engine/gpu/pipeline_store.hpp"
 #include "engine/gpu/recorder_state.hpp"
+#include "engine/gpu/step_chain.hpp"
 #include "engine/gpu/timeline.hpp"
 #include "engine/gpu/transfer.hpp"
 
@@ -18,6 +21,8 @@ struct Device::State {
   std::unique_ptr<Transfer> transfer;
   std::unique_ptr<PipelineStore> pipelines;
   std::optional<bool> quad_fragments;
+  std::optional<bool> chains_wanted, chains;
+  std::shared_ptr<StepChain> chain;
 };
 
 Device::Device(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -31,6 +36,8 @@ Result<std::unique_ptr<Device>> Device::create(const DeviceOptions& options) {
   FOVEA_ASSIGN(state->timeline, Timeline::create(state->context, options.lose_after_submissions));
   FOVEA_ASSIGN(state->transfer, Transfer::create(state->context, state->arena, state->timeline));
   FOVEA_ASSIGN(state->pipelines, PipelineStore::create(state->context, options.pipeline_cache_folder));
+  state->chains_wanted = options.chained_steps;
+  if (const char* wanted = std::getenv("FOVEA_CHAINED_STEPS"); !options.chained_steps && wanted != nullptr) state->chains_wanted = *wanted != '0';
   return std::unique_ptr<Device>(new Device(std::move(state)));
 }
 
@@ -68,8 +75,21 @@ bool Device::quad_fragments() {
   return *state_->quad_fragments;
 }
 
+bool Device::chains_steps() {
+  if (state_->chains) return *state_->chains;
+  state_->chains = false;
+  constexpr std::uint32_t kLeastLanes = 8;  // of a subgroup, which reads the counts at once
+  if (!state_->chains_wanted.value_or(!facts().cpu) || facts().subgroup < kLeastLanes) return false;
+  auto made = StepChain::create(*this);
+  if (!made) return false;
+  state_->chain = std::move(*made);
+  if (!runs_chained(*this).value_or(false)) state_->chain.reset();
+  state_->chains = state_->chain != nullptr;
+  return *state_->chains;
+}
+
 Result<CommandRecorder> Device::record() {
-  return CommandRecorder::State::begin(state_->context, state_->arena, state_->timeline, state_->pipelines->layout());
+  return CommandRecorder::State::begin(state_->context, state_->arena, state_->timeline, state_->pipelines->layout(), state_->chain);
 }
 
 Result<std::uint64_t> Device::submit(std::span<const CommandPlan* const> plans) {
@@ -92,7 +112,12 @@ Result<std::uint64_t> Device::submit(std::span<const CommandPlan* const> plans) 
 }
 
 Result<void> Device::wait(std::uint64_t value, std::uint64_t timeout_ms) {
-  return state_->timeline->wait(value, timeout_ms);
+  FOVEA_TRY(state_->timeline->wait(value, timeout_ms));
+  if (!state_->chain || !state_->chain->take_late()) return {};
+  state_->chain.reset();
+  state_->chains = false;
+  return fail(ErrorCode::device, "Running steps on " + facts().name, "a step waited in vain for the one before it, so what was computed is of no use",
+              "run it again: from now on a barrier stands between steps");
 }
 Result<std::uint64_t> Device::completed() { return state_->timeline->completed(); }
 std::uint64_t Device::validation_messages() const { return state_->context->instance->validation_messages(); }

@@ -60,6 +60,9 @@ struct DeviceOptions {
   // For tests of what a lost device does: this many submissions succeed, the next finds the device lost.
   // nullopt: FOVEA_LOSE_DEVICE_AFTER in the environment, else never.
   std::optional<std::uint64_t> lose_after_submissions;
+  // Whether steps may follow one another by counts (chains_steps); a trial has the last word. nullopt: FOVEA_CHAINED_STEPS in the
+  // environment (0: no), else on every GPU.
+  std::optional<bool> chained_steps;
 };
 
 // Bytes handed out per use, from the allocator.
@@ -99,6 +102,11 @@ class Device {
   // found out by a short run the first time. False as well where that run fails; the next call then tells why.
   [[nodiscard]] bool quad_fragments();
 
+  // Whether plans recorded from now on may have steps that follow one another by counts instead of barriers
+  // (shaders/interface/chain.h), which no specification promises to work: found out by a short run the first time. False from
+  // then on where a step has waited in vain.
+  [[nodiscard]] bool chains_steps();
+
   // Starts recording a plan that can be submitted any number of times.
   [[nodiscard]] Result<CommandRecorder> record();
 
@@ -109,7 +117,8 @@ class Device {
     const CommandPlan* one = &plan;
     return submit({&one, 1});
   }
-  // Waits until the timeline has reached `value`. Error: device lost, or no progress within `timeout_ms`.
+  // Waits until the timeline has reached `value`. Error: device lost, no progress within `timeout_ms`, or a step that waited in
+  // vain for the one before it.
   [[nodiscard]] Result<void> wait(std::uint64_t value, std::uint64_t timeout_ms = 600'000);
   [[nodiscard]] Result<std::uint64_t> completed();
 

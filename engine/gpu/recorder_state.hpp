@@ -7,6 +7,7 @@
 
 #include "engine/gpu/barrier.hpp"
 #include "engine/gpu/plan_state.hpp"
+#include "engine/gpu/step_chain.hpp"
 
 namespace fovea::gpu {
 
@@ -21,17 +22,27 @@ struct CommandRecorder::State {
   // yet. A barrier reaches Vulkan only when the next command is known, and then names those that it stands between.
   std::array<std::uint32_t, 3> unseen{};
   bool begun = false;
+  std::shared_ptr<StepChain> chain;  // empty: steps wait for barriers
+  std::uint32_t slot = 1;            // in the chain, of the open step
+  std::uint64_t counted = 0;         // workgroups of the open step that count themselves
+  bool uncounted = false;            // whether the open step does anything else
+  std::uint64_t counted_before = 0;  // workgroups of the step before, if all of it counts itself
   std::optional<Error> error;
 
   [[nodiscard]] static Result<CommandRecorder> begin(std::shared_ptr<Context> context, std::shared_ptr<Arena> arena,
-                                                     std::shared_ptr<Timeline> timeline, VkPipelineLayout layout);
+                                                     std::shared_ptr<Timeline> timeline, VkPipelineLayout layout,
+                                                     std::shared_ptr<StepChain> chain);
   [[nodiscard]] bool ok() const { return !error; }
   void refuse(const std::string& what, std::string why);
   void barrier();
   // Before every command: a stretch to be in, the barrier of the debug mode, what the command has to see. `work`: what
   // it writes or copies with and reads its counts by, a set of Work.
   void before_command(std::uint32_t work);
+  [[nodiscard]] bool chains() const { return chain && !everywhere && !plan->timestamps; }
+  void begin_command();
   void make_seen(std::uint32_t work);
+  // Enters a dispatch of so many workgroups that waits and counts by itself; 0: it does not, and nothing was entered.
+  [[nodiscard]] std::uint64_t link(std::uint64_t workgroups);
   void start_stretch(std::string name);
 };
 

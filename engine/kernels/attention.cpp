@@ -198,7 +198,8 @@ bool runs_rope_attention_tile(const KernelRecorder& kernels, const RopeAttention
 Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args) {
   const RopeStoreArgs& rope = args.rope;
   const AttentionShape& shape = rope.shape;
-  FOVEA_ASSIGN(const ShaderId id, kv_variant(ShaderId::rope_attention_F16, shape));
+  const bool chains = kernels.chains();
+  FOVEA_ASSIGN(const ShaderId id, kv_variant(chains ? ShaderId::rope_attention_chained_F16 : ShaderId::rope_attention_F16, shape));
   const std::uint32_t lanes = kernels.subgroup(), splits = args.splits;
   const std::uint32_t heads = args.heads > 0 ? args.heads : rope_attention_heads(shape, args.deep);
   // Values before scores cost registers, hence workgroups: for few keys, where the wait is all there is.
@@ -224,11 +225,13 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
       tiled_splits = parts;
     }
   if (tile.subgroups > 0)
-    return kernels.dispatch(tile.matrix == AttentionMatrix::nv2 ? ShaderId::rope_attention_tile_NV2 : ShaderId::rope_attention_tile_PLAIN,
+    return kernels.dispatch_chained(tile.matrix == AttentionMatrix::nv2
+                                        ? (chains ? ShaderId::rope_attention_tile_chained_NV2 : ShaderId::rope_attention_tile_NV2)
+                                        : (chains ? ShaderId::rope_attention_tile_chained_PLAIN : ShaderId::rope_attention_tile_PLAIN),
                             {lanes * tile.subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, group, lanes,
                              tile.subgroups, tiled_splits, least, args.rounded ? 1u : 0u},
                             push, shape.kv_heads, tiled_splits);
-  return kernels.dispatch(id,
+  return kernels.dispatch_chained(id,
                           {lanes * subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, heads, lanes,
                            subgroups, splits, least, shape.query_heads / shape.kv_heads / heads, args.rounded ? 1u : 0u, early ? 1u : 0u},
                           push, shape.query_heads / heads, splits);

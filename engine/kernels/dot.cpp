@@ -131,18 +131,22 @@ Result<void> record_quantize(KernelRecorder& kernels, const QuantizeArgs& args) 
 Result<void> record_matvec_dot(KernelRecorder& kernels, const MatvecDotArgs& args) {
   const bool leaves = args.next.words != 0;
   const ProductShape shape = matvec_shape(kernels, args.weights.rows, leaves);
+  const bool chains = kernels.chains();
   const shader::MatvecDotPush push{.weights = args.weights.address, .x = args.x.address, .y = args.y,
                                    .norm = args.x.norm.weight, .next = args.next.words, .next_norm = args.next.norm,
                                    .router = args.logits.router, .parts = args.logits.parts,
                                    .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,
                                    .accumulate = args.accumulate ? 1u : 0u, .epsilon = args.x.norm.epsilon};
   const std::uint32_t groups = shape.groups(args.weights.rows);
-  // Workgroups of one block of rows end before it would pay to keep the activations.
-  const std::uint32_t held = leaves ? 0 : held_portions(kernels, args.weights);
-  return kernels.dispatch(shader_for(ShaderId::matvec_dot_Q8_0, args.weights.type, DType::Q8_0),
+  // Workgroups of one block of rows end before it would pay to keep the activations, but where they wait for these they have
+  // all their weights by then.
+  const std::uint32_t portions = held_portions(kernels, args.weights);
+  const std::uint32_t held = leaves && (!chains || portions * shape.rows > kMostHeld) ? 0 : portions;
+  const bool streamed = streams(kernels, shape, args.weights, args.x);
+  return kernels.dispatch_chained(shader_for(chains ? ShaderId::matvec_dot_chained_Q8_0 : ShaderId::matvec_dot_Q8_0, args.weights.type, DType::Q8_0),
                           {shape.local_size, args.weights.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
                            args.x.rounded ? 0u : 1u, norms(args.x), kAhead, leaves ? 1u : 0u, held,
-                           streams(kernels, shape, args.weights, args.x) ? 1u : 0u, kernels.subgroup(), args.logits.experts},
+                           streamed ? 1u : 0u, kernels.subgroup(), args.logits.experts},
                           push, shape.subgroup_form ? even_groups(groups, most_groups(args.x, held > 0)) : groups);
 }
 
@@ -170,7 +174,8 @@ Result<void> record_gate_up_dot(KernelRecorder& kernels, const ExpertBatch& batc
     turns = block / (shape.local_size / shape.subgroup * shape.rows);
     groups = even_groups((args.gate.rows + block - 1) / block, most_groups(args.x, held > 0));
   }
-  return kernels.dispatch(shader_for(ShaderId::gate_up_dot_Q8_0, args.gate.type, DType::Q8_0),
+  const bool chains = kernels.chains();
+  return kernels.dispatch_chained(shader_for(chains ? ShaderId::gate_up_dot_chained_Q8_0 : ShaderId::gate_up_dot_Q8_0, args.gate.type, DType::Q8_0),
                           {shape.local_size, args.gate.columns, shape.rows, shape.subgroup_form ? 1u : 0u,
                            args.x.rounded ? 0u : 1u, norms(args.x),
                            static_cast<std::uint32_t>(batch.mode), slots, std::max(batch.expert_count, 1u),
@@ -190,7 +195,8 @@ Result<void> record_expert_down_dot(KernelRecorder& kernels, const ExpertBatch& 
                                  .rows = args.down.rows, .row_bytes = args.down.row_bytes,
                                  .expert_bytes_low = args.down.matrix_bytes_low(),
                                  .expert_bytes_high = args.down.matrix_bytes_high(), .act_stride = args.act_stride};
-  return kernels.dispatch(shader_for(ShaderId::expert_down_dot_Q8_0, args.down.type, DType::Q8_0),
+  const bool chains = kernels.chains();
+  return kernels.dispatch_chained(shader_for(chains ? ShaderId::expert_down_dot_chained_Q8_0 : ShaderId::expert_down_dot_Q8_0, args.down.type, DType::Q8_0),
                           {shape.local_size, args.down.columns, shape.rows, shape.subgroup_form ? 1u : 0u, batch.slots,
                            leaves ? down_items(portions) : kItemsInFlight, leaves ? 1u : 0u, batch.varies ? 1u : 0u, streamed ? 1u : 0u, kernels.subgroup()},
                           push, shape.groups(args.down.rows));

@@ -50,6 +50,8 @@ class KernelRecorder {
   // Whether small steps are worth folding into the products behind them: on a GPU a step behind a barrier costs 2 us and
   // more however little it does; on a CPU driver work done by every workgroup again costs more than a dispatch.
   [[nodiscard]] bool folds_steps() const;
+  // Whether steps may follow one another by counts (shaders/interface/chain.h).
+  [[nodiscard]] bool chains() const { return folds_steps() && recorder_.chains(); }
   // Whether products are recorded in the form for CPU drivers.
   [[nodiscard]] bool cpu_form() const {
     return form_ == ProductForm::suits_device ? facts().cpu : form_ == ProductForm::cpu;
@@ -66,6 +68,17 @@ class KernelRecorder {
                                       std::uint32_t x, std::uint32_t y = 1) {
     FOVEA_ASSIGN(const gpu::Pipeline* pipeline, pipeline_for(shader, std::move(constants)));
     recorder_.dispatch(*pipeline, push, x, y);
+    return {};
+  }
+  // As a step that is chained where chains() says so, for which the shader is then one that knows of chains.
+  template <class Push>
+  [[nodiscard]] Result<void> dispatch_chained(ShaderId shader, std::vector<std::uint32_t> constants, const Push& push,
+                                              std::uint32_t x, std::uint32_t y = 1) {
+    FOVEA_ASSIGN(const gpu::Pipeline* pipeline, pipeline_for(shader, std::move(constants)));
+    if (chains())
+      recorder_.dispatch_chained(*pipeline, push, x, y);
+    else
+      recorder_.dispatch(*pipeline, push, x, y);
     return {};
   }
   template <class Push>

@@ -11,6 +11,9 @@
 // in the order of the splits, so that it does not matter which one it is. Where one split holds all keys it writes the
 // output itself.
 #version 460
+#if CHAINED
+#pragma use_vulkan_memory_model
+#endif
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -31,6 +34,7 @@ layout(constant_id = 10) const uint PARTS = 1;       // workgroups that share a 
 layout(constant_id = 11) const bool ROUNDED = false; // output in 8 bits; HEAD_WIDTH is a multiple of 32
 layout(constant_id = 12) const bool EARLY = false;   // values are asked for before the scores are there
 
+#include "shaders/include/chain.glsl"
 #include "shaders/include/key_table.glsl"
 #include "shaders/include/kv_store.glsl"
 #include "shaders/include/splits.glsl"
@@ -268,7 +272,7 @@ void put_sum(uint i, vec4 x) { pool[i] = x; }
 vec4 sum_at(uint i) { return pool[i]; }
 #include "shaders/include/split_sums.glsl"
 
-void main() {
+void attend() {
   uint kv_head = gl_WorkGroupID.x / PARTS, split = gl_WorkGroupID.y;
   uint lane = gl_SubgroupInvocationID;
   uint position = State(p.state).s.position;
@@ -287,6 +291,7 @@ void main() {
   if (kBehind > 0u)
     for (uint i = gl_LocalInvocationID.x; i < GROUP * kBehind; i += gl_WorkGroupSize.x)
       put_query(i / max(kBehind, 1u), HEAD_WIDTH + i % max(kBehind, 1u), 0.0);
+  await_step(p.chain);
   prepare(table, kv_head, position, range.end == keys, split == 0u && p.query != 0ul);
 
   vec4 acc[GROUP * CELLS * 2];
@@ -392,4 +397,9 @@ void main() {
     leave(g, d / 4u, y, highest, weight, split, used);
   }
   finish(used);
+}
+
+void main() {
+  attend();
+  leave_step(p.chain);
 }

@@ -9,6 +9,9 @@
 // 2^-11 of itself at most), products are exact and sums, maxima and the weights' sum are float. Scaled queries beyond
 // 65504 are taken as 65504 of their sign. Twins: rope_store and attention_decode.
 #version 460
+#if CHAINED
+#pragma use_vulkan_memory_model
+#endif
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -26,6 +29,7 @@ layout(constant_id = 8) const uint SPLITS = 1;
 layout(constant_id = 9) const uint LEAST_PAGES = 4;  // of a split
 layout(constant_id = 10) const bool ROUNDED = false; // output in 8 bits; HEAD_WIDTH is a multiple of 32
 
+#include "shaders/include/chain.glsl"
 #include "shaders/include/key_table.glsl"
 #include "shaders/include/kv_store.glsl"
 #include "shaders/include/splits.glsl"
@@ -85,7 +89,7 @@ void put(uvec4 pieces[OWN_PIECES], uint count) {
   }
 }
 
-void main() {
+void attend() {
   uint kv_head = gl_WorkGroupID.x, split = gl_WorkGroupID.y;
   uint position = State(p.state).s.position;
   KeyTable table = key_table(p.pages, p.listed_keys, p.table_stride, kv_head, position + 1u);
@@ -102,6 +106,7 @@ void main() {
     fetch(page, kv_head, base, false, key_pieces);
     fetch(page, kv_head, base, true, value_pieces);
   }
+  await_step(p.chain);
   prepare(table, kv_head, position, newest, split == 0u && p.query != 0ul);
   if (waits) {
     fetch(page, kv_head, base, false, key_pieces);
@@ -214,4 +219,9 @@ void main() {
     }
   }
   finish(used);
+}
+
+void main() {
+  attend();
+  leave_step(p.chain);
 }

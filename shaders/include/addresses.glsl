@@ -12,15 +12,26 @@
 #extension GL_EXT_shader_8bit_storage : require
 #extension GL_EXT_control_flow_attributes : require
 
-layout(buffer_reference, scalar, buffer_reference_align = 4) buffer Uints { uint v[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 4) buffer Floats { float v[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 8) buffer Float2s { vec2 v[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 2) buffer Halves { uint16_t v[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 8) buffer Uint2s { uvec2 v[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 16) buffer Uint4s { uvec4 v[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 8) buffer Addresses { uint64_t v[]; };
+// Kernels that start before the step before them has ended (chain.glsl) see what it writes by the Vulkan memory model, in which
+// whatever is not private takes part.
+#if CHAINED
+#extension GL_KHR_memory_scope_semantics : require
+#define FOVEA_SEEN nonprivate
+#define FOVEA_ACQUIRE_RELEASE (gl_SemanticsAcquireRelease | gl_SemanticsMakeAvailable | gl_SemanticsMakeVisible)
+#else
+#define FOVEA_SEEN
+#define FOVEA_ACQUIRE_RELEASE gl_SemanticsAcquireRelease
+#endif
+
+layout(buffer_reference, scalar, buffer_reference_align = 4) buffer Uints { FOVEA_SEEN uint v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 4) buffer Floats { FOVEA_SEEN float v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 8) buffer Float2s { FOVEA_SEEN vec2 v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 2) buffer Halves { FOVEA_SEEN uint16_t v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 8) buffer Uint2s { FOVEA_SEEN uvec2 v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 16) buffer Uint4s { FOVEA_SEEN uvec4 v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 8) buffer Addresses { FOVEA_SEEN uint64_t v[]; };
 // Activation rows start at multiples of 16 bytes (engine/decoder/activations pads their strides).
-layout(buffer_reference, scalar, buffer_reference_align = 16) buffer Float4s { vec4 v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 16) buffer Float4s { FOVEA_SEEN vec4 v[]; };
 
 // What another workgroup of this dispatch writes.
 layout(buffer_reference, scalar, buffer_reference_align = 16) coherent buffer OthersVectors { vec4 v[]; };

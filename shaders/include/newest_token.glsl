@@ -45,7 +45,7 @@ void prepare(KeyTable table, uint kv_head, uint position, bool newest, bool publ
   }
 #endif
   controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, gl_StorageSemanticsBuffer | gl_StorageSemanticsShared,
-                 gl_SemanticsAcquireRelease);
+                 FOVEA_ACQUIRE_RELEASE);
 }
 
 #endif

@@ -108,7 +108,7 @@ void leave(uint g, uint vector, vec4 y, float highest, float weight, uint split,
 }
 
 void meet() {
-  controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, gl_StorageSemanticsBuffer | gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
+  controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, gl_StorageSemanticsBuffer | gl_StorageSemanticsShared, FOVEA_ACQUIRE_RELEASE);
 }
 // Called by the whole workgroup when it has left its sums.
 void finish(uint used) {

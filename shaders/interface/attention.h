@@ -47,6 +47,7 @@ struct AttentionPush {
 
 // Both of one token, in one step.
 struct RopeAttentionPush {
+  address chain;         // shaders/interface/chain.h
   address qkv;           // float: query heads, then key heads, then value heads
   address query;         // float (query_heads * head_width): where rotated queries are left, or 0
   address pages;

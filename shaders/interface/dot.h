@@ -31,6 +31,7 @@ struct QuantizePush {
 // 8 bits by the workgroup itself (STAGED). Words that are multiplied with a norm's weights and are still to be divided by
 // the root mean square are told from others by NORM. ROUNDED: y is also left as such words.
 struct MatvecDotPush {
+  address chain;         // shaders/interface/chain.h
   address weights;
   address x;       // staged: float (columns); else words
   address y;       // float (rows)
@@ -55,6 +56,7 @@ struct RouterLogitsPush {
 
 // act[slot][row] = silu(gate_e[row] . x) * (up_e[row] . x)
 struct GateUpDotPush {
+  address chain;         // shaders/interface/chain.h
   address gate, up;
   address x;         // as above
   address act;       // float (slots, y_stride); ROUNDED: words (slots, y_stride), the row in 8 bits
@@ -75,6 +77,7 @@ struct GateUpDotPush {
 
 // y[row] += sum_slot weight[slot] * (down_e[row] . act[slot])
 struct DownDotPush {
+  address chain;         // shaders/interface/chain.h
   address down;
   address act;       // words (slots, act_stride)
   address y;         // float (rows)

@@ -3,6 +3,9 @@
 // way while it multiplies; the first ones are asked for before the activations are there.
 // Twins: engine/reference/quantize, rms_norm, matvec.
 #version 460
+#if CHAINED
+#pragma use_vulkan_memory_model
+#endif
 #extension GL_GOOGLE_include_directive : require
 
 layout(local_size_x_id = 0) in;
@@ -19,6 +22,7 @@ layout(constant_id = 9) const bool STREAMED = false;  // SUBGROUP, Q6_K: weights
 layout(constant_id = 10) const uint LANES = 8;        // subgroup size
 layout(constant_id = 11) const uint EXPERTS = 0;      // ROUNDED: of the router behind the same norm; 0: none
 
+#include "shaders/include/chain.glsl"
 #include "shaders/include/dot_rows.glsl"
 #if FORMAT_Q6_K
 #include "shaders/include/streamed_words.glsl"
@@ -87,6 +91,9 @@ void write_rows(uint first, float sum[ROWS], float before[ROWS], float scale) {
 }
 void read_rows(uint first, out float before[ROWS]) {
   [[unroll]] for (uint r = 0; r < ROWS; r++) before[r] = p.accumulate == 1u && first + r < p.rows ? Floats(p.y).v[first + r] : 0.0;
+}
+// What the ends of rows from `first` on need, and waits for nothing.
+void read_ends(uint first) {
   if (ROUNDED) next_weights = norm_weights(p.next_norm, first - gl_SubgroupID * ROWS, kGroupRows);
   if (EXPERTS > 0u) read_router(first - gl_SubgroupID * ROWS);
 }
@@ -96,6 +103,8 @@ void multiply_by_subgroups() {
   uint stride = gl_NumWorkGroups.x * gl_NumSubgroups * ROWS;
   Portion w[ROWS];
   [[unroll]] for (uint r = 0; r < ROWS; r++) w[r] = load_portion(row_at(first + r), min(lane, kPortions - 1u));
+  read_ends(first);
+  await_step(p.chain);
   float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0;
   vec2 squares[kSquares];
   if (NORM_PENDING) load_squares(p.x, squares);
@@ -122,6 +131,7 @@ void multiply_by_subgroups() {
     }
     if (NORM_PENDING) scale = pending_scale(squares, p.epsilon);
     write_rows(first, sum, before, scale);
+    if ((ROUNDED || EXPERTS > 0u) && first + stride < p.rows) read_ends(first + stride);
   }
 }
 
@@ -143,6 +153,8 @@ void multiply_held() {
   Portion w[kHeld * ROWS];
   [[unroll]] for (uint turn = 0; turn < HELD; turn++)
     [[unroll]] for (uint r = 0; r < ROWS; r++) w[turn * ROWS + r] = load_portion(row_at(first + r), min(turn * LANES + lane, kPortions - 1u));
+  read_ends(first);
+  await_step(p.chain);
   float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0;
   vec2 squares[kSquares];
   if (NORM_PENDING) load_squares(p.x, squares);
@@ -162,6 +174,7 @@ void multiply_held() {
       }
     }
     write_rows(first, sum, before, scale);
+    if ((ROUNDED || EXPERTS > 0u) && first + stride < p.rows) read_ends(first + stride);
   }
 }
 
@@ -200,6 +213,8 @@ void multiply_streamed() {
   uint block = gl_WorkGroupID.x * rows;  // the workgroup's rows
   Raw raw[ROWS];
   [[unroll]] for (uint r = 0; r < ROWS; r++) raw[r] = load_raw(row_at(block + gl_SubgroupID * ROWS + r), 0u);
+  read_ends(block + gl_SubgroupID * ROWS);
+  await_step(p.chain);
   float scale = STAGED ? stage(p.x, p.norm, p.epsilon) : 1.0;
   vec2 squares[kSquares];
   if (NORM_PENDING) load_squares(p.x, squares);
@@ -236,6 +251,7 @@ void multiply_streamed() {
       }
     }
     write_rows(first, sum, before, scale);
+    if ((ROUNDED || EXPERTS > 0u) && first + stride < p.rows) read_ends(first + stride);
   }
 }
 #else
@@ -250,4 +266,5 @@ void main() {
   if (STREAMED) multiply_streamed();
   else if (HELD > 0u) multiply_held();
   else multiply_by_subgroups();
+  leave_step(p.chain);
 }

@@ -2,6 +2,9 @@
 // in blocks. Row form: one invocation computes ROWS outputs. SUBGROUP form: lanes split what all experts have of ROWS rows.
 // Twins: engine/reference/quantize, expert_ffn.
 #version 460
+#if CHAINED
+#pragma use_vulkan_memory_model
+#endif
 #extension GL_GOOGLE_include_directive : require
 
 layout(local_size_x_id = 0) in;
@@ -16,6 +19,7 @@ layout(constant_id = 8) const bool STREAMED = false;  // SUBGROUP, Q6_K: weights
 layout(constant_id = 9) const uint LANES = 8;         // subgroup size
 const bool NORM = false, STAGED = false;
 
+#include "shaders/include/chain.glsl"
 #include "shaders/include/dot_rows.glsl"
 #include "shaders/include/expert_units.glsl"
 #if FORMAT_Q6_K
@@ -80,6 +84,9 @@ uint64_t chosen_row(uint slot, uint row) { return chosen_at[slot] + uint64_t(min
 vec4 next_weights;  // ROUNDED: of the norm behind, for this workgroup's rows
 void read_rows(uint first, out float before[ROWS]) {
   [[unroll]] for (uint r = 0; r < ROWS; r++) before[r] = first + r < p.rows ? Floats(p.y).v[first + r] : 0.0;
+}
+// What the ends of rows from `first` on need, and waits for nothing.
+void read_ends(uint first) {
   if (ROUNDED) next_weights = norm_weights(p.next_norm, first - gl_SubgroupID * ROWS, gl_NumSubgroups * ROWS);
 }
 void write_rows(uint first, float total[ROWS], float before[ROWS]) {
@@ -183,7 +190,13 @@ void multiply_streamed() {}
 #endif
 
 void main() {
-  if (!SUBGROUP) multiply_rows();
-  else if (STREAMED) multiply_streamed();
+  if (!SUBGROUP) {
+    multiply_rows();
+    return;
+  }
+  read_ends((gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID) * ROWS);
+  await_step(p.chain);
+  if (STREAMED) multiply_streamed();
   else multiply_by_subgroups();
+  leave_step(p.chain);
 }

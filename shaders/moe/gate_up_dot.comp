@@ -3,6 +3,9 @@
 // logits, and one writes the choice for who comes after. MODE 4: likewise by a policy. ROUNDED: a workgroup has 16 or 32 rows at a time, and rounds them to 8
 // bits for the product behind it. Twins: engine/reference/quantize, rms_norm, router, expert_ffn.
 #version 460
+#if CHAINED
+#pragma use_vulkan_memory_model
+#endif
 #extension GL_GOOGLE_include_directive : require
 
 layout(local_size_x_id = 0) in;
@@ -26,6 +29,7 @@ layout(constant_id = 17) const bool REMEMBERS = false;
 layout(constant_id = 18) const uint PARTS = 0;  // MODE 3 and 4: the logits come in so many parts; 0: whole
 layout(constant_id = 14) const uint HELD = 0;  // SUBGROUP: of a row, in portions of a lane, when it keeps its activations in registers
 
+#include "shaders/include/chain.glsl"
 #include "shaders/include/dot_rows.glsl"
 #include "shaders/include/expert_units.glsl"
 #include "shaders/include/logit_parts.glsl"
@@ -195,8 +199,9 @@ void multiply_held(uint64_t expert, uint slot, Floats act) {
   }
 }
 
-void main() {
+void multiply() {
   uint slot = gl_WorkGroupID.y, expert = 0;
+  await_step(p.chain);  // weights are known when experts are chosen
   if (MODE == 1u) {
     expert = Uints(p.experts).v[slot];
     if (expert == kNoExpert) return;
@@ -221,4 +226,9 @@ void main() {
   if (HELD > 0u) multiply_held(offset, slot, act);
   else if (SUBGROUP) multiply_by_subgroups(offset, slot, act);
   else multiply_rows(offset, act);
+}
+
+void main() {
+  multiply();
+  leave_step(p.chain);
 }

@@ -10,8 +10,8 @@ namespace {
 
 class Steps : public DecoderTest {
  protected:
-  // Dispatches of one decoded token without embedding and head, for each layer.
-  static std::uint32_t of_a_layer(const ModelShape& shape, std::optional<SparseAttention> rule = std::nullopt) {
+  // One decoded token without its head.
+  static gpu::CommandPlan token(const ModelShape& shape, std::optional<SparseAttention> rule = std::nullopt, ActivationType activations_in = ActivationType::f32) {
     const GgufFile file = must(seeded_model(shape).open());
     const ModelConfig config = must(read_model_config(file));
     const ModelWeights stored = must(read_model_weights(file, config));
@@ -21,13 +21,16 @@ class Steps : public DecoderTest {
     std::optional<PageSelection> selection;
     if (rule) selection.emplace(must(PageSelection::create(device(), config, 64, 8, DType::F16, *rule)));
     const ForwardPass pass{.config = config, .weights = weights, .activations = activations, .cache = cache,
-                           .selection = selection ? &*selection : nullptr};
+                           .activation_type = activations_in, .selection = selection ? &*selection : nullptr};
     auto recorder = must(device().record());
     KernelRecorder kernels(device(), recorder, ProductForm::gpu);
     must(pass.record(kernels, 1, Head::none, nullptr));
-    const gpu::CommandPlan plan = must(recorder.finish());
+    return must(recorder.finish());
+  }
+  // Its dispatches without the embedding, for each layer.
+  static std::uint32_t of_a_layer(const ModelShape& shape, std::optional<SparseAttention> rule = std::nullopt) {
     // The pages' bounds are kept beside the head, all layers at once.
-    return (plan.dispatches() - (selection ? 2 : 1)) / config.layers;
+    return (token(shape, rule).dispatches() - (rule ? 2 : 1)) / shape.layers;
   }
 };
 
@@ -41,6 +44,17 @@ TEST_F(Steps, of_a_layer_are_five_and_six_of_a_mixture) {
 TEST_F(Steps, of_a_layer_that_chooses_its_pages_are_one_more) {
   const ModelShape shape{.name = "mixture", .architecture = "qwen3moe", .type = DType::F16, .experts = 16, .used = 4};
   EXPECT_EQ(of_a_layer(shape, SparseAttention{.dense_layers = 0}), of_a_layer(shape) + 1);
+}
+
+// Products of stored blocks and attention wait for one another by themselves; the embedding does not.
+TEST_F(Steps, of_a_token_follow_one_another_by_counts_where_the_device_runs_such) {
+  if (!device().chains_steps()) GTEST_SKIP() << device().facts().name << " does not run chained steps";
+  const gpu::CommandPlan blocks = token({.name = "dense", .type = DType::Q8_0}, std::nullopt, ActivationType::q8_0);
+  EXPECT_EQ(blocks.steps(), 11u);
+  EXPECT_EQ(blocks.barriers(), 1u);
+  const gpu::CommandPlan halves = token({.name = "dense", .type = DType::F16});
+  EXPECT_EQ(halves.steps(), 11u);
+  EXPECT_EQ(halves.barriers(), 10u);
 }
 
 }  // namespace

@@ -22,9 +22,10 @@
 
 namespace fovea::test {
 
-// One device for all cases of a program; nullptr where there is none.
+// One device for all cases of a program; nullptr where there is none. Its steps are chained where it runs such, also on a CPU
+// driver, so that what a GPU does is tried everywhere.
 inline gpu::Device* shared_device() {
-  static const auto made = gpu::Device::create();
+  static const auto made = gpu::Device::create({.chained_steps = true});
   return made ? made->get() : nullptr;
 }
 
