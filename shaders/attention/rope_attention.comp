@@ -291,6 +291,7 @@ void attend() {
   if (kBehind > 0u)
     for (uint i = gl_LocalInvocationID.x; i < GROUP * kBehind; i += gl_WorkGroupSize.x)
       put_query(i / max(kBehind, 1u), HEAD_WIDTH + i % max(kBehind, 1u), 0.0);
+  read_turns(position);
   await_step(p.chain);
   prepare(table, kv_head, position, range.end == keys, split == 0u && p.query != 0ul);
 

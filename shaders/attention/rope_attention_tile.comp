@@ -106,6 +106,7 @@ void attend() {
     fetch(page, kv_head, base, false, key_pieces);
     fetch(page, kv_head, base, true, value_pieces);
   }
+  read_turns(position);
   await_step(p.chain);
   prepare(table, kv_head, position, newest, split == 0u && p.query != 0ul);
   if (waits) {

@@ -5,15 +5,28 @@
 #ifndef FOVEA_NEWEST_TOKEN_GLSL
 #define FOVEA_NEWEST_TOKEN_GLSL
 
+const uint kQueryPairs = HEAD_WIDTH / 2u, kPairsTogether = 2u;  // pairs whose loads are issued together
+// Where a lane has so few of a head's pairs, what turns and weighs them is read before the queries are there.
+const bool kTurnsAhead = kQueryPairs <= kPairsTogether * LANES && NORM != kNormAllHeads;
+RopeTurn own_turns[kPairsTogether];
+vec2 own_weights[kPairsTogether];
+void read_turns(uint position) {
+  if (!kTurnsAhead) return;
+  [[unroll]] for (uint n = 0; n < kPairsTogether; n++) {
+    own_turns[n] = rope_turn(min(gl_SubgroupInvocationID + n * LANES, kQueryPairs - 1u), position, p.turns);
+    own_weights[n] = rope_weights(p.query_norm, own_turns[n].at);
+  }
+}
+
 void prepare_query(uint g, uint position, bool publish) {
   uint head = gl_WorkGroupID.x * GROUP + g;
   RopeHead query = rope_head(p.qkv, head, p.query_heads, p.query_norm, p.epsilon);
-  const uint kPairs = HEAD_WIDTH / 2u, kTogether = 2u;  // whose loads are issued together
-  [[dont_unroll]] for (uint i = gl_SubgroupInvocationID; i < kPairs; i += kTogether * LANES) {
-    RopePair pairs[kTogether];
-    [[unroll]] for (uint n = 0; n < kTogether; n++) pairs[n] = rope_pair(query, min(i + n * LANES, kPairs - 1u), position, p.turns);
-    [[unroll]] for (uint n = 0; n < kTogether; n++) {
-      if (i + n * LANES >= kPairs) break;
+  [[dont_unroll]] for (uint i = gl_SubgroupInvocationID; i < kQueryPairs; i += kPairsTogether * LANES) {
+    RopePair pairs[kPairsTogether];
+    [[unroll]] for (uint n = 0; n < kPairsTogether; n++)
+      pairs[n] = kTurnsAhead ? rope_pair(query, own_turns[n], own_weights[n]) : rope_pair(query, min(i + n * LANES, kQueryPairs - 1u), position, p.turns);
+    [[unroll]] for (uint n = 0; n < kPairsTogether; n++) {
+      if (i + n * LANES >= kQueryPairs) break;
       put_query(g, pairs[n].at.x, pairs[n].x.x);
       put_query(g, pairs[n].at.y, pairs[n].x.y);
       if (publish) {

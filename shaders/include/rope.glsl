@@ -48,22 +48,42 @@ struct RopePair {
   vec2 x;
 };
 
-// Pair i of the head's HEAD_WIDTH / 2: rotated, or, past ROPE_WIDTH, as the norm left it.
-RopePair rope_pair(RopeHead head, uint i, uint position, uint64_t turns) {
+// What turns pair i at a position, the same for all heads.
+struct RopeTurn {
+  uvec2 at;  // dimensions
+  vec2 turn;  // cosine and sine; of a pair past ROPE_WIDTH 1 and 0
+};
+RopeTurn rope_turn(uint i, uint position, uint64_t turns) {
   bool rotated = ROPE_WIDTH == HEAD_WIDTH || i < ROPE_WIDTH / 2u;
-  RopePair pair;
-  pair.at = HALVES && rotated ? uvec2(i, i + ROPE_WIDTH / 2u) : uvec2(2u * i, 2u * i + 1u);
-  Floats raw = Floats(head.raw), weight = Floats(head.weight);
-  precise vec2 x = vec2(raw.v[pair.at.x], raw.v[pair.at.y]);
-  if (NORM != 0u) x = x * head.scale * vec2(weight.v[pair.at.x], weight.v[pair.at.y]);
+  RopeTurn result = RopeTurn(HALVES && rotated ? uvec2(i, i + ROPE_WIDTH / 2u) : uvec2(2u * i, 2u * i + 1u), vec2(1.0, 0.0));
   if (rotated) {
     uint64_t phase = Addresses(turns).v[i] * uint64_t(position);
     float angle = float(int(uint(phase >> 32))) * (6.283185307179586 / 4294967296.0);
-    float c = cos(angle), s = sin(angle);
+    result.turn = vec2(cos(angle), sin(angle));
+  }
+  return result;
+}
+vec2 rope_weights(uint64_t weight, uvec2 at) {
+  Floats weights = Floats(weight);
+  return NORM != 0u ? vec2(weights.v[at.x], weights.v[at.y]) : vec2(1.0);
+}
+
+// A pair of the head: rotated, or, past ROPE_WIDTH, as the norm left it.
+RopePair rope_pair(RopeHead head, RopeTurn turn, vec2 weights) {
+  Floats raw = Floats(head.raw);
+  precise vec2 x = vec2(raw.v[turn.at.x], raw.v[turn.at.y]);
+  if (NORM != 0u) x = x * head.scale * weights;
+  bool rotated = ROPE_WIDTH == HEAD_WIDTH || turn.turn != vec2(1.0, 0.0);
+  if (rotated) {
+    float c = turn.turn.x, s = turn.turn.y;
     x = vec2(x.x * c - x.y * s, x.x * s + x.y * c);
   }
-  pair.x = x;
-  return pair;
+  return RopePair(turn.at, x);
+}
+// Pair i of the head's HEAD_WIDTH / 2.
+RopePair rope_pair(RopeHead head, uint i, uint position, uint64_t turns) {
+  RopeTurn turn = rope_turn(i, position, turns);
+  return rope_pair(head, turn, rope_weights(head.weight, turn.at));
 }
 
 #endif
