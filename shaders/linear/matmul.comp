@@ -33,12 +33,14 @@ void multiply_streams() {
   [[unroll]] for (uint i = 0; i < ROWS; i++) sum[i] = 0.0;
   [[dont_unroll]] for (uint chunk = 0; chunk < kChunks; chunk++) {
     load_x(p.x, chunk);
-    [[dont_unroll]] for (uint r = 0; r < 8u * ROWS; r++)
-      keep(sum, r, row_product(p.weights + uint64_t(min(first_row() + r, p.rows - 1u)) * uint64_t(p.row_bytes), chunk));
+    [[dont_unroll]] for (uint r = 0; r < 8u * ROWS; r++) {
+      touch(p.weights + row_at(r + 2u, p.rows, p.row_bytes));
+      keep(sum, r, row_product(p.weights + row_at(r, p.rows, p.row_bytes), chunk));
+    }
   }
   Floats y = Floats(p.y);
   [[unroll]] for (uint i = 0; i < ROWS; i++) {
-    uint row = first_row() + 8u * i + share_lane();
+    uint row = first_row() + 8u * i + share_lane() + of_touches();
     if (row < p.rows) y.v[row] = sum[i] + (p.accumulate == 1u ? y.v[row] : 0.0);
   }
 }

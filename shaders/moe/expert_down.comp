@@ -35,12 +35,14 @@ void multiply_streams() {
     float weight = Floats(p.weights).v[slot];
     [[dont_unroll]] for (uint chunk = 0; chunk < kChunks; chunk++) {
       load_x(p.act + uint64_t(slot * p.x_stride) * 4ul, chunk);
-      [[dont_unroll]] for (uint r = 0; r < 8u * ROWS; r++)
-        keep(total, r, weight * row_product(matrix + uint64_t(min(first_row() + r, p.rows - 1u)) * uint64_t(p.row_bytes), chunk));
+      [[dont_unroll]] for (uint r = 0; r < 8u * ROWS; r++) {
+        touch(matrix + row_at(r + 2u, p.rows, p.row_bytes));
+        keep(total, r, weight * row_product(matrix + row_at(r, p.rows, p.row_bytes), chunk));
+      }
     }
   }
   [[unroll]] for (uint i = 0; i < ROWS; i++) {
-    uint row = first_row() + 8u * i + share_lane();
+    uint row = first_row() + 8u * i + share_lane() + of_touches();
     if (row < p.rows) Floats(p.y).v[row] += total[i];
   }
 }

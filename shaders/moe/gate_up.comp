@@ -43,13 +43,15 @@ void multiply_streams(uint64_t expert, uint64_t x, Floats act) {
   [[dont_unroll]] for (uint chunk = 0; chunk < kChunks; chunk++) {
     load_x(x, chunk);
     [[dont_unroll]] for (uint r = 0; r < 8u * ROWS; r++) {
-      uint64_t row = expert + uint64_t(min(first_row() + r, p.rows - 1u)) * uint64_t(p.row_bytes);
+      uint64_t row = expert + row_at(r, p.rows, p.row_bytes), ahead = expert + row_at(r + 2u, p.rows, p.row_bytes);
+      touch(p.gate + ahead);
+      touch(p.up + ahead);
       keep(gate, r, row_product(p.gate + row, chunk));
       keep(up, r, row_product(p.up + row, chunk));
     }
   }
   [[unroll]] for (uint i = 0; i < ROWS; i++) {
-    uint row = first_row() + 8u * i + share_lane();
+    uint row = first_row() + 8u * i + share_lane() + of_touches();
     if (row < p.rows) act.v[row] = gate[i] / (1.0 + exp(-gate[i])) * up[i];
   }
 }
