@@ -7,6 +7,7 @@
 #include "engine/kernels/attention_top.hpp"
 #include "engine/kernels/linear.hpp"
 #include "engine/kernels/product_tile.hpp"
+#include "engine/kernels/row_streams.hpp"
 
 namespace fovea {
 
@@ -45,7 +46,7 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
     kernels.plan().tag("page choice");
     FOVEA_TRY(selection->record_guide(kernels, state));
   }
-  if (routing != nullptr && tokens == 1 && kernels.folds_steps() && routing->folds()) FOVEA_TRY(routing->record_memory(kernels, state));
+  if (routing != nullptr && tokens == 1 && routing->folds() && (kernels.folds_steps() || chooses_in_router(kernels, tokens))) FOVEA_TRY(routing->record_memory(kernels, state));
   if (cache.tiers() == nullptr || stages(tokens)) return record_head(kernels, tokens, head);
   // Pages leave the window behind all that reads them, beside the head, which reads none.
   kernels.plan().tag("tiers");
@@ -68,6 +69,9 @@ Result<ForwardPass::NormedRows> ForwardPass::record_norm(KernelRecorder& kernels
     // A step rounds once what every workgroup of the products behind it would have to round for itself.
     if (!uses_dot(kernels, tokens, reader)) return NormedRows{activations.x, norm};
   }
+  // On a CPU driver a step costs more than norming a row in every workgroup that reads it.
+  if (norms_in_rows(kernels, tokens, reader))
+    return NormedRows{activations.x, norm};
   kernels.plan().tag("norm");
   if (uses_dot(kernels, tokens, reader)) {
     FOVEA_TRY(record_quantize(kernels, {.x = activations.x, .q8 = activations.residual_words, .y = activations.normed,
@@ -84,6 +88,16 @@ Result<ForwardPass::NormedRows> ForwardPass::record_norm(KernelRecorder& kernels
 
 bool ForwardPass::uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix) const {
   return tokens == 1 && activation_type == ActivationType::q8_0 && takes_dot(kernels, matrix);
+}
+
+bool ForwardPass::norms_in_rows(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& reader) const {
+  return tokens == 1 && !kernels.folds_steps() && !uses_dot(kernels, tokens, reader) && streams_rows(kernels, reader, tokens);
+}
+
+bool ForwardPass::chooses_in_router(const KernelRecorder& kernels, std::uint32_t tokens) const {
+  return config.mixture() && (routing == nullptr || routing->folds()) && std::ranges::all_of(weights.layers, [&](const DeviceLayer& layer) {
+    return norms_in_rows(kernels, tokens, layer.gate) && takes_router_token(kernels, layer.router);
+  });
 }
 
 ForwardPass::NormAhead ForwardPass::norm_after(std::uint32_t layer) const {
@@ -332,9 +346,17 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
     batch.logit_parts = a.router_parts;
     const std::uint32_t parts = router_parts(kernels, tokens, layer);
     batch.parts = batch.mode == ExpertMode::direct ? 0 : parts;
+    const RouterArgs choice{.logits = a.router, .experts = batch.experts, .weights = batch.weights, .state = state,
+                            .stride = a.strides.router, .expert_count = config.experts, .slots = config.experts_used,
+                            .tokens = tokens, .normalize = config.normalize_expert_weights};
+    const bool in_router = chooses_in_router(kernels, tokens);
     if (batch.parts == 0) {
       kernels.plan().tag("router");
-      if (parts > 0) {
+      if (in_router) {
+        FOVEA_TRY(record_router_token(kernels, {.router = w.router, .x = input.x, .norm = input.norm, .choice = choice,
+                                                .policy = routing != nullptr ? routing->folded(layer, choice) : FoldedPolicy{},
+                                                .by_policy = routing != nullptr}));
+      } else if (parts > 0) {
         FOVEA_TRY(record_router_logits(kernels, {.parts = a.router_parts, .count = parts, .experts = config.experts, .width = config.width,
                                                  .words = a.residual_words, .logits = a.router, .epsilon = config.norm_epsilon}));
       } else {
@@ -345,11 +367,8 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
       kernels.plan().barrier();
       record_logits_trace(kernels, layer, tokens, capture);
     }
-    const RouterArgs choice{.logits = a.router, .experts = batch.experts, .weights = batch.weights, .state = state,
-                            .stride = a.strides.router, .expert_count = config.experts, .slots = config.experts_used,
-                            .tokens = tokens, .normalize = config.normalize_expert_weights};
     if (batch.mode == ExpertMode::by_policy) batch.policy = routing->folded(layer, choice);
-    if (batch.mode == ExpertMode::direct || batch.mode == ExpertMode::grouped) {
+    if (!in_router && (batch.mode == ExpertMode::direct || batch.mode == ExpertMode::grouped)) {
       FOVEA_TRY(routing != nullptr ? routing->record_choice(kernels, layer, choice) : record_router_topk(kernels, choice));
       kernels.plan().barrier();
     }

@@ -102,6 +102,9 @@ struct ForwardPass {
   // Parts in which the attention output of a layer leaves the router's logits, so that the router is no step: 0 where it is one.
   [[nodiscard]] std::uint32_t router_parts(const KernelRecorder& kernels, std::uint32_t tokens, std::uint32_t layer) const;
   [[nodiscard]] bool uses_dot(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& matrix) const;
+  // Whether readers norm the row themselves on a CPU driver, and whether the choice of all layers is then one step with the router.
+  [[nodiscard]] bool norms_in_rows(const KernelRecorder& kernels, std::uint32_t tokens, const DeviceMatrix& reader) const;
+  [[nodiscard]] bool chooses_in_router(const KernelRecorder& kernels, std::uint32_t tokens) const;
   [[nodiscard]] static DotInput dot_input(const NormedRows& rows);
   // The rows of `x` for products in 8 bits, rounded by a step of its own.
   // The rows as halves for products in tiles.

@@ -63,6 +63,23 @@ Result<void> record_router_topk(KernelRecorder& kernels, const RouterArgs& args)
                           args.tokens);
 }
 
+bool takes_router_token(const KernelRecorder& kernels, const DeviceMatrix& router) {
+  constexpr std::uint64_t kMost = 65536;  // weights
+  return router.type == DType::F32 && kernels.subgroup() == 8 && streams_rows(kernels, router, 1) &&
+         std::uint64_t{router.rows} * router.columns <= kMost;
+}
+
+Result<void> record_router_token(KernelRecorder& kernels, const RouterTokenArgs& args) {
+  const RouterArgs& choice = args.choice;
+  const shader::RouterTokenPush push{.router = args.router.address, .x = args.x, .norm = args.norm.weight, .logits = choice.logits,
+                                     .experts = choice.experts, .weights = choice.weights, .state = choice.state,
+                                     .memory = args.policy.memory, .facts = args.policy.facts, .epsilon = args.norm.epsilon};
+  return kernels.dispatch(ShaderId::router_token,
+                          {kernels.subgroup(), args.router.columns, choice.expert_count, choice.slots, choice.normalize ? 1u : 0u,
+                           args.by_policy ? 1u : 0u, args.policy.count, args.policy.load, args.policy.remembers ? 1u : 0u},
+                          push, 1);
+}
+
 Result<void> record_expert_group(KernelRecorder& kernels, const ExpertBatch& batch, const DeviceMatrix& gate,
                                  const DeviceMatrix& down) {
   shader::GroupPush push{.experts = batch.experts, .sorted = batch.sorted, .tiles = batch.tiles,
@@ -100,7 +117,7 @@ Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, c
       return record_expert_tiles(kernels, tile_of(kernels, batch, args.gate), args.gate.type, *batch.dispatch, 0, push);
     return record_dense_product(kernels, args.gate.type, batch.tokens, args.unpacked, push);
   }
-  const bool streams = batch.mode != ExpertMode::grouped && args.norm.weight == 0 && streams_rows(kernels, args.gate.type, batch.tokens);
+  const bool streams = batch.mode != ExpertMode::grouped && streams_rows(kernels, args.gate, batch.tokens);
   const ProductShape shape = streams ? stream_shape(kernels, args.gate.rows) : gate_shape(kernels, batch, args.gate.rows);
   const bool folded = batch.mode == ExpertMode::by_policy;
   const shader::GateUpPush push{.gate = args.gate.address, .up = args.up.address, .x = args.x, .act = args.act,
@@ -123,7 +140,7 @@ Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, c
 }
 
 Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batch, const ExpertDownArgs& args) {
-  const bool streams = batch.mode != ExpertMode::grouped && streams_rows(kernels, args.down.type, batch.tokens);
+  const bool streams = batch.mode != ExpertMode::grouped && streams_rows(kernels, args.down, batch.tokens);
   const ProductShape shape = streams ? stream_shape(kernels, args.down.rows) : down_shape(kernels, batch, args.down.rows);
   const bool grouped = batch.mode == ExpertMode::grouped;
   const shader::DownPush push{.down = args.down.address, .act = args.act, .y = grouped ? args.partial : args.x,

@@ -35,6 +35,19 @@ struct FoldedPolicy {
   bool remembers = false;
 };
 
+// The router of one token on a CPU driver in one step: norm, logits, and the choice, the model's own or a policy's.
+struct RouterTokenArgs {
+  DeviceMatrix router;
+  std::uint64_t x = 0;  // float (router.columns), before the norm
+  FoldedNorm norm{};
+  RouterArgs choice;    // of one token; logits are written
+  FoldedPolicy policy{};
+  bool by_policy = false;
+};
+// Whether the device and the router suit it: plain numbers, and few enough for one core while the others wait.
+[[nodiscard]] bool takes_router_token(const KernelRecorder& kernels, const DeviceMatrix& router);
+[[nodiscard]] Result<void> record_router_token(KernelRecorder& kernels, const RouterTokenArgs& args);
+
 struct ExpertBatch {
   ExpertMode mode = ExpertMode::dense;
   std::uint32_t tokens = 1;  // room of the plan

@@ -52,7 +52,7 @@ Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
                                .columns = args.weights.columns, .rows = args.weights.rows,
                                .row_bytes = args.weights.row_bytes, .y_stride = args.y_stride, .slots = 1,
                                .accumulate = args.accumulate ? 1u : 0u});
-  const bool streams = streams_rows(kernels, args.weights.type, tokens) && args.norm.weight == 0;
+  const bool streams = streams_rows(kernels, args.weights, tokens);
   const ProductShape shape = streams ? stream_shape(kernels, args.weights.rows) : kernels.product_shape(args.weights.rows, tokens);
   const shader::MatmulPush push{.weights = args.weights.address, .x = args.x, .y = args.y, .state = args.state,
                                 .norm = args.norm.weight, .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,

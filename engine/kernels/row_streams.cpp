@@ -5,9 +5,11 @@
 
 namespace fovea {
 
-bool streams_rows(const KernelRecorder& kernels, DType type, std::uint32_t tokens) {
+bool streams_rows(const KernelRecorder& kernels, const DeviceMatrix& weights, std::uint32_t tokens) {
+  const DType type = weights.type;
   const bool blocks = type == DType::Q8_0 || type == DType::Q4_K || type == DType::Q5_K || type == DType::Q6_K;
-  return blocks && tokens == 1 && kernels.cpu_form() && kernels.subgroup() >= 8;
+  const bool pairs = type == DType::F32 && weights.columns % 2 == 0 && weights.row_bytes == weights.columns * sizeof(float);
+  return (blocks || pairs) && tokens == 1 && kernels.cpu_form() && kernels.subgroup() >= 8;
 }
 
 ProductShape stream_shape(const KernelRecorder& kernels, std::uint32_t rows) {

@@ -9,11 +9,14 @@
 // No hardware follows gathers and brings ahead what they will read: 64 bytes of the last cache took 13 ns of a core of Zen 4, 3.7
 // of the first. Loads of 16 bits are no gathers, so what reads one of each line two rows ahead is followed (touch).
 //
-// Needs the constants COLUMNS, ROWS (results of a lane) and STREAMED (the subgroup's size, 8 or more; 0: unused), and the format.
+// With NORM activations are normed on the way in: times the norm's weights as they are loaded; norm_scale is what sums are then
+// still to be multiplied with.
+//
+// Needs the constants COLUMNS, ROWS (results of a lane), STREAMED (the subgroup's size, 8 or more; 0: unused) and NORM, and the format.
 #ifndef FOVEA_ROW_PRODUCTS_GLSL
 #define FOVEA_ROW_PRODUCTS_GLSL
 
-#if FORMAT_Q8_0 || FORMAT_Q4_K || FORMAT_Q5_K || FORMAT_Q6_K
+#if FORMAT_F32 || FORMAT_Q8_0 || FORMAT_Q4_K || FORMAT_Q5_K || FORMAT_Q6_K
 #define FORMAT_STREAMS 1
 
 #extension GL_KHR_shader_subgroup_shuffle : require
@@ -34,10 +37,13 @@ float over_lanes(float sum) {
   return sum + subgroupShuffleXor(sum, 4u);
 }
 
-// The first column of this lane's run `run` of a tile: what its words hold.
-uint run_column(uint run) {
-  uint lane = share_lane(), place = 8u * (lane % 4u);
-#if FORMAT_Q8_0
+// The first column of pair `i` (of four) of this lane's run `run` of a tile: what its words hold. Of blocks a run is eight
+// neighbours, of plain numbers lanes have pairs side by side.
+uint pair_column(uint run, uint i) {
+  uint lane = share_lane(), place = 8u * (lane % 4u) + 2u * i;
+#if FORMAT_F32
+  return 64u * run + 16u * i + 2u * lane;
+#elif FORMAT_Q8_0
   return 32u * (2u * run + lane / 4u) + place;
 #elif FORMAT_Q6_K
   return 128u * (run / 2u) + 32u * (lane / 4u + 2u * (run % 2u)) + place;
@@ -47,27 +53,32 @@ uint run_column(uint run) {
 }
 
 // Of unsigned bytes a word's are taken where they stand, times 256 to the power of their place, and activations divided by it.
-#if FORMAT_Q8_0
+#if FORMAT_F32 || FORMAT_Q8_0
 const float kPlaces[4] = float[4](1.0, 1.0, 1.0, 1.0);
 #else
 const float kPlaces[4] = float[4](1.0, 1.0 / 256.0, 1.0 / 65536.0, 1.0 / 16777216.0);
 #endif
-float own_x[kRuns * 8u], run_sums[kRuns];
-void load_x(uint64_t x, uint chunk) {
+float own_x[kRuns * 8u], run_sums[kRuns], squares = 0.0;
+vec2 pair_at(uint64_t row, uint column) { return uintBitsToFloat(unpackUint2x32(Addresses(row + uint64_t(column * 4u)).v[0])); }
+void load_x(uint64_t x, uint64_t norm, uint chunk) {
   [[unroll]] for (uint run = 0; run < kRuns; run++) {
-    uint column = (chunk * kAtOnce + run / 4u) * kTileColumns + run_column(run % 4u);
-    bool real = COLUMNS % kTileColumns == 0u || column < COLUMNS;
-    Addresses pairs = Addresses(x + uint64_t((real ? column : 0u) * 4u));
     run_sums[run] = 0.0;
     [[unroll]] for (uint i = 0; i < 4; i++) {
-      vec2 pair = uintBitsToFloat(unpackUint2x32(pairs.v[i]));
+      uint column = (chunk * kAtOnce + run / 4u) * kTileColumns + pair_column(run % 4u, i);
+      bool real = COLUMNS % kTileColumns == 0u || column < COLUMNS;
+      vec2 pair = pair_at(x, real ? column : 0u);
       if (!real) pair = vec2(0.0);
+      if (NORM) {
+        squares += pair.x * pair.x + pair.y * pair.y;
+        pair *= pair_at(norm, real ? column : 0u);
+      }
       own_x[run * 8u + 2u * i] = pair.x * kPlaces[2u * i % 4u];
       own_x[run * 8u + 2u * i + 1u] = pair.y * kPlaces[(2u * i + 1u) % 4u];
       run_sums[run] += pair.x + pair.y;
     }
   }
 }
+float norm_scale(float epsilon) { return NORM ? inversesqrt(over_lanes(squares) / float(COLUMNS) + epsilon) : 1.0; }
 
 float signed_byte(uint word, uint byte) { return float(int(word << (24u - 8u * byte)) >> 24); }
 float unsigned_byte(uint word, uint byte) { return float(int((word >> (8u * byte)) & 255u)); }
@@ -80,7 +91,9 @@ float run_product(uvec2 words, uint run) {
 // Of a stream of bytes that begins `shift` bits behind aligned words: one word, of two neighbours.
 uint64_t joined(uint64_t a, uint64_t b, uint shift) { return (a >> shift) | ((b << 1) << (63u - shift)); }
 
-#if FORMAT_Q8_0
+#if FORMAT_F32
+const uint kRowBytes = COLUMNS * 4u;
+#elif FORMAT_Q8_0
 const uint kRowBytes = COLUMNS / 32u * 34u;
 #elif FORMAT_Q4_K
 const uint kRowBytes = COLUMNS / 256u * 144u;
@@ -90,6 +103,7 @@ const uint kRowBytes = COLUMNS / 256u * 176u;
 const uint kRowBytes = COLUMNS / 256u * 210u;
 #endif
 const uint kTouches = (kRowBytes + 575u) / 576u, kTouchPitch = (kRowBytes / (8u * kTouches) + 1u) / 2u * 2u;  // of 8 lanes, for a row
+const uint kAhead = 2u;  // rows from what is multiplied to what is touched
 uint touched = 0u;
 void touch(uint64_t row) {
   [[unroll]] for (uint i = 0; i < kTouches; i++)
@@ -99,7 +113,19 @@ void touch(uint64_t row) {
 uint of_touches() { return touched * (gl_NumWorkGroups.z - 1u); }
 
 // This lane's part of the product of a row with a tile, whose runs begin with `run`.
-#if FORMAT_Q8_0
+#if FORMAT_F32
+float tile_part(uint64_t row, uint tile, uint run) {
+  const uint kPairs = kTileColumns / 16u;  // of a lane
+  Addresses pairs = Addresses(row + uint64_t(tile * kTileColumns * 4u));
+  float sum = 0.0;
+  [[unroll]] for (uint i = 0; i < kPairs; i++) {
+    vec2 w = uintBitsToFloat(unpackUint2x32(pairs.v[min(8u * i + share_lane(), (COLUMNS - tile * kTileColumns) / 2u - 1u)]));
+    sum += w.x * own_x[run * 8u + 2u * i] + w.y * own_x[run * 8u + 2u * i + 1u];
+  }
+  return sum;
+}
+
+#elif FORMAT_Q8_0
 const uint kBlockBytes = 34u;
 float tile_part(uint64_t row, uint tile, uint run) {
   uint lane = share_lane();
@@ -192,11 +218,11 @@ float row_product(uint64_t row, uint chunk) {
   return over_lanes(sum);
 }
 
-// Eight lanes have 8 * ROWS neighbouring rows; of these, numbered from 0 on, lane n ends up with n, 8 + n and so on.
+// Eight lanes have 8 * ROWS neighbouring rows, eight at a time; of each eight lane n ends up with the n-th.
 uint first_row() { return gl_GlobalInvocationID.x / 8u * (8u * ROWS); }
 uint64_t row_at(uint r, uint rows, uint row_bytes) { return uint64_t(min(first_row() + r, rows - 1u)) * uint64_t(row_bytes); }
-void keep(inout float results[ROWS], uint r, float value) {
-  [[unroll]] for (uint i = 0; i < ROWS; i++) results[i] += r == i * 8u + share_lane() ? value : 0.0;
+void add_eight(inout float results[ROWS], uint eight, float values) {
+  [[unroll]] for (uint i = 0; i < ROWS; i++) results[i] += i == eight ? values : 0.0;
 }
 
 #endif

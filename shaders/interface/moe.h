@@ -25,6 +25,20 @@ struct RouterPush {
   uint stride;
 };
 
+// The router of one token, from its row before the norm to the choice.
+struct RouterTokenPush {
+  address router;    // float (experts, columns)
+  address x;         // float (columns)
+  address norm;      // float (columns): weights of the norm of x
+  address logits;    // float (experts): written
+  address experts;   // uint (slots)
+  address weights;   // float (slots)
+  address state;
+  address memory;    // of a policy: its RouterMemory of the layer
+  address facts;     // of a policy, added to
+  float epsilon;
+};
+
 // Sorted token lists and the exact tile list of a batch.
 struct GroupPush {
   address experts;   // uint (tokens, slots)

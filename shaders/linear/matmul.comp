@@ -20,7 +20,7 @@ layout(constant_id = 3) const uint TOKENS = 1;      // per invocation or subgrou
 layout(constant_id = 4) const bool SUBGROUP = false;  // lanes of a subgroup share rows and split k
 layout(constant_id = 5) const bool NORM = false;      // x is x / sqrt(mean(x^2) + epsilon) * norm
 layout(constant_id = 6) const uint HANDS = 0;         // of the row form, see shared_row.glsl
-layout(constant_id = 7) const uint STREAMED = 0;      // one token without a norm on a CPU driver, see row_products.glsl
+layout(constant_id = 7) const uint STREAMED = 0;      // one token on a CPU driver, see row_products.glsl
 
 #include "shaders/include/shared_row.glsl"
 #include "shaders/include/row_products.glsl"
@@ -32,16 +32,22 @@ void multiply_streams() {
   float sum[ROWS];
   [[unroll]] for (uint i = 0; i < ROWS; i++) sum[i] = 0.0;
   [[dont_unroll]] for (uint chunk = 0; chunk < kChunks; chunk++) {
-    load_x(p.x, chunk);
-    [[dont_unroll]] for (uint r = 0; r < 8u * ROWS; r++) {
-      touch(p.weights + row_at(r + 2u, p.rows, p.row_bytes));
-      keep(sum, r, row_product(p.weights + row_at(r, p.rows, p.row_bytes), chunk));
+    load_x(p.x, p.norm, chunk);
+    [[dont_unroll]] for (uint eight = 0; eight < ROWS; eight++) {
+      float values = 0.0;
+      [[dont_unroll]] for (uint r = 0; r < 8; r++) {
+        touch(p.weights + row_at(8u * eight + r + kAhead, p.rows, p.row_bytes));
+        float product = row_product(p.weights + row_at(8u * eight + r, p.rows, p.row_bytes), chunk);
+        values = r == share_lane() ? product : values;
+      }
+      add_eight(sum, eight, values);
     }
   }
+  float scale = norm_scale(p.epsilon);
   Floats y = Floats(p.y);
   [[unroll]] for (uint i = 0; i < ROWS; i++) {
     uint row = first_row() + 8u * i + share_lane() + of_touches();
-    if (row < p.rows) y.v[row] = sum[i] + (p.accumulate == 1u ? y.v[row] : 0.0);
+    if (row < p.rows) y.v[row] = sum[i] * scale + (p.accumulate == 1u ? y.v[row] : 0.0);
   }
 }
 #endif

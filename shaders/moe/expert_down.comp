@@ -19,6 +19,7 @@ layout(constant_id = 6) const uint SLOTS = 1;
 layout(constant_id = 7) const uint HANDS = 0;  // of the row form, see shared_row.glsl
 layout(constant_id = 8) const uint STREAMED = 0;  // one token on a CPU driver, see row_products.glsl
 
+const bool NORM = false;
 #include "shaders/include/shared_row.glsl"
 #include "shaders/include/row_products.glsl"
 
@@ -34,10 +35,15 @@ void multiply_streams() {
     uint64_t matrix = p.down + expert_offset(expert, p.expert_bytes_low, p.expert_bytes_high);
     float weight = Floats(p.weights).v[slot];
     [[dont_unroll]] for (uint chunk = 0; chunk < kChunks; chunk++) {
-      load_x(p.act + uint64_t(slot * p.x_stride) * 4ul, chunk);
-      [[dont_unroll]] for (uint r = 0; r < 8u * ROWS; r++) {
-        touch(matrix + row_at(r + 2u, p.rows, p.row_bytes));
-        keep(total, r, weight * row_product(matrix + row_at(r, p.rows, p.row_bytes), chunk));
+      load_x(p.act + uint64_t(slot * p.x_stride) * 4ul, 0ul, chunk);
+      [[dont_unroll]] for (uint eight = 0; eight < ROWS; eight++) {
+        float values = 0.0;
+        [[dont_unroll]] for (uint r = 0; r < 8; r++) {
+          touch(matrix + row_at(8u * eight + r + kAhead, p.rows, p.row_bytes));
+          float product = row_product(matrix + row_at(8u * eight + r, p.rows, p.row_bytes), chunk);
+          values = r == share_lane() ? product : values;
+        }
+        add_eight(total, eight, weight * values);
       }
     }
   }

@@ -28,7 +28,7 @@ layout(constant_id = 11) const uint COUNT = 0;  // MODE 4: the policy's constant
 layout(constant_id = 12) const uint LOAD = 0;
 layout(constant_id = 13) const bool REMEMBERS = false;
 layout(constant_id = 14) const uint HANDS = 0;  // of the row form, see shared_row.glsl
-layout(constant_id = 15) const uint STREAMED = 0;  // one token without a norm on a CPU driver, see row_products.glsl
+layout(constant_id = 15) const uint STREAMED = 0;  // one token on a CPU driver, see row_products.glsl
 
 #include "shaders/include/folded_policy.glsl"
 #include "shaders/include/shared_row.glsl"
@@ -41,18 +41,26 @@ void multiply_streams(uint64_t expert, uint64_t x, Floats act) {
   float gate[ROWS], up[ROWS];
   [[unroll]] for (uint i = 0; i < ROWS; i++) gate[i] = up[i] = 0.0;
   [[dont_unroll]] for (uint chunk = 0; chunk < kChunks; chunk++) {
-    load_x(x, chunk);
-    [[dont_unroll]] for (uint r = 0; r < 8u * ROWS; r++) {
-      uint64_t row = expert + row_at(r, p.rows, p.row_bytes), ahead = expert + row_at(r + 2u, p.rows, p.row_bytes);
-      touch(p.gate + ahead);
-      touch(p.up + ahead);
-      keep(gate, r, row_product(p.gate + row, chunk));
-      keep(up, r, row_product(p.up + row, chunk));
+    load_x(x, p.norm, chunk);
+    [[dont_unroll]] for (uint eight = 0; eight < ROWS; eight++) {
+      float gates = 0.0, ups = 0.0;
+      [[dont_unroll]] for (uint r = 0; r < 8; r++) {
+        uint64_t row = expert + row_at(8u * eight + r, p.rows, p.row_bytes), ahead = expert + row_at(8u * eight + r + kAhead, p.rows, p.row_bytes);
+        touch(p.gate + ahead);
+        touch(p.up + ahead);
+        float of_gate = row_product(p.gate + row, chunk), of_up = row_product(p.up + row, chunk);
+        gates = r == share_lane() ? of_gate : gates;
+        ups = r == share_lane() ? of_up : ups;
+      }
+      add_eight(gate, eight, gates);
+      add_eight(up, eight, ups);
     }
   }
+  float scale = norm_scale(p.epsilon);
   [[unroll]] for (uint i = 0; i < ROWS; i++) {
     uint row = first_row() + 8u * i + share_lane() + of_touches();
-    if (row < p.rows) act.v[row] = gate[i] / (1.0 + exp(-gate[i])) * up[i];
+    float g = gate[i] * scale;
+    if (row < p.rows) act.v[row] = g / (1.0 + exp(-g)) * up[i] * scale;
   }
 }
 #endif

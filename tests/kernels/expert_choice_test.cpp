@@ -8,6 +8,7 @@
 #include <bit>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -82,12 +83,23 @@ class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape
     return all;
   }
 
-  // Token after token from position 0, chosen by the gate and up product over weights of `type`.
-  Chosen choose_folded(const ExpertChoiceRule& rule, const std::vector<float>& logits, DType type, const std::vector<float>& bias) {
+  static constexpr std::uint32_t kWidth = 64, kHidden = 32;
+
+  // A router of plain numbers that gives the logits at `from` of a row of ones, which its norm leaves as it is.
+  std::vector<float> router_of(std::vector<float>::const_iterator from) {
+    std::vector<float> rows(std::size_t{GetParam().experts} * kWidth, 0.0f);
+    for (std::uint32_t e = 0; e < GetParam().experts; ++e) rows[std::size_t{e} * kWidth + e % kWidth] = from[e];
+    return rows;
+  }
+
+  // Token after token from position 0, chosen by the gate and up product over weights of `of`, without one by the step that has
+  // the router too.
+  Chosen choose_folded(const ExpertChoiceRule& rule, const std::vector<float>& logits, std::optional<DType> of, const std::vector<float>& bias) {
     const Shape s = GetParam();
-    constexpr std::uint32_t kWidth = 64, kHidden = 32;
+    const DType type = of.value_or(DType::F32);
     Seeded random(4);
     const StoredMatrix gate = stored_matrix(type, kWidth, kHidden, random, s.experts), up = stored_matrix(type, kWidth, kHidden, random, s.experts);
+    const std::uint64_t ones = place(std::vector<float>(kWidth, 1.0f));
     const DeviceMatrix gates = place(gate), ups = place(up);
     const std::uint64_t x = place(random.normals(kWidth));
     Chosen all;
@@ -100,13 +112,20 @@ class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape
       facts.set_initial<std::uint32_t>(all.facts);
       set_state(t, 1);
       const auto from = logits.begin() + static_cast<std::ptrdiff_t>(t * s.experts);
-      const std::uint64_t row = place(std::vector(from, from + s.experts));
+      const std::uint64_t row = of ? place(std::vector(from, from + s.experts)) : place(router_of(from));
+      GuardBuffer written = output(s.experts);
       run(
           [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
             ExpertBatch batch{.mode = ExpertMode::by_policy, .slots = s.slots, .experts = experts.address(), .weights = weights.address(), .logits = row,
                               .expert_count = s.experts, .normalize = s.normalize, .varies = true, .state = state};
             batch.policy = folded_policy({.router = {.tokens = 1}, .rule = rule, .memory = memory.address(), .facts = facts.address()});
-            if (type == DType::F32)
+            if (!of)
+              FOVEA_TRY(record_router_token(kernels, {.router = {.address = row, .columns = kWidth, .rows = s.experts, .row_bytes = kWidth * 4}, .x = ones,
+                                                      .norm = {.weight = ones},
+                                                      .choice = {.logits = written.address(), .experts = experts.address(), .weights = weights.address(),
+                                                                 .state = state, .expert_count = s.experts, .slots = s.slots, .normalize = s.normalize},
+                                                      .policy = batch.policy, .by_policy = true}));
+            else if (type == DType::F32)
               FOVEA_TRY(record_gate_up(kernels, batch, {.gate = gates, .up = ups, .x = x, .act = act.address(), .x_stride = kWidth, .act_stride = kHidden}));
             else
               FOVEA_TRY(record_gate_up_dot(kernels, batch, {.gate = gates, .up = ups, .x = {.address = x}, .act = act.address(), .act_stride = kHidden}));
@@ -114,12 +133,15 @@ class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape
             if (!rule.remembers()) return {};
             return record_router_memory(kernels, {.rule = rule, .memory = memory.address(), .state = state, .layers = 1, .experts = s.experts, .slots = s.slots});
           },
-          {&experts, &weights, &memory, &facts, &act}, ProductForm::gpu);
+          {&experts, &weights, &memory, &facts, &act, &written}, of ? ProductForm::gpu : ProductForm::cpu);
+      if (!of) {
+        EXPECT_EQ(written.values<float>(), std::vector(from, from + s.experts));
+      }
       const auto got = experts.values<std::uint32_t>();
       const std::vector<float> kept = weights.values<float>(), products = act.values<float>();
       all.experts.insert(all.experts.end(), got.begin(), got.end());
       all.weights.insert(all.weights.end(), kept.begin(), kept.end());
-      for (std::uint32_t slot = 0; slot < s.slots; ++slot)
+      for (std::uint32_t slot = 0; of && slot < s.slots; ++slot)
         for (std::uint32_t i = 0; i < kHidden; ++i)
           EXPECT_EQ(GuardBuffer::is_poison(products[slot * kHidden + i]), got[slot] == shader::kNoExpert) << "a product of token " << t << " in slot " << slot;
       all.memory = memory.values<std::uint32_t>();
@@ -136,9 +158,10 @@ class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape
     const std::vector<float> logits = random.normals(std::size_t{20} * s.experts, 2);
     const std::vector<float> bias = rule.load == shader::kLoadBias || rule.load == shader::kLoadFixedPrice ? random.normals(s.experts, 0.3) : std::vector<float>{};
     const Chosen own = choose(rule, logits, {20}, ProductForm::gpu, bias);
-    for (const DType type : {DType::F32, DType::Q8_0}) {
+    for (const std::optional<DType> type : {std::optional(DType::F32), std::optional(DType::Q8_0), std::optional<DType>{}}) {
       if (type == DType::Q8_0 && !device().facts().integer_dot) continue;
-      if (!has_all() && (type == DType::F32) != s.normalize) continue;
+      if (type && !has_all() && (type == DType::F32) != s.normalize) continue;
+      if (!type && device().facts().subgroup != 8) continue;
       const Chosen folded = choose_folded(rule, logits, type, bias);
       EXPECT_EQ(folded.experts, own.experts);
       EXPECT_EQ(folded.weights, own.weights);
@@ -329,8 +352,8 @@ TEST_P(ExpertChoice, hangs_on_no_batches) {
   }
 }
 
-// On a GPU a decoded token's choice is made by the product behind it, and blocks end beside the head.
-TEST_P(ExpertChoice, folded_into_the_product_is_that_of_its_own_step) {
+// On a GPU a decoded token's choice is made by the product behind it, on a CPU driver by the router; blocks end beside the head.
+TEST_P(ExpertChoice, folded_into_another_step_is_that_of_its_own_step) {
   const std::uint32_t slots = GetParam().slots;
   expect_folded_the_same({.count = shader::kCountMass, .least = 1, .most = slots, .threshold = 0.7f});
   expect_folded_the_same({.count = shader::kCountFixed, .least = slots, .most = slots, .load = shader::kLoadBias});

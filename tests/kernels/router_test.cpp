@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "engine/kernels/experts.hpp"
+#include "engine/reference/matvec.hpp"
+#include "engine/reference/rms_norm.hpp"
 #include "engine/reference/router.hpp"
 #include "tests/support/kernel_test.hpp"
 #include "tests/support/tolerance.hpp"
@@ -71,6 +73,42 @@ TEST_P(Router, takes_the_lower_of_equals_and_survives_extremes) {
     logits.push_back(-40.0f + static_cast<float>(e) / 8.0f);  // the last ones win
   for (std::uint32_t e = 0; e < experts; ++e) logits.push_back(static_cast<float>(random.normal()) * 10 + 1e4f);
   check(logits);
+}
+
+// On a CPU driver the norm, the logits and the choice of one token are one step.
+TEST_P(Router, of_one_token_in_one_step_is_norm_product_and_choice) {
+  const Case c = GetParam();
+  std::size_t ran = 0;
+  for (const std::uint32_t columns : {2u, 64u, 254u, 512u, 770u}) {
+    SCOPED_TRACE(columns);
+    Seeded random(c.experts + columns);
+    const StoredMatrix stored = stored_matrix(DType::F32, columns, c.experts, random);
+    const DeviceMatrix router = place(stored);
+    const std::vector<float> x = random.normals(columns), norm = random.normals(columns);
+    GuardBuffer logits = output(c.experts), experts = output(c.slots), weights = output(c.slots);
+    bool takes = false;
+    const std::uint64_t row = place(x), of_norm = place(norm);
+    run(
+        [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
+          takes = takes_router_token(kernels, router);
+          if (!takes) return {};
+          return record_router_token(kernels, {.router = router, .x = row, .norm = {.weight = of_norm, .epsilon = 1e-5f},
+                                               .choice = {.logits = logits.address(), .experts = experts.address(), .weights = weights.address(),
+                                                          .state = state, .expert_count = c.experts, .slots = c.slots, .normalize = c.normalize}});
+        },
+        {&logits, &experts, &weights}, ProductForm::cpu);
+    if (!takes) continue;
+    ++ran;
+    std::vector<float> normed(columns), expected(c.experts);
+    reference::rms_norm(x, norm, 1e-5f, normed);
+    reference::matvec(stored.view(), normed, expected);
+    EXPECT_TRUE(near_enough(logits.values<float>(), expected, {2e-5, 2e-5}));
+    const reference::Routing chosen = reference::route(logits.values<float>(), c.slots, c.normalize);
+    EXPECT_EQ(experts.values<std::uint32_t>(), chosen.experts);
+    EXPECT_TRUE(near_enough(weights.values<float>(), chosen.weights, {4e-6, 4e-6}));
+  }
+  if (ran == 0) GTEST_SKIP() << "a subgroup of this device does not have eight lanes";
+  EXPECT_GE(ran, 4u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Router,
