@@ -220,7 +220,7 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   // What is brought in behind attention goes by its sums and into its output as floats, which the folded step leaves nowhere.
   const bool periphery = sparse && selection->sees_periphery();
   const bool folded = tokens == 1 && !top_share && !periphery && takes_rope_attention(kernels, shape) && (!sparse || ahead || choice_rotates(kernels, shape));
-  const bool rounds = folded && uses_dot(kernels, tokens, w.attention_output) && config.head_width % 32 == 0;
+  const bool rounds = folded && kernels.folds_steps() && uses_dot(kernels, tokens, w.attention_output) && config.head_width % 32 == 0;
   bool in_halves = false;  // attention leaves its output as the product behind it reads it
   if (folded) {
     if (sparse && !ahead) {

@@ -170,7 +170,7 @@ Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArg
   if (!whole) push.y = args.values;
   const std::uint32_t group = shape.query_heads / shape.kv_heads;
   if (takes_attention_token(kernels, shape))
-    FOVEA_TRY(kernels.dispatch(ShaderId::attention_token, {lanes, shape.head_width, group, whole ? 1u : 0u}, push, shape.kv_heads, splits));
+    FOVEA_TRY(kernels.dispatch(ShaderId::attention_token_APART, {lanes, shape.head_width, group, whole ? 1u : 0u}, push, shape.kv_heads, splits));
   else
     FOVEA_TRY(kernels.dispatch(id, {lanes, shape.head_width, group, lanes, whole ? 1u : 0u}, push, shape.kv_heads, splits));
   if (whole) return {};
@@ -180,6 +180,7 @@ Result<void> record_attention_decode(KernelRecorder& kernels, const AttentionArg
 }
 
 bool takes_rope_attention(const KernelRecorder& kernels, const AttentionShape& shape) {
+  if (kernels.cpu_form()) return takes_attention_token(kernels, shape);
   if (shape.tiered && kernels.subgroup() > shader::kPageKeys) return false;  // a step's keys are of one page
   return kernels.folds_steps() && kernels.subgroup() >= 4 &&
          rope_attention_subgroups(kernels.facts(), shape, rope_attention_heads(shape, true), kMostSplits) > 0;
@@ -214,6 +215,14 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
                                        .kv_heads = shape.kv_heads, .epsilon = rope.epsilon,
                                        .scale = score_scale(shape.head_width), .table_stride = shape.table_stride};
   const std::uint32_t group = shape.query_heads / shape.kv_heads;
+  if (kernels.cpu_form()) {
+    FOVEA_TRY(kernels.dispatch(ShaderId::attention_token_ROTATES,
+                               {lanes, shape.head_width, group, splits == 1 ? 1u : 0u, rope.rope_width, rope.halves ? 1u : 0u, rope.norm}, push,
+                               shape.kv_heads, splits));
+    if (splits == 1) return {};
+    kernels.plan().barrier();
+    return record_combine(kernels, shape, {.values = args.values, .partial = args.partial, .y = args.y, .splits = splits});
+  }
   RopeAttentionTile tile = args.tile.value_or(RopeAttentionTile{});
   std::uint32_t tiled_splits = splits;
   if (!args.tile && args.deep && group >= kLeastGroup)

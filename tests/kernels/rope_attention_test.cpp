@@ -56,7 +56,7 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
   }
 
   void check(std::uint32_t position, std::uint32_t splits, std::uint32_t heads = 0, std::uint32_t least_pages = 0,
-             std::optional<bool> early = std::nullopt, std::optional<RopeAttentionTile> tile = std::nullopt) {
+             std::optional<bool> early = std::nullopt, std::optional<RopeAttentionTile> tile = std::nullopt, ProductForm form = ProductForm::gpu) {
     SCOPED_TRACE("position " + std::to_string(position) + ", splits " + std::to_string(splits));
     const Case c = GetParam();
     const std::uint32_t row = c.query_heads * c.head_width, group = c.query_heads / c.kv_heads;
@@ -87,7 +87,7 @@ class RopeAttention : public KernelTest, public testing::WithParamInterface<Case
                                                  .tile = tile});
         },
         {&query, &y, &values, &partial, &arrived, &cache.memory()},
-        tile && tile->matrix == AttentionMatrix::plain ? ProductForm::gpu_without_matrix_cores : ProductForm::gpu);
+        tile && tile->matrix == AttentionMatrix::plain ? ProductForm::gpu_without_matrix_cores : form);
     EXPECT_TRUE(std::ranges::all_of(arrived.values<std::uint32_t>(), [](std::uint32_t count) { return count == 0; }));
 
     const std::uint32_t twin_splits = attention_splits(device().facts(), c.kv_heads);
@@ -297,6 +297,14 @@ TEST_P(RopeAttention, equals_its_twin_and_the_reference_in_many_splits) {
   check(1024, 8);
   check(1023, 8);
   check(1600, 5);
+}
+
+// Among them splits without keys and a last one that holds the newest position only.
+TEST_P(RopeAttention, of_eight_lanes_on_a_cpu_driver_equals_its_twin_and_the_reference) {
+  if (!device().facts().cpu || device().facts().subgroup != 8 || GetParam().head_width % 32 != 0 || GetParam().kv != DType::F16)
+    GTEST_SKIP() << "steps stay apart here";
+  for (const std::uint32_t position : {0u, 32u, 333u})
+    for (const std::uint32_t splits : {1u, 4u}) check(position, splits, 0, 0, std::nullopt, std::nullopt, ProductForm::cpu);
 }
 
 TEST_P(RopeAttention, takes_all_query_heads_of_a_kv_head_in_one_workgroup_or_one_in_each_and_values_early_or_late) {
