@@ -136,7 +136,8 @@ Result<void> record_gate_up(KernelRecorder& kernels, const ExpertBatch& batch, c
   if (batch.mode == ExpertMode::grouped) return kernels.dispatch_indirect(shader, std::move(constants), push, *batch.dispatch, 0);
   const std::uint32_t y = one_by_one(batch) ? batch.tokens * batch.slots
                                                            : (batch.tokens + shape.tokens - 1) / shape.tokens;
-  return kernels.dispatch(shader, std::move(constants), push, shape.groups(args.gate.rows), y);
+  const std::uint32_t groups = shape.groups(args.gate.rows);
+  return streams ? kernels.dispatch(shader, std::move(constants), push, y, groups) : kernels.dispatch(shader, std::move(constants), push, groups, y);
 }
 
 Result<void> record_expert_down(KernelRecorder& kernels, const ExpertBatch& batch, const ExpertDownArgs& args) {

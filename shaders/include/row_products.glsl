@@ -218,8 +218,12 @@ float row_product(uint64_t row, uint chunk) {
   return over_lanes(sum);
 }
 
-// Eight lanes have 8 * ROWS neighbouring rows, eight at a time; of each eight lane n ends up with the n-th.
-uint first_row() { return gl_GlobalInvocationID.x / 8u * (8u * ROWS); }
+// Eight lanes have 8 * ROWS neighbouring rows, eight at a time; of each eight lane n ends up with the n-th. Who includes this may
+// number workgroups in another way.
+#ifndef ROW_GROUP
+#define ROW_GROUP gl_WorkGroupID.x
+#endif
+uint first_row() { return (ROW_GROUP * (gl_WorkGroupSize.x / 8u) + gl_LocalInvocationID.x / 8u) * (8u * ROWS); }
 uint64_t row_at(uint r, uint rows, uint row_bytes) { return uint64_t(min(first_row() + r, rows - 1u)) * uint64_t(row_bytes); }
 void add_eight(inout float results[ROWS], uint eight, float values) {
   [[unroll]] for (uint i = 0; i < ROWS; i++) results[i] += i == eight ? values : 0.0;

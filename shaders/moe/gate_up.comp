@@ -32,6 +32,8 @@ layout(constant_id = 15) const uint STREAMED = 0;  // one token on a CPU driver,
 
 #include "shaders/include/folded_policy.glsl"
 #include "shaders/include/shared_row.glsl"
+// A CPU driver gives either half of the workgroups to a core: slots that a token leaves unused must not all be in one.
+#define ROW_GROUP gl_WorkGroupID.y
 #include "shaders/include/row_products.glsl"
 
 layout(push_constant, scalar) uniform Push { GateUpPush p; };
@@ -66,7 +68,7 @@ void multiply_streams(uint64_t expert, uint64_t x, Floats act) {
 #endif
 
 void main() {
-  uint tokens = State(p.state).s.tokens, y = gl_WorkGroupID.y;
+  uint tokens = State(p.state).s.tokens, y = STREAMED > 0u ? gl_WorkGroupID.x : gl_WorkGroupID.y, group = STREAMED > 0u ? ROW_GROUP : gl_WorkGroupID.x;
   uint expert = 0, first = y * TOKENS, count = 1;
   if (MODE == 0u) {
     if (first >= tokens) return;
@@ -77,7 +79,7 @@ void main() {
     expert = Uints(p.experts).v[y];
     if (expert == kNoExpert) return;
   } else if (MODE >= 3u) {
-    bool publish = gl_WorkGroupID.x == 0u && y == SLOTS - 1u && gl_SubgroupID == 0u;
+    bool publish = group == 0u && y == SLOTS - 1u && gl_SubgroupID == 0u;
     first = y;
     expert = MODE == 3u ? choose_experts(p.logits, y, publish, p.experts, p.weights)
                         : fold_policy(p.logits, y, publish, State(p.state).s.position == 0u, p.tiles, p.sorted, p.experts, p.weights);
