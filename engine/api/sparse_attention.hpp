@@ -76,6 +76,7 @@ struct SparseAttention {
   // A decoded token that sees fewer keys reads everything; none: below as many as make a choice pay on the device.
   std::optional<std::uint32_t> decode_dense_below = std::nullopt;
   PageChooser chooser = PageChooser::ahead;
+  std::uint32_t every = 1;          // ahead: tokens at multiples of this position choose, those between read what they chose; a power of two, a page at most
   bool operator==(const SparseAttention&) const = default;
 };
 

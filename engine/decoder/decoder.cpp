@@ -93,6 +93,7 @@ Result<void> Decoder::choose_attention(const std::optional<SparseAttention>& spa
   }
   plans_.clear();  // they read the old selection
   queried_.reset();
+  chosen_.reset();
   page_capture_.reset();
   trace_.measure_every = 0;
   selection_ = std::move(made);
@@ -126,6 +127,7 @@ Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const Sampling
   drawn_ = 0;
   timing_ = false;
   queried_.reset();
+  chosen_.reset();
   seed_ = static_cast<std::uint64_t>(sampling.seed);
   FOVEA_TRY(cache_->restart(kept));
   prompt_pairs_ = decode_pairs_ = prompt_top_pairs_ = decode_top_pairs_ = 0;
@@ -309,15 +311,21 @@ Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   key.deep = key.decode && position_ >= kDeepAttention;
   key.dense = key.decode && position_ < choosing_from();
   key.ahead = key.decode && chooses_ahead();
-  key.chained = key.decode && device_.chains_steps();
   if (key.dense) dense_tokens_ += tokens;
   FOVEA_TRY(cache_->reserve(position_ + tokens));
-  FOVEA_ASSIGN(const gpu::CommandPlan* recorded, plan(key));
+  // Plans end with a barrier, which also stands between two replays.
+  std::vector<const gpu::CommandPlan*> replays;
+  for (std::uint32_t i = 0; i < (key.decode ? tokens : 1); ++i) {
+    key.reuses = key.ahead && chosen_ && *chosen_ / selection_->every() == (position_ + i) / selection_->every();
+    if (!key.ahead)
+      chosen_.reset();
+    else if (!key.reuses)
+      chosen_ = position_ + i;
+    FOVEA_ASSIGN(replays.emplace_back(), plan(key));
+  }
   Step step{.kind = key.kind, .decode = key.decode, .slot = key.slot, .first_position = position_, .tokens = tokens,
             .plan_tokens = key.tokens, .draw_index = drawn_,
-            .timed = key.timed ? recorded : nullptr};
-  // Plans end with a barrier, which also stands between two replays.
-  const std::vector<const gpu::CommandPlan*> replays(key.decode ? tokens : 1, recorded);
+            .timed = key.timed ? replays.front() : nullptr};
   FOVEA_ASSIGN(step.ticket, device_.submit(replays));
   (key.decode ? decode_pairs_ : prompt_pairs_) += tokens * (position_ + (tokens + 1) / 2.0);
   for (std::uint32_t i = 0; options_.top_share && i < tokens; ++i)
@@ -412,8 +420,10 @@ Result<void> Decoder::warm_up() {
     for (std::uint32_t slot = 0; slot < kStepsInFlight; ++slot)
       for (const bool own : {true, false})  // those that choose for themselves first: the last plan's steps are counted
         if (const bool dense = position < choosing_from(); position < options_.context && (!own || (ahead && !dense)))
-          FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages, .early = early,
-                          .deep = position >= kDeepAttention, .dense = dense, .ahead = ahead && !dense && !own}));
+          for (const bool reuses : {true, false})
+            if (!reuses || (ahead && !dense && !own && selection_->every() > 1))
+              FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages, .early = early,
+                              .deep = position >= kDeepAttention, .dense = dense, .ahead = ahead && !dense && !own, .reuses = reuses}));
   FOVEA_TRY(plan({.decode = false, .slot = 0, .tokens = bucket(2, StepKind::draw), .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages, .early = early}));
   if (routing || rows || pages || early) FOVEA_TRY(plan({.decode = true, .slot = 0, .tokens = 1, .kind = StepKind::draw, .ahead = ahead}));  // whose steps are counted
   if (!device_.facts().cpu || options_.context < 3) return {};
@@ -439,6 +449,7 @@ Result<std::vector<gpu::TagTime>> Decoder::profile(std::uint32_t tokens) {
                        .deep = decode && position_ >= kDeepAttention, .dense = decode && position_ < choosing_from(),
                        .ahead = decode && selection_ && selection_->chooses_ahead() && position_ >= choosing_from()}));
   queried_.reset();  // the step leaves queries that are none of the sequence
+  chosen_.reset();
   const std::uint32_t before = position_;
   position_ = std::min(position_, options_.context - tokens);
   FOVEA_TRY(write_state(tokens));

@@ -185,7 +185,8 @@ class Decoder {
     bool deep = false;   // decoding: attention over many keys
     bool dense = false;  // decoding: everything is read although there is a policy of pages
     bool ahead = false;  // decoding: the queries of the token before choose the pages
-    bool chained = false;  // decoding: steps may follow one another by counts
+    bool reuses = false; // likewise: or a token before it has chosen them
+    bool chained = false;  // decoding: steps may follow one another by counts; filled in by plan()
     auto operator<=>(const PlanKey&) const = default;
   };
   // Host-readable results of one step in flight.
@@ -209,7 +210,7 @@ class Decoder {
   [[nodiscard]] Result<void> prepare_rows();
   [[nodiscard]] Result<void> prepare_early();
   [[nodiscard]] Result<void> prepare_logits();
-  [[nodiscard]] Result<const gpu::CommandPlan*> plan(const PlanKey& key);
+  [[nodiscard]] Result<const gpu::CommandPlan*> plan(PlanKey key);
   [[nodiscard]] Result<gpu::CommandPlan> record(const PlanKey& key);
   [[nodiscard]] std::uint32_t bucket(std::uint32_t tokens, StepKind kind) const;
   [[nodiscard]] CaptureLayout capture_layout(const PlanKey& key) const;
@@ -240,6 +241,7 @@ class Decoder {
   std::vector<HeadId> row_order_;  // recorded heads by layer, as the row buffers hold them
   std::uint32_t row_stride_ = 0;
   std::uint32_t prompt_tokens_ = 0, position_ = 0;
+  std::optional<std::uint32_t> chosen_;   // of the last token that chose ahead, whose lists are there
   std::optional<std::uint32_t> queried_;  // the position behind the token whose queries are kept to choose by
   std::uint64_t seed_ = 0, drawn_ = 0;
   std::uint64_t dense_tokens_ = 0;              // decoded ones that read everything without a choice

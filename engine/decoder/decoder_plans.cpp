@@ -30,7 +30,8 @@ CaptureLayout Decoder::capture_layout(const PlanKey& key) const {
   return layout;
 }
 
-Result<const gpu::CommandPlan*> Decoder::plan(const PlanKey& key) {
+Result<const gpu::CommandPlan*> Decoder::plan(PlanKey key) {
+  key.chained = key.decode && device_.chains_steps();
   if (const auto found = plans_.find(key); found != plans_.end()) return &found->second;
   FOVEA_ASSIGN(gpu::CommandPlan recorded, record(key));
   return &plans_.emplace(key, std::move(recorded)).first->second;
@@ -46,7 +47,7 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
   const ForwardPass pass{.config = config_, .weights = weights_, .activations = activations_, .cache = *cache_,
                          .state = state_.address(), .history = history_.address(),
                          .logits = key.kind == StepKind::logits ? all_logits_.address() : activations_.logits,
-                         .activation_type = options_.activation_type, .deep = key.deep, .dense = key.dense, .ahead = key.ahead,
+                         .activation_type = options_.activation_type, .deep = key.deep, .dense = key.dense, .ahead = key.ahead, .reuses = key.reuses,
                          .selection = selection_ ? &*selection_ : nullptr, .routing = routing_ ? &*routing_ : nullptr,
                          .top_share = options_.top_share, .top_scores = options_.top_share ? top_scores_.address() : 0};
   const Head head = key.kind == StepKind::fill ? Head::none : key.kind == StepKind::draw ? Head::last_logits : Head::all_logits;
@@ -71,7 +72,7 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
   if (key.kind == StepKind::logits)
     recorder.copy(all_logits_, 0, logits_readback_, 0, std::uint64_t{key.tokens} * config_.vocabulary * sizeof(float));
   FOVEA_ASSIGN(gpu::CommandPlan recorded, recorder.finish());
-  if (key.decode && !key.routing && !captures) decode_steps_ = recorded.steps();
+  if (key.decode && !key.routing && !captures && !key.reuses) decode_steps_ = recorded.steps();
   return recorded;
 }
 

@@ -12,7 +12,7 @@
 namespace fovea {
 
 Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, Head head, const CaptureLayout* capture) const {
-  if (ahead) {
+  if (ahead && !reuses) {
     // Scores beside the embedding and the choice beside the first products: both wait for nothing in this token.
     kernels.plan().tag("page choice");
     FOVEA_TRY(selection->record_choice_ahead(kernels, attention_shape(0, tokens), PageChoiceArgs::Part::scores));
@@ -21,7 +21,7 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
   FOVEA_TRY(record_embed(kernels, {.table = weights.token_embedding, .history = history, .x = activations.x, .state = state,
                                    .stride = activations.strides.width, .tokens = tokens}));
   kernels.plan().barrier();
-  if (ahead) {
+  if (ahead && !reuses) {
     kernels.plan().tag("page choice");
     FOVEA_TRY(selection->record_choice_ahead(kernels, attention_shape(0, tokens), PageChoiceArgs::Part::choice));
   }
@@ -42,9 +42,9 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
     kernels.plan().tag("page bounds");
     FOVEA_TRY(selection->record_bounds_of_token(kernels, attention_shape(0, tokens), cache));
   }
-  if (selection != nullptr && !dense) {
+  if (selection != nullptr && !dense && !reuses) {
     kernels.plan().tag("page choice");
-    FOVEA_TRY(selection->record_guide(kernels, state));
+    FOVEA_TRY(selection->record_guide(kernels, state, ahead));
   }
   if (routing != nullptr && tokens == 1 && routing->folds() && (kernels.folds_steps() || chooses_in_router(kernels, tokens))) FOVEA_TRY(routing->record_memory(kernels, state));
   if (cache.tiers() == nullptr || stages(tokens)) return record_head(kernels, tokens, head);

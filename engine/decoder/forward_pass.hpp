@@ -55,6 +55,7 @@ struct ForwardPass {
   bool deep = false;           // of one token: its position is kDeepAttention or more
   bool dense = false;          // of one token: it reads everything where pages are selected, too
   bool ahead = false;          // of one token: the queries of the token before choose its pages
+  bool reuses = false;         // likewise: or it reads those that a token before it chose
   const PageSelection* selection = nullptr;  // of sparse attention
   const ExpertRouting* routing = nullptr;    // of a policy of experts
   std::optional<double> top_share;           // attention reads this share of each row's keys, the largest weights

@@ -145,18 +145,18 @@ Result<void> PageSelection::record_periphery(KernelRecorder& kernels, const Atte
                                          .values = values_at(layer), .sums = row_sums(), .y = y, .y_stride = y_stride, .pages = pages_, .scorer = rule_.scorer});
 }
 
-Result<void> PageSelection::record_guide(KernelRecorder& kernels, std::uint64_t state) const {
+Result<void> PageSelection::record_guide(KernelRecorder& kernels, std::uint64_t state, bool ahead) const {
   if ((!sparse_.target && !sparse_.heads_by_entropy) || sparse_.dense_layers >= layers_) return {};
   return record_page_guide(kernels, {.facts = facts_at(2, sparse_.dense_layers), .decode_facts = facts_at(1, sparse_.dense_layers), .state = state,
                                      .kv_heads = kv_heads_, .layers = layers_ - sparse_.dense_layers,
                                      .target = sparse_.target ? millionths(*sparse_.target) : 0, .by_entropy = sparse_.heads_by_entropy,
-                                     .mass = static_cast<float>(sparse_.mass)});
+                                     .mass = static_cast<float>(sparse_.mass), .every = ahead ? sparse_.every : 0});
 }
 
 Result<void> PageSelection::record_choice_ahead(KernelRecorder& kernels, const AttentionShape& shape, PageChoiceArgs::Part part) const {
   const std::uint32_t first = sparse_.dense_layers;
   return record_page_choice(kernels, {.shape = shape, .rule = of_token_rule_, .buffers = of_layers_, .query = kept_query(first), .bounds = bounds_at(first),
-                                      .facts = facts_at(1, first), .pages = pages_, .layers = layers_ - first, .part = part, .apart = true});
+                                      .facts = facts_at(1, first), .pages = pages_, .layers = layers_ - first, .part = part, .apart = true, .every = sparse_.every});
 }
 
 std::uint64_t PageSelection::facts_at(std::uint32_t tokens, std::uint32_t layer) const {

@@ -33,7 +33,7 @@ class PageSelection {
   // Of the page that a decoded token filled, all layers that choose; `cache` tells where they are.
   [[nodiscard]] Result<void> record_bounds_of_token(KernelRecorder& kernels, AttentionShape shape, const KvCache& cache) const;
   // Moves budgets by what a step's choices did, where the policy asks for it; reads nothing that the rest of the step writes.
-  [[nodiscard]] Result<void> record_guide(KernelRecorder& kernels, std::uint64_t state) const;
+  [[nodiscard]] Result<void> record_guide(KernelRecorder& kernels, std::uint64_t state, bool ahead) const;
   // Which pages the layer's queries read. rope: their queries are still raw.
   [[nodiscard]] Result<void> record_choice(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer, std::uint64_t query,
                                            const RopeStoreArgs* rope) const;
@@ -45,6 +45,8 @@ class PageSelection {
                                               std::uint64_t query, std::uint64_t y, std::uint32_t y_stride) const;
   // Whether decoded tokens choose by the queries of the token before, which every step then leaves behind in kept_query().
   [[nodiscard]] bool chooses_ahead() const { return sparse_.chooser == PageChooser::ahead && sparse_.dense_layers < layers_; }
+  // Tokens that choose ahead do so at multiples of this position; those behind them in between read the same pages. Divides a page.
+  [[nodiscard]] std::uint32_t every() const { return sparse_.every; }
   // float (query_heads * head_width): the rotated queries of the last token, of a layer that chooses.
   [[nodiscard]] std::uint64_t kept_query(std::uint32_t layer) const { return kept_queries_.address() + (layer - sparse_.dense_layers) * layer_queries_; }
   // The choice of a token in all layers by them, before its first step: scores, and behind a barrier the choice.

@@ -198,7 +198,7 @@ Result<void> record_slots(KernelRecorder& kernels, const PageChoiceArgs& args) {
   const ScoreStep step = score_step(kernels, args);
   const std::uint32_t choosing = subgroups_of(kernels, args.scoring.choosing > 0 ? args.scoring.choosing : kChoosing);
   std::vector<std::uint32_t> choice = rule_constants(args, kernels.subgroup() * choosing);
-  choice.push_back(keeps_in_shared(kernels, args.pages, queries, 0, args.rule.mass != 0) ? 1 : 0);
+  choice.insert(choice.end(), {keeps_in_shared(kernels, args.pages, queries, 0, args.rule.mass != 0) ? 1u : 0u, std::max(args.every, 1u)});
   for (std::uint32_t first = 0; first < tiles; first += together) {
     if (first > 0) kernels.plan().barrier();
     push.first_tile = first;
@@ -225,7 +225,7 @@ Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& a
 
 Result<void> record_page_guide(KernelRecorder& kernels, const PageGuideArgs& args) {
   const shader::PageGuidePush push{.facts = args.facts, .decode_facts = args.decode_facts, .state = args.state, .kv_heads = args.kv_heads,
-                                   .target = args.target, .by_entropy = args.by_entropy ? 1u : 0u, .mass = args.mass};
+                                   .target = args.target, .by_entropy = args.by_entropy ? 1u : 0u, .mass = args.mass, .every = args.every};
   return kernels.dispatch(ShaderId::page_guide, {}, push, args.layers);
 }
 

@@ -81,6 +81,7 @@ struct PageChoiceArgs {
   PageScoring scoring;
   enum class Part : std::uint8_t { both, scores, choice } part = Part::both;  // to time them one by one
   bool apart = false;              // scores and choice of a decoded token in two steps, as of a prompt: gives the same
+  std::uint32_t every = 0;         // of one token, whose choice those behind it read up to the next multiple of this position; 0: none does
 };
 // A decoded token's choice is one step on a GPU, where shared memory has room for it; else it is two with a barrier between them,
 // of a prompt for as many tiles as there is room to score.
@@ -95,6 +96,7 @@ struct PageGuideArgs {
   std::uint32_t target = 0;                   // mean share of the remote pages in millionths; 0: none
   bool by_entropy = false;                    // heads get by their entropy
   float mass = 0;                             // that an adaptive budget begins with, above 0 and below 1
+  std::uint32_t every = 0;                    // as in PageChoiceArgs
 };
 // Moves budgets by what this step's choices did, for the next step's. Twin: engine/reference/page_guide.
 [[nodiscard]] Result<void> record_page_guide(KernelRecorder& kernels, const PageGuideArgs& args);

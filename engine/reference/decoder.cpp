@@ -145,8 +145,10 @@ void ReferenceDecoder::attend(std::size_t layer, std::span<float> x, ReferenceCa
   const bool ahead = options_.ahead && tokens == 1 && !cache.last_query.empty();
   const std::span<const float> choosing = ahead ? std::span<const float>(cache.last_query) : std::span<const float>(query);
   const std::size_t tile = options_.tile, tiles = (tokens + tile - 1) / tile;
+  const bool reuses = ahead && position_ % options_.every != 0 && !cache.held.empty();
   std::vector<PageChoice> choices(sparse ? c.kv_heads * tiles : 0);
-  for_each_row(choices.size(), work, [&](std::size_t first, std::size_t last) {
+  if (reuses) choices = cache.held;
+  for_each_row(reuses ? 0 : choices.size(), work, [&](std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) {
       const std::size_t kv = i / tiles, begin = i % tiles * tile, size = std::min(tile, tokens - begin);
       std::vector<SampledRow> sampled;
@@ -160,6 +162,7 @@ void ReferenceDecoder::attend(std::size_t layer, std::span<float> x, ReferenceCa
       if (options_.settle) options_.settle({layer, kv, position_ + begin, sampled, rows}, choices[i]);
     }
   });
+  cache.held = ahead ? choices : std::vector<PageChoice>();
   std::vector<PageSummaries> summaries;  // of each KV head
   if (sparse && options_.periphery)
     for (std::size_t kv = 0; kv < c.kv_heads; ++kv) {

@@ -33,6 +33,8 @@ struct ReferenceOptions {
   std::size_t tile = 1, samples = 4;
   // A call of one token chooses by the rotated queries of the last token before it, where there is one, instead of its own.
   bool ahead = false;
+  // Then calls at multiples of this position choose, and those between read what the last one chose.
+  std::size_t every = 1;
   // Rows see means of the pages that they do not read (add_periphery).
   bool periphery = false;
   // The rule of a layer that is sparse.
@@ -79,6 +81,7 @@ class ReferenceDecoder {
   struct LayerCache {
     std::vector<float> keys, values;  // [positions][kv heads][head width]
     std::vector<float> last_query;    // [query heads][head width]: of the last token, rotated
+    std::vector<PageChoice> held;     // [KV head]: of the last token that chose ahead, where later ones may read it
   };
   ReferenceDecoder(ModelConfig config, ModelWeights weights, ReferenceOptions options);
   void attend(std::size_t layer, std::span<float> x, ReferenceCapture* capture);

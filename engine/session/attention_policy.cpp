@@ -5,15 +5,16 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "engine/io/shown_name.hpp"
 
 namespace fovea {
 namespace {
 
-constexpr std::array<std::string_view, 19> kKeys{"window", "global", "page", "sinks", "scorer", "dense-layers",
+constexpr std::array<std::string_view, 20> kKeys{"window", "global", "page", "sinks", "scorer", "dense-layers",
                                                  "dense-below", "budget", "mass", "least", "most", "decode-dense-below",
-                                                 "flat", "widen", "target", "heads", "layers", "choice", "periphery"};
+                                                 "flat", "widen", "target", "heads", "layers", "choice", "every", "periphery"};
 
 }  // namespace
 
@@ -99,6 +100,8 @@ tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spe
     else
       refuse("choice", *value, "own or ahead");
   }
+  count("every", 1, sparse.every);
+  if (!std::has_single_bit(sparse.every) || sparse.every > kAttentionPage) refuse("every", *spec.find("every"), fmt::format("1, 2, 4, ... or {}", kAttentionPage));
   if (const std::string* value = spec.find("budget")) {
     if (*value == "adaptive")
       sparse.budget = PageBudget::adaptive;
@@ -143,6 +146,7 @@ std::string shown_attention(const std::optional<SparseAttention>& attention, std
   if (a.widen > 0) more += fmt::format(",flat={},widen={}", a.flat, a.widen);
   if (a.decode_dense_below) more += fmt::format(",decode-dense-below={}", *a.decode_dense_below);
   if (a.chooser != SparseAttention{}.chooser) more += fmt::format(",choice={}", name(a.chooser));
+  if (a.every != SparseAttention{}.every) more += fmt::format(",every={}", a.every);
   if (a.periphery != SparseAttention{}.periphery) more += fmt::format(",periphery={}", name(a.periphery));
   return fmt::format("sparse:window={},{},page={},sinks={},scorer={},dense-layers={},dense-below={},budget={}{}", a.window,
                      adaptive ? fmt::format("mass={},least={},most={}", a.mass, a.least, a.most) : fmt::format("global={}", a.global),

@@ -9,6 +9,7 @@ layout(local_size_x_id = 0) in;
 #define STEPS_APART
 #include "shaders/include/page_rule.glsl"
 layout(constant_id = 11) const bool IN_SHARED = true;  // of page_choice.glsl
+layout(constant_id = 12) const uint EVERY = 1;         // likewise: of one token, whose choice those behind it read up to the next multiple of this position
 #include "shaders/include/page_choice.glsl"
 
 void main() {

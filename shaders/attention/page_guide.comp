@@ -43,7 +43,7 @@ float total(uint sum) {
 
 void main() {
   StepState state = State(p.state).s;
-  float tokens = float(state.tokens), memory = 1.0 - exp(-tokens / float(kGuideMemory)), log_keys = log(float(state.position + state.tokens));
+  float tokens = float(p.every > 0u ? p.every - state.position % p.every : state.tokens), memory = 1.0 - exp(-tokens / float(kGuideMemory)), log_keys = log(float(state.position + state.tokens));
   float remote = 0.0, chosen = 0.0, all_remote = 0.0, all_chosen = 0.0, keys = 0.0, known_logit = Floats(row_of(p.facts, 0u)).v[kGuideLogit];
   for (uint head = gl_LocalInvocationID.x; head < p.kv_heads; head += gl_WorkGroupSize.x) {
     uint64_t of_remote = both_phases(head, kFactRemote), of_chosen = both_phases(head, kFactChosen);

@@ -16,6 +16,7 @@
 layout(local_size_x_id = 0) in;  // LANES * SUBGROUPS
 #include "shaders/include/page_rule.glsl"
 layout(constant_id = 11) const bool IN_SHARED = true;  // of page_choice.glsl
+const uint EVERY = 1u;                                 // likewise
 layout(constant_id = 12) const uint LANES = 32;        // subgroup size
 layout(constant_id = 13) const uint SUBGROUPS = 8;
 layout(constant_id = 14) const uint CHUNK = 1;         // blocks of a workgroup

@@ -31,6 +31,9 @@ void keep_rank(uint slot, uint page, uint rank) {
 }
 uint mass_of(uint rank) { return uint(uintBitsToFloat(rank & (kForced - 1u)) * kMassUnit); }
 
+// Tokens that read this choice.
+uint readers() { return EVERY > 1u ? EVERY - State(p.state).s.position % EVERY : 1u; }
+
 // Without a carry, which would have to be waited for.
 void add_fact(uint kv_head, uint fact, uint value) {
   SharedUints facts = SharedUints(p.facts + uint64_t(kv_head * kFactWords + fact) * 4ul);
@@ -282,8 +285,8 @@ void take_everything(PageTile t, uint kv_head, uint slot) {
   if (group_place() != 0u) return;
   Uints(p.keys).v[slot] = t.last + 1u;
   tell_mass(slot, 1.0);
-  add_fact(kv_head, kFactChoices, 1u);
-  add_fact(kv_head, kFactWhole, 1u);
+  add_fact(kv_head, kFactChoices, readers());
+  add_fact(kv_head, kFactWhole, readers());
 }
 
 // By the whole workgroup.
@@ -390,13 +393,14 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
     uint mass_read = min(group_sums[kKept] + group_sums[kTaken], 1u << 30);
     Uints(p.keys).v[slot] = (pages - 1u) * kPageKeys + t.last % kPageKeys + 1u;
     tell_mass(slot, float(mass_read) / kMassUnit);
-    add_fact(kv_head, kFactChoices, 1u);
-    add_fact(kv_head, kFactSkipped, (t.pages - pages) * t.rows);
+    uint times = readers();
+    add_fact(kv_head, kFactChoices, times);
+    add_fact(kv_head, kFactSkipped, (t.pages - pages) * t.rows * times);
     add_fact(kv_head, kFactScored, scored);
-    add_fact(kv_head, kFactRemote, remote);
-    add_fact(kv_head, kFactChosen, cut.count);
-    add_fact(kv_head, kFactMass, mass_read >> 10);
-    add_fact(kv_head, kFactEntropy, flatness);
+    add_fact(kv_head, kFactRemote, remote * times);
+    add_fact(kv_head, kFactChosen, cut.count * times);
+    add_fact(kv_head, kFactMass, (mass_read >> 10) * times);
+    add_fact(kv_head, kFactEntropy, flatness * times);
   }
 }
 

@@ -106,6 +106,7 @@ struct PageGuidePush {
   uint target;           // wished mean share of the remote pages, in millionths; 0: none
   uint by_entropy;       // heads get by their entropy
   float mass;            // that an adaptive budget begins with
+  uint every;            // of a token whose choice those behind it read up to the next multiple of this position; 0: none does
 };
 
 FOVEA_PUSH_END

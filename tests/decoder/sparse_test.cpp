@@ -47,7 +47,7 @@ class SparseDecoder : public DecoderTest {
   // The reference decoder with a rule of tiles as the device takes them.
   static reference::ReferenceOptions judging(const SparseAttention& rule, const ModelShape& shape) {
     const reference::SparseRule same{.window = rule.window, .page = 32, .sinks = rule.sinks, .global = rule.global, .dense_below = rule.dense_below};
-    return {.kv = shape.kv, .sparse = same, .dense_layers = rule.dense_layers, .layer_shares = rule.layer_shares, .tile = shader::kTileRows, .ahead = rule.chooser == PageChooser::ahead,
+    return {.kv = shape.kv, .sparse = same, .dense_layers = rule.dense_layers, .layer_shares = rule.layer_shares, .tile = shader::kTileRows, .ahead = rule.chooser == PageChooser::ahead, .every = rule.every,
             .periphery = rule.periphery == PagePeriphery::means};
   }
   reference::ReferenceDecoder judge(const SparseAttention& rule, const ModelShape& shape = kShape) {
@@ -150,12 +150,19 @@ TEST_F(SparseDecoder, decoded_tokens_are_those_of_highest_reference_logit) {
   }
 }
 
-// The logits of decoding, token by token: of choices by the token's own queries, and by those of the token before.
+// The logits of decoding, token by token: of choices by the token's own queries, by those of the token before, and of those that
+// serve the tokens behind them.
 TEST_F(SparseDecoder, decoded_tokens_give_the_reference_logits) {
-  for (const auto& [chooser, periphery] : {std::pair{PageChooser::own, PagePeriphery::off}, {PageChooser::ahead, PagePeriphery::off}, {PageChooser::ahead, PagePeriphery::means}})
+  struct Case {
+    PageChooser chooser;
+    PagePeriphery periphery = PagePeriphery::off;
+    std::uint32_t every = 1;
+  };
+  for (const auto& [chooser, periphery, every] : {Case{PageChooser::own}, {PageChooser::ahead}, {PageChooser::ahead, PagePeriphery::off, 8}, {PageChooser::ahead, PagePeriphery::means, 2}})
     for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
       SparseAttention rule = kRule;
       rule.chooser = chooser;
+      rule.every = every;
       rule.periphery = periphery;
       load_with(rule, form);
       reference::ReferenceDecoder reference = judge(rule);
@@ -175,7 +182,7 @@ TEST_F(SparseDecoder, decoded_tokens_give_the_reference_logits) {
         at += batch;
       }
       const AttentionFacts facts = must(decoder_->attention_facts());
-      EXPECT_EQ(facts.decode.layers.back().choices, 60u * 2);
+      EXPECT_EQ(facts.decode.layers.back().choices, (60 + every - 1) / every * every * 2) << "those that the last choice was for are counted too";
       EXPECT_EQ(facts.decode.layers.back().whole, 0u);
       EXPECT_LT(attention_density(facts.decode, decoder_->config().kv_heads), 0.8);
     }
@@ -369,8 +376,10 @@ TEST_F(SparseDecoder, gives_the_same_whatever_ran_before_and_wherever_barriers_a
     for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
       SparseAttention rule = kRule;
       rule.chooser = chooser;
+      rule.every = 4;
       load_with(rule, form);
       const std::vector<std::int32_t> drawn = run();
+      EXPECT_EQ(generate(*decoder_, tokens(300, 7), 60, {}, greedy(), 128, 1).drawn, drawn) << "tokens one by one and in groups";
       generate(*decoder_, tokens(900, 8), 50);
       EXPECT_EQ(run(), drawn);
       load_with(rule, form, kShape, true);
@@ -394,6 +403,7 @@ TEST_F(SparseDecoder, gives_the_same_whatever_ran_before_and_wherever_barriers_a
 TEST_F(SparseDecoder, ahead_takes_no_queries_of_another_sequence) {
   SparseAttention rule = kRule;
   rule.chooser = PageChooser::ahead;
+  rule.every = 8;
   for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
     load_with(rule, form);
     const std::vector<std::int32_t> prompt = tokens(500, 13);

@@ -83,10 +83,11 @@ TEST(Policy, AttentionIsDenseOrSparseByPages) {
   strict.mass = 0.95, strict.least = 0.08, strict.most = 0.4;
   SparseAttention decoding = strict;
   decoding.decode_dense_below = 20000;
-  SparseAttention own, ahead;
+  SparseAttention own, ahead, held;
+  held.every = 8;
   own.chooser = PageChooser::own;
   ahead.chooser = PageChooser::ahead;
-  for (const auto& rule : {SparseAttention{}, SparseAttention{.by_depth = true}, SparseAttention{.dense_layers = 0, .layer_shares = {0.5, 1}}, strict, decoding, own, ahead}) {
+  for (const auto& rule : {SparseAttention{}, SparseAttention{.by_depth = true}, SparseAttention{.dense_layers = 0, .layer_shares = {0.5, 1}}, strict, decoding, own, ahead, held}) {
     const std::string shown = shown_attention(rule);
     EXPECT_EQ(spec_problem("attention", shown), "") << shown;
     EXPECT_EQ(sparse_attention(chosen(shown.c_str()).value()), rule) << shown;
@@ -119,7 +120,7 @@ TEST(Policy, SparseAttentionSaysWhatIsNoValue) {
         {"sparse:decode-dense-below=soon", "a whole number or auto"}, {"sparse:target=0.2", "it is of budget=adaptive"},
         {"sparse:budget=adaptive,target=0.5", "lies between least and most"}, {"sparse:budget=adaptive,target=0", "above 0 and at most 1"},
         {"sparse:budget=adaptive,target=0.25,mass=1", "above 0 and below 1"}, {"sparse:heads=odd", "even or entropy"}, {"sparse:widen=2", "from 0 to 1"},
-        {"sparse:flat=-1", "from 0 to 1"}, {"sparse:choice=later", "own or ahead"},
+        {"sparse:flat=-1", "from 0 to 1"}, {"sparse:choice=later", "own or ahead"}, {"sparse:every=3", "1, 2, 4, ... or 32"}, {"sparse:every=64", "1, 2, 4, ... or 32"}, {"sparse:every=0", "at least 1"},
         {"sparse:layers=odd", "with / between them"}, {"sparse:layers=0.5/", "with / between them"},
         {"sparse:layers=0.5/2", "with / between them"}, {"sparse:layers=0.5,dense-layers=auto", "leave one out"}, {"sparse:periphery=on", "off or means"},
         {"sparse:periphery=means,scorer=quest", "choose auto or mean"}})
