@@ -20,7 +20,7 @@ struct PageShare {
 // What one step left of it, as plain views; empty: not recorded.
 struct PageViews {
   // (layers that choose, tiles, kv_heads, choice_words): the estimated mass as the bits of a float, then a bit for every page
-  // read. A tile is `tile_rows` consecutive queries from the step's first on.
+  // read. A tile is `tile_rows` consecutive queries from the step's first on; where a layer's choices are for more, they are repeated.
   std::span<const std::uint32_t> choices;
   std::uint32_t tiles = 0, tile_rows = 1, choice_words = 0;
   // (layers, rows, query_heads, pages). Row i is the i-th position q of the step with (q + 1) a multiple of `every`.

@@ -54,6 +54,8 @@ enum class PagePeriphery {
 }
 
 inline constexpr std::uint32_t kAttentionPage = 32;  // positions
+inline constexpr std::uint32_t kChoiceRows = 16;     // queries of a prompt that share a choice; no layer's are more
+inline constexpr std::uint32_t kChoiceSamples = 4;   // of those, the ones that it is made by; likewise
 
 struct SparseAttention {
   std::uint32_t window = 512;       // positions up to the query's own that are always read, widened to whole pages
@@ -63,6 +65,9 @@ struct SparseAttention {
   std::uint32_t dense_layers = 2;   // first layers that read everything
   // Shares of the other pages that the model's first layers read, from layer 0 on, whatever the budget; 1: everything.
   std::vector<double> layer_shares = {};
+  // Queries of a prompt that share a choice, in the model's first layers, from layer 0 on: 16, 8 or 4; the others: kChoiceRows. And by how
+  // many of them it is made: 1, 2 or 4; the others: kChoiceSamples.
+  std::vector<std::uint32_t> layer_rows = {}, layer_samples = {};
   bool by_depth = false;            // both are yet to become what suits the model's number of layers (fitted())
   std::uint32_t dense_below = 1024; // so do queries that see fewer keys
   PageBudget budget = PageBudget::strict;
@@ -77,6 +82,8 @@ struct SparseAttention {
   std::optional<std::uint32_t> decode_dense_below = std::nullopt;
   PageChooser chooser = PageChooser::ahead;
   std::uint32_t every = 1;          // ahead: tokens at multiples of this position choose, those between read what they chose; a power of two, a page at most
+  [[nodiscard]] std::uint32_t rows_of(std::uint32_t layer) const { return layer < layer_rows.size() ? layer_rows[layer] : kChoiceRows; }
+  [[nodiscard]] std::uint32_t samples_of(std::uint32_t layer) const { return layer < layer_samples.size() ? layer_samples[layer] : kChoiceSamples; }
   bool operator==(const SparseAttention&) const = default;
 };
 
@@ -87,7 +94,7 @@ struct SparseAttention {
 [[nodiscard]] SparseAttention fitted(SparseAttention rule, std::uint32_t layers);
 
 // What choices in one layer did, all KV heads together. A decoded token makes a choice per KV head, a prompt one per KV
-// head and tile of 16 tokens.
+// head and tile of 16 tokens or fewer.
 struct PageChoices {
   std::uint64_t choices = 0, whole = 0;  // made; of those, the ones that read everything since it was little
   std::uint64_t skipped = 0;             // (token, page, KV head) triples that were not read

@@ -160,11 +160,12 @@ Result<std::uint64_t> ForwardPass::record_halves(KernelRecorder& kernels, std::u
 }
 
 AttentionShape ForwardPass::attention_shape(std::uint32_t layer, std::uint32_t tokens) const {
+  const std::uint32_t rows = selection != nullptr ? selection->tile_rows(layer) : kChoiceRows;
   if (stages(tokens))
     return {.query_heads = config.query_heads, .kv_heads = config.kv_heads, .head_width = config.head_width, .tokens = tokens,
-            .pages = cache.tiers()->staged_table(), .state = state};
+            .pages = cache.tiers()->staged_table(), .tile_rows = rows, .state = state};
   return {.query_heads = config.query_heads, .kv_heads = config.kv_heads, .head_width = config.head_width, .tokens = tokens,
-          .layer_offset = cache.layer_offset(layer), .pages = cache.page_table(), .state = state, .kv = cache.type(),
+          .layer_offset = cache.layer_offset(layer), .pages = cache.page_table(), .tile_rows = rows, .state = state, .kv = cache.type(),
           .tiered = cache.tiers() != nullptr};
 }
 

@@ -25,7 +25,7 @@ std::uint32_t PageCapture::choosing_layers() const {
 }
 
 std::size_t PageCapture::marks_of_layer(std::uint32_t tokens) const {
-  return std::size_t{choice_tiles(tokens)} * kv_heads_ * page_mark_words(pages_);
+  return std::size_t{choice_tiles(tokens, tile_rows())} * kv_heads_ * page_mark_words(pages_);
 }
 
 std::size_t PageCapture::shares_of_layer(std::uint32_t tokens) const {
@@ -62,7 +62,7 @@ Result<void> PageCapture::record_layer(KernelRecorder& kernels, const AttentionS
     kernels.plan().tag("page marks");
     const std::uint64_t before = (layer - (layers_ - choosing_layers())) * marks_of_layer(shape.tokens) * sizeof(std::uint32_t);
     const PageSelection::Lists read = selection_->lists(shape.tokens, layer, ahead);
-    FOVEA_TRY(record_page_marks(kernels, {.shape = shape, .buffers = *read.buffers, .first_slot = read.first_slot, .marks = to.marks.address() + before, .pages = pages_}));
+    FOVEA_TRY(record_page_marks(kernels, {.shape = shape, .buffers = *read.buffers, .first_slot = read.first_slot, .marks = to.marks.address() + before, .pages = pages_, .rows = tile_rows()}));
   }
   kernels.plan().tag("page shares");
   return record_page_shares(kernels, {.shape = shape, .query = query,
@@ -78,10 +78,10 @@ void PageCapture::record_facts(gpu::CommandRecorder& recorder, bool decode, std:
 
 PageViews PageCapture::views(bool decode, std::uint32_t slot, std::uint32_t plan_tokens) const {
   const Slot& from = at(decode, slot);
-  PageViews views{.tile_rows = choice_rows(plan_tokens), .rows = measured_rows(plan_tokens, every_), .pages = pages_, .every = every_};
+  PageViews views{.tile_rows = choice_rows(plan_tokens, tile_rows()), .rows = measured_rows(plan_tokens, every_), .pages = pages_, .every = every_};
   views.shares = view<PageShare>(from.shares, layers_ * shares_of_layer(plan_tokens));
   if (choosing_layers() == 0) return views;
-  views.tiles = choice_tiles(plan_tokens);
+  views.tiles = choice_tiles(plan_tokens, tile_rows());
   views.choice_words = page_mark_words(pages_);
   views.choices = view<std::uint32_t>(from.marks, choosing_layers() * marks_of_layer(plan_tokens));
   views.facts = selection_->facts_of(view<std::uint32_t>(from.facts, from.facts.bytes() / sizeof(std::uint32_t)));

@@ -38,6 +38,7 @@ class PageCapture {
   [[nodiscard]] Result<Slot> make_slot(gpu::Device& device, std::uint32_t tokens) const;
   [[nodiscard]] const Slot& at(bool decode, std::uint32_t slot) const { return decode ? slots_[slot] : slots_.back(); }
   [[nodiscard]] std::uint32_t choosing_layers() const;
+  [[nodiscard]] std::uint32_t tile_rows() const { return selection_ != nullptr ? selection_->narrowest_tile() : kChoiceRows; }
   [[nodiscard]] std::size_t marks_of_layer(std::uint32_t tokens) const;   // words
   [[nodiscard]] std::size_t shares_of_layer(std::uint32_t tokens) const;  // PageShares
   const PageSelection* selection_;

@@ -1,6 +1,7 @@
 #include "engine/decoder/page_selection.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -9,6 +10,8 @@
 
 namespace fovea {
 namespace {
+
+static_assert(kAttentionPage == shader::kPageKeys && kChoiceRows == shader::kTileRows && kChoiceSamples == shader::kSampledRows);
 
 std::uint32_t pages_of(std::uint32_t positions) { return (positions + shader::kPageKeys - 1) / shader::kPageKeys; }
 
@@ -41,6 +44,12 @@ std::uint32_t layers_ahead(const ModelConfig& config, const SparseAttention& spa
   return sparse.chooser == PageChooser::ahead ? config.layers - std::min(config.layers, sparse.dense_layers) : 0;
 }
 
+std::uint32_t narrowest(const SparseAttention& sparse, std::uint32_t layers) {
+  std::uint32_t rows = kChoiceRows;
+  for (std::uint32_t layer = sparse.dense_layers; layer < layers; ++layer) rows = std::min(rows, sparse.rows_of(layer));
+  return rows;
+}
+
 struct Choices {
   PageChoiceBuffers of_token, of_prompt, of_layers;
   std::uint64_t bytes = 0;
@@ -49,7 +58,7 @@ Choices lay_out(const ModelConfig& config, const SparseAttention& sparse, std::u
   Choices choices;
   std::uint64_t at = base;
   at += choices.of_token.lay_out(at, config.query_heads, config.kv_heads, pages, 1);
-  at += choices.of_prompt.lay_out(at, config.query_heads, config.kv_heads, pages, std::max(batch, 2u));
+  at += choices.of_prompt.lay_out(at, config.query_heads, config.kv_heads, pages, std::max(batch, 2u), narrowest(sparse, config.layers));
   if (const std::uint32_t layers = layers_ahead(config, sparse); layers > 0)
     at += choices.of_layers.lay_out(at, layers * config.query_heads, layers * config.kv_heads, pages, 1);
   choices.bytes = at - base;
@@ -80,8 +89,11 @@ Result<PageSelection> PageSelection::create(gpu::Device& device, const ModelConf
   if (rule.window == 0 || !share(rule.global) || !share(rule.mass) || !share(rule.least) || !share(rule.most) || rule.least > rule.most ||
       !share(rule.flat) || !share(rule.widen) || !std::ranges::all_of(rule.layer_shares, share) || (rule.target && !(share(*rule.target) && rule.mass > 0 && rule.mass < 1)))
     return fail(ErrorCode::usage, "sparse attention", "a window of 0 or a share outside of 0 to 1 was asked for", "correct the policy");
-  if (rule.layer_shares.size() > config.layers)
-    return fail(ErrorCode::usage, "sparse attention", "the policy has shares for " + std::to_string(rule.layer_shares.size()) + " layers and the model has " + std::to_string(config.layers),
+  const auto power_up_to = [](std::uint32_t least, std::uint32_t most) { return [=](std::uint32_t n) { return n >= least && n <= most && std::has_single_bit(n); }; };
+  if (!std::ranges::all_of(rule.layer_rows, power_up_to(4, kChoiceRows)) || !std::ranges::all_of(rule.layer_samples, power_up_to(1, kChoiceSamples)) || !power_up_to(1, kAttentionPage)(rule.every))
+    return fail(ErrorCode::usage, "sparse attention", "a choice was asked for of a number of queries that none is made for", "correct the policy");
+  if (const std::size_t named = std::max({rule.layer_shares.size(), rule.layer_rows.size(), rule.layer_samples.size()}); named > config.layers)
+    return fail(ErrorCode::usage, "sparse attention", "the policy has numbers for " + std::to_string(named) + " layers and the model has " + std::to_string(config.layers),
                 "leave out those behind the last layer");
   if (rule.periphery == PagePeriphery::means && rule.scorer == PageScorer::quest)
     return fail(ErrorCode::usage, "sparse attention", "a periphery of means weighs pages by what they are thought to hold, and quest tells the most that they could",
@@ -133,7 +145,9 @@ Result<void> PageSelection::record_bounds_of_token(KernelRecorder& kernels, Atte
 
 Result<void> PageSelection::record_choice(KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t layer, std::uint64_t query,
                                           const RopeStoreArgs* rope) const {
-  return record_page_choice(kernels, {.shape = shape, .rule = shape.tokens == 1 ? of_token_rule_ : rule_, .buffers = *lists(shape.tokens, layer, false).buffers, .query = query, .rope = rope,
+  PageRule rule = shape.tokens == 1 ? of_token_rule_ : rule_;
+  rule.samples = sparse_.samples_of(layer);
+  return record_page_choice(kernels, {.shape = shape, .rule = rule, .buffers = *lists(shape.tokens, layer, false).buffers, .query = query, .rope = rope,
                                       .bounds = bounds_at(layer), .facts = facts_at(shape.tokens, layer),
                                       .pages = pages_});
 }
@@ -158,6 +172,8 @@ Result<void> PageSelection::record_choice_ahead(KernelRecorder& kernels, const A
   return record_page_choice(kernels, {.shape = shape, .rule = of_token_rule_, .buffers = of_layers_, .query = kept_query(first), .bounds = bounds_at(first),
                                       .facts = facts_at(1, first), .pages = pages_, .layers = layers_ - first, .part = part, .apart = true, .every = sparse_.every});
 }
+
+std::uint32_t PageSelection::narrowest_tile() const { return narrowest(sparse_, layers_); }
 
 std::uint64_t PageSelection::facts_at(std::uint32_t tokens, std::uint32_t layer) const {
   const std::uint64_t row = (tokens == 1 ? layers_ : 0) + layer;

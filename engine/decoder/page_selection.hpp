@@ -26,6 +26,9 @@ class PageSelection {
   [[nodiscard]] static Bytes bytes(const ModelConfig& config, std::uint32_t context, std::uint32_t batch, const SparseAttention& rule);
 
   [[nodiscard]] bool chooses(std::uint32_t layer) const { return layer >= sparse_.dense_layers; }
+  // Queries of a prompt that share a choice in the layer, and the fewest of all layers.
+  [[nodiscard]] std::uint32_t tile_rows(std::uint32_t layer) const { return sparse_.rows_of(layer); }
+  [[nodiscard]] std::uint32_t narrowest_tile() const;
   // Keys below which a decoded token reads everything, whatever its layer.
   [[nodiscard]] std::uint32_t decode_dense_below() const { return of_token_rule_.dense_below; }
   // Bounds of the pages that a prompt's batch filled, of one layer.

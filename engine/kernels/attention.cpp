@@ -126,7 +126,8 @@ Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile&
   FOVEA_ASSIGN(const ShaderId id, batch_variant(kFirst.at(static_cast<std::size_t>(tile.matrix)), args.shape));
   const std::uint32_t lanes = kernels.subgroup();
   return kernels.dispatch(id,
-                          {lanes * tile.subgroups, lanes, args.shape.head_width, tile.subgroups, tile.block_keys, tile.heads, args.in_halves ? 1u : 0u},
+                          {lanes * tile.subgroups, lanes, args.shape.head_width, tile.subgroups, tile.block_keys, tile.heads, args.in_halves ? 1u : 0u, 16 / tile.fragment_heads()},
+
                           attention_push(args), args.shape.query_heads / tile.heads,
                           (args.shape.tokens + tile.tokens() - 1) / tile.tokens());
 }
@@ -138,9 +139,12 @@ Result<void> record_attention_prefill(KernelRecorder& kernels, const AttentionAr
     return record_attention_tile(kernels, tile, args);
   FOVEA_ASSIGN(const ShaderId id, batch_variant(ShaderId::attention_prefill_F16, args.shape));
   const std::uint32_t local = kernels.subgroup();
-  const std::uint32_t rows = args.shape.listed_keys == 0 ? local : std::min(local, shader::kTileRows);
-  return kernels.dispatch(id, {local, args.shape.head_width, local, rows}, attention_push(args),
-                          (args.shape.tokens + rows - 1) / rows, args.shape.query_heads);
+  const std::uint32_t rows = args.shape.listed_keys == 0 ? local : std::min(local, args.shape.tile_rows);
+  const std::uint32_t group = args.shape.query_heads / args.shape.kv_heads;
+  std::uint32_t heads = std::min(local / rows, group);
+  while (group % heads != 0) --heads;
+  return kernels.dispatch(id, {local, args.shape.head_width, local, rows, args.shape.tile_rows, heads}, attention_push(args),
+                          (args.shape.tokens + rows - 1) / rows, args.shape.query_heads / heads);
 }
 
 std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_heads) {

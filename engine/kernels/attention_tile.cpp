@@ -51,7 +51,7 @@ bool runs_attention_tile(const KernelRecorder& kernels, const AttentionTile& til
   const gpu::DeviceFacts& facts = kernels.facts();
   return !kernels.cpu_form() && runs_attention_matrix(kernels, tile.matrix) && facts.subgroup >= 8 && facts.subgroup <= 64 &&
          shape.head_width % 16 == 0 && shape.query_heads / shape.kv_heads % tile.heads == 0 &&
-         (tile.listed ? tile.subgroups >= tile.heads : tile.subgroups % tile.heads == 0) && tile.block_keys % shader::kPageKeys == 0 &&
+         (tile.listed > 0 ? tile.subgroups * tile.fragment_heads() >= tile.heads : tile.subgroups % tile.heads == 0) && tile.block_keys % shader::kPageKeys == 0 &&
          tile.shared_bytes(shape.head_width) <= facts.shared_memory_bytes &&
          tile.subgroups <= facts.max_workgroup_subgroups && tile.subgroups * facts.subgroup <= facts.max_workgroup_invocations;
 }
@@ -63,8 +63,8 @@ AttentionTile with_heads(AttentionTile tile, const AttentionShape& shape) {
 }
 
 AttentionTile over_lists(AttentionTile tile, const AttentionShape& shape) {
-  tile.listed = true;
-  tile.heads = tile.subgroups;
+  tile.listed = shape.tile_rows;
+  tile.heads = tile.subgroups * tile.fragment_heads();
   while (shape.query_heads / shape.kv_heads % tile.heads != 0) --tile.heads;
   return tile;
 }

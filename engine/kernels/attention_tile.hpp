@@ -21,9 +21,12 @@ struct AttentionTile {
   std::uint32_t subgroups = 0;
   std::uint32_t block_keys = 0;
   std::uint32_t heads = 1;  // query heads of one KV head whose queries of the same tokens are taken together
-  bool listed = false;      // keys come by lists of pages: of the tokens that share one; subgroups beyond the heads bring keys
+  // Tokens that share a list of pages, 16, 8 or 4, by which keys then come: a fragment holds them of 16 / listed heads; subgroups
+  // beyond the heads bring keys. 0: all keys.
+  std::uint32_t listed = 0;
 
-  [[nodiscard]] std::uint32_t tokens() const { return listed ? shader::kTileRows : 16 * subgroups / heads; }
+  [[nodiscard]] std::uint32_t tokens() const { return listed > 0 ? listed : 16 * subgroups / heads; }
+  [[nodiscard]] std::uint32_t fragment_heads() const { return listed > 0 ? 16 / listed : 1; }
   [[nodiscard]] std::uint32_t shared_bytes(std::uint32_t head_width) const;
 };
 

@@ -9,8 +9,9 @@ namespace fovea {
 Result<void> record_page_marks(KernelRecorder& kernels, const PageMarksArgs& args) {
   const shader::PageMarksPush push{.list = args.buffers.list, .keys = args.buffers.keys, .marks = args.marks,
                                    .state = args.shape.state, .kv_heads = args.shape.kv_heads, .first_slot = args.first_slot};
-  return kernels.dispatch(ShaderId::page_marks, {kernels.subgroup(), args.pages, choice_rows(args.shape.tokens)}, push,
-                          args.shape.kv_heads, choice_tiles(args.shape.tokens));
+  const std::uint32_t tokens = args.shape.tokens, rows = args.shape.tile_rows;
+  return kernels.dispatch(ShaderId::page_marks, {kernels.subgroup(), args.pages, choice_rows(tokens, rows), choice_rows(tokens, args.rows)}, push,
+                          args.shape.kv_heads, choice_tiles(tokens, rows));
 }
 
 Result<void> record_page_shares(KernelRecorder& kernels, const PageSharesArgs& args) {

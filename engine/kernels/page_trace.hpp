@@ -8,16 +8,17 @@ namespace fovea {
 
 // Words of a choice's marks: the estimated mass, then a bit for every page of the context.
 [[nodiscard]] constexpr std::uint32_t page_mark_words(std::uint32_t pages) { return 1 + (pages + 31) / 32; }
-// Tiles that a plan with room for `tokens` chooses for, and the queries of each.
-[[nodiscard]] constexpr std::uint32_t choice_rows(std::uint32_t tokens) { return tokens == 1 ? 1 : shader::kTileRows; }
-[[nodiscard]] constexpr std::uint32_t choice_tiles(std::uint32_t tokens) { return (tokens + choice_rows(tokens) - 1) / choice_rows(tokens); }
+// Tiles of `rows` queries that a plan with room for `tokens` chooses for, and the queries of each.
+[[nodiscard]] constexpr std::uint32_t choice_rows(std::uint32_t tokens, std::uint32_t rows) { return tokens == 1 ? 1 : rows; }
+[[nodiscard]] constexpr std::uint32_t choice_tiles(std::uint32_t tokens, std::uint32_t rows) { return (tokens + choice_rows(tokens, rows) - 1) / choice_rows(tokens, rows); }
 
 struct PageMarksArgs {
   AttentionShape shape;       // that the choice was recorded with
   PageChoiceBuffers buffers;
   std::uint32_t first_slot = 0;  // of the buffers
-  std::uint64_t marks = 0;    // uint (choice_tiles, kv_heads, page_mark_words)
+  std::uint64_t marks = 0;    // uint (choice_tiles of `rows`, kv_heads, page_mark_words); of wider tiles repeated
   std::uint32_t pages = 0;    // of the context
+  std::uint32_t rows = shader::kTileRows;  // of the narrowest tile of all layers; divides shape.tile_rows
 };
 // Behind the choice, before the next one.
 [[nodiscard]] Result<void> record_page_marks(KernelRecorder& kernels, const PageMarksArgs& args);

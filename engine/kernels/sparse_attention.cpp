@@ -41,13 +41,13 @@ bool keeps_in_shared(const KernelRecorder& kernels, std::uint32_t pages, std::ui
   return ranks + factors + bits + queries * 4 + kCounts + (masses ? 4096 : 0) + staged <= kernels.facts().shared_memory_bytes;
 }
 
-// Tiles of a prompt that are scored together: scores of all would take gigabytes of a long context.
-std::uint32_t tiles_together(std::uint32_t query_heads, std::uint32_t pages, std::uint32_t tokens) {
-  if (tokens == 1) return 1;
+// The most tiles of a prompt that are scored together: scores of all would take gigabytes of a long context.
+std::uint32_t most_together(std::uint32_t query_heads, std::uint32_t pages, std::uint32_t tiles) {
   const std::uint64_t scores_of_tile = std::uint64_t{query_heads} * shader::kSampledRows * pages * sizeof(float);
-  const std::uint32_t tiles = divide_up(tokens, shader::kTileRows);
-  const auto most = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(kMostScoreBytes / scores_of_tile, 1, tiles));
-  return divide_up(tiles, divide_up(tiles, most));  // turns of one size
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(kMostScoreBytes / scores_of_tile, 1, tiles));
+}
+std::uint32_t tiles_together(std::uint32_t query_heads, std::uint32_t pages, std::uint32_t tiles) {
+  return divide_up(tiles, divide_up(tiles, most_together(query_heads, pages, tiles)));  // turns of one size
 }
 
 std::uint32_t staged_bytes(const AttentionShape& shape, std::uint32_t samples) {
@@ -77,14 +77,15 @@ Result<void> record_page_bounds(KernelRecorder& kernels, const PageBoundsArgs& a
 }
 
 std::uint64_t PageChoiceBuffers::lay_out(std::uint64_t base, std::uint32_t query_heads, std::uint32_t kv_heads, std::uint32_t pages,
-                                         std::uint32_t tokens) {
+                                         std::uint32_t tokens, std::uint32_t rows) {
   std::uint64_t at = base;
   const auto take = [&at](std::uint64_t& address, std::uint64_t bytes) {
     address = at;
     at += (bytes + 255) / 256 * 256;
   };
-  const std::uint64_t tiles = divide_up(tokens, shader::kTileRows), slots = tiles * kv_heads;
-  const std::uint64_t queries = std::uint64_t{tiles_together(query_heads, pages, tokens)} * query_heads * (tokens > 1 ? shader::kSampledRows : 1);
+  const std::uint32_t tiles = tokens > 1 ? divide_up(tokens, rows) : 1;
+  const std::uint64_t slots = std::uint64_t{tiles} * kv_heads;
+  const std::uint64_t queries = std::uint64_t{most_together(query_heads, pages, tiles)} * query_heads * (tokens > 1 ? shader::kSampledRows : 1);
   take(scores, queries * blocks_of(pages) * shader::kPageBlock * sizeof(float));
   take(totals, queries * blocks_of(pages) * 2 * sizeof(float));
   take(best, queries * blocks_of(pages) * 2 * sizeof(std::uint64_t));
@@ -125,7 +126,7 @@ struct ScoreStep {
 std::vector<std::uint32_t> rule_constants(const PageChoiceArgs& args, std::uint32_t invocations) {
   const bool decode = args.shape.tokens == 1;
   const PageRule& rule = args.rule;
-  return {invocations, args.shape.query_heads / args.shape.kv_heads, decode ? 1 : shader::kSampledRows, decode ? 1 : shader::kTileRows,
+  return {invocations, args.shape.query_heads / args.shape.kv_heads, decode ? 1 : rule.samples, decode ? 1 : args.shape.tile_rows,
           args.pages, rule.window, rule.sink_pages, rule.dense_below, rule.global, rule.least, rule.mass};
 }
 
@@ -167,7 +168,7 @@ ScoreStep score_in_float(const KernelRecorder& kernels, const PageChoiceArgs& ar
   const std::uint32_t lanes = kernels.subgroup(), subgroups = subgroups_of(kernels, wanted.subgroups > 0 ? wanted.subgroups : 4);
   const std::uint32_t chunk = std::max(wanted.blocks, 1u), at_once = std::min(shape.query_heads / shape.kv_heads, wanted.queries > 0 ? wanted.queries : 8u);
   const std::uint32_t turns = std::min(pieces_of(shape.head_width), wanted.pieces > 0 ? wanted.pieces : 4u);
-  const bool staged = !cpu && staged_bytes(shape, shape.tokens == 1 ? 1 : shader::kSampledRows) <= kMostStagedBytes;
+  const bool staged = !cpu && staged_bytes(shape, shape.tokens == 1 ? 1 : args.rule.samples) <= kMostStagedBytes;
   ScoreStep step{.shader = ShaderId::page_scores, .constants = rule_constants(args, lanes * subgroups), .groups = divide_up(blocks_of(args.pages), chunk)};
   step.constants.insert(step.constants.end(), {lanes, subgroups, at_once, chunk, args.rule.scorer, staged ? 1u : 0u, shape.head_width, cpu ? 1u : turns});
   return step;
@@ -187,8 +188,8 @@ Result<void> record_slots(KernelRecorder& kernels, const PageChoiceArgs& args) {
   const AttentionShape& shape = args.shape;
   const PageChoiceBuffers& b = args.buffers;
   const bool decode = shape.tokens == 1;
-  const std::uint32_t queries = shape.query_heads / shape.kv_heads * (decode ? 1 : shader::kSampledRows);
-  const std::uint32_t tiles = decode ? 1 : divide_up(shape.tokens, shader::kTileRows), together = tiles_together(shape.query_heads, args.pages, shape.tokens);
+  const std::uint32_t queries = shape.query_heads / shape.kv_heads * (decode ? 1 : args.rule.samples);
+  const std::uint32_t tiles = decode ? 1 : divide_up(shape.tokens, shape.tile_rows), together = tiles_together(shape.query_heads, args.pages, tiles);
   const RopeStoreArgs rope = args.rope != nullptr ? *args.rope : RopeStoreArgs{};
   shader::PageChoicePush push{.query = args.rope != nullptr ? rope.qkv : args.query, .query_norm = rope.query_norm,
                               .turns = rope.turns, .bounds = args.bounds, .state = shape.state, .pages = shape.pages,
@@ -237,7 +238,7 @@ Result<void> record_page_periphery(KernelRecorder& kernels, const PagePeripheryA
                                        .keys = args.buffers.keys + std::uint64_t{args.first_slot} * sizeof(std::uint32_t),
                                        .sums = args.sums, .y = args.y, .state = shape.state, .query_heads = shape.query_heads,
                                        .kv_heads = shape.kv_heads, .y_stride = args.y_stride};
-  return kernels.dispatch(ShaderId::page_periphery, {lanes * subgroups, shape.head_width, lanes, subgroups, args.pages, args.scorer}, push,
+  return kernels.dispatch(ShaderId::page_periphery, {lanes * subgroups, shape.head_width, lanes, subgroups, args.pages, args.scorer, shape.tile_rows}, push,
                           shape.query_heads, shape.tokens);
 }
 

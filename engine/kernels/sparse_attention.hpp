@@ -17,6 +17,7 @@ struct PageRule {
   std::uint32_t least = 80'000;       // adaptive: the least
   std::uint32_t mass = 0;             // adaptive: estimated mass to reach, in units of 2^-30; 0: a strict budget
   std::uint32_t scorer = shader::kScorerAutomatic;
+  std::uint32_t samples = shader::kSampledRows;  // queries of a prompt's tile that the choice is made by, at most as many
 };
 
 // Bytes of the bounds of one layer's pages, for a context of `pages`.
@@ -41,8 +42,9 @@ struct PageBoundsArgs {
 // of a long prompt's tiles.
 struct PageChoiceBuffers {
   std::uint64_t scores = 0, totals = 0, best = 0, tickets = 0, list = 0, table = 0, keys = 0;
-  // Lays them out from `base`; returns the bytes taken. Tickets must be zeros before the first use.
-  std::uint64_t lay_out(std::uint64_t base, std::uint32_t query_heads, std::uint32_t kv_heads, std::uint32_t pages, std::uint32_t tokens);
+  // Lays them out from `base`, for tiles of `rows` queries or more; returns the bytes taken. Tickets must be zeros before the first use.
+  std::uint64_t lay_out(std::uint64_t base, std::uint32_t query_heads, std::uint32_t kv_heads, std::uint32_t pages, std::uint32_t tokens,
+                        std::uint32_t rows = shader::kTileRows);
 };
 
 // Scores of a prompt as products of matrices, on matrix cores (GL_NV_cooperative_matrix2) or, for tests, without. Queries and bounds
@@ -67,7 +69,7 @@ struct PageScoring {
 };
 
 struct PageChoiceArgs {
-  AttentionShape shape;            // `tokens` 1: a decoded token; else a prompt, in tiles of kTileRows queries
+  AttentionShape shape;            // `tokens` 1: a decoded token; else a prompt, in tiles of `tile_rows` queries
   PageRule rule;
   PageChoiceBuffers buffers;
   std::uint64_t query = 0;         // float (tokens, query_heads * head_width): rotated

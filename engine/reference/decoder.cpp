@@ -144,7 +144,7 @@ void ReferenceDecoder::attend(std::size_t layer, std::span<float> x, ReferenceCa
   };
   const bool ahead = options_.ahead && tokens == 1 && !cache.last_query.empty();
   const std::span<const float> choosing = ahead ? std::span<const float>(cache.last_query) : std::span<const float>(query);
-  const std::size_t tile = options_.tile, tiles = (tokens + tile - 1) / tile;
+  const std::size_t tile = layer < options_.layer_tiles.size() ? options_.layer_tiles[layer] : options_.tile, tiles = (tokens + tile - 1) / tile;
   const bool reuses = ahead && position_ % options_.every != 0 && !cache.held.empty();
   std::vector<PageChoice> choices(sparse ? c.kv_heads * tiles : 0);
   if (reuses) choices = cache.held;
@@ -152,7 +152,7 @@ void ReferenceDecoder::attend(std::size_t layer, std::span<float> x, ReferenceCa
     for (std::size_t i = first; i < last; ++i) {
       const std::size_t kv = i / tiles, begin = i % tiles * tile, size = std::min(tile, tokens - begin);
       std::vector<SampledRow> sampled;
-      const std::size_t samples = tokens == 1 || tile == 1 ? 1 : options_.samples;
+      const std::size_t samples = tokens == 1 || tile == 1 ? 1 : layer < options_.layer_samples.size() ? options_.layer_samples[layer] : options_.samples;
       for (std::size_t s = 0; s < samples; ++s) {
         const std::size_t t = begin + sampled_row(s, samples, size);
         sampled.push_back({choosing.subspan(t * query_width + kv * c.group() * head, c.group() * head), position_ + t + 1});

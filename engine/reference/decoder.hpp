@@ -31,6 +31,7 @@ struct ReferenceOptions {
   // Shares of the remote pages that the first layers read, from layer 0 on, whatever the rule's budget.
   std::vector<double> layer_shares = {};
   std::size_t tile = 1, samples = 4;
+  std::vector<std::size_t> layer_tiles = {}, layer_samples = {};  // of the first layers, from layer 0 on; the others' are those
   // A call of one token chooses by the rotated queries of the last token before it, where there is one, instead of its own.
   bool ahead = false;
   // Then calls at multiples of this position choose, and those between read what the last one chose.

@@ -12,9 +12,9 @@
 namespace fovea {
 namespace {
 
-constexpr std::array<std::string_view, 20> kKeys{"window", "global", "page", "sinks", "scorer", "dense-layers",
+constexpr std::array<std::string_view, 22> kKeys{"window", "global", "page", "sinks", "scorer", "dense-layers",
                                                  "dense-below", "budget", "mass", "least", "most", "decode-dense-below",
-                                                 "flat", "widen", "target", "heads", "layers", "choice", "every", "periphery"};
+                                                 "flat", "widen", "target", "heads", "layers", "choice", "every", "periphery", "rows", "samples"};
 
 }  // namespace
 
@@ -77,6 +77,17 @@ tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spe
       refuse("layers", *value, "numbers from 0 to 1, one for each of the first layers, with / between them");
     sparse.dense_layers = 0;
   }
+  const auto by_layer = [&](std::string_view key, std::uint32_t least, std::uint32_t most, std::vector<std::uint32_t>& target) {
+    const std::string* value = spec.find(key);
+    if (value == nullptr) return;
+    const auto fits = [&](std::uint32_t n) { return n >= least && n <= most && std::has_single_bit(n); };
+    if (auto numbers = parse_list(*value, parse_count); numbers && std::ranges::all_of(*numbers, fits))
+      target = std::move(*numbers);
+    else
+      refuse(key, *value, fmt::format("{}, {} or {} for each of the first layers, with / between them", least, 2 * least, most));
+  };
+  by_layer("rows", kChoiceRows / 4, kChoiceRows, sparse.layer_rows);
+  by_layer("samples", kChoiceSamples / 4, kChoiceSamples, sparse.layer_samples);
   const std::string* const dense_layers = spec.find("dense-layers");
   sparse.by_depth = dense_layers != nullptr ? *dense_layers == "auto" : sparse.layer_shares.empty();
   if (!sparse.by_depth) count("dense-layers", 0, sparse.dense_layers);
@@ -143,6 +154,8 @@ std::string shown_attention(const std::optional<SparseAttention>& attention, std
   if (a.target) more += fmt::format(",target={}", *a.target);
   if (!a.heads_by_entropy) more += ",heads=even";
   if (!a.layer_shares.empty()) more += fmt::format(",layers={}", fmt::join(a.layer_shares, "/"));
+  if (!a.layer_rows.empty()) more += fmt::format(",rows={}", fmt::join(a.layer_rows, "/"));
+  if (!a.layer_samples.empty()) more += fmt::format(",samples={}", fmt::join(a.layer_samples, "/"));
   if (a.widen > 0) more += fmt::format(",flat={},widen={}", a.flat, a.widen);
   if (a.decode_dense_below) more += fmt::format(",decode-dense-below={}", *a.decode_dense_below);
   if (a.chooser != SparseAttention{}.chooser) more += fmt::format(",choice={}", name(a.chooser));

@@ -1,5 +1,6 @@
 // Causal attention of a batch of queries over the KV cache, online softmax (Milakov & Gimelshein 2018; Dao et al. 2022).
-// One invocation per query, one workgroup per query tile and head; keys beyond the tile's last query are never visited.
+// One invocation per query, one workgroup per query tile and head, or for tiles of fewer queries than lanes per several heads of a
+// KV head; keys beyond the tile's last query are never visited.
 // Keys and values are uniform over the workgroup, so they are loaded once for all its queries; those of a q8_0 cache
 // are decoded by the lanes in turn and handed round. Twin: engine/reference/attention.
 #version 460
@@ -18,6 +19,8 @@ layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const uint HEAD_WIDTH = 64;
 layout(constant_id = 2) const uint LANES = 8;  // subgroup size, which is the workgroup's
 layout(constant_id = 3) const uint ROWS = 8;   // queries of a workgroup: as many as lanes, or of a tile that shares a list
+layout(constant_id = 4) const uint TILE = 16;  // queries that share a list
+layout(constant_id = 5) const uint HEADS = 1;  // query heads of one KV head that a workgroup takes, ROWS lanes each
 
 layout(push_constant, scalar) uniform Push { AttentionPush p; };
 
@@ -51,14 +54,14 @@ cell decoded(uint n) { return subgroupShuffle(own[n / LANES], n % LANES); }
 
 void main() {
   StepState state = State(p.state).s;
-  uint first = gl_WorkGroupID.x * ROWS, head = gl_WorkGroupID.y;
+  uint first = gl_WorkGroupID.x * ROWS, lane_head = gl_LocalInvocationID.x / ROWS, head = gl_WorkGroupID.y * HEADS + min(lane_head, HEADS - 1u);
   if (first >= state.tokens) return;
-  uint token = first + gl_LocalInvocationID.x;
-  bool real = token < state.tokens && gl_LocalInvocationID.x < ROWS;
-  token = min(min(token, first + ROWS - 1u), state.tokens - 1u);
-  uint kv_head = head / (p.query_heads / p.kv_heads);
+  uint token = first + gl_LocalInvocationID.x % ROWS;
+  bool real = token < state.tokens && lane_head < HEADS;
+  token = min(token, state.tokens - 1u);
+  uint kv_head = gl_WorkGroupID.y * HEADS / (p.query_heads / p.kv_heads);
   // Where a list is shared, a workgroup's queries are of one tile, whose last sees all keys of the list.
-  uint tile = first / kTileRows, tile_last = min((tile + 1u) * kTileRows, state.tokens) - 1u;
+  uint tile = first / TILE, tile_last = min((tile + 1u) * TILE, state.tokens) - 1u;
   KeyTable table = key_table(p.pages, p.listed_keys, p.table_stride, tile * p.kv_heads + kv_head, state.position + tile_last + 1u);
   uint position = table.keys - 1u - (tile_last - token);
   uint last = table.keys - 1u - (tile_last - (min(first + ROWS, state.tokens) - 1u));

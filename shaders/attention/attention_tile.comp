@@ -4,7 +4,7 @@
 // A workgroup takes fragments of 16 queries, HEADS query heads of one KV head for each 16 tokens, one fragment a subgroup,
 // and walks the keys in blocks of whole pages up to its last query; blocks beyond that are never visited, and only blocks
 // that reach beyond a fragment's first query test positions. Over lists of pages (shaders/include/key_table.glsl) it takes
-// the kTileRows tokens that share one; subgroups beyond their heads then help to bring keys. On matrix cores a block's values are on their way from
+// the tokens that share one, of fewer than 16 several heads a fragment; subgroups beyond their heads then help to bring keys. On matrix cores a block's values are on their way from
 // memory while its scores are computed, the next block's keys while its values are summed.
 //
 // Precision: queries (times scale and log2 e), weights relative to the running maximum, and keys and values of a q8_0
@@ -21,8 +21,10 @@ layout(constant_id = 3) const uint SUBGROUPS = 4;
 layout(constant_id = 4) const uint BLOCK_KEYS = 64;   // whole pages
 layout(constant_id = 5) const uint HEADS = 1;
 layout(constant_id = 6) const bool IN_HALVES = false;  // y is half, beyond 65504 taken as that
+layout(constant_id = 7) const uint TILE = 16;         // tokens that share a list of pages: 16, 8 or 4
 
 const uint INVOCATIONS = LANES * SUBGROUPS, TILE_TOKENS = 16u * SUBGROUPS / HEADS;
+const uint FRAGMENT_HEADS = 16u / TILE, FRAGMENTS = (HEADS + FRAGMENT_HEADS - 1u) / FRAGMENT_HEADS;  // of the same tokens
 const uint WIDTH_UNITS = HEAD_WIDTH / 8u, PITCH = WIDTH_UNITS + 1u;
 const uint VALUES = BLOCK_KEYS * PITCH;  // behind the keys
 #if MATRIX_PLAIN
@@ -150,22 +152,23 @@ uvec2 query_halves(vec4 v) {
 void main() {
   // Tiles of the latest tokens have the most keys and go first.
   StepState state = State(p.state).s;
-  uint tile_tokens = p.listed_keys != 0ul ? kTileRows : TILE_TOKENS, tiles = (state.tokens + tile_tokens - 1u) / tile_tokens;
+  uint tile_tokens = p.listed_keys != 0ul ? TILE : TILE_TOKENS, tiles = (state.tokens + tile_tokens - 1u) / tile_tokens;
   if (gl_WorkGroupID.y >= tiles) return;
   uint first = (tiles - 1u - gl_WorkGroupID.y) * tile_tokens, end = min(first + tile_tokens, state.tokens);
   uint head = gl_WorkGroupID.x * HEADS, kv_head = head / (p.query_heads / p.kv_heads);
-  KeyTable table = key_table(p.pages, p.listed_keys, p.table_stride, first / kTileRows * p.kv_heads + kv_head, state.position + end);
+  KeyTable table = key_table(p.pages, p.listed_keys, p.table_stride, first / TILE * p.kv_heads + kv_head, state.position + end);
   uint last = table.keys - 1u;
   key_pages = table.pages;
 
-  // Rows past the end repeat the last token and are not written.
-  uint own = gl_SubgroupID, token = first + own / HEADS * 16u;
+  // Rows past the end repeat the last token or head and are not written.
+  uint own = gl_SubgroupID, token = first + own / FRAGMENTS * 16u, own_head = own % FRAGMENTS * FRAGMENT_HEADS;
   Left queries[WIDTH_FRAGMENTS];
   [[unroll]] for (uint from = 0; from < SUBGROUPS; from += QUERY_TURN) {
     if (from > 0u) barrier();
     [[dont_unroll]] for (uint unit = gl_LocalInvocationID.x; unit < QUERY_TURN * 16u * WIDTH_UNITS; unit += INVOCATIONS) {
       uint row = unit / WIDTH_UNITS, fragment = from + row / 16u;
-      uint query = min(first + fragment / HEADS * 16u + row % 16u, end - 1u) * p.query_heads + head + fragment % HEADS;
+      uint of_tile = min(fragment % FRAGMENTS * FRAGMENT_HEADS + row % 16u / TILE, HEADS - 1u);
+      uint query = min(first + fragment / FRAGMENTS * 16u + row % TILE, end - 1u) * p.query_heads + head + of_tile;
       Float4s x = Float4s(p.query + uint64_t(query * HEAD_WIDTH + unit % WIDTH_UNITS * 8u) * 4ul);
       tile[QUERIES + row * PITCH + unit % WIDTH_UNITS] = uvec4(query_halves(x.v[0]), query_halves(x.v[1]));
     }
@@ -190,7 +193,7 @@ void main() {
   barrier();
   [[dont_unroll]] for (uint block = 0; block < blocks; block++) {
     uint first_key = block * BLOCK_KEYS;
-    bool wanted = token < end && first_key <= oldest + 15u;
+    bool wanted = token < end && first_key <= oldest + (TILE - 1u);
     fetch(true, kv_head, last + 1u - first_key);
     uint64_t next_pages[PAGES];
     find_pages(block + 1u, last, next_pages);
@@ -207,9 +210,9 @@ void main() {
         }
       if (first_key + BLOCK_KEYS - 1u > oldest) {
         Sums slant;
-        load_slant(slant);
+        load_slant(slant, TILE);
         FRAGMENT_LOOP for (uint k = 0; k < KEY_FRAGMENTS; k++) {
-          // Key first_key + 16 k + column is seen from position oldest + row on.
+          // Key first_key + 16 k + column is seen from position oldest + row % TILE on.
           float most = float(int(oldest) - int(first_key + 16u * k));
           EACH(i, slant)
             if (AT(slant, i) > most) AT(scores[k], i) = kMasked;
@@ -259,20 +262,22 @@ void main() {
   }
 
   // Each element has summed the weights of its own columns.
-  uint rows = token < end ? min(end - token, 16u) : 0u;
-  uint64_t y = p.y + uint64_t(token * p.y_stride + (head + own % HEADS) * HEAD_WIDTH) * (IN_HALVES ? 2ul : 4ul);
+  uint rows = token < end ? min(end - token, TILE) : 0u, heads = min(FRAGMENT_HEADS, HEADS - own_head);
+  uint64_t y = p.y + uint64_t(token * p.y_stride + (head + own_head) * HEAD_WIDTH) * (IN_HALVES ? 2ul : 4ul);
   reduce_totals(totals);
   if (p.sums != 0ul) {
-    uint64_t to = p.sums + uint64_t((token * p.query_heads + head + own % HEADS) * kRowSums) * 4ul;
-    write_sums(totals, to + uint64_t(kRowSum * 4u), p.query_heads * kRowSums, rows);
+    uint64_t to = p.sums + uint64_t((token * p.query_heads + head + own_head) * kRowSums) * 4ul;
+    RowPlaces of_sums = RowPlaces(TILE, rows, p.query_heads * kRowSums, heads, kRowSums);
+    write_sums(totals, to + uint64_t(kRowSum * 4u), of_sums);
     EACH(i, maxima) AT(maxima, i) /= kLog2E;
-    write_sums(maxima, to, p.query_heads * kRowSums, rows);
+    write_sums(maxima, to, of_sums);
   }
   FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
     EACH(i, totals) AT(sums[d], i) /= AT(totals, i);
+    RowPlaces of_output = RowPlaces(TILE, rows, p.y_stride, heads, HEAD_WIDTH);
     if (IN_HALVES)
-      write_halves(sums[d], y + uint64_t(d * 32u), p.y_stride, rows);
+      write_halves(sums[d], y + uint64_t(d * 32u), of_output);
     else
-      write_sums(sums[d], y + uint64_t(d * 64u), p.y_stride, rows);
+      write_sums(sums[d], y + uint64_t(d * 64u), of_output);
   }
 }

@@ -19,6 +19,7 @@ layout(constant_id = 2) const uint LANES = 8;
 layout(constant_id = 3) const uint SUBGROUPS = 1;
 layout(constant_id = 4) const uint ROOM = 512;  // pages of the context
 layout(constant_id = 5) const uint SCORER = kScorerAutomatic;
+layout(constant_id = 6) const uint TILE = 16;    // tokens that share a choice
 
 layout(push_constant, scalar) uniform Push { PagePeripheryPush p; };
 
@@ -59,7 +60,7 @@ void main() {
   StepState state = State(p.state).s;
   uint head = gl_WorkGroupID.x, token = gl_WorkGroupID.y, kv_head = head / (p.query_heads / p.kv_heads);
   if (token >= state.tokens) return;
-  uint tile = token / kTileRows, tile_last = min((tile + 1u) * kTileRows, state.tokens) - 1u, slot = tile * p.kv_heads + kv_head;
+  uint tile = token / TILE, tile_last = min((tile + 1u) * TILE, state.tokens) - 1u, slot = tile * p.kv_heads + kv_head;
   uint listed = (Uints(p.keys).v[slot] + kPageKeys - 1u) / kPageKeys, position = state.position + token, full = position / kPageKeys;
   if (listed == (state.position + tile_last) / kPageKeys + 1u) return;
 

@@ -13,6 +13,11 @@
 #define FOVEA_ATTENTION_FRAGMENTS_GLSL
 
 const uint kFragment = 16u;
+// Where rows of a fragment are written to: row r is the (r % period)-th of `rows` tokens, `stride` numbers apart, of the
+// (r / period)-th of `heads`, `step` numbers apart.
+struct RowPlaces { uint period, rows, stride, heads, step; };
+bool is_written(RowPlaces places, uint row) { return row % places.period < places.rows && row / places.period < places.heads; }
+uint offset_of(RowPlaces places, uint row) { return row % places.period * places.stride + row / places.period * places.step; }
 shared uvec4 tile[TILE_UNITS];  // keys, values, queries
 
 #if MATRIX_KHR || MATRIX_NV2
@@ -52,10 +57,10 @@ void load_values(out Right values, uint unit) {
 void add_scores(inout Sums scores, Left queries, Right keys) { scores = coopMatMulAdd(queries, keys, scores); }
 void add_values(inout Sums sums, Left weights, Right values) { sums = coopMatMulAdd(weights, values, sums); }
 
-// Every element becomes its column less its row.
-void load_slant(out Sums slant) {
+// Every element becomes its column less its row, which counts from 0 again after every `period`.
+void load_slant(out Sums slant, uint period) {
   [[unroll]] for (uint e = gl_SubgroupInvocationID; e < kFragment * 4u; e += LANES)
-    stage[stage_base() + e / 4u * kStagePitch + e % 4u] = vec4(0, 1, 2, 3) + (float(e % 4u * 4u) - float(e / 4u));
+    stage[stage_base() + e / 4u * kStagePitch + e % 4u] = vec4(0, 1, 2, 3) + (float(e % 4u * 4u) - float(e / 4u % period));
   subgroupBarrier();
   coopMatLoad(slant, stage, stage_base(), kStagePitch, gl_CooperativeMatrixLayoutRowMajor);
   subgroupBarrier();
@@ -73,23 +78,23 @@ void load_columns(out Sums columns) {
 // All of it as floats to shared memory, rows `pitch` units apart.
 void store_sums(Sums sums, uint unit, uint pitch) { coopMatStore(sums, tile, unit, pitch, gl_CooperativeMatrixLayoutRowMajor); }
 
-// Of the `rows` first rows, to y[row * stride + column].
-void write_sums(Sums sums, uint64_t y, uint stride, uint rows) {
+// Rows to their places from y on.
+void write_sums(Sums sums, uint64_t y, RowPlaces places) {
   coopMatStore(sums, stage, stage_base(), kStagePitch, gl_CooperativeMatrixLayoutRowMajor);
   subgroupBarrier();
   [[unroll]] for (uint e = gl_SubgroupInvocationID; e < kFragment * 4u; e += LANES)
-    if (e / 4u < rows)
-      Float4s(y + uint64_t(e / 4u * stride + e % 4u * 4u) * 4ul).v[0] = stage[stage_base() + e / 4u * kStagePitch + e % 4u];
+    if (is_written(places, e / 4u))
+      Float4s(y + uint64_t(offset_of(places, e / 4u) + e % 4u * 4u) * 4ul).v[0] = stage[stage_base() + e / 4u * kStagePitch + e % 4u];
   subgroupBarrier();
 }
 // The same as halves; beyond 65504 they are taken as that.
-void write_halves(Sums sums, uint64_t y, uint stride, uint rows) {
+void write_halves(Sums sums, uint64_t y, RowPlaces places) {
   coopMatStore(sums, stage, stage_base(), kStagePitch, gl_CooperativeMatrixLayoutRowMajor);
   subgroupBarrier();
   [[unroll]] for (uint e = gl_SubgroupInvocationID; e < kFragment * 4u; e += LANES)
-    if (e / 4u < rows) {
+    if (is_written(places, e / 4u)) {
       vec4 v = clamp(stage[stage_base() + e / 4u * kStagePitch + e % 4u], vec4(-65504.0), vec4(65504.0));
-      Uint2s(y + uint64_t(e / 4u * stride + e % 4u * 4u) * 2ul).v[0] = uvec2(packHalf2x16(v.xy), packHalf2x16(v.zw));
+      Uint2s(y + uint64_t(offset_of(places, e / 4u) + e % 4u * 4u) * 2ul).v[0] = uvec2(packHalf2x16(v.xy), packHalf2x16(v.zw));
     }
   subgroupBarrier();
 }
@@ -203,9 +208,9 @@ void add_values(inout Sums sums, Left weights, Right values) {
     }
   }
 }
-void load_slant(out Sums slant) {
+void load_slant(out Sums slant, uint period) {
   EACH(i, slant)
-    slant.v[i] = float(lane_column() + i % OWN_COLUMNS) - float(lane_row() + i / OWN_COLUMNS * LANE_ROWS);
+    slant.v[i] = float(lane_column() + i % OWN_COLUMNS) - float((lane_row() + i / OWN_COLUMNS * LANE_ROWS) % period);
 }
 void load_columns(out Sums columns) { EACH(i, columns) columns.v[i] = float(lane_column() + i % OWN_COLUMNS); }
 // The lanes of a row are neighbours, in a group of LANE_COLUMNS.
@@ -239,19 +244,19 @@ void store_sums(Sums sums, uint unit, uint pitch) {
       tile[unit + row * pitch + column / 4u][column % 4u] = floatBitsToUint(sums.v[r * OWN_COLUMNS + c]);
     }
 }
-void write_sums(Sums sums, uint64_t y, uint stride, uint rows) {
+void write_sums(Sums sums, uint64_t y, RowPlaces places) {
   [[unroll]] for (uint r = 0; r < OWN_ROWS; r++) {
     uint row = lane_row() + r * LANE_ROWS;
-    if (row >= rows) continue;
-    Floats to = Floats(y + uint64_t(row * stride + lane_column()) * 4ul);
+    if (!is_written(places, row)) continue;
+    Floats to = Floats(y + uint64_t(offset_of(places, row) + lane_column()) * 4ul);
     [[unroll]] for (uint c = 0; c < OWN_COLUMNS; c++) to.v[c] = sums.v[r * OWN_COLUMNS + c];
   }
 }
-void write_halves(Sums sums, uint64_t y, uint stride, uint rows) {
+void write_halves(Sums sums, uint64_t y, RowPlaces places) {
   [[unroll]] for (uint r = 0; r < OWN_ROWS; r++) {
     uint row = lane_row() + r * LANE_ROWS;
-    if (row >= rows) continue;
-    Halves to = Halves(y + uint64_t(row * stride + lane_column()) * 2ul);
+    if (!is_written(places, row)) continue;
+    Halves to = Halves(y + uint64_t(offset_of(places, row) + lane_column()) * 2ul);
     [[unroll]] for (uint c = 0; c < OWN_COLUMNS; c++)
       to.v[c] = uint16_t(packHalf2x16(vec2(clamp(sums.v[r * OWN_COLUMNS + c], -65504.0, 65504.0), 0.0)));
   }

@@ -10,7 +10,7 @@ FOVEA_PUSH_BEGIN
 struct PageMarksPush {
   address list;
   address keys;
-  address marks;         // (slots, 1 + words): estimated mass as a float, then a bit for every page read
+  address marks;         // (narrowest tiles, kv_heads, 1 + words): estimated mass as a float, then a bit for every page read
   address state;
   uint kv_heads;
   uint first_slot;       // of the lists

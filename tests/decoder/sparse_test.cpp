@@ -47,7 +47,8 @@ class SparseDecoder : public DecoderTest {
   // The reference decoder with a rule of tiles as the device takes them.
   static reference::ReferenceOptions judging(const SparseAttention& rule, const ModelShape& shape) {
     const reference::SparseRule same{.window = rule.window, .page = 32, .sinks = rule.sinks, .global = rule.global, .dense_below = rule.dense_below};
-    return {.kv = shape.kv, .sparse = same, .dense_layers = rule.dense_layers, .layer_shares = rule.layer_shares, .tile = shader::kTileRows, .ahead = rule.chooser == PageChooser::ahead, .every = rule.every,
+    return {.kv = shape.kv, .sparse = same, .dense_layers = rule.dense_layers, .layer_shares = rule.layer_shares, .tile = kChoiceRows, .layer_tiles = {rule.layer_rows.begin(), rule.layer_rows.end()},
+            .layer_samples = {rule.layer_samples.begin(), rule.layer_samples.end()}, .ahead = rule.chooser == PageChooser::ahead, .every = rule.every,
             .periphery = rule.periphery == PagePeriphery::means};
   }
   reference::ReferenceDecoder judge(const SparseAttention& rule, const ModelShape& shape = kShape) {
@@ -92,7 +93,13 @@ class SparseDecoder : public DecoderTest {
 
 TEST_F(SparseDecoder, prompts_give_the_reference_logits) { expect_the_reference(kShape, ProductForm::suits_device, 128); }
 TEST_F(SparseDecoder, prompts_of_a_q8_0_cache_give_the_reference_logits) { expect_the_reference(kShapeInQ8, ProductForm::suits_device, 128); }
-TEST_F(SparseDecoder, prompts_in_odd_batches_give_the_reference_logits) { expect_the_reference(kShape, ProductForm::suits_device, 71); }
+// And with tiles of choice that are not the same in all layers.
+TEST_F(SparseDecoder, prompts_in_odd_batches_give_the_reference_logits) {
+  SparseAttention rule = kRule;
+  rule.layer_rows = {kChoiceRows, 8, 4};
+  rule.layer_samples = {1, 2};
+  expect_the_reference(kShape, ProductForm::suits_device, 71, rule);
+}
 // Batches too small for tiles of halves.
 TEST_F(SparseDecoder, prompts_with_the_steps_of_a_gpu_give_the_reference_logits) { expect_the_reference(kShape, ProductForm::gpu, 8); }
 
@@ -193,6 +200,7 @@ TEST_F(SparseDecoder, invariant_1_all_pages_are_dense_attention_to_the_bit) {
   SparseAttention all = kRule, wide = kRule, brief = kRule, late = kRule, none = kRule;
   all.global = 1;
   all.heads_by_entropy = true;
+  all.layer_rows = {kChoiceRows, 4};
   wide.window = 400;  // and sinks and two pages: 496
   wide.periphery = PagePeriphery::means;
   brief.dense_below = 1024;
@@ -344,7 +352,7 @@ TEST_F(SparseDecoder, first_layers_read_the_shares_that_they_are_given) {
   SparseAttention rule = kRule;
   rule.layer_shares = {1, 1, 1, 1};
   load(kShape, {.context = 1024, .batch = 128});
-  EXPECT_NE(decoder_->choose_attention(rule).error().why.find("shares for 4 layers and the model has 3"), std::string::npos);
+  EXPECT_NE(decoder_->choose_attention(rule).error().why.find("numbers for 4 layers and the model has 3"), std::string::npos);
 }
 
 TEST_F(SparseDecoder, positions_of_a_template_are_always_read) {

@@ -65,7 +65,7 @@ class AttentionTiles : public KernelTest, public testing::WithParamInterface<Hea
   // Queries of `sharpness` make the softmax as peaked. Returns what the tile gave.
   std::vector<float> check(const AttentionTile& tile, ProductForm form, Keys keys, float sharpness, Tolerance tolerance, Lists lists = Lists::none, bool in_halves_too = false) {
     SCOPED_TRACE("form " + std::to_string(static_cast<int>(tile.matrix)) + ", " + std::to_string(tile.subgroups) +
-                 " subgroups, blocks of " + std::to_string(tile.block_keys) + ", " + std::to_string(tile.heads) + " heads: " +
+                 " subgroups, blocks of " + std::to_string(tile.block_keys) + ", " + std::to_string(tile.heads) + " heads of " + std::to_string(tile.tokens()) + " tokens: " +
                  std::to_string(keys.all) + " keys, batch " + std::to_string(keys.batch) + ", lists " + std::to_string(static_cast<int>(lists)));
     const Heads heads = GetParam();
     Seeded random(keys.all * 10 + keys.batch);
@@ -81,13 +81,14 @@ class AttentionTiles : public KernelTest, public testing::WithParamInterface<Hea
     rounded = in_halves(rounded);
     for (float& q : rounded) q /= factor;
 
+    const std::uint32_t rows = tile.listed > 0 ? tile.listed : shader::kTileRows;
     // A list for every tile and KV head, in a table with room for more.
-    const std::uint32_t tiles = (keys.batch + shader::kTileRows - 1) / shader::kTileRows, room_pages = static_cast<std::uint32_t>(cache.table().size()) + 3;
+    const std::uint32_t tiles = (keys.batch + rows - 1) / rows, room_pages = static_cast<std::uint32_t>(cache.table().size()) + 3;
     std::vector<std::vector<std::size_t>> pages(std::size_t{tiles} * heads.kv);
     std::vector<std::uint64_t> table(pages.size() * room_pages, cache.table().back());
     std::vector<std::uint32_t> listed(pages.size());
     for (std::uint32_t slot = 0; slot < pages.size(); ++slot) {
-      const std::uint32_t begin = first + slot / heads.kv * shader::kTileRows, end = std::min(begin + shader::kTileRows, keys.all);
+      const std::uint32_t begin = first + slot / heads.kv * rows, end = std::min(begin + rows, keys.all);
       for (std::uint32_t page = 0; page * shader::kPageKeys < end; ++page)
         if (lists != Lists::some || page >= begin / shader::kPageKeys || random.below(3) == 0) pages[slot].push_back(page);
       for (std::size_t i = 0; i < pages[slot].size(); ++i) table[slot * room_pages + i] = cache.table()[pages[slot][i]];
@@ -98,7 +99,7 @@ class AttentionTiles : public KernelTest, public testing::WithParamInterface<Hea
       for (std::uint32_t h = 0; h < heads.query; ++h) {
         const std::uint32_t kv_head = h / (heads.query / heads.kv);
         const std::size_t at = std::size_t{t} * row + h * heads.width, head = std::size_t{kv_head} * heads.width;
-        std::vector<std::size_t> seen = pages[t / shader::kTileRows * heads.kv + kv_head];
+        std::vector<std::size_t> seen = pages[t / rows * heads.kv + kv_head];
         std::erase_if(seen, [&](std::size_t page) { return page * shader::kPageKeys > first + t; });
         reference::attention_over_pages(std::span(rounded).subspan(at, heads.width),
                                         {std::span(keys_in_halves).subspan(head), std::span(values_in_halves).subspan(head),
@@ -114,6 +115,7 @@ class AttentionTiles : public KernelTest, public testing::WithParamInterface<Hea
     if (lists != Lists::none) {
       placed.listed_keys = place(listed);
       placed.table_stride = room_pages;
+      placed.tile_rows = rows;
     }
     const std::uint64_t queries = place(query);
     run(
@@ -153,8 +155,14 @@ class AttentionTiles : public KernelTest, public testing::WithParamInterface<Hea
     const bool narrow = GetParam().width == 16 && GetParam().type == DType::F16;
     const std::vector<AttentionTile> dense = tiles(form, GetParam(), false);
     ASSERT_FALSE(dense.empty());
-    for (const AttentionTile& bare : tiles(form, GetParam(), narrow || !device().facts().cpu)) {
-      const AttentionTile tile = over_lists(bare, shape(GetParam(), 9));
+    std::vector<AttentionTile> listed;
+    for (const AttentionTile& bare : tiles(form, GetParam(), narrow || !device().facts().cpu))
+      for (AttentionShape of_rows = shape(GetParam(), 9); const std::uint32_t rows : {16u, 8u, 4u}) {
+        if (rows < 16 && device().facts().cpu && !(narrow && listed.size() < 3)) continue;
+        of_rows.tile_rows = rows;
+        listed.push_back(over_lists(bare, of_rows));
+      }
+    for (const AttentionTile& tile : listed) {
       for (const Keys keys : {Keys{9, 9}, {65, 65}, {300, 9}, {400, 70}}) {
         check(tile, form, keys, 1.5f, kTile, Lists::some);
         const std::vector<float> whole = check(tile, form, keys, 1.5f, kTile, Lists::whole);
@@ -220,17 +228,18 @@ TEST_F(AttentionTileChoice, takes_the_same_kind_over_lists) {
   for (const ProductForm form : {ProductForm::gpu, ProductForm::gpu_without_matrix_cores})
     for (const std::uint32_t width : {64u, 72u, 128u})
       for (const std::uint32_t group : {1u, 3u, 4u, 8u, 16u})
-        for (const std::uint32_t tokens : {2u, 8u, 9u, 512u, 4096u}) {
+        for (const auto& [tokens, rows] : {std::pair{2u, 16u}, {8u, 8u}, {9u, 16u}, {512u, 16u}, {512u, 8u}, {512u, 4u}, {4096u, 16u}}) {
           const KernelRecorder kernels(device(), *recorder, form);
           AttentionShape shape{.query_heads = 2 * group, .kv_heads = 2, .head_width = width, .tokens = tokens};
           const AttentionTile dense = attention_tile(kernels, shape);
           shape.listed_keys = 1;
+          shape.tile_rows = rows;
           const AttentionTile listed = attention_tile(kernels, shape);
           ASSERT_EQ(listed.subgroups > 0, dense.subgroups > 0);
           if (dense.subgroups == 0) continue;
           EXPECT_TRUE(listed.matrix == dense.matrix && listed.block_keys == dense.block_keys);
           EXPECT_TRUE(runs_attention_tile(kernels, listed, shape));
-          EXPECT_EQ(listed.tokens(), shader::kTileRows);
+          EXPECT_EQ(listed.tokens(), rows);
           EXPECT_EQ(group % listed.heads, 0u);
         }
 }

@@ -57,7 +57,7 @@ class PagePeriphery : public SparseAttention {
     std::vector<float> got, without, wanted, dense;  // rows of the batch
   };
   // Attention of `tokens` queries of this size behind `position` keys over the pages that the rule chooses, with and without.
-  void attend(std::uint32_t position, std::uint32_t tokens, float size, const reference::SparseRule& of, ProductForm form, Outcome& outcome) {
+  void attend(std::uint32_t position, std::uint32_t tokens, float size, const reference::SparseRule& of, ProductForm form, Outcome& outcome, std::uint32_t tile_rows = shader::kTileRows) {
     const Heads heads = GetParam();
     const auto [rule, device_rule] = rule_of(of);
     const std::uint32_t count = position + tokens, pages = (count + 31) / 32 + 7, row = heads.query * heads.width, room = tokens == 1 ? 1 : tokens + 20;
@@ -67,8 +67,8 @@ class PagePeriphery : public SparseAttention {
     cache.fill(count, random);
     const std::vector<float> query = random.normals(std::size_t{tokens} * row, size);
     PageChoiceBuffers where;
-    GuardBuffer scratch(device(), where.lay_out(0, heads.query, heads.kv, pages, room)), facts(device(), heads.kv * shader::kFactWords * 4);
-    where.lay_out(scratch.address(), heads.query, heads.kv, pages, room);
+    GuardBuffer scratch(device(), where.lay_out(0, heads.query, heads.kv, pages, room, tile_rows)), facts(device(), heads.kv * shader::kFactWords * 4);
+    where.lay_out(scratch.address(), heads.query, heads.kv, pages, room, tile_rows);
     scratch.set_initial<std::uint32_t>(std::vector<std::uint32_t>(scratch.bytes() / 4, 0));
     facts.set_initial<std::uint32_t>(std::vector<std::uint32_t>(facts.bytes() / 4, 0));
     std::vector<std::uint16_t> means(page_values_bytes(heads.kv, heads.width, pages) / 2, PagedCache::kNan);
@@ -83,7 +83,8 @@ class PagePeriphery : public SparseAttention {
     const std::uint64_t table = place(cache.table()), queries = place(query), means_at = place(means), bounds_at = place_bounds(cache, count, pages, device_rule.scorer);
     run(
         [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
-          const AttentionShape all = shape(cache, table, state, room);
+          AttentionShape all = shape(cache, table, state, room);
+          all.tile_rows = tile_rows;
           FOVEA_TRY(record_page_choice(kernels, {.shape = all, .rule = device_rule, .buffers = where, .query = queries, .bounds = bounds_at, .facts = facts.address(), .pages = pages}));
           for (GuardBuffer* to : {&before, &y}) {
             kernels.plan().barrier();
@@ -106,7 +107,7 @@ class PagePeriphery : public SparseAttention {
     for (std::uint32_t head = 0; head < heads.kv; ++head) summaries.push_back(summaries_of(cache, head, count));
     for (std::uint32_t t = 0; t < tokens; ++t)
       for (std::uint32_t head = 0; head < heads.query; ++head) {
-        const std::uint32_t kv = head / group(), slot = t / shader::kTileRows * heads.kv + kv;
+        const std::uint32_t kv = head / group(), slot = t / (tokens == 1 ? 1 : tile_rows) * heads.kv + kv;
         const std::uint32_t listed = (words[(where.keys - scratch.address()) / 4 + slot] + 31) / 32;
         std::vector<std::size_t> read;
         for (std::uint32_t n = 0; n < listed; ++n)
@@ -132,13 +133,14 @@ TEST_P(PagePeriphery, brings_in_what_the_reference_brings_in) {
     std::uint32_t position, tokens;
     PageScorer scorer;
     ProductForm form;
+    std::uint32_t rows = shader::kTileRows;
   };
   for (const Case& of : {Case{1050, 1, PageScorer::automatic, ProductForm::gpu}, {1055, 1, PageScorer::mean, ProductForm::cpu},
-                         {700, 35, PageScorer::automatic, ProductForm::cpu}, {700, 35, PageScorer::automatic, ProductForm::gpu}}) {
+                         {700, 35, PageScorer::automatic, ProductForm::cpu, 8}, {700, 35, PageScorer::automatic, ProductForm::gpu}}) {
     reference::SparseRule rule = kSmall;
     rule.scorer = of.scorer;
     Outcome outcome;
-    attend(of.position, of.tokens, 0.5f, rule, of.form, outcome);
+    attend(of.position, of.tokens, 0.5f, rule, of.form, outcome, of.rows);
     if (HasFatalFailure()) return;
     EXPECT_TRUE(near_enough(outcome.got, outcome.wanted, of.tokens > 1 && of.form == ProductForm::gpu ? kTiles : kAttention)) << of.position << ' ' << of.tokens;
     EXPECT_LT(distance(outcome.got, outcome.dense), 0.75 * distance(outcome.without, outcome.dense));

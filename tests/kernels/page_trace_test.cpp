@@ -85,13 +85,13 @@ INSTANTIATE_TEST_SUITE_P(Shapes, PageTraceKernels, testing::Values(Heads{64, 4, 
 
 class PageMarks : public KernelTest {
  protected:
-  void marks(std::uint32_t tokens, std::uint32_t room, std::uint32_t pages) {
+  void marks(std::uint32_t tokens, std::uint32_t room, std::uint32_t pages, std::uint32_t rows = shader::kTileRows, std::uint32_t narrowest = shader::kTileRows) {
     SCOPED_TRACE(std::to_string(tokens) + " of " + std::to_string(room) + ", " + std::to_string(pages) + " pages");
     constexpr std::uint32_t kKvHeads = 3;
-    const std::uint32_t tiles = choice_tiles(room), slots = tiles * kKvHeads, used = (tokens + choice_rows(room) - 1) / choice_rows(room) * kKvHeads;
+    const std::uint32_t tiles = choice_tiles(room, rows), slots = tiles * kKvHeads, used = (tokens + choice_rows(room, rows) - 1) / choice_rows(room, rows) * kKvHeads;
     Seeded random(pages);
     std::vector<std::uint32_t> list(std::size_t{slots} * pages, GuardBuffer::kPoison), keys(std::size_t{2} * slots);
-    std::vector<std::uint32_t> expected;
+    std::vector<std::uint32_t> expected(std::size_t{choice_tiles(room, narrowest)} * kKvHeads * page_mark_words(pages), GuardBuffer::kPoison);
     for (std::uint32_t slot = 0; slot < slots; ++slot) {
       const float mass = 1.0f / static_cast<float>(slot + 2);
       std::memcpy(&keys[slots - 1 - slot], &mass, 4);
@@ -104,16 +104,17 @@ class PageMarks : public KernelTest {
           words[1 + page / 32] |= 1u << (page % 32);
         }
       keys[slots + slot] = (listed - 1) * 32 + 1 + random.below(32);
-      if (slot >= used) words.assign(words.size(), GuardBuffer::kPoison);
-      expected.insert(expected.end(), words.begin(), words.end());
+      const std::uint32_t repeats = room == 1 ? 1 : rows / narrowest;
+      for (std::uint32_t n = slot / kKvHeads * repeats; slot < used && n < (slot / kKvHeads + 1) * repeats && n * choice_rows(room, narrowest) < tokens; ++n)
+        std::ranges::copy(words, expected.begin() + static_cast<std::ptrdiff_t>((std::size_t{n} * kKvHeads + slot % kKvHeads) * words.size()));
     }
     GuardBuffer out = output(expected.size());
     set_state(500, tokens);
     const std::uint64_t lists = place(list), counts = place(keys);
     run(
         [&](KernelRecorder& kernels, std::uint64_t state) {
-          return record_page_marks(kernels, {.shape = {.kv_heads = kKvHeads, .tokens = room, .state = state},
-                                             .buffers = {.list = lists, .keys = counts + std::uint64_t{slots} * 4}, .marks = out.address(), .pages = pages});
+          return record_page_marks(kernels, {.shape = {.kv_heads = kKvHeads, .tokens = room, .tile_rows = rows, .state = state},
+                                             .buffers = {.list = lists, .keys = counts + std::uint64_t{slots} * 4}, .marks = out.address(), .pages = pages, .rows = narrowest});
         },
         {&out});
     EXPECT_EQ(out.values<std::uint32_t>(), expected);
@@ -126,6 +127,9 @@ TEST_F(PageMarks, are_the_lists_and_the_masses_before_their_keys) {
   marks(16, 32, 32);
   marks(37, 100, 97);
   marks(64, 64, 1025);
+  marks(37, 100, 97, 8, 8);
+  marks(37, 100, 97, 16, 4);
+  marks(1, 1, 70, 16, 4);
 }
 
 }  // namespace

@@ -187,7 +187,7 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
   enum class Form { cpu, gpu, gpu_apart, gpu_tile };
   // A choice by `tokens` queries behind `position` keys, and attention over it.
   void choose(std::uint32_t position, std::uint32_t tokens, const reference::SparseRule& wanted, Form form, bool attends = true,
-              std::uint32_t context_pages = 70) {
+              std::uint32_t context_pages = 70, std::uint32_t rows = shader::kTileRows) {
     const Heads heads = GetParam();
     const auto [rule, device_rule] = rule_of(wanted);
     const std::uint32_t count = position + tokens, pages = std::max(context_pages, (count + 31) / 32 + 7), row = heads.query * heads.width;
@@ -199,12 +199,12 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
     const bool decode = tokens == 1;
     const AttentionMatrix matrix = device().facts().cooperative_matrix_2 ? AttentionMatrix::nv2 : AttentionMatrix::plain;
     bool rounded = form == Form::gpu && !decode && matrix == AttentionMatrix::nv2;
-    const std::uint32_t tile = decode ? 1 : shader::kTileRows, samples = decode ? 1 : shader::kSampledRows, tiles = (tokens + tile - 1) / tile;
+    const std::uint32_t tile = decode ? 1 : rows, samples = decode ? 1 : shader::kSampledRows, tiles = (tokens + tile - 1) / tile;
     const std::uint32_t room = decode ? 1 : tokens + 70;  // a tile more than is used
 
     PageChoiceBuffers where;
-    GuardBuffer scratch(device(), where.lay_out(0, heads.query, heads.kv, pages, room)), facts(device(), heads.kv * shader::kFactWords * 4);
-    where.lay_out(scratch.address(), heads.query, heads.kv, pages, room);
+    GuardBuffer scratch(device(), where.lay_out(0, heads.query, heads.kv, pages, room, rows)), facts(device(), heads.kv * shader::kFactWords * 4);
+    where.lay_out(scratch.address(), heads.query, heads.kv, pages, room, rows);
     std::vector<std::uint32_t> initial(scratch.bytes() / 4, GuardBuffer::kPoison);
     const std::size_t tickets_at = (where.tickets - scratch.address()) / 4;
     std::fill_n(initial.begin() + static_cast<std::ptrdiff_t>(tickets_at), (where.list - where.tickets) / 4, 0u);
@@ -229,7 +229,8 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
     const std::uint64_t table = place(cache.table()), queries = place(query), bounds_at = place_bounds(cache, count - 1, pages, device_rule.scorer);
     run(
         [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
-          const AttentionShape all = shape(cache, table, state, room);
+          AttentionShape all = shape(cache, table, state, room);
+          all.tile_rows = rows;
           PageChoiceArgs choice{.shape = all, .rule = device_rule, .buffers = where, .query = queries, .bounds = bounds_at,
                                 .facts = facts.address(), .pages = pages, .apart = form == Form::gpu_apart};
           if (form == Form::gpu_tile && decode) choice.scoring = {.subgroups = 2, .alone = position % 2 + 1};

@@ -101,6 +101,31 @@ TEST(PageTrace, finds_choices_by_query_and_says_what_it_lacks) {
   EXPECT_TRUE(trace.choice(0, 1, 130)->bits.empty()) << "a dense layer reads everything";
 }
 
+// Where layers' tiles differ, a chunk has the narrowest, and a wider one's queries are those that share its choice.
+TEST(PageTrace, tiles_of_a_prompt_are_as_wide_as_their_layers) {
+  SparseAttention rule = kRule;
+  rule.dense_layers = 0;
+  rule.layer_rows = {8};
+  PageTrace trace{.policy = rule, .layers = 2, .query_heads = 1, .kv_heads = 1, .every = 2};
+  PageChoiceChunk prompt{.first_query = 200, .queries = 20, .tile_rows = 8, .words = 2}, token{.first_query = 220, .queries = 1, .tile_rows = 1, .words = 2};
+  for (const std::uint32_t mark : {0x01u, 0x11u, 0x02u, 0x11u, 0x03u, 0x12u}) prompt.choices.insert(prompt.choices.end(), {std::bit_cast<std::uint32_t>(0.5f), mark});
+  for (const std::uint32_t mark : {0x04u, 0x14u}) token.choices.insert(token.choices.end(), {std::bit_cast<std::uint32_t>(0.75f), mark});
+  trace.choices = {std::make_shared<const PageChoiceChunk>(prompt), std::make_shared<const PageChoiceChunk>(token)};
+  const ChosenPages narrow = *trace.choice(0, 0, 209), wide = *trace.choice(1, 0, 209), last = *trace.choice(1, 0, 219), one = *trace.choice(1, 0, 220);
+  EXPECT_EQ(narrow.bits[0], 0x02u);
+  EXPECT_EQ(narrow.first_query, 208u);
+  EXPECT_EQ(narrow.queries, 8u);
+  EXPECT_EQ(wide.bits[0], 0x11u);
+  EXPECT_EQ(wide.first_query, 200u);
+  EXPECT_EQ(wide.queries, 16u);
+  EXPECT_EQ(wide.end_remote, remote_pages(rule, 200).end);
+  EXPECT_EQ(last.bits[0], 0x12u);
+  EXPECT_EQ(last.first_query, 216u);
+  EXPECT_EQ(last.queries, 4u);
+  EXPECT_EQ(one.bits[0], 0x14u);
+  EXPECT_EQ(one.queries, 1u);
+}
+
 TEST(RecallFigures, are_of_rows_that_left_something_out) {
   const auto row = [](float recall, float entropy, bool whole) {
     MeasuredRow made{.heads = {{.recall = 1, .entropy = 0.5f}, {.recall = 1, .entropy = 0.5f}, {.recall = recall, .oracle = 0.99f, .entropy = entropy},
