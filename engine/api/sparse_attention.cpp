@@ -37,6 +37,13 @@ SparseAttention fitted(SparseAttention rule, std::uint32_t layers) {
   const double share = rule.budget == PageBudget::adaptive ? rule.target.value_or(rule.most) : rule.global;
   rule.layer_shares = {share, layers > kShallow ? 1.0 : std::max(share, kSecondOfShallow)};
   rule.layer_shares.resize(std::min<std::size_t>(layers, rule.layer_shares.size()));
+  if (layers > kShallow || !rule.layer_rows.empty() || !rule.layer_samples.empty()) return rule;
+  // Half as many queries a choice, by half as many of them, cost no more operations and choose better. Of the first layer's queries the
+  // next tells least, and the second reads so much that better choices are worth their scores.
+  rule.layer_rows.assign(layers, kChoiceRows / 2);
+  rule.layer_samples.assign(layers, kChoiceSamples / 2);
+  if (layers > 0) rule.layer_rows[0] = kChoiceRows / 4;
+  if (layers > 1) rule.layer_samples[1] = kChoiceSamples;
   return rule;
 }
 
