@@ -81,7 +81,7 @@ struct SparseAttention {
   // A decoded token that sees fewer keys reads everything; none: below as many as make a choice pay on the device.
   std::optional<std::uint32_t> decode_dense_below = std::nullopt;
   PageChooser chooser = PageChooser::ahead;
-  std::uint32_t every = 1;          // ahead: tokens at multiples of this position choose, those between read what they chose; a power of two, a page at most
+  std::uint32_t every = 2;          // ahead: tokens at multiples of this position choose, those between read what they chose; a power of two, a page at most
   [[nodiscard]] std::uint32_t rows_of(std::uint32_t layer) const { return layer < layer_rows.size() ? layer_rows[layer] : kChoiceRows; }
   [[nodiscard]] std::uint32_t samples_of(std::uint32_t layer) const { return layer < layer_samples.size() ? layer_samples[layer] : kChoiceSamples; }
   bool operator==(const SparseAttention&) const = default;

@@ -66,10 +66,11 @@ struct ForwardPass {
   // What the products of one token take: f32 where no product of this model on this device takes `activation_type`.
   [[nodiscard]] ActivationType decode_activations(const KernelRecorder& kernels) const;
 
+  [[nodiscard]] AttentionShape attention_shape(std::uint32_t layer, std::uint32_t tokens) const;
+
  private:
   // Whether this reads a cache in tiers through a staged layer: every batch of a prompt.
   [[nodiscard]] bool stages(std::uint32_t tokens) const { return tokens > 1 && cache.tiers() != nullptr; }
-  [[nodiscard]] AttentionShape attention_shape(std::uint32_t layer, std::uint32_t tokens) const;
   [[nodiscard]] Result<void> record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
   [[nodiscard]] Result<void> record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
   // Copies the router's logits where they are recorded.

@@ -73,7 +73,9 @@ class CommandRecorder {
     push.chain = link(std::uint64_t{x} * y);
     dispatch_bytes(pipeline, std::as_bytes(std::span(&push, 1)), x, y, 1, push.chain != 0);
   }
-  [[nodiscard]] bool chains() const;  // whether that suits: not where every stretch is timed, nor in the debug mode
+  // Lets steps follow one another by counts from here on, where Device::chains_steps() says that they may.
+  void chain_steps();
+  [[nodiscard]] bool chains() const;  // whether they do: not where every stretch is timed, nor in the debug mode
   // Group counts are three uint32 in `counts` at `offset`, written by an earlier dispatch (barrier between).
   template <class Push>
   void dispatch_indirect(const Pipeline& pipeline, const Push& push, const Buffer& counts, std::uint64_t offset) {

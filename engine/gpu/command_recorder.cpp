@@ -160,6 +160,9 @@ void CommandRecorder::tag(std::string_view name) {
   state_->start_stretch(std::string(name));
 }
 
+void CommandRecorder::chain_steps() {
+  if (state_) state_->wants_chain = true;
+}
 bool CommandRecorder::chains() const { return state_ && state_->chains(); }
 std::uint64_t CommandRecorder::link(std::uint64_t workgroups) { return state_ && state_->ok() && workgroups > 0 ? state_->link(workgroups) : 0; }
 

@@ -23,6 +23,7 @@ struct CommandRecorder::State {
   std::array<std::uint32_t, 3> unseen{};
   bool begun = false;
   std::shared_ptr<StepChain> chain;  // empty: steps wait for barriers
+  bool wants_chain = false;
   std::uint32_t slot = 1;            // in the chain, of the open step
   std::uint64_t counted = 0;         // workgroups of the open step that count themselves
   bool uncounted = false;            // whether the open step does anything else
@@ -38,7 +39,7 @@ struct CommandRecorder::State {
   // Before every command: a stretch to be in, the barrier of the debug mode, what the command has to see. `work`: what
   // it writes or copies with and reads its counts by, a set of Work.
   void before_command(std::uint32_t work);
-  [[nodiscard]] bool chains() const { return chain && !everywhere && !plan->timestamps; }
+  [[nodiscard]] bool chains() const { return wants_chain && chain && !everywhere && !plan->timestamps; }
   void begin_command();
   void make_seen(std::uint32_t work);
   // Enters a dispatch of so many workgroups that waits and counts by itself; 0: it does not, and nothing was entered.

@@ -35,6 +35,7 @@ Result<bool> runs_chained(Device& device) {
   FOVEA_ASSIGN(const Buffer words, device.create_buffer(2 * kGroups * sizeof(std::uint32_t), MemoryUse::compute));
   FOVEA_ASSIGN(const Pipeline* pipeline, device.pipeline({ShaderId::chain_trial, {width}, device.facts().subgroup}));
   FOVEA_ASSIGN(CommandRecorder recorder, device.record());
+  recorder.chain_steps();
   recorder.tag("trial of chained steps");
   const std::uint64_t half = kGroups * sizeof(std::uint32_t);
   for (std::uint32_t step = 0; step < kSteps; ++step) {

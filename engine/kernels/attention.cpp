@@ -127,7 +127,6 @@ Result<void> record_attention_tile(KernelRecorder& kernels, const AttentionTile&
   const std::uint32_t lanes = kernels.subgroup();
   return kernels.dispatch(id,
                           {lanes * tile.subgroups, lanes, args.shape.head_width, tile.subgroups, tile.block_keys, tile.heads, args.in_halves ? 1u : 0u, 16 / tile.fragment_heads()},
-
                           attention_push(args), args.shape.query_heads / tile.heads,
                           (args.shape.tokens + tile.tokens() - 1) / tile.tokens());
 }
@@ -200,6 +199,26 @@ bool runs_rope_attention_tile(const KernelRecorder& kernels, const RopeAttention
          rope_tile_bytes(shape, tile, splits) <= facts.shared_memory_bytes;
 }
 
+namespace {
+// The tile that decoding over many keys takes, and its splits; no subgroups: none.
+struct SuitedTile {
+  RopeAttentionTile tile;
+  std::uint32_t splits;
+};
+SuitedTile suited_tile(const KernelRecorder& kernels, const AttentionShape& shape, std::uint32_t splits) {
+  if (shape.query_heads / shape.kv_heads >= kLeastGroup)
+    for (const TiledForm& form : kTiledForms) {
+      const SuitedTile suited{{AttentionMatrix::nv2, form.subgroups}, std::clamp(form.groups / shape.kv_heads, 1u, splits)};
+      if (runs_rope_attention_tile(kernels, suited.tile, shape, suited.splits)) return suited;
+    }
+  return {{}, splits};
+}
+}  // namespace
+
+bool attends_in_few_workgroups(const KernelRecorder& kernels, const AttentionShape& shape, bool deep) {
+  return deep && takes_rope_attention(kernels, shape) && suited_tile(kernels, shape, attention_splits(kernels.facts(), shape.kv_heads)).tile.subgroups > 0;
+}
+
 Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args) {
   const RopeStoreArgs& rope = args.rope;
   const AttentionShape& shape = rope.shape;
@@ -227,23 +246,15 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
     kernels.plan().barrier();
     return record_combine(kernels, shape, {.values = args.values, .partial = args.partial, .y = args.y, .splits = splits});
   }
-  RopeAttentionTile tile = args.tile.value_or(RopeAttentionTile{});
-  std::uint32_t tiled_splits = splits;
-  if (!args.tile && args.deep && group >= kLeastGroup)
-    for (const TiledForm& form : kTiledForms) {
-      const RopeAttentionTile suited{AttentionMatrix::nv2, form.subgroups};
-      const std::uint32_t parts = std::clamp(form.groups / shape.kv_heads, 1u, splits);
-      if (tile.subgroups > 0 || !runs_rope_attention_tile(kernels, suited, shape, parts)) continue;
-      tile = suited;
-      tiled_splits = parts;
-    }
+  const SuitedTile suited = args.tile || !args.deep ? SuitedTile{args.tile.value_or(RopeAttentionTile{}), splits} : suited_tile(kernels, shape, splits);
+  const RopeAttentionTile& tile = suited.tile;
   if (tile.subgroups > 0)
     return kernels.dispatch_chained(tile.matrix == AttentionMatrix::nv2
                                         ? (chains ? ShaderId::rope_attention_tile_chained_NV2 : ShaderId::rope_attention_tile_NV2)
                                         : (chains ? ShaderId::rope_attention_tile_chained_PLAIN : ShaderId::rope_attention_tile_PLAIN),
                             {lanes * tile.subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, group, lanes,
-                             tile.subgroups, tiled_splits, least, args.rounded ? 1u : 0u},
-                            push, shape.kv_heads, tiled_splits);
+                             tile.subgroups, suited.splits, least, args.rounded ? 1u : 0u},
+                            push, shape.kv_heads, suited.splits);
   return kernels.dispatch_chained(id,
                           {lanes * subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, heads, lanes,
                            subgroups, splits, least, shape.query_heads / shape.kv_heads / heads, args.rounded ? 1u : 0u, early ? 1u : 0u},

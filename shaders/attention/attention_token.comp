@@ -66,6 +66,7 @@ void main() {
   KeyRange range = split_range(table.keys, split, splits, 1u);
 #if STEP_ROTATES
   uint position = State(p.state).s.position;
+  read_turns(position);
   [[dont_unroll]] for (uint g = 0; g < GROUP; g++) prepare_query(g, position, p.query != 0ul);
   if (range.first < range.end && range.end == table.keys) {  // its range ends with the newest key
     KvSlot slot = KvSlot(layer_address(table.pages, p.layer_offset, table.keys - 1u), p.kv_heads, kv_head, position);

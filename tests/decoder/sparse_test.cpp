@@ -231,6 +231,7 @@ TEST_F(SparseDecoder, invariant_1_all_pages_are_dense_attention_to_the_bit) {
 TEST_F(SparseDecoder, decoded_tokens_read_everything_below_a_length_of_their_own) {
   SparseAttention rule = kRule;
   rule.decode_dense_below = 400;
+  rule.every = 1;  // a choice counts for all that it may serve, decoded or not
   for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu}) {
     load_with(rule, form);
     const std::vector<std::int32_t> prompt = tokens(330, 9);
@@ -272,6 +273,7 @@ TEST_F(SparseDecoder, invariant_4_choices_keep_to_the_budget) {
   for (const double global : {0.0, 0.1, 0.25, 0.7, 1.0}) {
     SparseAttention rule = kRule;
     rule.global = global;
+    rule.every = 1;
     rule.heads_by_entropy = global > 0.2;  // the heads' sum is the same
     load_with(rule);
     generate(*decoder_, tokens(450, 6), 40);

@@ -54,6 +54,7 @@ TEST_F(StepChainTest, mixed_steps_come_in_their_order_in_every_replay) {
       expected[i].assign(kWords, 0);
     }
     auto recorder = record();
+    recorder.chain_steps();
     std::vector<std::pair<int, std::array<std::uint32_t, 2>>> steps;  // kind, buffers
     for (int step = 0; step < 40; ++step) {
       // Up to two commands, whose buffers are apart.
@@ -90,6 +91,7 @@ TEST_F(StepChainTest, mixed_steps_come_in_their_order_in_every_replay) {
 TEST_F(StepChainTest, steps_beyond_the_room_for_counts_wait_for_barriers) {
   const Buffer one = buffer(kWords * 4), other = buffer(kWords * 4);
   auto recorder = record();
+  recorder.chain_steps();
   constexpr std::uint32_t kSteps = 2 * shader::kLinks + 3;
   for (std::uint32_t step = 0; step < kSteps; ++step) {
     count(recorder, step % 2 == 0 ? one : other, step % 2 == 0 ? other : one);
@@ -97,6 +99,7 @@ TEST_F(StepChainTest, steps_beyond_the_room_for_counts_wait_for_barriers) {
   }
   const CommandPlan plan = finish(recorder);
   EXPECT_EQ(plan.steps(), kSteps);
+  EXPECT_EQ(plan.barriers(), kSteps - shader::kLinks + 2);
   run(plan);
   EXPECT_EQ(words(other, 0, kWords), std::vector<std::uint32_t>(kWords, kSteps));
 }
