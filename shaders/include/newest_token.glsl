@@ -6,7 +6,8 @@
 #define FOVEA_NEWEST_TOKEN_GLSL
 
 const uint kQueryPairs = HEAD_WIDTH / 2u, kPairsTogether = 2u;  // pairs whose loads are issued together
-// Where a lane has so few of a head's pairs, what turns and weighs them is read before the queries are there.
+// Where a lane has so few of a head's pairs, what turns and weighs them is read before the queries are there: read_turns comes
+// before prepare_query and prepare.
 const bool kTurnsAhead = kQueryPairs <= kPairsTogether * LANES && NORM != kNormAllHeads;
 RopeTurn own_turns[kPairsTogether];
 vec2 own_weights[kPairsTogether];
