@@ -50,7 +50,7 @@ std::optional<ChosenPages> PageTrace::choice(std::uint32_t layer, std::uint32_t 
   const PageChoiceChunk& chunk = **std::prev(after);
   if (query - chunk.first_query >= chunk.queries || layer >= layers || kv_head >= kv_heads) return std::nullopt;
   // A chunk's tiles are the narrowest of all layers, a wider one is repeated.
-  const std::uint32_t shared = chunk.tile_rows == 1 || !policy ? chunk.tile_rows : std::max(policy->rows_of(layer), chunk.tile_rows);
+  const std::uint32_t shared = chunk.decoded || !policy ? chunk.tile_rows : std::max(policy->rows_of(layer), chunk.tile_rows);
   const std::uint32_t tile = (query - chunk.first_query) / chunk.tile_rows;
   ChosenPages pages{.first_query = query - (query - chunk.first_query) % shared};
   pages.queries = std::min(shared, chunk.first_query + chunk.queries - pages.first_query);

@@ -23,6 +23,7 @@ struct PageViews {
   // read. A tile is `tile_rows` consecutive queries from the step's first on; where a layer's choices are for more, they are repeated.
   std::span<const std::uint32_t> choices;
   std::uint32_t tiles = 0, tile_rows = 1, choice_words = 0;
+  bool decoded = false;  // a token by itself, which chooses for itself in every layer
   // (layers, rows, query_heads, pages). Row i is the i-th position q of the step with (q + 1) a multiple of `every`.
   std::span<const PageShare> shares;
   std::uint32_t rows = 0, pages = 0, every = 0;
@@ -59,7 +60,9 @@ struct MeasuredRow {
 
 // Choices of consecutive tiles, all of one step or of consecutive decoded tokens.
 struct PageChoiceChunk {
-  std::uint32_t first_query = 0, queries = 0, tile_rows = 1, words = 0;
+  std::uint32_t first_query = 0, queries = 0, tile_rows = 1;
+  bool decoded = false;
+  std::uint32_t words = 0;
   std::vector<std::uint32_t> choices;  // (tiles, layers that choose, kv_heads, words): as PageViews::choices
 };
 

@@ -30,19 +30,21 @@ std::uint64_t top_keys(std::uint64_t keys, double keep) {
 
 SparseAttention fitted(SparseAttention rule, std::uint32_t layers) {
   constexpr std::uint32_t kShallow = 10;
-  constexpr double kSecondOfShallow = 0.75;
+  // The second layer's share of the other pages, over the budget's, and at most: three quarters at the default budget. Who asks for
+  // less gets less there too.
+  constexpr double kSecond = 3, kMostOfSecond = 0.75;
   if (!rule.by_depth) return rule;
   rule.by_depth = false;
   rule.dense_layers = 0;
   const double share = rule.budget == PageBudget::adaptive ? rule.target.value_or(rule.most) : rule.global;
-  rule.layer_shares = {share, layers > kShallow ? 1.0 : std::max(share, kSecondOfShallow)};
+  rule.layer_shares = {share, std::max(share, std::min(kMostOfSecond, kSecond * share))};
   rule.layer_shares.resize(std::min<std::size_t>(layers, rule.layer_shares.size()));
   if (layers > kShallow || !rule.layer_rows.empty() || !rule.layer_samples.empty()) return rule;
   // Half as many queries a choice, by half as many of them, cost no more operations and choose better. Of the first layer's queries the
-  // next tells least, and the second reads so much that better choices are worth their scores.
+  // next tells least, so each chooses for itself, and the second reads so much that better choices are worth their scores.
   rule.layer_rows.assign(layers, kChoiceRows / 2);
   rule.layer_samples.assign(layers, kChoiceSamples / 2);
-  if (layers > 0) rule.layer_rows[0] = kChoiceRows / 4;
+  if (layers > 0) rule.layer_rows[0] = rule.layer_samples[0] = 1;
   if (layers > 1) rule.layer_samples[1] = kChoiceSamples;
   return rule;
 }

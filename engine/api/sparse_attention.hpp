@@ -1,6 +1,7 @@
 // Sparse attention by pages, as a policy chooses it, and what a run of it did: plain values.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -65,7 +66,7 @@ struct SparseAttention {
   std::uint32_t dense_layers = 2;   // first layers that read everything
   // Shares of the other pages that the model's first layers read, from layer 0 on, whatever the budget; 1: everything.
   std::vector<double> layer_shares = {};
-  // Queries of a prompt that share a choice, in the model's first layers, from layer 0 on: 16, 8 or 4; the others: kChoiceRows. And by how
+  // Queries of a prompt that share a choice, in the model's first layers, from layer 0 on: 16, 8, 4, 2 or 1; the others: kChoiceRows. And by how
   // many of them it is made: 1, 2 or 4; the others: kChoiceSamples.
   std::vector<std::uint32_t> layer_rows = {}, layer_samples = {};
   bool by_depth = false;            // both are yet to become what suits the model's number of layers (fitted())
@@ -83,12 +84,12 @@ struct SparseAttention {
   PageChooser chooser = PageChooser::ahead;
   std::uint32_t every = 2;          // ahead: tokens at multiples of this position choose, those between read what they chose; a power of two, a page at most
   [[nodiscard]] std::uint32_t rows_of(std::uint32_t layer) const { return layer < layer_rows.size() ? layer_rows[layer] : kChoiceRows; }
-  [[nodiscard]] std::uint32_t samples_of(std::uint32_t layer) const { return layer < layer_samples.size() ? layer_samples[layer] : kChoiceSamples; }
+  [[nodiscard]] std::uint32_t samples_of(std::uint32_t layer) const { return std::min(layer < layer_samples.size() ? layer_samples[layer] : kChoiceSamples, rows_of(layer)); }
   bool operator==(const SparseAttention&) const = default;
 };
 
-// What a model of so many layers takes of a rule by depth: the first layer reads the budget's share, the second everything, or where
-// that would be much of what attention costs, in models of ten layers or fewer, three quarters (at least the budget's share). Of the
+// What a model of so many layers takes of a rule by depth: the first layer reads the budget's share, the second three times as much, up
+// to three quarters (at least the budget's share); in models of ten layers or fewer choices are for fewer queries of a prompt. Of the
 // embedded model's six layers a sparse first one costs next to nothing, and the second most of what a choice costs (docs/reference.md);
 // of no other model is it measured.
 [[nodiscard]] SparseAttention fitted(SparseAttention rule, std::uint32_t layers);

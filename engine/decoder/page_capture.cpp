@@ -78,7 +78,7 @@ void PageCapture::record_facts(gpu::CommandRecorder& recorder, bool decode, std:
 
 PageViews PageCapture::views(bool decode, std::uint32_t slot, std::uint32_t plan_tokens) const {
   const Slot& from = at(decode, slot);
-  PageViews views{.tile_rows = choice_rows(plan_tokens, tile_rows()), .rows = measured_rows(plan_tokens, every_), .pages = pages_, .every = every_};
+  PageViews views{.tile_rows = choice_rows(plan_tokens, tile_rows()), .decoded = plan_tokens == 1, .rows = measured_rows(plan_tokens, every_), .pages = pages_, .every = every_};
   views.shares = view<PageShare>(from.shares, layers_ * shares_of_layer(plan_tokens));
   if (choosing_layers() == 0) return views;
   views.tiles = choice_tiles(plan_tokens, tile_rows());

@@ -89,8 +89,8 @@ Result<PageSelection> PageSelection::create(gpu::Device& device, const ModelConf
   if (rule.window == 0 || !share(rule.global) || !share(rule.mass) || !share(rule.least) || !share(rule.most) || rule.least > rule.most ||
       !share(rule.flat) || !share(rule.widen) || !std::ranges::all_of(rule.layer_shares, share) || (rule.target && !(share(*rule.target) && rule.mass > 0 && rule.mass < 1)))
     return fail(ErrorCode::usage, "sparse attention", "a window of 0 or a share outside of 0 to 1 was asked for", "correct the policy");
-  const auto power_up_to = [](std::uint32_t least, std::uint32_t most) { return [=](std::uint32_t n) { return n >= least && n <= most && std::has_single_bit(n); }; };
-  if (!std::ranges::all_of(rule.layer_rows, power_up_to(4, kChoiceRows)) || !std::ranges::all_of(rule.layer_samples, power_up_to(1, kChoiceSamples)) || !power_up_to(1, kAttentionPage)(rule.every))
+  const auto power_up_to = [](std::uint32_t most) { return [=](std::uint32_t n) { return n <= most && std::has_single_bit(n); }; };
+  if (!std::ranges::all_of(rule.layer_rows, power_up_to(kChoiceRows)) || !std::ranges::all_of(rule.layer_samples, power_up_to(kChoiceSamples)) || !power_up_to(kAttentionPage)(rule.every))
     return fail(ErrorCode::usage, "sparse attention", "a choice was asked for of a number of queries that none is made for", "correct the policy");
   if (const std::size_t named = std::max({rule.layer_shares.size(), rule.layer_rows.size(), rule.layer_samples.size()}); named > config.layers)
     return fail(ErrorCode::usage, "sparse attention", "the policy has numbers for " + std::to_string(named) + " layers and the model has " + std::to_string(config.layers),

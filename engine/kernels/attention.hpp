@@ -21,7 +21,7 @@ struct AttentionShape {
   // (engine/kernels/sparse_attention.hpp); 0: all keys of one table.
   std::uint64_t listed_keys = 0;
   std::uint32_t table_stride = 0;
-  std::uint32_t tile_rows = shader::kTileRows;  // queries of a prompt that share a choice of pages, and its list: 16, 8 or 4
+  std::uint32_t tile_rows = shader::kTileRows;  // queries of a prompt that share a choice of pages, and its list: a power of two up to 16
   std::uint64_t state = 0;
   DType kv = DType::F16;           // of the cache: F16 or Q8_0
   bool tiered = false;             // of the cache: f16 and far pages (shaders/interface/kv_tiers.h); kv is F16

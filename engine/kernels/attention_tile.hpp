@@ -21,7 +21,7 @@ struct AttentionTile {
   std::uint32_t subgroups = 0;
   std::uint32_t block_keys = 0;
   std::uint32_t heads = 1;  // query heads of one KV head whose queries of the same tokens are taken together
-  // Tokens that share a list of pages, 16, 8 or 4, by which keys then come: a fragment holds them of 16 / listed heads; subgroups
+  // Tokens that share a list of pages, 16 or a power of two below, by which keys then come: a fragment holds them of 16 / listed heads; subgroups
   // beyond the heads bring keys. 0: all keys.
   std::uint32_t listed = 0;
 

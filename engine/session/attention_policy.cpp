@@ -77,17 +77,17 @@ tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spe
       refuse("layers", *value, "numbers from 0 to 1, one for each of the first layers, with / between them");
     sparse.dense_layers = 0;
   }
-  const auto by_layer = [&](std::string_view key, std::uint32_t least, std::uint32_t most, std::vector<std::uint32_t>& target) {
+  const auto by_layer = [&](std::string_view key, std::uint32_t most, std::string_view numbers_there_are, std::vector<std::uint32_t>& target) {
     const std::string* value = spec.find(key);
     if (value == nullptr) return;
-    const auto fits = [&](std::uint32_t n) { return n >= least && n <= most && std::has_single_bit(n); };
+    const auto fits = [&](std::uint32_t n) { return n <= most && std::has_single_bit(n); };
     if (auto numbers = parse_list(*value, parse_count); numbers && std::ranges::all_of(*numbers, fits))
       target = std::move(*numbers);
     else
-      refuse(key, *value, fmt::format("{}, {} or {} for each of the first layers, with / between them", least, 2 * least, most));
+      refuse(key, *value, fmt::format("{} for each of the first layers, with / between them", numbers_there_are));
   };
-  by_layer("rows", kChoiceRows / 4, kChoiceRows, sparse.layer_rows);
-  by_layer("samples", kChoiceSamples / 4, kChoiceSamples, sparse.layer_samples);
+  by_layer("rows", kChoiceRows, "1, 2, 4, 8 or 16", sparse.layer_rows);
+  by_layer("samples", kChoiceSamples, "1, 2 or 4", sparse.layer_samples);
   const std::string* const dense_layers = spec.find("dense-layers");
   sparse.by_depth = dense_layers != nullptr ? *dense_layers == "auto" : sparse.layer_shares.empty();
   if (!sparse.by_depth) count("dense-layers", 0, sparse.dense_layers);

@@ -14,8 +14,8 @@ void merge_tail(std::vector<std::shared_ptr<const PageChoiceChunk>>& chunks) {
   if (chunks.size() < kTokensPerChunk) return;
   const auto tail = chunks.end() - kTokensPerChunk;
   for (auto it = tail; it != chunks.end(); ++it)
-    if ((*it)->queries != 1 || (*it)->tile_rows != 1 || (*it)->first_query != (*tail)->first_query + (it - tail)) return;
-  PageChoiceChunk merged{.first_query = (*tail)->first_query, .queries = kTokensPerChunk, .words = chunks.back()->words};
+    if ((*it)->queries != 1 || !(*it)->decoded || (*it)->first_query != (*tail)->first_query + (it - tail)) return;
+  PageChoiceChunk merged{.first_query = (*tail)->first_query, .queries = kTokensPerChunk, .decoded = true, .words = chunks.back()->words};
   for (auto it = tail; it != chunks.end(); ++it) {
     const std::vector<std::uint32_t>& from = (*it)->choices;
     for (std::size_t at = 0; at < from.size(); at += (*it)->words) {
@@ -56,7 +56,7 @@ bool PageTraceBuilder::add(const PageViews& step, std::uint32_t first_position, 
 }
 
 void PageTraceBuilder::add_choices(const PageViews& step, std::uint32_t first_position, std::uint32_t tokens) {
-  PageChoiceChunk chunk{.first_query = first_position, .queries = tokens, .tile_rows = step.tile_rows};
+  PageChoiceChunk chunk{.first_query = first_position, .queries = tokens, .tile_rows = step.tile_rows, .decoded = step.decoded};
   if (!step.choices.empty()) {
     const std::uint32_t pages = (first_position + tokens - 1) / kAttentionPage + 1;
     chunk.words = std::min(step.choice_words, 1 + (pages + 31) / 32);  // no bit is set behind the last query's page

@@ -377,8 +377,8 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>稠密层数(&amp;L)</translation>
     </message>
     <message>
-        <source>The first layers, which read everything; auto: none, but the second reads everything, in models of ten layers and fewer three quarters</source>
-        <translation>最前面读取全部的层；自动：没有这样的层，但第二层读取全部，十层及以下的模型中读取四分之三</translation>
+        <source>The first layers, which read everything; auto: none, but the second reads three times the share, up to three quarters</source>
+        <translation>最前面读取全部的层；自动：没有这样的层，但第二层读取三倍的份额，至多四分之三</translation>
     </message>
     <message>
         <source>Dense &amp;below</source>

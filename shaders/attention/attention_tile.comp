@@ -21,7 +21,7 @@ layout(constant_id = 3) const uint SUBGROUPS = 4;
 layout(constant_id = 4) const uint BLOCK_KEYS = 64;   // whole pages
 layout(constant_id = 5) const uint HEADS = 1;
 layout(constant_id = 6) const bool IN_HALVES = false;  // y is half, beyond 65504 taken as that
-layout(constant_id = 7) const uint TILE = 16;         // tokens that share a list of pages: 16, 8 or 4
+layout(constant_id = 7) const uint TILE = 16;         // tokens that share a list of pages: a power of two
 
 const uint INVOCATIONS = LANES * SUBGROUPS, TILE_TOKENS = 16u * SUBGROUPS / HEADS;
 const uint FRAGMENT_HEADS = 16u / TILE, FRAGMENTS = (HEADS + FRAGMENT_HEADS - 1u) / FRAGMENT_HEADS;  // of the same tokens

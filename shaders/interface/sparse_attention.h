@@ -17,7 +17,7 @@ FOVEA_PUSH_BEGIN
 const uint kPageBlock = 32;   // pages whose bounds lie side by side
 const uint kBoundPiece = 8;   // channels that are loaded at once: 16 bytes
 // Queries of a prompt that share a choice. On a text of program code, 4,096 tokens, 64 of them cost 3.0 % perplexity beside
-// dense attention, 32 cost 1.4 %, 16 cost 0.9 %. A layer may have 8 or 4 of them (AttentionShape::tile_rows).
+// dense attention, 32 cost 1.4 %, 16 cost 0.9 %. A layer may have 8, 4, 2 or 1 of them (AttentionShape::tile_rows).
 const uint kTileRows = 16;
 const uint kSampledRows = 4;  // of those, the ones that it is made by
 

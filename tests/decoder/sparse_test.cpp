@@ -99,6 +99,8 @@ TEST_F(SparseDecoder, prompts_in_odd_batches_give_the_reference_logits) {
   rule.layer_rows = {kChoiceRows, 8, 4};
   rule.layer_samples = {1, 2};
   expect_the_reference(kShape, ProductForm::suits_device, 71, rule);
+  rule.layer_rows = {kChoiceRows, 1, 2};
+  expect_the_reference(kShape, ProductForm::suits_device, 71, rule);
 }
 // Batches too small for tiles of halves.
 TEST_F(SparseDecoder, prompts_with_the_steps_of_a_gpu_give_the_reference_logits) { expect_the_reference(kShape, ProductForm::gpu, 8); }

@@ -199,7 +199,7 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
     const bool decode = tokens == 1;
     const AttentionMatrix matrix = device().facts().cooperative_matrix_2 ? AttentionMatrix::nv2 : AttentionMatrix::plain;
     bool rounded = form == Form::gpu && !decode && matrix == AttentionMatrix::nv2;
-    const std::uint32_t tile = decode ? 1 : rows, samples = decode ? 1 : shader::kSampledRows, tiles = (tokens + tile - 1) / tile;
+    const std::uint32_t tile = decode ? 1 : rows, samples = decode ? 1 : std::min(rows, shader::kSampledRows), tiles = (tokens + tile - 1) / tile;
     const std::uint32_t room = decode ? 1 : tokens + 70;  // a tile more than is used
 
     PageChoiceBuffers where;
@@ -233,6 +233,7 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
           all.tile_rows = rows;
           PageChoiceArgs choice{.shape = all, .rule = device_rule, .buffers = where, .query = queries, .bounds = bounds_at,
                                 .facts = facts.address(), .pages = pages, .apart = form == Form::gpu_apart};
+          choice.rule.samples = samples;
           if (form == Form::gpu_tile && decode) choice.scoring = {.subgroups = 2, .alone = position % 2 + 1};
           if (const PageScoreTile score_tile{matrix, 1, 3}; form == Form::gpu_tile && !decode && runs_page_score_tile(kernels, score_tile, all, device_rule.scorer)) {
             choice.scoring.tile = score_tile;

@@ -145,8 +145,11 @@ TEST_P(SparseAttention, of_narrow_tiles_equals_the_reference) {
   const bool seen = heads.width == 6 || (heads.width == 64 && heads.query == 8);
   if (device().facts().cpu && !seen) GTEST_SKIP() << "seen in other shapes";
   choose(801, 21, kSmall, Form::cpu, true, 70, 4);
+  choose(801, 21, kSmall, Form::cpu, true, 70, 1);
   if (device().facts().cpu && heads.type != DType::F16) return;
   for (const Form form : {Form::gpu, Form::gpu_tile}) choose(801, 21, kSmall, form, false, 70, form == Form::gpu ? 8 : 4);
+  for (const Form form : {Form::gpu, Form::gpu_tile}) choose(801, 21, kSmall, form, form == Form::gpu, 70, form == Form::gpu ? 1 : 2);
+  choose(801, 21, kSmall, Form::gpu_tile, false, 70, 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, SparseAttention,

@@ -111,7 +111,7 @@ std::shared_ptr<const PageTrace> pages(const Shape& shape, std::uint32_t count) 
   trace->query_heads = shape.heads;
   trace->kv_heads = kKvHeads;
   trace->every = 2;
-  PageChoiceChunk chunk{.first_query = 0, .queries = count, .tile_rows = 1, .words = 2};
+  PageChoiceChunk chunk{.first_query = 0, .queries = count, .tile_rows = 1, .decoded = true, .words = 2};
   for (std::uint32_t query = 0; query < count; ++query)
     for (std::uint32_t layer = trace->policy->dense_layers; layer < shape.layers; ++layer)
       for (std::uint32_t kv = 0; kv < kKvHeads; ++kv) {

@@ -248,7 +248,7 @@ void AttentionPolicyForm::retranslate() {
   fields_->set_words(kWindow, tr("&Window"), tr("Positions up to the query's own that are always read"));
   fields_->set_words(kShare, tr("S&hare of the rest"), tr("How much of the pages behind the window is read; of an adaptive budget the most"));
   fields_->set_words(kScorer, tr("S&corer"), tr("By what the attention on a page is estimated"));
-  fields_->set_words(kDenseLayers, tr("Dense &layers"), tr("The first layers, which read everything; auto: none, but the second reads everything, in models of ten layers and fewer three quarters"));
+  fields_->set_words(kDenseLayers, tr("Dense &layers"), tr("The first layers, which read everything; auto: none, but the second reads three times the share, up to three quarters"));
   fields_->set_words(kDenseBelow, tr("Dense &below"), tr("Queries that see fewer keys read everything"));
   more_fields_->set_words(kLayers, tr("Shares by layer"), tr("Shares of the first layers' own, from the first on, with / between them, as 0.5/1; 1 is everything, and no other layer is dense then"));
   more_fields_->set_words(kSinks, tr("First positions"), tr("The first positions of the text, which are always read"));

@@ -75,7 +75,7 @@ TEST(MeasuredRow, takes_of_equal_masses_the_later_page) {
 PageTrace trace_of_two_chunks() {
   PageTrace trace{.policy = kRule, .layers = 2, .query_heads = 4, .kv_heads = 2, .every = 2};
   // A prompt of 20 tokens in tiles of 16, then a decoded token; marks say layer, head and tile in their lower bits.
-  PageChoiceChunk prompt{.first_query = 100, .queries = 20, .tile_rows = 16, .words = 2}, token{.first_query = 130, .queries = 1, .tile_rows = 1, .words = 2};
+  PageChoiceChunk prompt{.first_query = 100, .queries = 20, .tile_rows = 16, .words = 2}, token{.first_query = 130, .queries = 1, .tile_rows = 1, .decoded = true, .words = 2};
   for (const std::uint32_t mark : {0x01u, 0x11u, 0x02u, 0x12u}) prompt.choices.insert(prompt.choices.end(), {std::bit_cast<std::uint32_t>(0.5f), mark});
   for (const std::uint32_t mark : {0x03u, 0x13u}) token.choices.insert(token.choices.end(), {std::bit_cast<std::uint32_t>(0.75f), mark});
   trace.choices = {std::make_shared<const PageChoiceChunk>(prompt), std::make_shared<const PageChoiceChunk>(token)};
@@ -107,7 +107,7 @@ TEST(PageTrace, tiles_of_a_prompt_are_as_wide_as_their_layers) {
   rule.dense_layers = 0;
   rule.layer_rows = {8};
   PageTrace trace{.policy = rule, .layers = 2, .query_heads = 1, .kv_heads = 1, .every = 2};
-  PageChoiceChunk prompt{.first_query = 200, .queries = 20, .tile_rows = 8, .words = 2}, token{.first_query = 220, .queries = 1, .tile_rows = 1, .words = 2};
+  PageChoiceChunk prompt{.first_query = 200, .queries = 20, .tile_rows = 8, .words = 2}, token{.first_query = 220, .queries = 1, .tile_rows = 1, .decoded = true, .words = 2};
   for (const std::uint32_t mark : {0x01u, 0x11u, 0x02u, 0x11u, 0x03u, 0x12u}) prompt.choices.insert(prompt.choices.end(), {std::bit_cast<std::uint32_t>(0.5f), mark});
   for (const std::uint32_t mark : {0x04u, 0x14u}) token.choices.insert(token.choices.end(), {std::bit_cast<std::uint32_t>(0.75f), mark});
   trace.choices = {std::make_shared<const PageChoiceChunk>(prompt), std::make_shared<const PageChoiceChunk>(token)};

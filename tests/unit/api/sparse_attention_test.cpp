@@ -37,23 +37,26 @@ TEST(SparseAttention, first_layers_read_what_suits_the_depth) {
   const SparseAttention given{.dense_layers = 1};
   EXPECT_EQ(fitted(given, 6), given);
   const SparseAttention by_depth{.by_depth = true};
-  for (const std::uint32_t layers : {11u, 48u}) EXPECT_EQ(fitted(by_depth, layers), (SparseAttention{.dense_layers = 0, .layer_shares = {0.25, 1}})) << layers;
+  for (const std::uint32_t layers : {11u, 48u}) EXPECT_EQ(fitted(by_depth, layers), (SparseAttention{.dense_layers = 0, .layer_shares = {0.25, 0.75}})) << layers;
   for (const std::uint32_t layers : {2u, 10u}) {
     const SparseAttention shallow = fitted(by_depth, layers);
     EXPECT_EQ(shallow.layer_shares, (std::vector<double>{0.25, 0.75}));
     ASSERT_EQ(shallow.layer_rows.size(), layers);
     ASSERT_EQ(shallow.layer_samples.size(), layers);
     for (std::uint32_t layer = 0; layer < layers; ++layer) {
-      EXPECT_EQ(shallow.rows_of(layer), layer == 0 ? 4u : 8u);
-      EXPECT_EQ(shallow.samples_of(layer), layer == 1 ? 4u : 2u);
+      EXPECT_EQ(shallow.rows_of(layer), layer == 0 ? 1u : 8u);
+      EXPECT_EQ(shallow.samples_of(layer), layer == 0 ? 1u : layer == 1 ? 4u : 2u);
     }
     EXPECT_EQ(shallow.rows_of(layers), kChoiceRows);
   }
+  EXPECT_EQ((SparseAttention{.layer_rows = {1, 2}, .layer_samples = {4, 4}}.samples_of(0)), 1u) << "no more than there are";
+  EXPECT_EQ((SparseAttention{.layer_rows = {1, 2}, .layer_samples = {4, 4}}.samples_of(1)), 2u);
   EXPECT_EQ(fitted({.layer_rows = {16}, .by_depth = true}, 6).layer_rows, (std::vector<std::uint32_t>{16})) << "as given";
-  EXPECT_EQ(fitted(by_depth, 1), (SparseAttention{.dense_layers = 0, .layer_shares = {0.25}, .layer_rows = {4}, .layer_samples = {2}}));
+  EXPECT_EQ(fitted(by_depth, 1), (SparseAttention{.dense_layers = 0, .layer_shares = {0.25}, .layer_rows = {1}, .layer_samples = {1}}));
   EXPECT_EQ(fitted({.global = 0.8, .by_depth = true}, 2).layer_shares, (std::vector<double>{0.8, 0.8}));
   EXPECT_EQ(fitted({.global = 1, .by_depth = true}, 48).layer_shares, (std::vector<double>{1, 1}));
-  EXPECT_EQ(fitted({.by_depth = true, .budget = PageBudget::adaptive, .target = 0.2}, 48).layer_shares, (std::vector<double>{0.2, 1}));
+  EXPECT_EQ(fitted({.by_depth = true, .budget = PageBudget::adaptive, .target = 0.2}, 48).layer_shares, (std::vector<double>{0.2, 3 * 0.2}));
+  for (const std::uint32_t layers : {6u, 48u}) EXPECT_EQ(fitted({.global = 0.05, .by_depth = true}, layers).layer_shares, (std::vector<double>{0.05, 3 * 0.05})) << layers;
   EXPECT_EQ(fitted(fitted(by_depth, 6), 48), fitted(by_depth, 6));
 }
 

@@ -87,7 +87,7 @@ TEST(Policy, AttentionIsDenseOrSparseByPages) {
   held.every = 8;
   own.chooser = PageChooser::own;
   ahead.chooser = PageChooser::ahead;
-  for (const auto& rule : {SparseAttention{}, SparseAttention{.by_depth = true}, SparseAttention{.dense_layers = 0, .layer_shares = {0.5, 1}}, strict, decoding, own, ahead, held, SparseAttention{.dense_layers = 0, .layer_shares = {0.5, 1}, .layer_rows = {4, 16, 8}, .layer_samples = {4, 1}}}) {
+  for (const auto& rule : {SparseAttention{}, SparseAttention{.by_depth = true}, SparseAttention{.dense_layers = 0, .layer_shares = {0.5, 1}}, strict, decoding, own, ahead, held, SparseAttention{.dense_layers = 0, .layer_shares = {0.5, 1}, .layer_rows = {4, 16, 1}, .layer_samples = {4, 1}}}) {
     const std::string shown = shown_attention(rule);
     EXPECT_EQ(spec_problem("attention", shown), "") << shown;
     EXPECT_EQ(sparse_attention(chosen(shown.c_str()).value()), rule) << shown;
@@ -121,7 +121,7 @@ TEST(Policy, SparseAttentionSaysWhatIsNoValue) {
         {"sparse:budget=adaptive,target=0.5", "lies between least and most"}, {"sparse:budget=adaptive,target=0", "above 0 and at most 1"},
         {"sparse:budget=adaptive,target=0.25,mass=1", "above 0 and below 1"}, {"sparse:heads=odd", "even or entropy"}, {"sparse:widen=2", "from 0 to 1"},
         {"sparse:flat=-1", "from 0 to 1"}, {"sparse:choice=later", "own or ahead"}, {"sparse:every=3", "1, 2, 4, ... or 32"}, {"sparse:every=64", "1, 2, 4, ... or 32"}, {"sparse:every=0", "at least 1"},
-        {"sparse:rows=3", "4, 8 or 16"}, {"sparse:rows=8/32", "4, 8 or 16"}, {"sparse:samples=8", "1, 2 or 4"}, {"sparse:samples=2/3", "1, 2 or 4"},
+        {"sparse:rows=3", "1, 2, 4, 8 or 16"}, {"sparse:rows=0", "1, 2, 4, 8 or 16"}, {"sparse:rows=8/32", "1, 2, 4, 8 or 16"}, {"sparse:samples=8", "1, 2 or 4"}, {"sparse:samples=2/3", "1, 2 or 4"},
         {"sparse:layers=odd", "with / between them"}, {"sparse:layers=0.5/", "with / between them"},
         {"sparse:layers=0.5/2", "with / between them"}, {"sparse:layers=0.5,dense-layers=auto", "leave one out"}, {"sparse:periphery=on", "off or means"},
         {"sparse:periphery=means,scorer=quest", "choose auto or mean"}})

@@ -31,7 +31,7 @@ struct Step {
     const std::uint32_t rows = (plan_tokens + every - 1) / every;
     shares.resize(std::size_t{kLayers} * rows * kQueryHeads * kPages);
     for (std::size_t i = 0; i < shares.size(); ++i) shares[i] = {i % kPages == 0 ? 0.5f : i % kPages == page ? 0.5f : 0, -0.1f};
-    views = {.choices = choices, .tiles = tiles, .tile_rows = tile_rows, .choice_words = words, .shares = shares, .rows = rows, .pages = kPages, .every = every};
+    views = {.choices = choices, .tiles = tiles, .tile_rows = tile_rows, .choice_words = words, .decoded = plan_tokens == 1, .shares = shares, .rows = rows, .pages = kPages, .every = every};
   }
   static std::uint32_t mark(std::uint32_t first, std::uint32_t layer, std::uint32_t head) { return (first / 16 + layer + head) % 8; }
 };
