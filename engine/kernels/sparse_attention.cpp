@@ -17,6 +17,7 @@ constexpr std::uint32_t kChoosing = 16;  // subgroups of a workgroup that choose
 // the step behind a barrier included.
 constexpr std::uint32_t kMostPagesFolded = 1536;
 constexpr std::uint32_t kTiledSubgroups = 6, kTiledBlocks = 6;  // of a prompt's scores as products of matrices
+constexpr std::uint32_t kQueryUnits = 2048;  // room for their queries on the way to registers (page_scores_tile.comp)
 constexpr std::uint32_t kPeripherySubgroups = 4;
 constexpr std::uint32_t kMostInFloat = 8;      // tokens, as of attention (attention_tile.cpp)
 constexpr std::uint64_t kMostScoreBytes = 32u << 20;
@@ -101,8 +102,9 @@ bool runs_page_score_tile(const KernelRecorder& kernels, const PageScoreTile& ti
   const gpu::DeviceFacts& facts = kernels.facts();
   const bool plain = tile.matrix == AttentionMatrix::plain;
   const std::uint32_t pitch = shape.head_width / 8 + 1, planes = scorer == shader::kScorerMean ? 1 : 2, operands = scorer == shader::kScorerQuest ? 2 : 1;
-  const std::uint32_t units = planes * shader::kPageBlock * pitch + (plain ? tile.subgroups * operands * 16 * pitch : 0);
-  const std::uint32_t of_subgroup = 16 * 16 * (shader::kPageBlock / 4 + 1) + (plain ? 16 * (shader::kPageBlock / 2 + 1) * 4 : 1024);
+  const std::uint32_t queries = tile.subgroups * operands * 16 * pitch, bounds = planes * shader::kPageBlock * pitch;  // units of 16 bytes
+  const std::uint32_t units = plain ? bounds + queries : std::max(bounds, std::min(queries, kQueryUnits));
+  const std::uint32_t of_subgroup = 16 * 16 * 4 + 3 * 16 * 4 + (plain ? 16 * (shader::kPageBlock / 2 + 1) * 4 : 0);
   return shape.tokens > 1 && tile.subgroups > 0 && tile.matrix != AttentionMatrix::khr && !kernels.cpu_form() && runs_attention_matrix(kernels, tile.matrix) &&
          facts.subgroup >= 8 && facts.subgroup <= 64 && shape.head_width % 16 == 0 && 16 * units + tile.subgroups * of_subgroup + 4 * shader::kPageBlock <= facts.shared_memory_bytes &&
          tile.subgroups <= facts.max_workgroup_subgroups && tile.subgroups * facts.subgroup <= facts.max_workgroup_invocations;

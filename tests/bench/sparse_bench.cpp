@@ -255,9 +255,11 @@ Result<void> Bench::sparse_prompt(const PromptShape& shape, Prompt at) {
   };
   FOVEA_ASSIGN(gpu::CommandRecorder asked, device_->record());
   FOVEA_TRY(part(Part::scores, {.tile = PageScoreTile{}}));
-  for (const PageScoreTile& tile : {PageScoreTile{AttentionMatrix::nv2, 4, 2}, PageScoreTile{AttentionMatrix::nv2, 4, 4}, PageScoreTile{AttentionMatrix::nv2, 4, 8},
-                                    PageScoreTile{AttentionMatrix::nv2, 4, 16}, PageScoreTile{AttentionMatrix::nv2, 6, 4}, PageScoreTile{AttentionMatrix::nv2, 6, 6}, PageScoreTile{AttentionMatrix::nv2, 2, 4}})
-    if (runs_page_score_tile(KernelRecorder(*device_, asked), tile, s.shape, shader::kScorerAutomatic)) FOVEA_TRY(part(Part::scores, {.tile = tile}));
+  constexpr std::array kScoreTiles{std::pair{2u, 4u}, std::pair{4u, 2u}, std::pair{4u, 3u}, std::pair{4u, 4u}, std::pair{4u, 5u}, std::pair{4u, 8u}, std::pair{4u, 16u}, std::pair{6u, 3u},
+                                   std::pair{6u, 4u}, std::pair{6u, 6u}, std::pair{8u, 2u}, std::pair{8u, 3u}, std::pair{8u, 4u}, std::pair{8u, 5u}, std::pair{8u, 6u}, std::pair{8u, 9u}};
+  for (const auto& [subgroups, blocks] : kScoreTiles)
+    if (const PageScoreTile tile{AttentionMatrix::nv2, subgroups, blocks}; runs_page_score_tile(KernelRecorder(*device_, asked), tile, s.shape, shader::kScorerAutomatic))
+      FOVEA_TRY(part(Part::scores, {.tile = tile}));
   for (const std::uint32_t choosing : {4u, 8u, 16u, 32u}) FOVEA_TRY(part(Part::choice, {.choosing = choosing}));
   using Matrix = AttentionMatrix;
   constexpr std::array kTiles{AttentionTile{Matrix::nv2, 8, 64}, AttentionTile{Matrix::nv2, 8, 32}, AttentionTile{Matrix::nv2, 4, 64}, AttentionTile{Matrix::nv2, 4, 32},

@@ -235,7 +235,7 @@ class SparseAttention : public KernelTest, public testing::WithParamInterface<He
                                 .facts = facts.address(), .pages = pages, .apart = form == Form::gpu_apart};
           choice.rule.samples = samples;
           if (form == Form::gpu_tile && decode) choice.scoring = {.subgroups = 2, .alone = position % 2 + 1};
-          if (const PageScoreTile score_tile{matrix, 1, 3}; form == Form::gpu_tile && !decode && runs_page_score_tile(kernels, score_tile, all, device_rule.scorer)) {
+          if (const PageScoreTile score_tile{matrix, position % 2 + 1, 3}; form == Form::gpu_tile && !decode && runs_page_score_tile(kernels, score_tile, all, device_rule.scorer)) {
             choice.scoring.tile = score_tile;
             rounded = true;
           }
