@@ -102,11 +102,12 @@ bool runs_page_score_tile(const KernelRecorder& kernels, const PageScoreTile& ti
   const gpu::DeviceFacts& facts = kernels.facts();
   const bool plain = tile.matrix == AttentionMatrix::plain;
   const std::uint32_t pitch = shape.head_width / 8 + 1, planes = scorer == shader::kScorerMean ? 1 : 2, operands = scorer == shader::kScorerQuest ? 2 : 1;
-  const std::uint32_t queries = tile.subgroups * operands * 16 * pitch, bounds = planes * shader::kPageBlock * pitch;  // units of 16 bytes
+  const std::uint32_t rooms = shape.head_width <= (plain ? 64 : 128) ? 2 : 1;  // as page_scores_tile.comp has them
+  const std::uint32_t queries = tile.subgroups * operands * 16 * pitch, bounds = rooms * planes * shader::kPageBlock * pitch;  // units of 16 bytes
   const std::uint32_t units = plain ? bounds + queries : std::max(bounds, std::min(queries, kQueryUnits));
   const std::uint32_t of_subgroup = 16 * 16 * 4 + 3 * 16 * 4 + (plain ? 16 * (shader::kPageBlock / 2 + 1) * 4 : 0);
   return shape.tokens > 1 && tile.subgroups > 0 && tile.matrix != AttentionMatrix::khr && !kernels.cpu_form() && runs_attention_matrix(kernels, tile.matrix) &&
-         facts.subgroup >= 8 && facts.subgroup <= 64 && shape.head_width % 16 == 0 && 16 * units + tile.subgroups * of_subgroup + 4 * shader::kPageBlock <= facts.shared_memory_bytes &&
+         facts.subgroup >= 8 && facts.subgroup <= 64 && shape.head_width % 16 == 0 && 16 * units + tile.subgroups * of_subgroup + 8 * shader::kPageBlock <= facts.shared_memory_bytes &&
          tile.subgroups <= facts.max_workgroup_subgroups && tile.subgroups * facts.subgroup <= facts.max_workgroup_invocations;
 }
 

@@ -3,7 +3,7 @@
 //
 // A workgroup takes 16 queries of a KV head a subgroup, which stay where they are multiplied from, and CHUNK blocks of pages in
 // turn; grid (kv_heads, query groups * chunks). A block's bounds are in shared memory once for all queries, while the next one's
-// are on their way: the means of pages' halves as they are kept, or the middles between smallest and largest keys and half
+// are on their way, into a room of their own where there is one: the means of pages' halves as they are kept, or the middles between smallest and largest keys and half
 // the ranges, which |q| is multiplied by. From sums to weights a block's scores stay in fragments, and weights leave from there;
 // only what is known of a row as a whole goes through shared memory, four numbers of it.
 //
@@ -29,16 +29,22 @@ layout(constant_id = 15) const uint SCORER = kScorerAutomatic;
 const uint BLOCK_KEYS = kPageBlock, WIDTH_UNITS = HEAD_WIDTH / 8u, PITCH = WIDTH_UNITS + 1u;
 const uint INVOCATIONS = LANES * SUBGROUPS, PLANE = kPageBlock * PITCH;  // units of a plane of a block
 const uint PLANES = SCORER == kScorerMean ? 1u : 2u;
+#if MATRIX_PLAIN
+const uint kWidestTwice = 64u;
+#else
+const uint kWidestTwice = 128u;
+#endif
+const uint ROOMS = HEAD_WIDTH <= kWidestTwice ? 2u : 1u, BOUND_UNITS = ROOMS * PLANES * PLANE;  // for bounds
 const uint OPERAND = 16u * PITCH;  // units of a subgroup's queries or their magnitudes
 const uint OPERAND_KINDS = SCORER == kScorerQuest ? 2u : 1u;
 #if MATRIX_PLAIN
 // Queries stay in shared memory, behind the planes.
-const uint QUERY_TURN = SUBGROUPS, OPERANDS = PLANES * PLANE, TILE_UNITS = OPERANDS + SUBGROUPS * OPERAND_KINDS * OPERAND;
+const uint QUERY_TURN = SUBGROUPS, OPERANDS = BOUND_UNITS, TILE_UNITS = OPERANDS + SUBGROUPS * OPERAND_KINDS * OPERAND;
 #else
 // Queries come through the room of the planes to registers, as many subgroups' a turn as it holds; for those of all there is more
 // room up to kQueryUnits.
 const uint kQueryUnits = 2048u, ALL_QUERIES = SUBGROUPS * OPERAND_KINDS * OPERAND, QUERY_UNITS = ALL_QUERIES < kQueryUnits ? ALL_QUERIES : kQueryUnits;
-const uint OPERANDS = 0u, TILE_UNITS = PLANES * PLANE > QUERY_UNITS ? PLANES * PLANE : QUERY_UNITS;
+const uint OPERANDS = 0u, TILE_UNITS = BOUND_UNITS > QUERY_UNITS ? BOUND_UNITS : QUERY_UNITS;
 const uint QUERY_ROOM = TILE_UNITS / (OPERAND_KINDS * OPERAND), QUERY_TURN = QUERY_ROOM < SUBGROUPS ? QUERY_ROOM : SUBGROUPS;
 #endif
 #include "shaders/include/attention_fragments.glsl"
@@ -48,7 +54,7 @@ const uint WIDTH_FRAGMENTS = HEAD_WIDTH / kFragment, COLUMNS = kPageBlock / kFra
 const uint kTogether = 8u;  // units of queries whose loads are issued together
 const float kLog2E = 1.4426950408889634, kLn2 = 0.6931471805599453;
 const float kLeast = -1.0e30;  // what is no page weighs nothing even where a block has none
-shared float spreads[kPageBlock];  // of a block's pages
+shared float spreads[ROOMS * kPageBlock];  // of a block's pages
 // Of each subgroup's rows: pages that are estimated, where the remote ones of those begin and end.
 const uint kRowPages = 0u, kRowFar = 1u, kRowNear = 2u, kRowFacts = 3u;
 shared float row_facts[SUBGROUPS * kRowFacts * kFragment];
@@ -95,10 +101,10 @@ void fetch_spreads(uint kv_head, uint block) {
     own_spreads[i] = Floats(p.bounds + spread_offset(kv_head, page, BLOCKS, HEAD_WIDTH)).v[0];
   }
 }
-void put_spreads() {
+void put_spreads(uint room) {
   [[unroll]] for (uint i = 0; i < OWN_SPREADS; i++) {
     uint page = gl_LocalInvocationID.x + i * INVOCATIONS;
-    if (page < kPageBlock) spreads[page] = own_spreads[i];
+    if (page < kPageBlock) spreads[room * kPageBlock + page] = own_spreads[i];
   }
 }
 void fetch_piece(uint kv_head, uint block, uint i, uint kept) {
@@ -107,8 +113,8 @@ void fetch_piece(uint kv_head, uint block, uint i, uint kept) {
   low[kept] = Uint4s(at).v[0];
   if (PLANES > 1u) high[kept] = Uint4s(at + uint64_t(kBoundPlaneBytes)).v[0];
 }
-void put_piece(uint i, uint kept) {
-  uint unit = gl_LocalInvocationID.x + i * INVOCATIONS, to = unit % kPageBlock * PITCH + unit / kPageBlock;
+void put_piece(uint i, uint kept, uint room) {
+  uint unit = gl_LocalInvocationID.x + i * INVOCATIONS, to = room * PLANES * PLANE + unit % kPageBlock * PITCH + unit / kPageBlock;
   if (BLOCK_PIECES % INVOCATIONS != 0u && unit >= BLOCK_PIECES) return;
   if (SCORER != kScorerQuest) {
     tile[to] = low[kept];
@@ -133,16 +139,16 @@ void fetch(uint kv_head, uint block) {
   [[unroll]] for (uint i = 0; i < OWN; i++) fetch_piece(kv_head, block, i, i);
 #endif
 }
-void put(uint kv_head, uint block) {
+void put(uint kv_head, uint block, uint room) {
 #if MATRIX_PLAIN
   [[dont_unroll]] for (uint i = 0; i < OWN; i++) {
     fetch_piece(kv_head, block, i, 0u);
-    put_piece(i, 0u);
+    put_piece(i, 0u, room);
   }
 #else
-  [[unroll]] for (uint i = 0; i < OWN; i++) put_piece(i, i);
+  [[unroll]] for (uint i = 0; i < OWN; i++) put_piece(i, i, room);
 #endif
-  if (SCORER == kScorerAutomatic) put_spreads();
+  if (SCORER == kScorerAutomatic) put_spreads(room);
 }
 
 // Query `row` of the KV head's: tile by tile, in each its sampled rows, of those the heads.
@@ -250,9 +256,10 @@ void main() {
   uint64_t own_scores = p.scores + uint64_t(scores_of(oldest.tile * p.kv_heads + kv_head, oldest.q)) * 4ul;
   barrier();
 
+  uint room = 0u;
+  put(kv_head, block, room);
+  barrier();
   [[dont_unroll]] for (; block < end_block; block++) {
-    put(kv_head, block);
-    barrier();
     if (block + 1u < end_block) fetch(kv_head, block + 1u);
     if (ALL_WORK || block < own_blocks) {
       uint page = block * kPageBlock;
@@ -263,7 +270,7 @@ void main() {
       }
       FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++)
         [[unroll]] for (uint c = 0; c < COLUMNS; c++) {
-          uint unit = c * 16u * PITCH + d * 2u;
+          uint unit = room * PLANES * PLANE + c * 16u * PITCH + d * 2u;
           Right pages;
           load_keys(pages, unit);
           add_scores(score[c], queries[d], pages);
@@ -274,7 +281,7 @@ void main() {
       [[unroll]] for (uint c = 0; c < COLUMNS; c++) {
         if (SCORER == kScorerAutomatic) {
           Sums spread;
-          load_of_columns(spread, c * kFragment);
+          load_of_columns(spread, room * kPageBlock + c * kFragment);
           EACH(i, spread) AT(score[c], i) = log_mean_exp2(AT(score[c], i), AT(second[c], i)) + AT(worth, i) * AT(spread, i);
         }
         if (SCORER == kScorerQuest) EACH(i, columns) AT(score[c], i) += AT(second[c], i);
@@ -359,6 +366,10 @@ void main() {
         SharedKeys(p.best).v[2u * to] = ranked(known.z, known.w > 0.0 ? page + uint(known.w) : 0u);
       }
     }
+    if (block + 1u == end_block) break;
+    if (ROOMS == 1u) barrier();
+    room = (room + 1u) % ROOMS;
+    put(kv_head, block + 1u, room);
     barrier();
   }
 }
