@@ -73,6 +73,11 @@ uvec2 group_prefix(uvec2 values, bool both, out uvec2 total) {
   return before + within - values;
 }
 
+const uint kPagesAtOnce = 4;  // whose loads are issued together
+// The page table's entries of this invocation's pages from `first` on, for the list.
+void ask_pages(PageTile t, uint first, out uint64_t found[kPagesAtOnce]) {
+  [[unroll]] for (uint i = 0; i < kPagesAtOnce; i++) found[i] = Addresses(p.pages).v[min(first + i * gl_WorkGroupSize.x, t.pages - 1u)];
+}
 void list_page(uint slot, uint at, uint page, uint64_t where) {
   Uints(p.list).v[slot * ROOM + at] = page;
   Addresses(p.table).v[slot * ROOM + at] = where;
@@ -83,22 +88,25 @@ float factor_of(uint slot, uint q, uint block) {
   return exp(SharedFloat2s(p.totals).v[blocks_at(slot, q) + block].x - normalizers[q]);
 }
 
-// Of pages in ascending order, whose loads are issued together; what is not estimated has none, and what is no number has all.
-const uint kPagesAtOnce = 4;
-vec4 page_masses(PageTile t, uint slot, uvec4 pages) {
+// Of four neighbouring pages, the first of which 4 divides; some samples' loads are issued together. What is not estimated has none,
+// and what is no number has all.
+const uint kSamplesAtOnce = SAMPLES > 1u ? 2u : 1u;
+vec4 page_masses(PageTile t, uint slot, uint page) {
   vec4 mass = vec4(0.0);
-  [[dont_unroll]] for (uint s = 0; s < SAMPLES; s++) {
-    uint estimated = estimated_pages(t, s);
-    if (pages.x >= estimated) continue;
-    uvec4 at = min(pages, estimated - 1u);
-    vec4 weight[GROUP], sum = vec4(0.0);
-    [[unroll]] for (uint g = 0; g < GROUP; g++) {
-      uint row = scores_of(slot, s * GROUP + g);
-      [[unroll]] for (uint i = 0; i < 4; i++) weight[g][i] = SharedFloats(p.scores).v[row + at[i]];
+  uvec4 pages = uvec4(page) + uvec4(0, 1, 2, 3);
+  [[dont_unroll]] for (uint some = 0; some < SAMPLES; some += kSamplesAtOnce) {
+    vec4 weight[kSamplesAtOnce * GROUP];
+    [[unroll]] for (uint n = 0; n < kSamplesAtOnce; n++) {
+      if (some + n >= SAMPLES || page >= estimated_pages(t, some + n)) continue;
+      [[unroll]] for (uint g = 0; g < GROUP; g++)
+        weight[n * GROUP + g] = SharedFloat4s(p.scores + uint64_t(scores_of(slot, (some + n) * GROUP + g) + page) * 4ul).v[0];
     }
-    [[unroll]] for (uint g = 0; g < GROUP; g++)
-      [[unroll]] for (uint i = 0; i < 4; i++) sum[i] += weight[g][i] * factor_of(slot, s * GROUP + g, at[i] / kPageBlock);
-    mass += mix(vec4(0.0), sum, lessThan(pages, uvec4(estimated)));
+    [[unroll]] for (uint n = 0; n < kSamplesAtOnce; n++) {
+      if (some + n >= SAMPLES || page >= estimated_pages(t, some + n)) continue;
+      vec4 sum = vec4(0.0);
+      [[unroll]] for (uint g = 0; g < GROUP; g++) sum += weight[n * GROUP + g] * factor_of(slot, (some + n) * GROUP + g, page / kPageBlock);
+      mass += mix(vec4(0.0), sum, lessThan(pages, uvec4(estimated_pages(t, some + n))));
+    }
   }
   mass /= float(QUERIES);
   return mix(vec4(1.0), mass, lessThan(mass, vec4(1.0)));
@@ -231,7 +239,7 @@ Cut cut_of(uint slot, uint begin, uint end, uint remote, Budget budget) {
   return the_cut;
 }
 
-const uint kBlocksAtOnce = 4;  // whose loads are issued together
+const uint kBlocksAtOnce = 4, kQueriesAtOnce = SAMPLES > 1u ? 2u : 1u;  // whose loads are issued together
 // Of every query: the logarithm of its sum of exponentials, and its best pages marked.
 void normalize_queries(PageTile t, uint slot) {
   uint place = group_place();
@@ -240,39 +248,63 @@ void normalize_queries(PageTile t, uint slot) {
   for (uint i = place; i < kSums; i += gl_WorkGroupSize.x) group_sums[i] = 0u;
   clear_bins();
   barrier();
-  [[dont_unroll]] for (uint q = gl_SubgroupID; q < QUERIES; q += gl_NumSubgroups) {
-    uint blocks = blocks_of(estimated_pages(t, q / GROUP)), first_at = blocks_at(slot, q);
-    float maximum = kLowestScore, sum = 0.0;
-    uint64_t first = 0ul, second = 0ul;
-    [[dont_unroll]] for (uint some = gl_SubgroupInvocationID; some < blocks; some += kBlocksAtOnce * gl_SubgroupSize) {
-      vec2 totals[kBlocksAtOnce];
-      uint64_t best[kBlocksAtOnce], next[kBlocksAtOnce];
-      [[unroll]] for (uint i = 0; i < kBlocksAtOnce; i++) {
-        uint at = first_at + min(some + i * gl_SubgroupSize, blocks - 1u);
-        totals[i] = SharedFloat2s(p.totals).v[at];
-        best[i] = SharedKeys(p.best).v[2u * at];
-        next[i] = SAMPLES == 1u ? SharedKeys(p.best).v[2u * at + 1u] : 0ul;
+  [[dont_unroll]] for (uint some_queries = gl_SubgroupID; some_queries < QUERIES; some_queries += kQueriesAtOnce * gl_NumSubgroups) {
+    uint blocks[kQueriesAtOnce], first_at[kQueriesAtOnce], most = 0u;
+    float maximum[kQueriesAtOnce], sum[kQueriesAtOnce];
+    uint64_t first[kQueriesAtOnce], second[kQueriesAtOnce];
+    vec2 totals[kQueriesAtOnce * kBlocksAtOnce];
+    [[unroll]] for (uint n = 0; n < kQueriesAtOnce; n++) {
+      uint q = some_queries + n * gl_NumSubgroups;
+      blocks[n] = q < QUERIES ? blocks_of(estimated_pages(t, q / GROUP)) : 0u;
+      first_at[n] = blocks_at(slot, min(q, QUERIES - 1u));
+      most = max(most, blocks[n]);
+      maximum[n] = kLowestScore;
+      sum[n] = 0.0;
+      first[n] = second[n] = 0ul;
+    }
+    [[dont_unroll]] for (uint some = gl_SubgroupInvocationID; some < most; some += kBlocksAtOnce * gl_SubgroupSize) {
+      uint64_t best[kQueriesAtOnce * kBlocksAtOnce], next[kQueriesAtOnce * kBlocksAtOnce];
+      [[unroll]] for (uint n = 0; n < kQueriesAtOnce; n++)
+        [[unroll]] for (uint i = 0; i < kBlocksAtOnce; i++) {
+          uint at = first_at[n] + min(some + i * gl_SubgroupSize, max(blocks[n], 1u) - 1u), to = n * kBlocksAtOnce + i;
+          totals[to] = SharedFloat2s(p.totals).v[at];
+          best[to] = SharedKeys(p.best).v[2u * at];
+          next[to] = SAMPLES == 1u ? SharedKeys(p.best).v[2u * at + 1u] : 0ul;
+        }
+      [[unroll]] for (uint n = 0; n < kQueriesAtOnce; n++)
+        [[unroll]] for (uint i = 0; i < kBlocksAtOnce; i++) {
+          uint of = n * kBlocksAtOnce + i;
+          if (some + i * gl_SubgroupSize >= blocks[n]) continue;
+          float highest = max(maximum[n], totals[of].x);
+          sum[n] = sum[n] * exp(maximum[n] - highest) + totals[of].y * exp(totals[of].x - highest);
+          maximum[n] = highest;
+          second[n] = best[of] > first[n] ? max(first[n], next[of]) : max(second[n], best[of]);
+          first[n] = max(first[n], best[of]);
+        }
+    }
+    bool at_once = most <= kBlocksAtOnce * gl_SubgroupSize;  // totals are still there
+    [[unroll]] for (uint n = 0; n < kQueriesAtOnce; n++) {
+      uint q = some_queries + n * gl_NumSubgroups;
+      if (q >= QUERIES) continue;
+      float highest = subgroupMax(maximum[n]), total = subgroupAdd(sum[n] * exp(maximum[n] - highest));
+      uint64_t best = subgroupMax(first[n]), next = subgroupMax(first[n] == best ? second[n] : first[n]);
+      float normalizer = highest + log(total);
+      if (subgroupElect()) {
+        normalizers[q] = normalizer;
+        if (best != 0ul) atomicOr(marked[(uint(best) - 1u) / 32u], 1u << ((uint(best) - 1u) % 32u));
+        if (SAMPLES == 1u && next != 0ul) atomicOr(marked[(uint(next) - 1u) / 32u], 1u << ((uint(next) - 1u) % 32u));
       }
-      [[unroll]] for (uint i = 0; i < kBlocksAtOnce; i++) {
-        if (some + i * gl_SubgroupSize >= blocks) continue;
-        float highest = max(maximum, totals[i].x);
-        sum = sum * exp(maximum - highest) + totals[i].y * exp(totals[i].x - highest);
-        maximum = highest;
-        second = best[i] > first ? max(first, next[i]) : max(second, best[i]);
-        first = max(first, best[i]);
+      if (!IN_SHARED) continue;
+      if (at_once) {
+        [[unroll]] for (uint i = 0; i < kBlocksAtOnce; i++) {
+          uint block = gl_SubgroupInvocationID + i * gl_SubgroupSize;
+          if (block < blocks[n]) factors[q * BLOCKS + block] = exp(totals[n * kBlocksAtOnce + i].x - normalizer);
+        }
+      } else {
+        [[dont_unroll]] for (uint block = gl_SubgroupInvocationID; block < blocks[n]; block += gl_SubgroupSize)
+          factors[q * BLOCKS + block] = exp(SharedFloat2s(p.totals).v[first_at[n] + block].x - normalizer);
       }
     }
-    float highest = subgroupMax(maximum), total = subgroupAdd(sum * exp(maximum - highest));
-    uint64_t best = subgroupMax(first), next = subgroupMax(first == best ? second : first);
-    float normalizer = highest + log(total);
-    if (subgroupElect()) {
-      normalizers[q] = normalizer;
-      if (best != 0ul) atomicOr(marked[(uint(best) - 1u) / 32u], 1u << ((uint(best) - 1u) % 32u));
-      if (SAMPLES == 1u && next != 0ul) atomicOr(marked[(uint(next) - 1u) / 32u], 1u << ((uint(next) - 1u) % 32u));
-    }
-    if (IN_SHARED)
-      [[dont_unroll]] for (uint block = gl_SubgroupInvocationID; block < blocks; block += gl_SubgroupSize)
-        factors[q * BLOCKS + block] = exp(SharedFloat2s(p.totals).v[first_at + block].x - normalizer);
   }
   barrier();
 }
@@ -297,21 +329,17 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
   }
   uvec4 guide = guide_of(kv_head);
   uint of_layer = Uints(p.facts + uint64_t(kv_head * kFactWords + kGuideShare) * 4ul).v[0];
-  normalize_queries(t, slot);
   uint place = group_place();
+  uint64_t found[kPagesAtOnce];  // long before they are listed
+  ask_pages(t, place, found);
+  normalize_queries(t, slot);
   // Pages side by side, as their scores lie.
   uint kept = 0u, forced_pages = 0u, forced_mass = 0u;
   uint entropy = 0u;  // page by page in units of 2^-20, so that it does not depend on who adds
-  [[dont_unroll]] for (uint some = place; some < t.pages; some += kPagesAtOnce * gl_WorkGroupSize.x) {
-    // Added one by one: a vector of multiples of a specialization constant is folded wrongly by SPIRV-Tools where another
-    // constant, HEAD_WIDTH, has the same value.
-    uvec4 at_once = uvec4(some);
-    at_once.yzw += gl_WorkGroupSize.x;
-    at_once.zw += gl_WorkGroupSize.x;
-    at_once.w += gl_WorkGroupSize.x;
-    vec4 masses = page_masses(t, slot, at_once);
+  [[dont_unroll]] for (uint some = place * kPagesAtOnce; some < t.pages; some += kPagesAtOnce * gl_WorkGroupSize.x) {
+    vec4 masses = page_masses(t, slot, some);
     [[unroll]] for (uint i = 0; i < kPagesAtOnce; i++) {
-      uint page = at_once[i];
+      uint page = some + i;
       if (page >= t.pages) continue;
       float mass = masses[i];
       entropy += mass > 0.0 ? uint(-mass * log(mass / float(kPageKeys)) * 1048576.0 + 0.5) : 0u;
@@ -378,8 +406,7 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
   }
   barrier();
   [[dont_unroll]] for (uint some = place; some < t.pages; some += kPagesAtOnce * gl_WorkGroupSize.x) {
-    uint64_t found[kPagesAtOnce];
-    [[unroll]] for (uint i = 0; i < kPagesAtOnce; i++) found[i] = Addresses(p.pages).v[min(some + i * gl_WorkGroupSize.x, t.pages - 1u)];
+    if (some != place) ask_pages(t, some, found);
     [[unroll]] for (uint i = 0; i < kPagesAtOnce; i++) {
       uint page = some + i * gl_WorkGroupSize.x;
       if (page >= t.pages) continue;

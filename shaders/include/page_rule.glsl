@@ -31,6 +31,7 @@ layout(push_constant, scalar) uniform Push { PageChoicePush p; };
 #endif
 layout(buffer_reference, scalar, buffer_reference_align = 4) BETWEEN_GROUPS buffer SharedFloats { float v[]; };
 layout(buffer_reference, scalar, buffer_reference_align = 8) BETWEEN_GROUPS buffer SharedFloat2s { vec2 v[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 16) BETWEEN_GROUPS buffer SharedFloat4s { vec4 v[]; };
 layout(buffer_reference, scalar, buffer_reference_align = 8) BETWEEN_GROUPS buffer SharedKeys { uint64_t v[]; };
 // Ranks in the place of scores are also read within the workgroup that writes them.
 layout(buffer_reference, scalar, buffer_reference_align = 4) coherent buffer SharedUints { uint v[]; };
