@@ -327,6 +327,28 @@ void main() {
           }
       }
       reduce_maxima(best);
+      // Of a row that chooses alone the next best one too.
+      Sums next_score, next;
+      if (SAMPLES == 1u) {
+        Sums far, near;
+        load_of_rows(far, row_fact(kRowFar));
+        load_of_rows(near, row_fact(kRowNear));
+        clear(next_score);
+        clear(next);
+        EACH(i, next) AT(next_score, i) = kLowestScore;
+        [[unroll]] for (uint c = 0; c < COLUMNS; c++)
+          EACH(i, next) {
+            float at = AT(columns, i) + float(c * kFragment), in_all = float(page) + at;
+            if (in_all >= AT(far, i) && in_all < AT(near, i) && at + 1.0 != AT(best, i)) AT(next_score, i) = max(AT(next_score, i), AT(score[c], i));
+          }
+        reduce_maxima(next_score);
+        [[unroll]] for (uint c = 0; c < COLUMNS; c++)
+          EACH(i, next) {
+            float at = AT(columns, i) + float(c * kFragment), in_all = float(page) + at;
+            if (in_all >= AT(far, i) && in_all < AT(near, i) && at + 1.0 != AT(best, i) && AT(score[c], i) >= AT(next_score, i)) AT(next, i) = at + 1.0;
+          }
+        reduce_maxima(next);
+      }
       [[unroll]] for (uint c = 0; c < COLUMNS; c++)
         EACH(i, total) {
           float weight = exp2(AT(score[c], i) - AT(highest, i));
@@ -350,10 +372,12 @@ void main() {
         }
         subgroupBarrier();
       }
-      // Four columns have one of them each; the others are not read.
+      // Four columns have one of them each, two more the next best; the others are not read.
       EACH(i, columns) {
         float first_two = AT(columns, i) == 0.0 ? AT(highest, i) * kLn2 : AT(total, i), others = AT(columns, i) == 2.0 ? AT(best_score, i) : AT(best, i);
-        AT(best, i) = AT(columns, i) < 2.0 ? first_two : others;
+        float known = AT(columns, i) < 2.0 ? first_two : others;
+        if (SAMPLES == 1u && AT(columns, i) >= 4.0) known = AT(columns, i) == 4.0 ? AT(next_score, i) : AT(next, i);
+        AT(best, i) = known;
       }
       put_stage(best);
       subgroupBarrier();
@@ -364,6 +388,9 @@ void main() {
         uint to = blocks_of_row[turn] + block;
         SharedFloat2s(p.totals).v[to] = known.xy;
         SharedKeys(p.best).v[2u * to] = ranked(known.z, known.w > 0.0 ? page + uint(known.w) : 0u);
+        if (SAMPLES != 1u) continue;
+        known = stage[stage_base() + row * kStagePitch + 1u];
+        SharedKeys(p.best).v[2u * to + 1u] = ranked(known.x, known.y > 0.0 ? page + uint(known.y) : 0u);
       }
     }
     if (block + 1u == end_block) break;
