@@ -2,7 +2,7 @@
 // each product reaches. Weights are read from a region larger than any cache, one matrix after another.
 //
 //   kernel_bench [--device N] [--megabytes M] [--repeats R] [--warm-up MS] [--only step,stream,matvec,shapes,experts,prefill,tiles,expert-tiles,attention,
-//                prompt-attention,attention-tiles,sparse] [--match PART,...]
+//                expert-choice,prompt-attention,attention-tiles,sparse] [--match PART,...]
 #include "tests/bench/kernel_bench.hpp"
 
 #include <fmt/format.h>
@@ -56,6 +56,7 @@ Result<void> Bench::run() {
     if (wanted("prefill")) FOVEA_TRY(prefill());
     if (wanted("tiles")) FOVEA_TRY(tiles());
     if (wanted("expert-tiles")) FOVEA_TRY(expert_tiles());
+    if (wanted("expert-choice")) FOVEA_TRY(expert_choice());
     if (wanted("attention")) FOVEA_TRY(attention());
     if (wanted("prompt-attention")) FOVEA_TRY(prompt_attention());
     if (wanted("attention-tiles")) FOVEA_TRY(attention_tiles());
@@ -153,7 +154,7 @@ int main(int argc, char** argv) {
   parser.add_option("--megabytes", options.megabytes, "Weights that the products walk through")->check(CLI::Range(16, 65536));
   parser.add_option("--repeats", options.repeats, "Measurements of each kernel")->check(CLI::Range(1, 1000));
   parser.add_option("--warm-up", options.warm_up, "Milliseconds that a kernel runs before it is measured")->check(CLI::Range(0, 10000));
-  parser.add_option("--only", options.only, "step, stream, matvec, shapes, experts, prefill, tiles, expert-tiles, attention, prompt-attention, attention-tiles, sparse")->delimiter(',');
+  parser.add_option("--only", options.only, "step, stream, matvec, shapes, experts, prefill, tiles, expert-tiles, expert-choice, attention, prompt-attention, attention-tiles, sparse")->delimiter(',');
   parser.add_option("--match", options.match, "Time only kernels whose names have all of these parts")->delimiter(',');
   CLI11_PARSE(parser, argc, argv);
   auto bench = fovea::Bench::create(options);

@@ -92,6 +92,10 @@ class Bench {
   // What stands around these products.
   [[nodiscard]] Result<void> expert_steps(std::uint32_t experts, std::uint32_t slots, std::uint32_t hidden, std::uint32_t width, std::uint32_t tokens, const char* what);
 
+  // choice_bench.cpp
+  // A prompt's choice of experts under a policy, with and without a wished mean number, and the walk over numbers alone.
+  [[nodiscard]] Result<void> expert_choice();
+
   // attention_bench.cpp
   // A layer's heads, and queries after `position` keys.
   struct PromptShape {
