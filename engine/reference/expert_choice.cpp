@@ -17,10 +17,14 @@ double logit(double p) { return std::log(p / (1 - p)); }
 constexpr double kMassUnit = 4096;
 
 double shifted(CountRule count, double threshold, double shift) {
-  if (shift == 0 || count == CountRule::fixed || (count == CountRule::mass && threshold >= 1)) return threshold;
+  if (shift == 0 || std::isnan(shift) || count == CountRule::fixed || (count == CountRule::mass && threshold >= 1)) return threshold;
   if (count == CountRule::entropy) return std::clamp(threshold * std::exp(shift), kLeastFactor, kMostFactor);
   return 1 / (1 + std::exp(-(logit(std::clamp(threshold, kLeastMass, kMostMass)) + shift)));
 }
+
+// A logit that is NaN counts as the least; others are finite, so that probabilities are numbers always.
+constexpr float kMostLogit = 1e30f;
+double sane(float logit) { return static_cast<double>(std::isnan(logit) ? -kMostLogit : std::clamp(logit, -kMostLogit, kMostLogit)); }
 
 std::vector<std::uint32_t> by_value(std::span<const double> values) {
   std::vector<std::uint32_t> order(values.size());
@@ -135,15 +139,15 @@ double ExpertRouter::gamma() const {
 }
 
 Routing ExpertRouter::route(std::span<const float> all_logits, double shift) {
-  const std::span<const float> logits = all_logits.first(load_.size());
-  const double highest = static_cast<double>(*std::ranges::max_element(logits));
   std::vector<double> scores;
-  for (const float logit : logits) scores.push_back(std::exp(static_cast<double>(logit) - highest));
+  for (const float logit : all_logits.first(load_.size())) scores.push_back(sane(logit));
+  std::vector<std::uint32_t> own = by_value(scores);  // by logits: far behind the best all scores are 0
+  own.resize(used_);
+  const double highest = scores[own.front()];
+  for (double& score : scores) score = std::exp(score - highest);
   const double all = std::accumulate(scores.begin(), scores.end(), 0.0);
   for (double& score : scores) score /= all;
 
-  std::vector<std::uint32_t> own = by_value(scores);
-  own.resize(used_);
   std::vector<double> weights;
   for (const std::uint32_t expert : own) weights.push_back(scores[expert]);
   const std::uint32_t count = expert_count(weights, rule_, shifted(rule_.count, threshold(), shift));
@@ -157,7 +161,8 @@ Routing ExpertRouter::route(std::span<const float> all_logits, double shift) {
 
   Routing routing;
   const bool priced = rule_.load == LoadRule::price || rule_.load == LoadRule::fixed_price;
-  routing.experts = priced ? select_priced_experts(scores, factors, std::accumulate(weights.begin(), weights.end(), 0.0), count, rule_.tau)
+  routing.experts = rule_.load == LoadRule::off ? std::vector(own.begin(), own.begin() + count)
+                    : priced ? select_priced_experts(scores, factors, std::accumulate(weights.begin(), weights.end(), 0.0), count, rule_.tau)
                            : select_experts(scores, factors, count, rule_.tau);
   const auto sum_of = [&](std::span<const std::uint32_t> experts) {
     double sum = 0;
@@ -170,7 +175,7 @@ Routing ExpertRouter::route(std::span<const float> all_logits, double shift) {
     calls_[expert] += 1;
   }
   if (rule_.escort.form != EscortForm::none) {
-    const double liking = static_cast<double>(all_logits.back()) - highest - std::log(all);
+    const double liking = sane(all_logits.back()) - highest - std::log(all);
     if (escort_.calls(count, liking)) {
       routing.experts.push_back(static_cast<std::uint32_t>(load_.size()));
       if (rule_.escort.form == EscortForm::shadow) {
@@ -179,7 +184,7 @@ Routing ExpertRouter::route(std::span<const float> all_logits, double shift) {
         const std::uint32_t gone = routing.experts[count - 1];
         calls_[gone] -= 1;
         routing.experts.erase(routing.experts.end() - 2);
-        const double own_score = std::exp(liking), others = kept - scores[gone];
+        const double own_score = std::exp(std::min(liking, 80.0)), others = kept - scores[gone];
         const double weight = std::min(own_score / (others + own_score), rule_.escort.weight) * whole;
         for (std::uint32_t i = 0; i + 1 < count; ++i)
           routing.weights[i] = static_cast<float>(scores[routing.experts[i]] / others * (whole - weight));

@@ -106,6 +106,7 @@ class ExpertRouter {
   ExpertRouter(std::uint32_t experts, std::uint32_t used, bool normalize, const ExpertRule& rule);
   // With an escort the logits have one more, the new expert's, which is called as the expert behind the others.
   // `shift`: what a semantic router adds to the threshold's logit, or of an entropy's factor to its logarithm; a threshold of 1 stays.
+  // Logits that are NaN count as the least, and infinite ones as +-1e30; a shift that is no number shifts nothing.
   [[nodiscard]] Routing route(std::span<const float> logits, double shift = 0);
 
   [[nodiscard]] double threshold() const;

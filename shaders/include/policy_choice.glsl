@@ -22,6 +22,11 @@ struct PolicyChoice {
   float total, best_mass, kept;  // probability of the model's own choice, of as many best experts, of these
 };
 
+// Routers of a file may be no sensible numbers: what is NaN is liked least, and what is infinite is finite, so that probabilities
+// and weights are numbers always. The model's own choice, without a policy, takes logits as they are.
+const float kMostLogit = 1e30;
+float sane_logit(float x) { return isnan(x) ? -kMostLogit : clamp(x, -kMostLogit, kMostLogit); }
+
 // The threshold in force, where a controller may have moved it.
 float policy_threshold(float given, float target, float control) {
   if (target <= 0.0) return given;
@@ -30,9 +35,9 @@ float policy_threshold(float given, float target, float control) {
 
 uint64_t kept_address(Uints memory, uint word) { return packUint2x32(uvec2(memory.v[word], memory.v[word + 1u])); }
 
-// Moved on the scale on which its controller moves it; a threshold of 1 stays.
+// Moved on the scale on which its controller moves it; a threshold of 1 stays, as does any by what is no number.
 float threshold_moved_by(float threshold, float by) {
-  if (COUNT == kCountFixed || (COUNT == kCountMass && threshold >= 1.0)) return threshold;
+  if (isnan(by) || COUNT == kCountFixed || (COUNT == kCountMass && threshold >= 1.0)) return threshold;
   if (COUNT == kCountEntropy) return clamp(threshold * exp(by), kLeastFactor, kMostFactor);
   float mass = clamp(threshold, kLeastMass, kMostMass);
   return 1.0 / (1.0 + exp(-(log(mass / (1.0 - mass)) + by)));
@@ -115,7 +120,7 @@ PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uin
   uint key[PER_LANE], left[PER_LANE], highest = 0u;
   [[unroll]] for (uint i = 0; i < PER_LANE; i++) {
     uint e = lane + i * LANES;
-    key[i] = left[i] = e < EXPERTS ? choice_key(ROUTER_LOGIT(row, e)) : 0u;
+    key[i] = left[i] = e < EXPERTS ? choice_key(sane_logit(ROUTER_LOGIT(row, e))) : 0u;
     highest = max(highest, key[i]);
   }
   // As choose_experts has it, so that a policy that changes nothing gives the same bits.
@@ -170,7 +175,7 @@ PolicyChoice policy_choice(uint64_t row, float factor[PER_LANE], uint least, uin
     if (e == c.best) rank[i] = 0xFFFFFFFFu;
     fit += rank[i] != 0u ? 1u : 0u;
   }
-  if (subgroupAdd(fit) < c.count) return c;  // some logits are no numbers: the model's own choice stays
+  if (subgroupAdd(fit) < c.count) return c;  // a tau of 1 may miss a score by its rounding: the model's own choice stays
   uint same = 0u;
   precise float kept = 0.0;
   [[dont_unroll]] for (uint slot = 0; slot < c.count; slot++) {

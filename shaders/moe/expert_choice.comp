@@ -83,10 +83,10 @@ void choose(uint token, uint at) {
   if (ESCORT != kEscortNone) {
     Floats logits = Floats(p.logits + uint64_t(token * p.stride) * 4ul);
     // Beside the token's best expert, whose probability is known: the new one is not in the softmax.
-    float liking = logits.v[EXPERTS] - logits.v[c.best] + log(of_slot(own_weight, 0u));
+    float liking = sane_logit(logits.v[EXPERTS]) - sane_logit(logits.v[c.best]) + log(of_slot(own_weight, 0u));
     if (gl_SubgroupInvocationID == 0u) {
       token_count[at] = c.count;
-      token_liking[at] = isnan(liking) ? -1e30 : liking;
+      token_liking[at] = liking;
       token_sums[at] = c.kept;
     }
   }

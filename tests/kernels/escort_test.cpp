@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -73,7 +74,9 @@ TEST_P(EscortedExpert, is_called_as_the_reference_says) {
                                                   .share = static_cast<double>(rule.escort_share), .weight = static_cast<double>(rule.escort_weight), .calls = 40}};
       const std::uint32_t tokens = 150;
       Seeded random(s.experts + escort);
-      const std::vector<float> logits = random.normals(std::size_t{tokens} * (s.experts + 1), 2);
+      std::vector<float> logits = random.normals(std::size_t{tokens} * (s.experts + 1), 2);
+      logits[20 * (s.experts + 1) + s.experts] = std::numeric_limits<float>::quiet_NaN();  // a new expert's that is no number
+      logits[60 * (s.experts + 1) + s.experts] = std::numeric_limits<float>::infinity();
       const Chosen got = choose(rule, logits, {37, 1, 112}, count == shader::kCountFixed ? ProductForm::cpu : ProductForm::gpu);
       reference::ExpertRouter judge(s.experts, s.slots, s.normalize, same);
       std::uint32_t calls = 0;

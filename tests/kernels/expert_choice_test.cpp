@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -179,7 +180,15 @@ class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape
     for (std::size_t i = 0; i < logits.size(); ++i) logits[i] += i % s.experts < 2 ? 1.5f : 0.0f;  // two that are called too often
     std::vector<float> bias;
     if (rule.load == shader::kLoadBias || rule.load == shader::kLoadFixedPrice) bias = random.normals(s.experts, rule.load == shader::kLoadBias ? 0.3 : 0.1);
+    expect_the_reference(rule, logits, batches, form, bias);
+  }
+  void expect_the_reference(const ExpertChoiceRule& rule, const std::vector<float>& logits, const std::vector<std::uint32_t>& batches, ProductForm form,
+                            const std::vector<float>& bias = {}) {
+    const Shape s = GetParam();
+    const auto tokens = static_cast<std::uint32_t>(logits.size() / s.experts);
     const Chosen got = choose(rule, logits, batches, form, bias);
+    std::vector<float> sane = logits;
+    for (float& logit : sane) logit = std::isnan(logit) ? -1e30f : std::clamp(logit, -1e30f, 1e30f);
     reference::ExpertRouter judge(s.experts, s.slots, s.normalize, same_rule(rule, bias));
     std::vector<std::uint32_t> counts(s.slots), calls(s.experts);
     std::uint32_t same = 0;
@@ -187,7 +196,7 @@ class ExpertChoice : public KernelTest, public testing::WithParamInterface<Shape
       const auto row = std::span(logits).subspan(std::size_t{t} * s.experts, s.experts);
       reference::Routing expected = judge.route(row);
       ++counts[expected.experts.size() - 1];
-      const reference::Routing own = reference::route(row, static_cast<std::uint32_t>(expected.experts.size()), true);
+      const reference::Routing own = reference::route(std::span(sane).subspan(std::size_t{t} * s.experts, s.experts), static_cast<std::uint32_t>(expected.experts.size()), true);
       EXPECT_EQ(expected.experts.front(), own.experts.front());
       for (const std::uint32_t e : expected.experts) {
         ++calls[e];
@@ -250,6 +259,46 @@ TEST_P(ExpertChoice, with_a_wished_mean_holds_it) {
   }
 }
 
+// Of rows that are no sensible numbers probabilities are numbers, and a token's experts those of the lowest index.
+TEST_P(ExpertChoice, of_logits_that_are_no_numbers_is_that_of_the_reference) {
+  const Shape s = GetParam();
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinite = std::numeric_limits<float>::infinity();
+  Seeded random(s.experts + 31);
+  std::vector<float> logits = random.normals(std::size_t{40} * s.experts, 2);
+  const auto row = [&](std::uint32_t t) { return std::span(logits).subspan(std::size_t{t} * s.experts, s.experts); };
+  row(0).back() = kNan;
+  row(1).front() = -kNan;
+  std::ranges::fill(row(2).subspan(1), kNan);
+  std::ranges::fill(row(3), kNan);
+  std::ranges::fill(row(4), -kInfinite);
+  std::ranges::fill(row(5), kInfinite);
+  row(6).back() = kInfinite;
+  row(7).front() = kInfinite;
+  row(7).back() = kNan;
+  std::ranges::fill(row(8).subspan(1), -kInfinite);
+  row(9).front() = -3e38f;
+  row(9).back() = 3e38f;
+  for (std::uint32_t t = 20; t < 40; ++t)
+    for (std::uint32_t e = 0; e < s.experts; ++e)
+      if (const std::uint64_t kind = random.below(6); kind < 3) row(t)[e] = kind == 0 ? kNan : kind == 1 ? kInfinite : -kInfinite;
+  const ExpertChoiceRule mass{.count = shader::kCountMass, .least = 1, .most = s.slots, .threshold = 0.7f};
+  ExpertChoiceRule entropy = mass, price = mass, wished = mass;
+  entropy.count = shader::kCountEntropy;
+  price.load = shader::kLoadFixedPrice;
+  wished.target = 1 + static_cast<float>(s.slots - 1) * 0.4f;
+  expect_the_reference({.least = s.slots, .most = s.slots}, logits, {40}, ProductForm::cpu);
+  for (const ExpertChoiceRule& rule : {mass, entropy, wished}) expect_the_reference(rule, logits, {40}, ProductForm::gpu);
+  expect_the_reference(price, logits, {40}, ProductForm::gpu, std::vector<float>(s.experts, 0.0f));
+  if (s.slots < 4) return;
+  for (const std::uint32_t count : {shader::kCountMass, shader::kCountEntropy}) {
+    wished.count = count;
+    const Chosen got = choose(wished, std::vector<float>(std::size_t{2048} * s.experts, kNan), {2048}, ProductForm::gpu);
+    double sum = 0;
+    for (std::uint32_t k = 0; k < s.slots; ++k) sum += (k + 1.0) * got.facts[shader::kRouterFactHead + k];
+    EXPECT_NEAR(sum / 2048, static_cast<double>(wished.target), 0.15);
+  }
+}
+
 TEST_P(ExpertChoice, by_load_is_that_of_the_reference) {
   const std::uint32_t slots = GetParam().slots;
   for (const std::uint32_t load : {shader::kLoadSeed, shader::kLoadHeadroom, shader::kLoadLocality, shader::kLoadBias, shader::kLoadPrice, shader::kLoadFixedPrice})
@@ -301,6 +350,7 @@ TEST_P(ExpertChoice, with_a_prediction_is_that_of_the_reference) {
   const std::vector<float> logits = random.normals(std::size_t{kTokens} * s.experts, 2);
   std::vector<float> shift = random.normals(kTokens, 1.5);
   shift[3] = 0;
+  shift[5] = std::numeric_limits<float>::quiet_NaN();  // moves nothing
   std::vector<std::uint32_t> masks;
   for (std::uint32_t i = 0; i < kTokens * words; ++i) masks.push_back(static_cast<std::uint32_t>(random.below(1u << 31)));
   const std::uint64_t shifts = place(shift), predicted = place(masks);

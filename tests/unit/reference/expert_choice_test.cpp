@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <random>
 
@@ -178,6 +179,31 @@ TEST(ExpertChoice, AControllerHoldsTheMeanNumber) {
       }
       EXPECT_NEAR(sum / 3072, 2, 0.08) << "logits of deviation " << deviation;
     }
+}
+
+TEST(ExpertChoice, LogitsThatAreNoNumbersAreTheLeast) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinite = std::numeric_limits<float>::infinity();
+  for (const LoadRule load : {LoadRule::off, LoadRule::headroom, LoadRule::price})
+    for (const bool normalize : {true, false}) {
+      const ExpertRule rule{.count = CountRule::mass, .most = 4, .threshold = .7, .load = load};
+      ExpertRouter router(5, 4, normalize, rule);
+      const auto expect = [&](const std::vector<float>& logits, const std::vector<std::uint32_t>& experts, const std::vector<float>& weights) {
+        const Routing got = router.route(logits);
+        EXPECT_EQ(got.experts, experts);
+        ASSERT_EQ(got.weights.size(), weights.size());
+        for (std::size_t i = 0; i < weights.size(); ++i) EXPECT_NEAR(got.weights[i], weights[i], 1e-6);
+      };
+      const float equal = normalize ? 1.0f / 3 : 4.0f / 5 / 3;
+      expect({kNan, kNan, kNan, kNan, kNan}, {0, 1, 2}, {equal, equal, equal});
+      expect({-kInfinite, kNan, kNan, -kInfinite, kNan}, {0, 1, 2}, {equal, equal, equal});
+      expect({1, kNan, kInfinite, -kInfinite, kInfinite}, {2, 4}, {.5f, .5f});
+      expect({kNan, 3, -kInfinite, kNan, 3}, {1, 4}, {.5f, .5f});
+    }
+  // The mean is held where rows tell nothing.
+  ExpertRouter router(16, 4, true, {.count = CountRule::mass, .most = 4, .threshold = .7, .target = 2.5});
+  double sum = 0;
+  for (int t = 0; t < 2048; ++t) sum += static_cast<double>(router.route(std::vector<float>(16, kNan)).experts.size());
+  EXPECT_NEAR(sum / 2048, 2.5, .15);
 }
 
 TEST(ExpertChoice, VariationHasItsGoldenValues) {
