@@ -1,6 +1,7 @@
 #include "engine/reference/expert_choice.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -122,6 +123,10 @@ bool Escort::calls(std::uint32_t experts, double liking) {
   return called;
 }
 
+std::uint32_t number_period(std::uint64_t position) {
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(std::bit_floor(position / 16), kRouterBlock, kNumberPeriod));
+}
+
 ExpertRouter::ExpertRouter(std::uint32_t experts, std::uint32_t used, bool normalize, const ExpertRule& rule)
     : used_(used), normalize_(normalize), rule_(rule), load_(experts, static_cast<double>(used) / experts), calls_(experts), escort_(rule.escort) {
   if (rule.count == CountRule::mass) control_ = logit(std::clamp(rule.threshold, kLeastMass, kMostMass));
@@ -192,15 +197,16 @@ Routing ExpertRouter::route(std::span<const float> all_logits, double shift) {
       }
     }
   }
-  block_slots_ += count;
+  period_slots_ += count;
   window_mass_ += static_cast<std::uint64_t>(kept / sum_of(std::span(own).first(count)) * kMassUnit + 0.5);
   if (++tokens_ % kRouterBlock == 0) end_block();
   return routing;
 }
 
 void ExpertRouter::end_block() {
-  if (rule_.target > 0 && rule_.count != CountRule::fixed) {
-    const double error = rule_.target - static_cast<double>(block_slots_) / kRouterBlock;
+  const std::uint32_t period = number_period(tokens_ - 1);
+  if (rule_.target > 0 && rule_.count != CountRule::fixed && tokens_ % period == 0) {
+    const double error = rule_.target - static_cast<double>(std::exchange(period_slots_, 0)) / period;
     const bool mass = rule_.count == CountRule::mass;
     const double low = mass ? logit(kLeastMass) : std::log(kLeastFactor), high = mass ? logit(kMostMass) : std::log(kMostFactor);
     integral_ += error;
@@ -211,7 +217,6 @@ void ExpertRouter::end_block() {
   const double decay = std::exp2(-static_cast<double>(kRouterBlock) / rule_.half_life);
   for (std::size_t e = 0; e < load_.size(); ++e) load_[e] = decay * load_[e] + (1 - decay) * calls_[e] / kRouterBlock;
   std::ranges::fill(calls_, 0.0);
-  block_slots_ = 0;
   if (tokens_ % kControlTokens != 0) return;
   const double kept = static_cast<double>(window_mass_) / (kMassUnit * kControlTokens);
   const double room = std::clamp((kept - rule_.retained) / std::max(1 - rule_.retained, 1e-4), -1.0, 1.0);

@@ -87,15 +87,19 @@ struct ExpertRule {
 [[nodiscard]] double variation(std::span<const double> load);
 
 // One layer's router, token after token from position 0. Load and controllers move at the end of every block of
-// kRouterBlock tokens, so that the tokens of a block could be routed side by side.
+// kRouterBlock tokens, so that the tokens of a block could be routed side by side; the controller of the mean number at the
+// end of a period that grows with the sequence.
 inline constexpr std::uint32_t kRouterBlock = 16;
+inline constexpr std::uint32_t kNumberPeriod = 128;    // the longest
+// Tokens of the period in which a position lies, whose end is a multiple of them: 16, from position 512 on 32, from 1,024 on 64.
+[[nodiscard]] std::uint32_t number_period(std::uint64_t position);
 inline constexpr std::uint32_t kColdTokens = 256;      // a given gamma is 0 before
 inline constexpr std::uint32_t kControlTokens = 512;   // from one step of gamma's controller to the next
 // Gamma moves by this much of what the coefficient of variation lacks, but up by no more, and down by no less, than the guard
 // says: as large a part of itself as what was kept is above `retained`, over what may be lost; so its mean settles where the mass
 // kept is `retained`. A small gamma moves as kLeastMovedGamma would.
 inline constexpr double kGammaGain = 0.5, kGuardGain = 0.5, kLeastMovedGamma = 0.25;
-// What the threshold's logit (log, of c) moves by per block and expert that is lacking, over the largest number of experts:
+// What the threshold's logit (log, of c) moves by per period and expert that is lacking, over the largest number of experts:
 // a number of experts that grows evenly with the mass grows by at most a quarter of that largest number per unit of logit.
 inline constexpr double kThresholdGain = 1.2, kThresholdIntegralGain = 0.12;
 
@@ -120,7 +124,7 @@ class ExpertRouter {
   bool normalize_;
   ExpertRule rule_;
   double control_ = 0, integral_ = 0, gamma_ = 0;
-  std::uint64_t tokens_ = 0, block_slots_ = 0, window_mass_ = 0;
+  std::uint64_t tokens_ = 0, period_slots_ = 0, window_mass_ = 0;
   std::vector<double> load_, calls_;
   Escort escort_;
 };

@@ -1186,8 +1186,8 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>越小，专家越少</translation>
     </message>
     <message>
-        <source>The mean number that a controller holds in every layer, moving p or c after every 16 tokens</source>
-        <translation>控制器在每层保持的平均数目，每 16 个词元调整一次 p 或 c</translation>
+        <source>The mean number that a controller holds in every layer, moving p or c after every 16 tokens, further into a sequence after up to 128</source>
+        <translation>控制器在每层保持的平均数目，每 16 个词元调整一次 p 或 c，序列越靠后间隔越长，最多 128 个</translation>
     </message>
     <message>
         <source>What the load of an expert, the share of the last tokens that called it, does to its score; the best expert always stays</source>

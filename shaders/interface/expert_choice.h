@@ -2,13 +2,15 @@
 // what it tells.
 //
 // Load and controllers move at the end of every block of kRouterBlock positions of the sequence, so that the tokens of a
-// block are routed side by side and a prompt's batches may be cut anywhere.
+// block are routed side by side and a prompt's batches may be cut anywhere; the controller of a wished mean number moves less
+// often the further the sequence is (number_controller.glsl).
 #ifndef FOVEA_EXPERT_CHOICE_H
 #define FOVEA_EXPERT_CHOICE_H
 #include "shaders/interface/push.h"
 FOVEA_PUSH_BEGIN
 
 const uint kRouterBlock = 16;
+const uint kNumberPeriod = 128;   // the longest that the controller of a wished mean number stands still
 const uint kColdTokens = 256;     // a given gamma is 0 before
 const uint kControlTokens = 512;  // from one step of gamma's controller to the next
 
@@ -47,8 +49,8 @@ const uint kMemoryIntegral = 15;   // float
 const uint kMemoryGamma = 16;      // float
 const uint kMemorySeen = 17;       // tokens of all blocks that ended
 const uint kMemoryWindowMass = 18; // their kept mass since the last step of gamma's controller, in 1 / kMassUnit
-const uint kMemoryBlockSlots = 19; // experts called in the open block; a sequence that begins drops what it holds
-const uint kMemoryBlockMass = 20;  // its kept mass
+const uint kMemoryBlockSlots = 19; // experts called since the threshold's controller moved; a sequence that begins drops what it holds
+const uint kMemoryBlockMass = 20;  // kept mass of the open block, likewise
 const uint kMemoryHead = 21;
 const uint kMassUnit = 4096;
 

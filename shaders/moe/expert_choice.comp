@@ -44,7 +44,7 @@ shared uint token_count[kRouterBlock];    // of the block's tokens: experts,
 shared float token_liking[kRouterBlock];  // log probability of the new expert,
 shared float token_sums[kRouterBlock];    // and what the probabilities of its experts sum to
 shared bool called[kRouterBlock];         // whether the new expert is
-shared uint seen, window_mass, block_slots, block_mass;
+shared uint seen, window_mass, block_slots, block_mass;  // block_slots: since the threshold's controller moved
 
 uint64_t router() { return p.memory + (CLOSES ? uint64_t(gl_WorkGroupID.x * p.stride) * 4ul : 0ul); }
 float rule(uint word) { return uintBitsToFloat(Uints(router()).v[word]); }
@@ -165,7 +165,8 @@ float variation() {
   return mean > 0.0 ? sqrt(squares / float(EXPERTS)) / mean : 0.0;
 }
 
-void end_block() {
+// `end`: behind its last position.
+void end_block(uint end) {
   if (EVENS) {
     for (uint e = gl_LocalInvocationID.x; e < EXPERTS; e += gl_WorkGroupSize.x) {
       load[e] = rule(kRuleDecay) * load[e] + (1.0 - rule(kRuleDecay)) * float(calls[e]) / float(kRouterBlock);
@@ -174,8 +175,11 @@ void end_block() {
     barrier();
   }
   if (gl_LocalInvocationID.x != 0u) return;
-  if (target > 0.0 && COUNT != kCountFixed) move_threshold(block_slots, target, most, threshold, integral);
-  block_slots = 0u;
+  uint period = number_period(end - 1u);
+  if (end % period == 0u) {
+    if (target > 0.0 && COUNT != kCountFixed) move_threshold(block_slots, period, target, most, threshold, integral);
+    block_slots = 0u;
+  }
   if (!EVENS) return;
   seen += kRouterBlock;
   window_mass += block_mass;
@@ -233,7 +237,7 @@ void main() {
   barrier();
 
   if (CLOSES) {
-    end_block();
+    end_block(end);
     barrier();
   }
   uint begin = CLOSES ? end : first / kRouterBlock * kRouterBlock + gl_WorkGroupID.x * kRouterBlock;
@@ -260,7 +264,7 @@ void main() {
       barrier();
     }
     if (REMEMBERS && to == begin + kRouterBlock) {
-      end_block();
+      end_block(to);
       barrier();
     }
   }

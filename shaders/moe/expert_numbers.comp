@@ -1,7 +1,8 @@
 // The threshold of every block of a batch where a controller holds the mean number of experts and nothing else hangs on the
-// tokens before (expert_choice.comp does what comes before and behind). A block's threshold needs the numbers of the block
-// before, so one subgroup walks from block to block with the controller in its registers; the others of the one workgroup
-// bring the next stretch of tokens into shared memory meanwhile. Twin: engine/reference/expert_choice.
+// tokens before (expert_choice.comp does what comes before and behind). A period's threshold needs the numbers of the period
+// before, so one subgroup walks from period to period with the controller in its registers; the others of the one workgroup
+// bring the next stretch of tokens into shared memory meanwhile. Within a period lanes count for themselves: only its end takes
+// a sum over them, a move and an exponential. Twin: engine/reference/expert_choice.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -23,39 +24,35 @@ layout(constant_id = 6) const uint LOAD = 0;
 
 layout(push_constant, scalar) uniform Push { ExpertChoicePush p; };
 
-const uint kStretch = 8u * kRouterBlock;
+const uint kStretch = kNumberPeriod;           // so that every period lies in one
+const uint kRow = kStretch + kRouterBlock;     // lanes of neighbouring ranks read from other banks; a block read ahead lies behind
 const uint FOUND = COUNT == kCountMass ? SLOTS : 1u;  // of a token: sums of weights, or the effective number
-const uint PAIRS = FOUND * kRouterBlock;              // of a block: (FOUND, kRouterBlock), dealt out to the lanes
-const uint OWN = (PAIRS + LANES - 1u) / LANES;
+// Lanes share a block by (GROUPS, ABREAST): each takes TOKENS of its tokens, ABREAST apart, and of these the ranks GROUPS apart.
+const uint ABREAST = LANES < kRouterBlock ? LANES : kRouterBlock, GROUPS = LANES / ABREAST, TOKENS = kRouterBlock / ABREAST;
+const uint RANKS = (FOUND + GROUPS - 1u) / GROUPS, OWN = TOKENS * RANKS;
 
-shared float found[2][FOUND * kStretch];  // (FOUND, kStretch), so that lanes read side by side
-shared float moved[2][kStretch];          // by a semantic router
+shared float found[2][FOUND * kRow];  // (FOUND, kRow), so that lanes read side by side
+shared float moved[2][kStretch];      // by a semantic router
 
 // Tokens from position `begin` on, as many as there are below `end`.
 void fetch(uint begin, uint first, uint end, uint64_t shift, uint side, uint worker, uint workers) {
   [[dont_unroll]] for (uint i = worker; i < kStretch * FOUND; i += workers) {
     uint at = i / FOUND, position = begin + at;
-    if (position >= first && position < end) found[side][i % FOUND * kStretch + at] = Floats(p.weights).v[(position - first) * SLOTS + i % FOUND];
+    if (position >= first && position < end) found[side][i % FOUND * kRow + at] = Floats(p.weights).v[(position - first) * SLOTS + i % FOUND];
   }
   if (shift == 0ul) return;
   [[dont_unroll]] for (uint at = worker; at < kStretch; at += workers)
     if (begin + at >= first && begin + at < end) moved[side][at] = Floats(shift).v[begin + at - first];
 }
 
-// The lane's pairs of the block that begins at `begin` in its stretch, and what the last of each one's token is.
-void read_block(uint side, uint begin, out float of[OWN], out float whole[OWN]) {
-  [[unroll]] for (uint i = 0; i < OWN; i++) {
-    uint pair = min(gl_SubgroupInvocationID + i * LANES, PAIRS - 1u), at = min(begin + pair % kRouterBlock, kStretch - 1u);
-    of[i] = found[side][pair / kRouterBlock * kStretch + at];
-    whole[i] = found[side][(FOUND - 1u) * kStretch + at];
+// What the lane takes of the block that begins at `at` in its stretch, and what the last of each token is.
+void read_block(uint side, uint at, out float of[OWN], out float whole[TOKENS]) {
+  [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+    uint token = at + gl_SubgroupInvocationID % ABREAST + t * ABREAST;
+    whole[t] = found[side][(FOUND - 1u) * kRow + token];
+    [[unroll]] for (uint r = 0; r < RANKS; r++)
+      of[t * RANKS + r] = found[side][min(gl_SubgroupInvocationID / ABREAST + r * GROUPS, FOUND - 1u) * kRow + token];
   }
-}
-
-// What a pair adds to the experts of its token, beyond the least number where that is counted by rank: sums only grow, so an
-// expert is used if the sum up to the one before is too little.
-uint more_of(float of, float whole, uint rank, float limit, uint least, uint most) {
-  if (COUNT == kCountEntropy) return clamp(entropy_count(limit, of), least, most) - least;
-  return rank + 1u >= least && rank + 1u < most && !(limit < 1.0 && of >= limit * whole) ? 1u : 0u;
 }
 
 void main() {
@@ -65,9 +62,15 @@ void main() {
   float given = uintBitsToFloat(memory.v[kRuleThreshold]), target = uintBitsToFloat(memory.v[kRuleTarget]);
   uint64_t shift = kept_address(memory, kRuleShift);
   float threshold = uintBitsToFloat(memory.v[kMemoryThreshold]), integral = uintBitsToFloat(memory.v[kMemoryIntegral]);
-  uint slots = first == 0u ? 0u : memory.v[kMemoryBlockSlots];  // of the open block
+  uint slots = first == 0u ? 0u : memory.v[kMemoryBlockSlots];  // since the controller moved
+  // A rank adds an expert to the least number if the sum up to the one before is too little, since sums only grow.
+  bool adds[RANKS];
+  [[unroll]] for (uint r = 0; r < RANKS; r++) {
+    uint rank = lane / ABREAST + r * GROUPS;
+    adds[r] = COUNT == kCountMass ? rank + 1u >= least && rank + 1u < most : rank == 0u;
+  }
   bool alone = gl_NumSubgroups == 1u;
-  uint stretch = first / kRouterBlock * kRouterBlock, side = 0u;
+  uint stretch = first / kStretch * kStretch, side = 0u;
   fetch(stretch, first, end, shift, side, gl_LocalInvocationID.x, gl_WorkGroupSize.x);
   [[dont_unroll]] for (; stretch < end; stretch += kStretch) {
     barrier();
@@ -75,31 +78,38 @@ void main() {
     else if (gl_SubgroupID > 0u)
       fetch(stretch + kStretch, first, end, shift, 1u - side, (gl_SubgroupID - 1u) * LANES + lane, (gl_NumSubgroups - 1u) * LANES);
     if (gl_SubgroupID == 0u) {
-      float now[OWN], of_now[OWN], next[OWN], of_next[OWN];
-      read_block(side, 0u, next, of_next);
-      uint last = min(stretch + kStretch, end);
-      [[dont_unroll]] for (uint begin = stretch; begin < last; begin += kRouterBlock) {
-        [[unroll]] for (uint i = 0; i < OWN; i++) {
-          now[i] = next[i];
-          of_now[i] = of_next[i];
-        }
-        read_block(side, begin - stretch + kRouterBlock, next, of_next);  // on its way while this block's numbers are found
-        uint from = max(begin, first), to = min(begin + kRouterBlock, end), more = 0u;
+      uint begin = max(stretch, first / kRouterBlock * kRouterBlock), last = min(stretch + kStretch, end);
+      float now[OWN], of_now[TOKENS], next[OWN], of_next[TOKENS];
+      read_block(side, begin - stretch, next, of_next);
+      [[dont_unroll]] while (begin < last) {
+        // The rest of a period, or what there is of it.
+        uint period = number_period(begin), until = min((begin / period + 1u) * period, last), from = max(begin, first), more = 0u;
         float limit = policy_threshold(given, target, threshold);
-        if (lane == 0u) Uints(p.experts).v[(from - first) * SLOTS] = floatBitsToUint(limit);
-        [[unroll]] for (uint i = 0; i < OWN; i++) {
-          uint pair = lane + i * LANES, position = begin + pair % kRouterBlock;
-          float own = limit;
-          if (shift != 0ul) {
-            float by = moved[side][min(position - stretch, kStretch - 1u)];
-            if (by != 0.0) own = threshold_moved_by(limit, by);
+        [[dont_unroll]] for (uint block = begin + lane * kRouterBlock; block < until; block += LANES * kRouterBlock)
+          Uints(p.experts).v[(max(block, first) - first) * SLOTS] = floatBitsToUint(limit);
+        [[dont_unroll]] for (; begin < until; begin += kRouterBlock) {
+          [[unroll]] for (uint i = 0; i < OWN; i++) now[i] = next[i];
+          [[unroll]] for (uint t = 0; t < TOKENS; t++) of_now[t] = of_next[t];
+          read_block(side, begin - stretch + kRouterBlock, next, of_next);  // on its way while this block's numbers are found
+          [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+            uint position = begin + lane % ABREAST + t * ABREAST;
+            float own = limit;
+            if (shift != 0ul) {
+              float by = moved[side][position - stretch];
+              if (by != 0.0) own = threshold_moved_by(limit, by);
+            }
+            bool counts = position >= from && position < until, all = own >= 1.0;
+            float enough = own * of_now[t];
+            [[unroll]] for (uint r = 0; r < RANKS; r++) {
+              float of = now[t * RANKS + r];
+              if (COUNT == kCountEntropy) more += counts && adds[r] ? clamp(entropy_count(own, of), least, most) - least : 0u;
+              else more += counts && adds[r] && (all || of < enough) ? 1u : 0u;
+            }
           }
-          bool counts = pair < PAIRS && position >= from && position < to;
-          more += counts ? more_of(now[i], of_now[i], pair / kRouterBlock, own, least, most) : 0u;
         }
-        slots += subgroupAdd(more) + least * (to - from);
-        if (begin + kRouterBlock <= end) {
-          move_threshold(slots, target, most, threshold, integral);
+        slots += subgroupAdd(more) + least * (until - from);
+        if (until % period == 0u) {
+          move_threshold(slots, period, target, most, threshold, integral);
           slots = 0u;
         }
       }

@@ -325,7 +325,7 @@ void ExpertPolicyForm::retranslate() {
   dynamic_->setText(tr("D&ynamic"));
   dynamic_->setToolTip(tr("A token takes fewer experts where the router is sure"));
   fields_->set_words(kCount, tr("&Number by"), tr("By what the number is found: the fewest experts whose weights reach the share p, or the weights' entropy: ceil(c exp H)"));
-  fields_->set_words(kMean, tr("Mean &k"), tr("The mean number that a controller holds in every layer, moving p or c after every 16 tokens"));
+  fields_->set_words(kMean, tr("Mean &k"), tr("The mean number that a controller holds in every layer, moving p or c after every 16 tokens, further into a sequence after up to 128"));
   fields_->set_words(kBalance, tr("B&alance"), tr("What the load of an expert, the share of the last tokens that called it, does to its score; the best expert always stays"));
   fields_->set_words(kStrength, tr("Stren&gth"), tr("How strongly; automatic: raised until the load is even, as long as enough of the router's mass is kept"));
   more_fields_->set_words(kFewest, tr("At least"), tr("The fewest experts that a token takes, however sure the router is"));

@@ -172,13 +172,27 @@ TEST(ExpertChoice, AControllerHoldsTheMeanNumber) {
     for (const auto& [count, threshold] : {std::pair{CountRule::mass, 0.7}, {CountRule::entropy, 1.0}}) {
       ExpertRouter router(16, 4, true, {.count = count, .most = 4, .threshold = threshold, .target = 2});
       std::mt19937 random(8);
-      double sum = 0;
+      double first = 0, second = 0;
       for (int t = 0; t < 4096; ++t) {
         const std::size_t k = router.route(seeded_logits(random, 16, deviation)).experts.size();
-        if (t >= 1024) sum += static_cast<double>(k);
+        (t < 2048 ? first : second) += static_cast<double>(k);
       }
-      EXPECT_NEAR(sum / 3072, 2, 0.08) << "logits of deviation " << deviation;
+      EXPECT_NEAR(first / 2048, 2, 0.15) << "logits of deviation " << deviation;
+      EXPECT_NEAR(second / 2048, 2, 0.03) << "logits of deviation " << deviation;
     }
+}
+
+TEST(ExpertChoice, AControllerMovesLessOftenTheFurtherItIs) {
+  ExpertRouter router(16, 4, true, {.count = CountRule::mass, .most = 4, .threshold = .7, .target = 2});
+  std::mt19937 random(9);
+  std::vector<std::uint64_t> moves, wanted;
+  for (std::uint64_t end = 1; end <= 2600; ++end) {
+    const double before = router.threshold();
+    (void)router.route(seeded_logits(random, 16));
+    if (router.threshold() != before) moves.push_back(end);
+    if (end % (end <= 512 ? 16 : end <= 1024 ? 32 : end <= 2048 ? 64 : 128) == 0) wanted.push_back(end);
+  }
+  EXPECT_EQ(moves, wanted);
 }
 
 TEST(ExpertChoice, LogitsThatAreNoNumbersAreTheLeast) {
