@@ -30,15 +30,25 @@ const uint FOUND = COUNT == kCountMass ? SLOTS : 1u;  // of a token: sums of wei
 // Lanes share a block by (GROUPS, ABREAST): each takes TOKENS of its tokens, ABREAST apart, and of these the ranks GROUPS apart.
 const uint ABREAST = LANES < kRouterBlock ? LANES : kRouterBlock, GROUPS = LANES / ABREAST, TOKENS = kRouterBlock / ABREAST;
 const uint RANKS = (FOUND + GROUPS - 1u) / GROUPS, OWN = TOKENS * RANKS;
+const uint kAsked = 4u;
 
 shared float found[2][FOUND * kRow];  // (FOUND, kRow), so that lanes read side by side
 shared float moved[2][kStretch];      // by a semantic router
 
-// Tokens from position `begin` on, as many as there are below `end`.
+// Tokens from position `begin` on, as many as there are below `end`. A worker asks for some numbers before it waits for the first.
 void fetch(uint begin, uint first, uint end, uint64_t shift, uint side, uint worker, uint workers) {
-  [[dont_unroll]] for (uint i = worker; i < kStretch * FOUND; i += workers) {
-    uint at = i / FOUND, position = begin + at;
-    if (position >= first && position < end) found[side][i % FOUND * kRow + at] = Floats(p.weights).v[(position - first) * SLOTS + i % FOUND];
+  const uint numbers = kStretch * FOUND;
+  [[dont_unroll]] for (uint i = worker; i < numbers; i += kAsked * workers) {
+    float asked[kAsked];
+    [[unroll]] for (uint a = 0; a < kAsked; a++) {
+      uint one = i + a * workers, position = begin + one / FOUND;
+      asked[a] = 0.0;
+      if (one < numbers && position >= first && position < end) asked[a] = Floats(p.weights).v[(position - first) * SLOTS + one % FOUND];
+    }
+    [[unroll]] for (uint a = 0; a < kAsked; a++) {
+      uint one = i + a * workers;
+      if (one < numbers) found[side][one % FOUND * kRow + one / FOUND] = asked[a];
+    }
   }
   if (shift == 0ul) return;
   [[dont_unroll]] for (uint at = worker; at < kStretch; at += workers)
