@@ -129,7 +129,7 @@ Result<void> Decoder::begin(std::span<const std::int32_t> prompt, const Sampling
   queried_.reset();
   chosen_.reset();
   seed_ = static_cast<std::uint64_t>(sampling.seed);
-  FOVEA_TRY(cache_->restart(kept));
+  FOVEA_TRY(cache_->restart(kept, prompt_tokens_));
   prompt_pairs_ = decode_pairs_ = prompt_top_pairs_ = decode_top_pairs_ = 0;
   dense_tokens_ = 0;
   keeps_pages_ = false;

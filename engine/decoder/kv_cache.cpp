@@ -47,21 +47,25 @@ Result<void> KvCache::reserve(std::uint32_t positions) {
   if (tiers_) return tiers_->reserve(positions);
   const std::uint32_t pages = (positions + shader::kPageKeys - 1) / shader::kPageKeys;
   const std::uint32_t table_pages = (context_ + shader::kPageKeys - 1) / shader::kPageKeys;
-  while (slabs_.size() * pages_per_slab_ < pages) {
+  const auto had = static_cast<std::uint32_t>(slabs_.size()) * pages_per_slab_;
+  std::vector<gpu::Buffer> more;
+  std::vector<std::uint64_t> addresses;  // of their pages
+  while (had + more.size() * pages_per_slab_ < pages) {
     FOVEA_ASSIGN(gpu::Buffer slab, device_->create_buffer(page_bytes_ * pages_per_slab_, gpu::MemoryUse::kv));
-    const std::uint32_t first = static_cast<std::uint32_t>(slabs_.size()) * pages_per_slab_;
-    const std::uint32_t count = std::min(pages_per_slab_, table_pages - first);
-    std::vector<std::uint64_t> addresses(count);
-    for (std::uint32_t i = 0; i < count; ++i) addresses[i] = slab.address() + i * page_bytes_;
-    FOVEA_TRY(device_->upload(table_, first * sizeof(std::uint64_t), std::as_bytes(std::span(addresses))));
-    slabs_.push_back(std::move(slab));
+    const std::uint32_t count = std::min(pages_per_slab_, table_pages - had - static_cast<std::uint32_t>(more.size()) * pages_per_slab_);
+    for (std::uint32_t i = 0; i < count; ++i) addresses.push_back(slab.address() + i * page_bytes_);
+    more.push_back(std::move(slab));
   }
+  if (more.empty()) return {};
+  FOVEA_TRY(device_->upload(table_, had * sizeof(std::uint64_t), std::as_bytes(std::span(addresses))));
+  for (gpu::Buffer& slab : more) slabs_.push_back(std::move(slab));
   return {};
 }
 
-Result<void> KvCache::restart(std::uint32_t kept) {
+Result<void> KvCache::restart(std::uint32_t kept, std::uint32_t wanted) {
   if (tiers_) return tiers_->restart(kept);
-  while (kept == 0 && slabs_.size() > 1) slabs_.pop_back();
+  const std::uint32_t positions = pages_per_slab_ * shader::kPageKeys, needed = std::max(1u, (wanted + positions - 1) / positions);
+  while (kept == 0 && slabs_.size() > needed) slabs_.pop_back();
   return {};
 }
 
