@@ -6,6 +6,7 @@
 #include "engine/kernels/dot.hpp"
 #include "engine/kernels/experts.hpp"
 #include "engine/kernels/product_tile.hpp"
+#include "engine/kernels/token_layer.hpp"
 
 namespace fovea {
 namespace {
@@ -42,11 +43,12 @@ std::uint64_t Activations::lay_out(const gpu::DeviceFacts& facts, const ModelCon
   const std::uint64_t attention_end = at;
   at = shared;
   take(hidden, tokens * slots * strides.hidden);
-  if (mixture) take(partial, tokens * slots * strides.width);
+  if (mixture) take(partial, std::max(tokens * slots, slots + 1) * strides.width);
   at = std::max(at, attention_end);
   take(split_values, config.query_heads * splits * ((config.head_width + 7) / 8 * 8));
   take(split_partial, config.query_heads * splits * 2);
   take(split_arrived, config.query_heads);
+  if (facts.cpu) take(lane_sums, attention_layer_bytes(config.kv_heads, strides.width) / sizeof(float));
   if (mixture) {
     take(router, tokens * strides.router);
     take(router_parts, std::uint64_t{config.width / 16} * config.experts);

@@ -30,6 +30,9 @@ class ExpertRouting {
   [[nodiscard]] Result<void> record_prior(KernelRecorder& kernels, std::uint32_t layer, std::uint64_t x, std::uint32_t stride, std::uint64_t state,
                                           std::uint32_t tokens) const;
 
+  // Whether there is such a router, which reads the residual beside the products that come next.
+  [[nodiscard]] bool predicts() const { return prior_.has_value(); }
+
   // `args`: of the plain choice, in whose place this is.
   [[nodiscard]] Result<void> record_choice(KernelRecorder& kernels, std::uint32_t layer, const RouterArgs& args) const;
   // Whether the product behind it can make the choice of one token, where kernels fold steps.

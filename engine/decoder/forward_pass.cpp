@@ -24,10 +24,12 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
   if (ahead && !reuses) {
     kernels.plan().tag("page choice");
     FOVEA_TRY(selection->record_choice_ahead(kernels, attention_shape(0, tokens), PageChoiceArgs::Part::choice));
+    if (takes_attention_layer(kernels, 0, tokens, capture)) kernels.plan().barrier();  // which attends as its first step
   }
   for (std::uint32_t layer = 0; layer < config.layers; ++layer) {
-    FOVEA_TRY(record_attention(kernels, layer, tokens, capture));
-    FOVEA_TRY(record_feed_forward(kernels, layer, tokens, capture));
+    const bool routed = takes_attention_layer(kernels, layer, tokens, capture);
+    FOVEA_TRY(routed ? record_attention_layer(kernels, layer) : record_attention(kernels, layer, tokens, capture));
+    FOVEA_TRY(record_feed_forward(kernels, layer, tokens, capture, routed));
     // Beside the first steps of the layer that comes, whose choice of experts is the first to read it.
     if (routing != nullptr) FOVEA_TRY(routing->record_prior(kernels, layer, activations.x, activations.strides.width, state, tokens));
     if (capture != nullptr && capture->early_layers == layer + 1) {
@@ -211,13 +213,11 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
   // Where the next token chooses by this one's queries they stay.
   const bool keeps = selection != nullptr && selection->chooses(layer) && selection->chooses_ahead();
   const std::uint64_t query = keeps && tokens == 1 ? selection->kept_query(layer) : a.query;
-  const RopeStoreArgs rope{.shape = shape, .qkv = a.qkv, .query = query, .query_norm = w.query_norm,
-                           .key_norm = w.key_norm, .turns = weights.turns, .qkv_stride = a.strides.qkv,
-                           .rope_width = config.rope_width, .halves = config.rope_layout == RopeLayout::halves,
-                           .norm = static_cast<std::uint32_t>(config.qk_norm), .epsilon = config.norm_epsilon,
-                           .last_query = keeps && tokens > 1 ? selection->kept_query(layer) : 0};
+  RopeStoreArgs rope = rope_of(shape, layer);
+  rope.query = query;
+  rope.last_query = keeps && tokens > 1 ? selection->kept_query(layer) : 0;
   const bool ranked = cache.tiers() != nullptr && cache.tiers()->ranks();  // by heat
-  const bool sparse = selection != nullptr && selection->chooses(layer) && !dense;
+  const bool sparse = is_sparse(layer);
   // What is brought in behind attention goes by its sums and into its output as floats, which the folded step leaves nowhere.
   const bool periphery = sparse && selection->sees_periphery();
   const bool folded = tokens == 1 && !top_share && !periphery && takes_rope_attention(kernels, shape) && (!sparse || ahead || choice_rotates(kernels, shape));
@@ -318,7 +318,7 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
 }
 
 Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens,
-                                              const CaptureLayout* capture) const {
+                                              const CaptureLayout* capture, bool routed) const {
   const DeviceLayer& w = weights.layers[layer];
   const Activations& a = activations;
   const bool in_tiles = experts_take_tiles(kernels, tokens, w.gate, w.down);
@@ -329,14 +329,14 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
   ExpertBatch batch{.tokens = tokens, .in_tiles = in_tiles,
                     .in_lanes = lanes_unpack(w.gate.type) && lanes_unpack(w.down.type), .state = state};
   if (config.mixture()) {
-    const std::uint64_t routing_offset = std::uint64_t{layer} * tokens * config.experts_used * sizeof(std::uint32_t);
+    const RouterArgs choice = choice_of(layer, tokens);
     batch.mode = tokens > 1              ? ExpertMode::grouped
                  : !kernels.folds_steps() ? ExpertMode::direct
                  : routing != nullptr     ? (routing->folds() ? ExpertMode::by_policy : ExpertMode::direct)
                                           : ExpertMode::routed;
     batch.slots = config.experts_used;
-    batch.experts = a.experts + routing_offset;
-    batch.weights = a.expert_weights + routing_offset;
+    batch.experts = choice.experts;
+    batch.weights = choice.weights;
     batch.logits = a.router;
     batch.expert_count = config.experts;
     batch.normalize = config.normalize_expert_weights;
@@ -347,16 +347,11 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
     batch.logit_parts = a.router_parts;
     const std::uint32_t parts = router_parts(kernels, tokens, layer);
     batch.parts = batch.mode == ExpertMode::direct ? 0 : parts;
-    const RouterArgs choice{.logits = a.router, .experts = batch.experts, .weights = batch.weights, .state = state,
-                            .stride = a.strides.router, .expert_count = config.experts, .slots = config.experts_used,
-                            .tokens = tokens, .normalize = config.normalize_expert_weights};
     const bool in_router = chooses_in_router(kernels, tokens);
-    if (batch.parts == 0) {
+    if (batch.parts == 0 && !routed) {
       kernels.plan().tag("router");
       if (in_router) {
-        FOVEA_TRY(record_router_token(kernels, {.router = w.router, .x = input.x, .norm = input.norm, .choice = choice,
-                                                .policy = routing != nullptr ? routing->folded(layer, choice) : FoldedPolicy{},
-                                                .by_policy = routing != nullptr}));
+        FOVEA_TRY(record_router_token(kernels, router_token(layer, input.x, input.norm)));
       } else if (parts > 0) {
         FOVEA_TRY(record_router_logits(kernels, {.parts = a.router_parts, .count = parts, .experts = config.experts, .width = config.width,
                                                  .words = a.residual_words, .logits = a.router, .epsilon = config.norm_epsilon}));
@@ -379,6 +374,13 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
     }
   }
 
+  if (takes_expert_layer(kernels, layer, batch)) {
+    kernels.plan().tag("experts");
+    FOVEA_TRY(record_expert_layer(kernels, batch, {.gate = w.gate, .up = w.up, .down = w.down, .x = a.x, .norm = input.norm, .act = a.hidden,
+                                                   .partial = a.partial, .arrived = a.split_arrived}));
+    kernels.plan().barrier();
+    return {};
+  }
   if (stages(tokens)) {  // who is refined beside these products, the coding beside the next: steps of few workgroups
     kernels.plan().tag("tiers");
     FOVEA_TRY(cache.tiers()->record_choice(kernels, state, layer));

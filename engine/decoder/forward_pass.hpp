@@ -15,6 +15,7 @@
 #include "engine/kernels/dot.hpp"
 #include "engine/kernels/experts.hpp"
 #include "engine/kernels/kernel_recorder.hpp"
+#include "engine/kernels/token_layer.hpp"
 
 namespace fovea {
 
@@ -72,7 +73,18 @@ struct ForwardPass {
   // Whether this reads a cache in tiers through a staged layer: every batch of a prompt.
   [[nodiscard]] bool stages(std::uint32_t tokens) const { return tokens > 1 && cache.tiers() != nullptr; }
   [[nodiscard]] Result<void> record_attention(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
-  [[nodiscard]] Result<void> record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
+  // `routed`: the choice of experts is made.
+  [[nodiscard]] Result<void> record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture, bool routed) const;
+  // The same attention with the router behind it in one step, where few cores of a CPU driver take one token and nobody looks between.
+  [[nodiscard]] bool takes_attention_layer(const KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
+  [[nodiscard]] Result<void> record_attention_layer(KernelRecorder& kernels, std::uint32_t layer) const;
+  // Likewise the experts.
+  [[nodiscard]] bool takes_expert_layer(const KernelRecorder& kernels, std::uint32_t layer, const ExpertBatch& batch) const;
+  [[nodiscard]] RopeStoreArgs rope_of(const AttentionShape& shape, std::uint32_t layer) const;
+  [[nodiscard]] bool is_sparse(std::uint32_t layer) const { return selection != nullptr && selection->chooses(layer) && !dense; }
+  // Where the choice of a layer's experts goes.
+  [[nodiscard]] RouterArgs choice_of(std::uint32_t layer, std::uint32_t tokens) const;
+  [[nodiscard]] RouterTokenArgs router_token(std::uint32_t layer, std::uint64_t x, const FoldedNorm& norm) const;
   // Copies the router's logits where they are recorded.
   void record_logits_trace(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
   [[nodiscard]] Result<void> record_down(KernelRecorder& kernels, std::uint32_t layer, const ExpertBatch& batch, bool rounded) const;

@@ -45,7 +45,10 @@ class CommandPlan {
   std::unique_ptr<State> state_;
 };
 
-// Records dispatches. Kernels take their data by address from push constants (at most 128 bytes).
+// Push constants that every device has, and the most that kernels for CPU drivers may ask for where there are as many.
+inline constexpr std::uint32_t kPushBytes = 128, kMostPushBytes = 256;
+
+// Records dispatches. Kernels take their data by address from push constants.
 // Consecutive dispatches may overlap until barrier() is called.
 class CommandRecorder {
  public:
@@ -62,14 +65,14 @@ class CommandRecorder {
 
   template <class Push>
   void dispatch(const Pipeline& pipeline, const Push& push, std::uint32_t x, std::uint32_t y = 1, std::uint32_t z = 1) {
-    static_assert(std::is_trivially_copyable_v<Push> && sizeof(Push) <= 128);
+    static_assert(std::is_trivially_copyable_v<Push> && sizeof(Push) <= kMostPushBytes);
     dispatch_bytes(pipeline, std::as_bytes(std::span(&push, 1)), x, y, z);
   }
   // A dispatch of a kernel that waits for the step before, and counts for the step behind, by itself (shaders/interface/chain.h),
   // and has its link in `chain`. Where that suits, no barrier comes between two steps of such dispatches alone.
   template <class Push>
   void dispatch_chained(const Pipeline& pipeline, Push push, std::uint32_t x, std::uint32_t y = 1) {
-    static_assert(std::is_trivially_copyable_v<Push> && sizeof(Push) <= 128);
+    static_assert(std::is_trivially_copyable_v<Push> && sizeof(Push) <= kPushBytes);
     push.chain = link(std::uint64_t{x} * y);
     dispatch_bytes(pipeline, std::as_bytes(std::span(&push, 1)), x, y, 1, push.chain != 0);
   }
@@ -79,7 +82,7 @@ class CommandRecorder {
   // Group counts are three uint32 in `counts` at `offset`, written by an earlier dispatch (barrier between).
   template <class Push>
   void dispatch_indirect(const Pipeline& pipeline, const Push& push, const Buffer& counts, std::uint64_t offset) {
-    static_assert(std::is_trivially_copyable_v<Push> && sizeof(Push) <= 128);
+    static_assert(std::is_trivially_copyable_v<Push> && sizeof(Push) <= kPushBytes);
     dispatch_indirect_bytes(pipeline, std::as_bytes(std::span(&push, 1)), counts, offset);
   }
   // Everything written before is visible to every dispatch, copy, indirect read and host read after.

@@ -172,6 +172,8 @@ void CommandRecorder::dispatch_bytes(const Pipeline& pipeline, std::span<const s
   const DeviceFacts& facts = state_->plan->context->physical.facts;
   const std::string what = "Kernel " + pipeline.name;
   if (push.size() % 4 != 0) return state_->refuse(what, "its push constants are no multiple of 4 bytes");
+  if (push.size() > (facts.cpu ? facts.max_push_constant_bytes : kPushBytes))
+    return state_->refuse(what, std::to_string(push.size()) + " bytes of push constants are more than " + facts.name + " takes");
   if (x > facts.max_workgroups[0] || y > facts.max_workgroups[1] || z > facts.max_workgroups[2])
     return state_->refuse(what, std::to_string(x) + " x " + std::to_string(y) + " x " + std::to_string(z) +
                                     " workgroups are more than " + facts.name + " runs at once");

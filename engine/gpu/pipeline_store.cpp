@@ -9,8 +9,6 @@
 namespace fovea::gpu {
 namespace {
 
-constexpr std::uint32_t push_bytes = 128;
-
 tl::unexpected<Error> does_not_run(const std::string& what, std::string why) {
   return fail(ErrorCode::unsupported, what, std::move(why), "choose another device with --device");
 }
@@ -28,7 +26,10 @@ Result<std::unique_ptr<PipelineStore>> PipelineStore::create(std::shared_ptr<Con
   std::unique_ptr<PipelineStore> self(new PipelineStore);
   self->context_ = std::move(context);
   Context& shared = *self->context_;
-  const VkPushConstantRange range{VK_SHADER_STAGE_COMPUTE_BIT, 0, push_bytes};
+  // GPUs that offer more than what every device has (kPushBytes) are not made to carry it.
+  const DeviceFacts& facts = shared.physical.facts;
+  const std::uint32_t bytes = facts.cpu ? std::min(facts.max_push_constant_bytes, kMostPushBytes) : kPushBytes;
+  const VkPushConstantRange range{VK_SHADER_STAGE_COMPUTE_BIT, 0, bytes};
   auto info = tagged<VkPipelineLayoutCreateInfo>(VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO);
   info.pushConstantRangeCount = 1;
   info.pPushConstantRanges = &range;

@@ -1,0 +1,56 @@
+// Push constants of the two steps of a layer that decodes one token on a CPU driver of few cores (attention/attention_layer.comp and
+// moe/expert_layer.comp).
+#ifndef FOVEA_TOKEN_LAYER_H
+#define FOVEA_TOKEN_LAYER_H
+#include "shaders/interface/push.h"
+FOVEA_PUSH_BEGIN
+
+// x += output . attention(norm(x)), and the choice of experts for the norm of that.
+struct AttentionLayerPush {
+  address x;            // float (columns): the residual, read and written
+  address norm;         // float (columns): weights of the norm before q, k and v
+  address projections;  // rows of q, k and v
+  address qkv;          // scratch: float, query heads, then key heads, then value heads
+  address query;        // as in RopeAttentionPush, from here on
+  address pages;
+  address query_norm;
+  address key_norm;
+  address turns;
+  address y;            // scratch: float (query_heads * head_width)
+  address state;
+  address listed_keys;
+  address output_rows;  // of the output projection
+  address sums;         // scratch: float (kv_heads, columns, 8): of every lane, what a KV head adds to the residual
+  address arrived;      // uint (1): workgroups that have left theirs; 0 before and after
+  address router_norm;  // from here on as in RouterTokenPush
+  address router;
+  address logits;
+  address experts;
+  address weights;
+  address memory;
+  address facts;
+  uint layer_offset;
+  uint query_heads;
+  uint kv_heads;
+  float epsilon;
+  float scale;          // 1 / sqrt(head_width)
+  uint table_stride;
+};
+
+// x += sum of the chosen experts of norm(x), by two workgroups.
+struct ExpertLayerPush {
+  address x;        // float (columns): the residual, read and written
+  address norm;     // float (columns): weights of its norm
+  address gate, up, down;
+  address act;      // scratch: float (slots, hidden)
+  address partial;  // scratch: float (slots + 1, columns)
+  address experts;  // uint (slots)
+  address weights;  // float (slots)
+  address arrived;  // uint (1): workgroups that have left theirs; 0 before and after
+  uint gate_bytes_low, gate_bytes_high;  // from one expert's matrix to the next
+  uint down_bytes_low, down_bytes_high;
+  float epsilon;
+};
+
+FOVEA_PUSH_END
+#endif
