@@ -61,10 +61,11 @@ Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
                                 .epsilon = args.norm.epsilon};
   if (takes_pieces(kernels, args, tokens))
     return tokens == 1 ? record_matvec_plain(kernels, args, push) : record_matmul_float(kernels, args, push, tokens);
+  const std::uint32_t dealt = streams ? stream_groups(kernels, args.weights) : 0;
   return kernels.dispatch(shader_for(ShaderId::matmul_F32, args.weights.type),
-                          {shape.local_size, args.weights.columns, shape.rows, shape.tokens, shape.subgroup_form ? 1u : 0u,
+                          {shape.local_size, args.weights.columns, dealt > 0 ? 1u : shape.rows, shape.tokens, shape.subgroup_form ? 1u : 0u,
                            args.norm.weight != 0 ? 1u : 0u, kernels.hands(shape), streams ? kernels.subgroup() : 0},
-                          push, shape.groups(args.weights.rows), (tokens + shape.tokens - 1) / shape.tokens);
+                          push, dealt > 0 ? dealt : shape.groups(args.weights.rows), (tokens + shape.tokens - 1) / shape.tokens);
 }
 
 Result<void> record_rms_norm(KernelRecorder& kernels, const RmsNormArgs& args) {

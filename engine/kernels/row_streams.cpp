@@ -12,6 +12,12 @@ bool streams_rows(const KernelRecorder& kernels, const DeviceMatrix& weights, st
   return (blocks || pairs) && tokens == 1 && kernels.cpu_form() && kernels.subgroup() >= 8;
 }
 
+std::uint32_t stream_groups(const KernelRecorder& kernels, const DeviceMatrix& weights) {
+  constexpr std::uint32_t kTile = 256;  // columns (shaders/include/row_products.glsl)
+  const std::uint32_t tiles = (weights.columns + kTile - 1) / kTile, eights = (weights.rows + 7) / 8;
+  return kernels.subgroup() == 8 && tiles <= 2 ? std::min(eights, std::max(1u, std::thread::hardware_concurrency())) : 0;
+}
+
 ProductShape stream_shape(const KernelRecorder& kernels, std::uint32_t rows) {
   // Rows that share what a lane keeps of the activations, where every core has a few workgroups all the same.
   const std::uint32_t groups = 4 * std::max(1u, std::thread::hardware_concurrency());

@@ -28,32 +28,45 @@ layout(constant_id = 7) const uint STREAMED = 0;      // one token on a CPU driv
 layout(push_constant, scalar) uniform Push { MatmulPush p; };
 
 #if FORMAT_STREAMS
+float eight_rows(uint first, uint chunk) {
+  float values = 0.0;
+  [[dont_unroll]] for (uint r = 0; r < 8; r++) {
+    touch(p.weights + uint64_t(min(first + r + kAhead, p.rows - 1u)) * uint64_t(p.row_bytes));
+    float product = row_product(p.weights + uint64_t(min(first + r, p.rows - 1u)) * uint64_t(p.row_bytes), chunk);
+    values = r == share_lane() ? product : values;
+  }
+  return values;
+}
+void put_row(uint row, float sum, float scale) {
+  Floats y = Floats(p.y);
+  row += of_touches();
+  if (row < p.rows) y.v[row] = sum * scale + (p.accumulate == 1u ? y.v[row] : 0.0);
+}
+// Of rows that are kept whole a workgroup, of one subgroup, goes through any number.
+void multiply_chunk() {
+  load_x(p.x, p.norm, 0u);
+  float scale = norm_scale(p.epsilon);
+  uint eights = (p.rows + 7u) / 8u, each = (eights + gl_NumWorkGroups.x - 1u) / gl_NumWorkGroups.x, end = min((gl_WorkGroupID.x + 1u) * each, eights);
+  [[dont_unroll]] for (uint eight = gl_WorkGroupID.x * each; eight < end; eight++) put_row(8u * eight + share_lane(), eight_rows(8u * eight, 0u), scale);
+}
 void multiply_streams() {
   float sum[ROWS];
   [[unroll]] for (uint i = 0; i < ROWS; i++) sum[i] = 0.0;
   [[dont_unroll]] for (uint chunk = 0; chunk < kChunks; chunk++) {
     load_x(p.x, p.norm, chunk);
-    [[dont_unroll]] for (uint eight = 0; eight < ROWS; eight++) {
-      float values = 0.0;
-      [[dont_unroll]] for (uint r = 0; r < 8; r++) {
-        touch(p.weights + row_at(8u * eight + r + kAhead, p.rows, p.row_bytes));
-        float product = row_product(p.weights + row_at(8u * eight + r, p.rows, p.row_bytes), chunk);
-        values = r == share_lane() ? product : values;
-      }
-      add_eight(sum, eight, values);
-    }
+    [[dont_unroll]] for (uint eight = 0; eight < ROWS; eight++) add_eight(sum, eight, eight_rows(first_row() + 8u * eight, chunk));
   }
   float scale = norm_scale(p.epsilon);
-  Floats y = Floats(p.y);
-  [[unroll]] for (uint i = 0; i < ROWS; i++) {
-    uint row = first_row() + 8u * i + share_lane() + of_touches();
-    if (row < p.rows) y.v[row] = sum[i] * scale + (p.accumulate == 1u ? y.v[row] : 0.0);
-  }
+  [[unroll]] for (uint i = 0; i < ROWS; i++) put_row(first_row() + 8u * i + share_lane(), sum[i], scale);
 }
 #endif
 
 void main() {
 #if FORMAT_STREAMS
+  if (STREAMED == 8u && kChunks == 1u) {
+    multiply_chunk();
+    return;
+  }
   if (STREAMED > 0u) {
     multiply_streams();
     return;
