@@ -48,6 +48,7 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
   const ForwardPass pass{.config = config_, .weights = weights_, .activations = activations_, .cache = *cache_,
                          .state = state_.address(), .history = history_.address(),
                          .logits = key.kind == StepKind::logits ? all_logits_.address() : activations_.logits,
+                         .sample_keys = key.kind == StepKind::draw ? sample_scratch_.address() : 0,
                          .activation_type = options_.activation_type, .deep = key.deep, .dense = key.dense, .ahead = key.ahead, .reuses = key.reuses,
                          .selection = selection_ ? &*selection_ : nullptr, .routing = routing_ ? &*routing_ : nullptr,
                          .top_share = options_.top_share, .top_scores = options_.top_share ? top_scores_.address() : 0};
@@ -64,7 +65,7 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
     recorder.tag("sample");
     FOVEA_TRY(record_sample(kernels, {.state = state_.address(), .parameters = parameters_.address(), .history = history_.address(),
                                       .logits = activations_.logits, .ring = ring_.address(), .scratch = sample_scratch_.address(),
-                                      .vocabulary = config_.vocabulary}));
+                                      .keyed = pass.keyed(kernels, key.tokens), .vocabulary = config_.vocabulary}));
   }
   if (key.routing) {
     recorder.tag("trace");

@@ -8,6 +8,7 @@
 #include "engine/kernels/linear.hpp"
 #include "engine/kernels/product_tile.hpp"
 #include "engine/kernels/row_streams.hpp"
+#include "engine/kernels/sample.hpp"
 
 namespace fovea {
 
@@ -457,9 +458,13 @@ Result<void> ForwardPass::record_head(KernelRecorder& kernels, std::uint32_t tok
   }
   FOVEA_TRY(record_matmul(kernels, {.weights = weights.output, .x = input.x, .y = logits, .state = state,
                                     .x_stride = activations.strides.width, .y_stride = config.vocabulary, .tokens = tokens,
-                                    .one_row = last, .norm = input.norm, .halves = input.halves}));
+                                    .one_row = last, .norm = input.norm, .halves = input.halves, .keys = last && keyed(kernels, tokens) ? sample_keys : 0}));
   kernels.plan().barrier();
   return {};
+}
+
+bool ForwardPass::keyed(const KernelRecorder& kernels, std::uint32_t tokens) const {
+  return sample_keys != 0 && takes_keys(config.vocabulary) && leaves_keys(kernels, weights.output) && !uses_dot(kernels, tokens, weights.output);
 }
 
 }  // namespace fovea

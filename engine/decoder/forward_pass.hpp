@@ -52,6 +52,7 @@ struct ForwardPass {
   std::uint64_t state = 0;     // StepState
   std::uint64_t history = 0;   // uint (context): token ids by position
   std::uint64_t logits = 0;    // float (rows, vocabulary): one row, or one per token for Head::all_logits
+  std::uint64_t sample_keys = 0;  // uint: scratch of sampling, where the last logits leave their keys if they can (keyed()); or 0
   ActivationType activation_type = ActivationType::f32;
   bool deep = false;           // of one token: its position is kDeepAttention or more
   bool dense = false;          // of one token: it reads everything where pages are selected, too
@@ -66,6 +67,9 @@ struct ForwardPass {
   [[nodiscard]] Result<void> record(KernelRecorder& kernels, std::uint32_t tokens, Head head, const CaptureLayout* capture) const;
   // What the products of one token take: f32 where no product of this model on this device takes `activation_type`.
   [[nodiscard]] ActivationType decode_activations(const KernelRecorder& kernels) const;
+
+  // Whether the last logits leave keys.
+  [[nodiscard]] bool keyed(const KernelRecorder& kernels, std::uint32_t tokens) const;
 
   [[nodiscard]] AttentionShape attention_shape(std::uint32_t layer, std::uint32_t tokens) const;
 

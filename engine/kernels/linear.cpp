@@ -44,6 +44,10 @@ Result<void> record_embed(KernelRecorder& kernels, const EmbedArgs& args) {
                           args.tokens);
 }
 
+bool leaves_keys(const KernelRecorder& kernels, const DeviceMatrix& weights) {
+  return streams_rows(kernels, weights, 1) && stream_groups(kernels, weights) > 0;
+}
+
 Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
   const std::uint32_t tokens = args.one_row ? 1 : args.tokens;
   if (args.halves != 0)
@@ -55,7 +59,7 @@ Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args) {
   const bool streams = streams_rows(kernels, args.weights, tokens);
   const ProductShape shape = streams ? stream_shape(kernels, args.weights.rows) : kernels.product_shape(args.weights.rows, tokens);
   const shader::MatmulPush push{.weights = args.weights.address, .x = args.x, .y = args.y, .state = args.state,
-                                .norm = args.norm.weight, .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,
+                                .norm = args.norm.weight, .keys = args.keys, .rows = args.weights.rows, .row_bytes = args.weights.row_bytes,
                                 .x_stride = args.x_stride, .y_stride = args.y_stride,
                                 .accumulate = args.accumulate ? 1u : 0u, .one_row = args.one_row ? 1u : 0u,
                                 .epsilon = args.norm.epsilon};

@@ -29,7 +29,9 @@ struct MatmulArgs {
   FoldedNorm norm{};            // of x, done on the way in
   UnpackedRoom unpacked{};
   std::uint64_t halves = 0;     // half (tokens, columns): the rows of x, where they are rounded for tiles (product_tile.hpp)
+  std::uint64_t keys = 0;       // uint (rows / 8, rounded up), of one token where leaves_keys: what record_sample then need not look for; or 0
 };
+[[nodiscard]] bool leaves_keys(const KernelRecorder& kernels, const DeviceMatrix& weights);
 // In tiles where there are `halves`; `unpacked` is then scratch for weights (record_dense_product).
 [[nodiscard]] Result<void> record_matmul(KernelRecorder& kernels, const MatmulArgs& args);
 

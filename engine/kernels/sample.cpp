@@ -27,8 +27,11 @@ std::uint32_t divide_up(std::uint32_t a, std::uint32_t b) { return (a + b - 1) /
 }  // namespace
 
 std::uint64_t sample_scratch_bytes(std::uint32_t vocabulary) {
-  return std::uint64_t{divide_up(vocabulary, 1u << chunk_shift(vocabulary))} * sizeof(std::uint32_t);
+  // Behind the chunks a bit for each token, of those that are penalised.
+  return (std::uint64_t{divide_up(vocabulary, 1u << chunk_shift(vocabulary))} + divide_up(vocabulary, 32)) * sizeof(std::uint32_t);
 }
+
+bool takes_keys(std::uint32_t vocabulary) { return chunk_shift(vocabulary) == 3; }
 
 Result<void> record_sample(KernelRecorder& kernels, const SampleBuffers& buffers) {
   if (buffers.vocabulary == 0 || buffers.vocabulary > kMostLogits)
@@ -38,9 +41,11 @@ Result<void> record_sample(KernelRecorder& kernels, const SampleBuffers& buffers
                                 .logits = buffers.logits, .ring = buffers.ring, .chunks = buffers.scratch,
                                 .vocabulary = buffers.vocabulary, .chunk_shift = chunk_shift(buffers.vocabulary)};
   const std::uint32_t local = workgroup(kernels.facts(), 256);
-  FOVEA_TRY(kernels.dispatch(ShaderId::sample_chunks, {local}, push, divide_up(buffers.vocabulary, local * shader::kSampleRun)));
-  kernels.plan().barrier();
-  return kernels.dispatch(ShaderId::sample_draw, {workgroup(kernels.facts(), 512)}, push, 1);
+  if (!buffers.keyed) {
+    FOVEA_TRY(kernels.dispatch(ShaderId::sample_chunks, {local}, push, divide_up(buffers.vocabulary, local * shader::kSampleRun)));
+    kernels.plan().barrier();
+  }
+  return kernels.dispatch(ShaderId::sample_draw, {workgroup(kernels.facts(), 512), buffers.keyed ? 1u : 0u}, push, 1);
 }
 
 }  // namespace fovea

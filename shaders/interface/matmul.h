@@ -13,6 +13,7 @@ struct MatmulPush {
   address y;      // float (tokens, y_stride)
   address state;       // StepState: tokens in the batch
   address norm;        // float (columns): weights of the norm of x; 0 where x is taken as it is
+  address keys;        // uint (rows / 8, rounded up): ordered key of every eight rows' highest result, as sampling looks for it; or 0
   uint rows;           // output width
   uint row_bytes;
   uint x_stride;   // floats, multiple of 4

@@ -12,6 +12,7 @@
 #include "shaders/include/blocks.glsl"
 #include "shaders/include/state.glsl"
 #include "shaders/interface/matmul.h"
+#include "shaders/sample/ordered_key.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const uint COLUMNS = 512;   // k
@@ -47,7 +48,16 @@ void multiply_chunk() {
   load_x(p.x, p.norm, 0u);
   float scale = norm_scale(p.epsilon);
   uint eights = (p.rows + 7u) / 8u, each = (eights + gl_NumWorkGroups.x - 1u) / gl_NumWorkGroups.x, end = min((gl_WorkGroupID.x + 1u) * each, eights);
-  [[dont_unroll]] for (uint eight = gl_WorkGroupID.x * each; eight < end; eight++) put_row(8u * eight + share_lane(), eight_rows(8u * eight, 0u), scale);
+  [[dont_unroll]] for (uint eight = gl_WorkGroupID.x * each; eight < end; eight++) {
+    float sum = eight_rows(8u * eight, 0u);
+    put_row(8u * eight + share_lane(), sum, scale);
+    if (p.keys == 0ul) continue;
+    uint key = 8u * eight + share_lane() < p.rows ? ordered_key(floatBitsToUint(sum * scale)) : 0u;
+    key = max(key, subgroupShuffleXor(key, 1u));
+    key = max(key, subgroupShuffleXor(key, 2u));
+    key = max(key, subgroupShuffleXor(key, 4u));
+    if (share_lane() == 0u) Uints(p.keys).v[eight] = key;
+  }
 }
 void multiply_streams() {
   float sum[ROWS];

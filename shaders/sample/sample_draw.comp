@@ -16,6 +16,7 @@
 #include "shaders/sample/workgroup_sum.glsl"
 
 layout(local_size_x_id = 0) in;
+layout(constant_id = 1) const bool KEYED = false;  // chunks are those of the logits as the model has them: what sample_chunks does else is still to do
 layout(push_constant, scalar) uniform Push { SamplePush p; };
 layout(buffer_reference, scalar, buffer_reference_align = 4) readonly buffer Parameters { SampleParameters s; };
 layout(buffer_reference, scalar, buffer_reference_align = 4) readonly buffer Words { uint v[]; };
@@ -52,6 +53,33 @@ void commit(uint token) {
   state.s.position = next;
   state.s.tokens = 1u;
   state.s.drawn = drawn + 1u;
+}
+
+void look_through(uint chunk) {
+  uint top = 0u;
+  for (uint i = chunk << p.chunk_shift; i < min((chunk + 1u) << p.chunk_shift, vocabulary); i++) top = max(top, ordered_key(Words(p.logits).v[i]));
+  Uints(p.chunks).v[chunk] = top;
+}
+// The repeat penalty, once for each token that stands in the window, and the chunks with such tokens. Whoever sets a token's bit
+// penalises it; all bits are 0 again behind it.
+void penalise(float penalty, int repeat_last_n) {
+  StepState state = State(p.state).s;
+  uint end = state.position + state.tokens, begin = end - min(end, uint(repeat_last_n));
+  Uints history = Uints(p.history), logits = Uints(p.logits), bits = Uints(p.chunks + uint64_t((p.vocabulary + 7u) / 8u) * 4ul);
+  for (uint i = begin + group_place(); i < end; i += gl_WorkGroupSize.x) {
+    uint token = history.v[i], bit = 1u << (token % 32u);
+    if (token >= vocabulary || (atomicOr(bits.v[token / 32u], bit) & bit) != 0u) continue;
+    float logit = uintBitsToFloat(logits.v[token]);
+    logits.v[token] = floatBitsToUint(logit > 0.0 ? logit / penalty : logit * penalty);
+  }
+  memoryBarrierBuffer();
+  barrier();
+  for (uint i = begin + group_place(); i < end; i += gl_WorkGroupSize.x) {
+    uint token = history.v[i];
+    if (token >= vocabulary) continue;
+    look_through(token >> p.chunk_shift);
+    bits.v[token / 32u] = 0u;
+  }
 }
 
 void draw_highest() {
@@ -243,6 +271,12 @@ void main() {
   vocabulary = parameters.vocabulary == 0u ? p.vocabulary : min(p.vocabulary, parameters.vocabulary);
   chunks = (vocabulary + (1u << p.chunk_shift) - 1u) >> p.chunk_shift;
   count = vocabulary;
+  if (KEYED) {
+    if (vocabulary < p.vocabulary && group_place() == 0u) look_through(chunks - 1u);
+    if (parameters.repeat_penalty != 1.0 && parameters.repeat_last_n > 0) penalise(parameters.repeat_penalty, parameters.repeat_last_n);
+    memoryBarrierBuffer();
+    barrier();
+  }
   uint top = 0u;
   for (uint c = group_place(); c < chunks; c += gl_WorkGroupSize.x) top = max(top, Words(p.chunks).v[c]);
   highest = group_max(top);

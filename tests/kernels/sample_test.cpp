@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <random>
@@ -34,7 +35,8 @@ gpu::Device* device() {
 class Sampler {
  public:
   // draw_width 0: as record_sample chooses; else the drawing workgroup's size. `draws`: tokens per submission.
-  Sampler(std::uint32_t vocabulary, std::uint32_t positions, std::uint32_t draw_width = 0, std::uint32_t draws = 1)
+  // keyed: another step leaves the keys of the logits as they are, as the product before does on a CPU driver.
+  Sampler(std::uint32_t vocabulary, std::uint32_t positions, std::uint32_t draw_width = 0, std::uint32_t draws = 1, bool keyed = false)
       : vocabulary_(vocabulary), positions_(positions) {
     using gpu::MemoryUse;
     state_ = make(sizeof(shader::StepState), MemoryUse::upload);
@@ -48,8 +50,16 @@ class Sampler {
     KernelRecorder kernels(*device(), *recorder);
     const SampleBuffers buffers{.state = state_.address(), .parameters = parameters_.address(), .history = history_.address(),
                                 .logits = logits_.address(), .ring = ring_.address(), .scratch = scratch_.address(),
-                                .vocabulary = vocabulary};
+                                .keyed = keyed, .vocabulary = vocabulary};
     for (std::uint32_t i = 0; i < draws; ++i) {
+      if (keyed) {
+        plain_ = make(sizeof(shader::SampleParameters), MemoryUse::upload);
+        const shader::SampleParameters plain{.repeat_penalty = 1};
+        put(plain_, std::span(&plain, 1));
+        const shader::SamplePush push{.state = buffers.state, .parameters = plain_.address(), .logits = buffers.logits, .chunks = buffers.scratch, .vocabulary = vocabulary, .chunk_shift = 3};
+        EXPECT_TRUE(takes_keys(vocabulary) && kernels.dispatch(ShaderId::sample_chunks, {64}, push, (vocabulary + 64 * shader::kSampleRun - 1) / (64 * shader::kSampleRun)).has_value());
+        recorder->barrier();
+      }
       const auto recorded = draw_width == 0 ? record_sample(kernels, buffers) : record_wide(kernels, buffers, draw_width);
       EXPECT_TRUE(recorded.has_value()) << recorded.error().sentence();
       recorder->barrier();
@@ -121,7 +131,7 @@ class Sampler {
   }
 
   std::uint32_t vocabulary_, positions_;
-  gpu::Buffer state_, parameters_, history_, logits_, ring_, scratch_;
+  gpu::Buffer plain_, state_, parameters_, history_, logits_, ring_, scratch_;
   gpu::CommandPlan plan_;
 };
 
@@ -185,6 +195,32 @@ std::vector<SampleSettings> settings_grid() {
   add(0.8f, 40, 0.95f, 0.05f, 0.7f, 3);
   add(0.8f, 0, 1, 0, 1.1f, 1 << 20);
   return grid;
+}
+
+TEST_F(SampleKernel, by_keys_that_are_left_for_it_draws_and_penalises_to_the_bit) {
+  for (const std::uint32_t vocabulary : {3u, 8u, 333u, 4099u}) {
+    Sampler plain(vocabulary, 600), keyed(vocabulary, 600, 0, 1, true);
+    std::vector<std::uint32_t> history(500);
+    for (std::uint32_t i = 0; i < history.size(); ++i) history[i] = i * i % 97 % vocabulary;  // many twice and more
+    for (const Shape shape : {Shape::normal, Shape::ties, Shape::broken}) {
+      const std::vector<float> logits = make_logits(shape, vocabulary, vocabulary);
+      std::uint32_t drawn = 0;
+      for (const SampleSettings& settings : settings_grid())
+        for (const std::uint32_t candidates : {0u, vocabulary - vocabulary / 3}) {
+          for (Sampler* sampler : {&plain, &keyed}) {
+            sampler->set_logits(logits);
+            sampler->set_history(history);
+            sampler->set_settings(settings, candidates);
+            sampler->set_state(200, 300, drawn, 11);
+            sampler->run();
+          }
+          ASSERT_EQ(keyed.ring()[drawn], plain.ring()[drawn]) << vocabulary << " tokens, draw " << drawn;
+          const std::vector<float> left = keyed.logits(), expected = plain.logits();
+          ASSERT_EQ(std::memcmp(left.data(), expected.data(), left.size() * sizeof(float)), 0) << vocabulary << " tokens, draw " << drawn;
+          ++drawn;
+        }
+    }
+  }
 }
 
 // A disagreement is excused where the reference itself was this near to another outcome.
