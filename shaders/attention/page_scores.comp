@@ -22,6 +22,7 @@ layout(constant_id = 16) const bool STAGED = true;  // queries go through shared
 layout(constant_id = 17) const uint HEAD_WIDTH = 64;
 layout(constant_id = 18) const uint TURNS = 4;    // pieces whose loads are issued together
 
+#include "shaders/include/touches.glsl"
 #include "shaders/sample/ordered_key.glsl"
 
 const uint PIECES = (HEAD_WIDTH + kBoundPiece - 1) / kBoundPiece;
@@ -153,6 +154,12 @@ uint first_page(uint block) { return block * kPageBlock + gl_SubgroupInvocationI
 void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0, bool asked) {
   float scores[PARTS * AT_ONCE], maximum[AT_ONCE], sum[AT_ONCE], worth[AT_ONCE];
   if (SCORER == kScorerAutomatic) spread_worths(t, kv_head, q0, worth);
+  if (HANDED) {  // which reads a page's pieces in turn, far from each other
+    const uint kLines = PIECES * kPieceBytes / 64u;
+    uint64_t all = bounds_of(kv_head, block * kPageBlock);
+    [[dont_unroll]] for (uint line = gl_SubgroupInvocationID; line < kLines; line += 4u * LANES)
+      [[unroll]] for (uint i = 0; i < 4; i++) touch_at(all + uint64_t(min(line + i * LANES, kLines - 1u) * 64u));
+  }
   uint64_t first[AT_ONCE], second[AT_ONCE];
   [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
     maximum[i] = kLowestScore;
@@ -187,7 +194,7 @@ void score_block(PageTile t, uint kv_head, uint slot, uint block, uint q0, bool 
     uint page = block * kPageBlock + part * LANES + gl_SubgroupInvocationID;
     [[unroll]] for (uint i = 0; i < AT_ONCE; i++) {
       float mine = scores[part * AT_ONCE + i], weight = mine > kLowestScore ? exp(mine - maximum[i]) : 0.0;
-      if (q0 + i < QUERIES && gl_SubgroupInvocationID < kPageBlock) SharedFloats(p.scores).v[scores_of(slot, q0 + i) + page] = weight;
+      if (q0 + i < QUERIES && gl_SubgroupInvocationID < kPageBlock) SharedFloats(p.scores).v[scores_of(slot, q0 + i) + page + of_touches()] = weight;
       sum[i] += weight;
     }
   }

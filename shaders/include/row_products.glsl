@@ -6,8 +6,7 @@
 // arithmetic: scales and minima are applied to sums of 8 products, minima to sums of 8 activations. Sums: a lane's in the order
 // of its columns, then over the eight lanes. Loads may end 8 bytes behind the row: weight buffers are padded.
 //
-// No hardware follows gathers and brings ahead what they will read: 64 bytes of the last cache took 13 ns of a core of Zen 4, 3.7
-// of the first. Loads of 16 bits are no gathers, so what reads one of each line two rows ahead is followed (touch).
+// Lines are touched two rows ahead (touches.glsl).
 //
 // With NORM activations are normed on the way in: times the norm's weights as they are loaded; norm_scale is what sums are then
 // still to be multiplied with.
@@ -23,6 +22,7 @@
 
 #include "addresses.glsl"
 #include "eight_lanes.glsl"
+#include "touches.glsl"
 
 const uint kTileColumns = 256u, kTiles = (COLUMNS + kTileColumns - 1u) / kTileColumns;
 const uint kAtOnce = kTiles % 2u == 0u ? 2u : 1u;  // tiles whose activations a lane keeps: 32 each, in runs of 8 neighbours
@@ -101,14 +101,11 @@ const uint kRowBytes = COLUMNS / 256u * 176u;
 const uint kRowBytes = COLUMNS / 256u * 210u;
 #endif
 const uint kAhead = 2u;  // rows from what is multiplied to what is touched
-uint touched = 0u;
 void touch_bytes(uint64_t row, uint bytes) {
   uint touches = (bytes + 575u) / 576u, pitch = (bytes / (8u * touches) + 1u) / 2u * 2u;  // of 8 lanes
-  [[unroll]] for (uint i = 0; i < touches; i++) touched |= uint(Halves(row + uint64_t(min((8u * i + share_lane()) * pitch, bytes - 2u))).v[0]);
+  [[unroll]] for (uint i = 0; i < touches; i++) touch_at(row + uint64_t(min((8u * i + share_lane()) * pitch, bytes - 2u)));
 }
 void touch(uint64_t row) { touch_bytes(row, kRowBytes); }
-// 0, which only the driver cannot know: what is added to the place of a result keeps the loads.
-uint of_touches() { return touched * (gl_NumWorkGroups.z - 1u); }
 
 // This lane's part of the product of a row with `halves` halves of a tile from `first` on, whose runs begin with `run`.
 #if FORMAT_F32
