@@ -11,6 +11,7 @@
 #define FOVEA_TOKEN_ATTENTION_GLSL
 
 #include "eight_lanes.glsl"
+#include "touches.glsl"
 
 const float kMinusInfinity = -3.0e38;
 
@@ -23,6 +24,12 @@ float most_of_lanes(float x) {
 vec4 halves_at(uint64_t row, uint word) {
   uvec2 two = unpackUint2x32(Addresses(row).v[word * kLanes + gl_SubgroupInvocationID]);
   return vec4(unpackHalf2x16(two.x), unpackHalf2x16(two.y));
+}
+
+// Lines of as many rows of keys, or values, as lanes take together.
+const uint kRowsLines = kLanes * HEAD_WIDTH * 2u / 64u;
+void touch_rows(uint64_t rows) {
+  [[unroll]] for (uint i = 0; i < kRowsLines / kLanes; i++) touch_at(rows + uint64_t((i * kLanes + gl_SubgroupInvocationID) * 64u));
 }
 
 void attend(uint kv_head, uint split, uint splits) {
@@ -61,8 +68,15 @@ void attend(uint kv_head, uint split, uint splits) {
     sum[g] = 0.0;
   }
 
+  uint64_t of_head = uint64_t(p.layer_offset + kv_head * kPageKeys * HEAD_WIDTH * 2u), page = range.first < range.end ? layer_address(table.pages, 0u, range.first) : 0ul;
   [[dont_unroll]] for (uint base = range.first; base < range.end; base += kLanes) {
-    uint64_t head = layer_address(table.pages, p.layer_offset, base) + uint64_t(kv_head * kPageKeys * HEAD_WIDTH * 2u);
+    uint64_t head = page + of_head;
+    // What comes next is on its way while these are multiplied.
+    uint ahead = base + kLanes;
+    if (ahead % kPageKeys == 0u && ahead < range.end) page = layer_address(table.pages, 0u, ahead);
+    uint64_t next = page + of_head + uint64_t(ahead % kPageKeys * HEAD_WIDTH * 2u);
+    touch_rows(next);
+    touch_rows(next + uint64_t(value_offset(p.kv_heads, HEAD_WIDTH)));
     uint count = min(range.end - base, kLanes), last = (base + count - 1u) % kPageKeys;
     float score[GROUP * kLanes];
     [[unroll]] for (uint i = 0; i < kLanes; i++) {  // keys behind the last are that one
@@ -112,7 +126,7 @@ void attend(uint kv_head, uint split, uint splits) {
     }
 #endif
     Float4s y = Float4s(sums_or_output + uint64_t(slot * HEAD_WIDTH) * 4ul);
-    [[unroll]] for (uint w = 0; w < WORDS; w++) y.v[w * kLanes + lane] = acc[g * WORDS + w] * share;
+    [[unroll]] for (uint w = 0; w < WORDS; w++) y.v[w * kLanes + lane + of_touches()] = acc[g * WORDS + w] * share;
   }
 }
 
