@@ -108,6 +108,8 @@ TEST_F(Runs, take_pages_as_they_need_them_and_give_them_back) {
   EXPECT_LE(device().memory().kv, 2 * two);
   EXPECT_GE(device().memory_peak(), device().memory().kv + others);
   EXPECT_EQ(generate(*decoder_, tokens(1020, 9), 10).drawn, grown.drawn) << "across the border of two slabs";
+  must(decoder_->begin(tokens(1030, 9), {.temperature = 0}, {}));
+  EXPECT_EQ(device().memory().kv, two) << "what the prompt will fill stays";
   generate(*decoder_, tokens(10, 11), 1);
   EXPECT_EQ(device().memory().kv, small);
 }
