@@ -131,6 +131,8 @@ TEST_P(SparseAttention, ahead_with_equal_queries_chooses_what_own_chooses) {
 
 TEST_P(SparseAttention, of_a_prompt_equals_the_reference) {
   for (const Form form : {Form::cpu, Form::gpu, Form::gpu_tile}) {
+    // Tiles score halves of the same kind whatever the cache's type: a CPU driver compiles them once.
+    if (form == Form::gpu_tile && device().facts().cpu && GetParam().type != DType::F16) continue;
     choose(0, 5, kSmall, form);
     choose(0, 330, kSmall, form);
     choose(600, 70, kSmall, form);
@@ -148,8 +150,7 @@ TEST_P(SparseAttention, of_narrow_tiles_equals_the_reference) {
   choose(801, 21, kSmall, Form::cpu, true, 70, 1);
   if (device().facts().cpu && heads.type != DType::F16) return;
   for (const Form form : {Form::gpu, Form::gpu_tile}) choose(801, 21, kSmall, form, false, 70, form == Form::gpu ? 8 : 4);
-  for (const Form form : {Form::gpu, Form::gpu_tile}) choose(801, 21, kSmall, form, form == Form::gpu, 70, form == Form::gpu ? 1 : 2);
-  choose(801, 21, kSmall, Form::gpu_tile, false, 70, 1);
+  for (const Form form : {Form::gpu, Form::gpu_tile}) choose(801, 21, kSmall, form, form == Form::gpu, 70, 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, SparseAttention,
