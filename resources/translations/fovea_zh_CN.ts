@@ -541,12 +541,8 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>means：其余页的平均值</translation>
     </message>
     <message>
-        <source>Layer 1 reads %1 whatever this says, since dense layers are auto.</source>
-        <translation>第 1 层总读取 %1，不随此值变化：“稠密层数”为自动。</translation>
-    </message>
-    <message>
-        <source>Layer 1 reads everything whatever this says, since dense layers are auto.</source>
-        <translation>第 1 层总读取全部，不随此值变化：“稠密层数”为自动。</translation>
+        <source>Layer 1 reads %1, three times this up to three quarters, since dense layers are auto.</source>
+        <translation>第 1 层读取 %1，为此值的三倍，至多四分之三：“稠密层数”为自动。</translation>
     </message>
     <message>
         <source>Not used: all layers are dense layers.</source>

@@ -61,8 +61,8 @@ TEST_F(PolicyPanelTest, SaysBesideTheShareWhichLayersReadSomethingElse) {
   };
   EXPECT_EQ(note({.dense_layers = 0}, 6), QString());
   EXPECT_TRUE(attention_.share_slider().isEnabled());
-  EXPECT_EQ(note({.by_depth = true}, 6), QStringLiteral("Layer 1 reads 75.0\u202f% whatever this says, since dense layers are auto."));
-  EXPECT_EQ(note({.by_depth = true}, 48), "Layer 1 reads everything whatever this says, since dense layers are auto.");
+  EXPECT_EQ(note({.by_depth = true}, 6), QStringLiteral("Layer 1 reads 75.0\u202f%, three times this up to three quarters, since dense layers are auto."));
+  EXPECT_EQ(note({.global = 0.05, .by_depth = true}, 48), QStringLiteral("Layer 1 reads 15.0\u202f%, three times this up to three quarters, since dense layers are auto."));
   EXPECT_EQ(note({.by_depth = true}, 0), QString()) << "not known before a model is open";
   EXPECT_EQ(note({.dense_layers = 2}, 6), "Of the layers behind the first 2, which read everything.");
   EXPECT_EQ(note({.layer_shares = {0.5, 1}}, 6), "Of the layers behind the first 2, which read 50/100 % (More: Shares by layer).");

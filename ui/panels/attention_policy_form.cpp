@@ -222,9 +222,8 @@ void AttentionPolicyForm::show_share(const SparseAttention& now) {
   fields_->set_row_enabled(kShare, sparse && !all);
   fields_->set_value(kShare, all ? QStringLiteral("–") : (adaptive ? tr("up to %1 %") : QStringLiteral("%1 %")).arg(share_->value()));
   QString note;
-  if (automatic && now.layer_shares.size() > 1)
-    note = now.layer_shares[1] < 1 ? tr("Layer 1 reads %1 whatever this says, since dense layers are auto.").arg(shown_percent(now.layer_shares[1]))
-                                   : tr("Layer 1 reads everything whatever this says, since dense layers are auto.");
+  if (automatic && now.layer_shares.size() > 1 && now.layer_shares[1] > now.layer_shares[0])
+    note = tr("Layer 1 reads %1, three times this up to three quarters, since dense layers are auto.").arg(shown_percent(now.layer_shares[1]));
   else if (!automatic && now.layer_shares.empty() && own > 0)
     note = all ? tr("Not used: all layers are dense layers.") : tr("Of the layers behind the first %1, which read everything.").arg(own);
   else if (!automatic && !now.layer_shares.empty())
