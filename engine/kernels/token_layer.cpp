@@ -54,7 +54,7 @@ Result<void> record_attention_layer(KernelRecorder& kernels, const AttentionLaye
       .x = args.x, .norm = args.norm.weight, .projections = args.projections.address, .qkv = rope.qkv, .query = rope.query, .pages = shape.pages,
       .query_norm = rope.query_norm, .key_norm = rope.key_norm, .turns = rope.turns, .y = args.attended, .state = shape.state,
       .listed_keys = shape.listed_keys, .output_rows = args.output.address, .sums = args.sums, .arrived = args.arrived,
-      .router_norm = args.router.norm.weight, .router = args.router.router.address, .logits = choice.logits, .experts = choice.experts,
+      .feed_norm = args.router.norm.weight, .router = args.router.router.address, .logits = choice.logits, .experts = choice.experts,
       .weights = choice.weights, .memory = policy.memory, .facts = policy.facts, .layer_offset = shape.layer_offset,
       .query_heads = shape.query_heads, .kv_heads = shape.kv_heads, .epsilon = args.norm.epsilon, .scale = 1.0f / std::sqrt(static_cast<float>(shape.head_width)),
       .table_stride = shape.table_stride};
@@ -71,7 +71,7 @@ bool runs_expert_layer(const KernelRecorder& kernels, const DeviceMatrix& gate, 
 }
 
 Result<void> record_expert_layer(KernelRecorder& kernels, const ExpertBatch& batch, const ExpertLayerArgs& args) {
-  const shader::ExpertLayerPush push{.x = args.x, .norm = args.norm.weight, .gate = args.gate.address, .up = args.up.address,
+  const shader::ExpertLayerPush push{.x = args.x, .feed_norm = args.norm.weight, .gate = args.gate.address, .up = args.up.address,
                                      .down = args.down.address, .act = args.act, .partial = args.partial, .experts = batch.experts,
                                      .weights = batch.weights, .arrived = args.arrived, .gate_bytes_low = args.gate.matrix_bytes_low(),
                                      .gate_bytes_high = args.gate.matrix_bytes_high(), .down_bytes_low = args.down.matrix_bytes_low(),

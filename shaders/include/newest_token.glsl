@@ -5,6 +5,9 @@
 #ifndef FOVEA_NEWEST_TOKEN_GLSL
 #define FOVEA_NEWEST_TOKEN_GLSL
 
+#ifndef QUERY_KV_HEAD  // whose queries are prepared
+#define QUERY_KV_HEAD gl_WorkGroupID.x
+#endif
 const uint kQueryPairs = HEAD_WIDTH / 2u, kPairsTogether = 2u;  // pairs whose loads are issued together
 // Where a lane has so few of a head's pairs, what turns and weighs them is read before the queries are there: read_turns comes
 // before prepare_query and prepare.
@@ -20,7 +23,7 @@ void read_turns(uint position) {
 }
 
 void prepare_query(uint g, uint position, bool publish) {
-  uint head = gl_WorkGroupID.x * GROUP + g;
+  uint head = QUERY_KV_HEAD * GROUP + g;
   RopeHead query = rope_head(p.qkv, head, p.query_heads, p.query_norm, p.epsilon);
   [[dont_unroll]] for (uint i = gl_SubgroupInvocationID; i < kQueryPairs; i += kPairsTogether * LANES) {
     RopePair pairs[kPairsTogether];

@@ -22,7 +22,7 @@ struct AttentionLayerPush {
   address output_rows;  // of the output projection
   address sums;         // scratch: float (kv_heads, columns, 8): of every lane, what a KV head adds to the residual
   address arrived;      // uint (1): workgroups that have left theirs; 0 before and after
-  address router_norm;  // from here on as in RouterTokenPush
+  address feed_norm;    // from here on as in RouterTokenPush, whose norm this is
   address router;
   address logits;
   address experts;
@@ -40,7 +40,7 @@ struct AttentionLayerPush {
 // x += sum of the chosen experts of norm(x), by two workgroups.
 struct ExpertLayerPush {
   address x;        // float (columns): the residual, read and written
-  address norm;     // float (columns): weights of its norm
+  address feed_norm;  // float (columns): weights of its norm
   address gate, up, down;
   address act;      // scratch: float (slots, hidden)
   address partial;  // scratch: float (slots + 1, columns)
