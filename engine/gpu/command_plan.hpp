@@ -90,6 +90,8 @@ class CommandRecorder {
   void copy(const Buffer& from, std::uint64_t from_offset, const Buffer& to, std::uint64_t to_offset,
             std::uint64_t bytes);
   void fill(const Buffer& buffer, std::uint64_t offset, std::uint64_t bytes, std::uint32_t value);
+  // The bytes, which the plan keeps: a multiple of 4, at most 65536.
+  void write(const Buffer& buffer, std::uint64_t offset, std::span<const std::byte> bytes);
 
   // Ends with a barrier to the host and to whatever is submitted next, be it the same plan once more. Errors of any
   // call above are kept and returned here.

@@ -234,6 +234,15 @@ void CommandRecorder::fill(const Buffer& buffer, std::uint64_t offset, std::uint
   state_->plan->context->vk.vkCmdFillBuffer(state_->plan->commands, buffer.state()->buffer, offset, bytes, value);
 }
 
+void CommandRecorder::write(const Buffer& buffer, std::uint64_t offset, std::span<const std::byte> bytes) {
+  if (!state_ || !state_->ok() || bytes.empty()) return;
+  constexpr std::size_t kMostBytes = 65536;  // of vkCmdUpdateBuffer
+  if (!inside(buffer, offset, bytes.size()) || offset % 4 != 0 || bytes.size() % 4 != 0 || bytes.size() > kMostBytes)
+    return state_->refuse("Writing on the device", "outside, no multiple of 4 or too long: " + range_text(buffer, offset, bytes.size()));
+  state_->before_command(kTransfers);
+  state_->plan->context->vk.vkCmdUpdateBuffer(state_->plan->commands, buffer.state()->buffer, offset, bytes.size(), bytes.data());
+}
+
 Result<CommandPlan> CommandRecorder::finish() {
   if (!state_)
     return fail(ErrorCode::internal, "Recording a plan", "it was finished before",

@@ -34,7 +34,7 @@
   X(vkCreateComputePipelines) X(vkDestroyPipeline) X(vkCreateCommandPool) X(vkDestroyCommandPool) \
   X(vkAllocateCommandBuffers) X(vkBeginCommandBuffer) X(vkEndCommandBuffer) X(vkCmdBindPipeline) \
   X(vkCmdPushConstants) X(vkCmdDispatch) X(vkCmdDispatchIndirect) X(vkCmdPipelineBarrier2) X(vkCmdCopyBuffer) \
-  X(vkCmdFillBuffer) X(vkCreateQueryPool) X(vkDestroyQueryPool) X(vkResetQueryPool) X(vkCmdResetQueryPool) \
+  X(vkCmdFillBuffer) X(vkCmdUpdateBuffer) X(vkCreateQueryPool) X(vkDestroyQueryPool) X(vkResetQueryPool) X(vkCmdResetQueryPool) \
   X(vkCmdWriteTimestamp2) X(vkGetQueryPoolResults)
 // clang-format on
 

@@ -129,14 +129,18 @@ TEST_F(PlanTest, plans_of_one_batch_run_in_order) {
   EXPECT_EQ(words(data, 0, elements), std::vector<std::uint32_t>(elements, (11 * 5 + 2) * 5 + 2));
 }
 
-TEST_F(PlanTest, copies_and_fills_land_where_they_are_told) {
+TEST_F(PlanTest, copies_fills_and_writes_land_where_they_are_told) {
   const Buffer from = buffer(64), to = buffer(64);
   auto recorder = record();
   recorder.fill(from, 0, 64, 0x01020304);
+  {
+    const std::array<std::uint32_t, 2> kept{7, 9};  // by the plan
+    recorder.write(to, 20, std::as_bytes(std::span(kept)));
+  }
   recorder.barrier();
   recorder.copy(from, 4, to, 8, 8);
   run(finish(recorder));
-  EXPECT_EQ(words(to, 0, 5), (std::vector<std::uint32_t>{0, 0, 0x01020304, 0x01020304, 0}));
+  EXPECT_EQ(words(to, 0, 8), (std::vector<std::uint32_t>{0, 0, 0x01020304, 0x01020304, 0, 7, 9, 0}));
 }
 
 TEST_F(PlanTest, times_are_summed_by_tag_in_order_of_first_use) {
@@ -190,6 +194,11 @@ TEST_F(PlanTest, mistakes_are_kept_and_returned_at_the_end) {
   EXPECT_TRUE(refused([&](auto& r) { r.copy(data, 0, data, 16, 32); }));
   EXPECT_TRUE(refused([&](auto& r) { r.fill(data, 2, 4, 0); }));
   EXPECT_TRUE(refused([&](auto& r) { r.fill(Buffer(), 0, 4, 0); }));
+  const std::vector<std::byte> words(65540);
+  EXPECT_TRUE(refused([&](auto& r) { r.write(data, 2, std::span(words).first(4)); }));
+  EXPECT_TRUE(refused([&](auto& r) { r.write(data, 0, std::span(words).first(6)); }));
+  EXPECT_TRUE(refused([&](auto& r) { r.write(data, data.bytes(), std::span(words).first(4)); }));
+  EXPECT_TRUE(refused([&](auto& r) { r.write(data, 0, words); }));
   EXPECT_TRUE(refused([&](auto& r) { r.dispatch_indirect(affine(), AffinePush{}, data, 56); }));
   EXPECT_TRUE(refused([&](auto& r) { r.dispatch(affine(), AffinePush{}, 1, ~0u); }));
   EXPECT_TRUE(refused([&](auto& r) {
