@@ -9,7 +9,9 @@ bool streams_rows(const KernelRecorder& kernels, const DeviceMatrix& weights, st
   const DType type = weights.type;
   const bool blocks = type == DType::Q8_0 || type == DType::Q4_K || type == DType::Q5_K || type == DType::Q6_K;
   const bool pairs = type == DType::F32 && weights.columns % 2 == 0 && weights.row_bytes == weights.columns * sizeof(float);
-  return (blocks || pairs) && tokens == 1 && kernels.cpu_form() && kernels.subgroup() >= 8;
+  // Subgroups of eight read words from any address, which a GPU need not take.
+  const bool reads = kernels.subgroup() > 8 || (kernels.subgroup() == 8 && kernels.facts().cpu);
+  return (blocks || pairs) && tokens == 1 && kernels.cpu_form() && reads;
 }
 
 std::uint32_t stream_groups(const KernelRecorder& kernels, const DeviceMatrix& weights) {

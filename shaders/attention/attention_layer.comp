@@ -40,6 +40,6 @@ void main() {
   attend_and_leave(gl_WorkGroupID.x, p.x);
   if (!is_last_workgroup(p.arrived)) return;
   add_outputs(p.x, p.x);
-  see_all();
+  lanes_in_step();
   route(p.x);
 }

@@ -5,6 +5,10 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 
+// Where lanes of a subgroup are a CPU's vector they go in step, and what one has written is there for the others. A barrier would hold
+// nothing up but itself: there it ends one coroutine and begins another, through which everything goes by way of memory.
+void lanes_in_step() { subgroupMemoryBarrier(); }
+
 float over_lanes(float sum) {
   sum += subgroupShuffleXor(sum, 1u);
   sum += subgroupShuffleXor(sum, 2u);

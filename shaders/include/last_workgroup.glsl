@@ -1,4 +1,4 @@
-// Which workgroup of a dispatch, of one subgroup each, is the last to leave what it has: it sees what all have left. Nobody waits.
+// Which workgroup of a CPU driver's dispatch, of one subgroup each, is the last to leave what it has: it sees what all have left. Nobody waits.
 #ifndef FOVEA_LAST_WORKGROUP_GLSL
 #define FOVEA_LAST_WORKGROUP_GLSL
 
@@ -6,11 +6,11 @@
 #extension GL_KHR_shader_subgroup_ballot : require
 
 #include "addresses.glsl"
+#include "eight_lanes.glsl"
 
 // `arrived`: the address of a count, 0 before and after.
 bool is_last_workgroup(uint64_t arrived) {
-  subgroupMemoryBarrierBuffer();
-  subgroupBarrier();
+  lanes_in_step();
   uint before = 0u;
   if (subgroupElect()) {
     memoryBarrierBuffer();

@@ -73,8 +73,7 @@ void leave_experts(uint part, uint count, uint64_t x) {
     uint64_t offset = expert_offset(Uints(p.experts).v[slot], p.gate_bytes_low, p.gate_bytes_high);
     hide(offset, n < pairs ? 0u : part * (HIDDEN / 2u), n < pairs ? HIDDEN : HIDDEN / 2u, scale, Floats(p.act + uint64_t(slot * HIDDEN) * 4ul));
   }
-  subgroupMemoryBarrierBuffer();
-  subgroupBarrier();
+  lanes_in_step();
   [[dont_unroll]] for (uint n = 0; n < pairs + single; n++) {
     uint slot = n < pairs ? 2u * n + part : count - 1u;
     uint64_t matrix = p.down + expert_offset(Uints(p.experts).v[slot], p.down_bytes_low, p.down_bytes_high), act = p.act + uint64_t(slot * HIDDEN) * 4ul;

@@ -80,8 +80,13 @@ float tile_halves(uint64_t row, uint tile, uint run, uint first, uint halves) {
   [[unroll]] for (uint t = 0; t < 2u * halves; t++) {
     uint block = 2u * (2u * first + t) + lane / 4u;
     uint64_t at = row + uint64_t(min(tile * 8u + block, last) * kBlockBytes + 2u + 8u * (lane % 4u));
-    Addresses words = Addresses(at & ~uint64_t(7));
-    uvec2 quants = unpackUint2x32(joined(words.v[0], words.v[1], 8u * (uint(at) & 6u)));
+    uvec2 quants;
+    if (kWordsAnywhere) {
+      quants = unpackUint2x32(Addresses(at).v[0]);
+    } else {
+      Addresses words = Addresses(at & ~uint64_t(7));
+      quants = unpackUint2x32(joined(words.v[0], words.v[1], 8u * (uint(at) & 6u)));
+    }
     float product = 0.0;
     [[unroll]] for (uint k = 0; k < 8; k++) product += signed_byte(quants[k / 4u], k % 4u) * own_x[(run + t) * 8u + k];
     sum += unpackHalf2x16(of_lane(scales, block)).x * product;
@@ -129,22 +134,27 @@ float tile_halves(uint64_t row, uint tile, uint run, uint first, uint halves) {
 }
 
 #else
-// Superblocks of 210 bytes, aligned to 2: a stream of 27 words behind aligned ones, of which lanes take what lies side by side.
+// Superblocks of 210 bytes, aligned to 2: a stream of 27 words, of which lanes take what lies side by side.
 // Nibbles: 16 words, of either half first those of its even blocks, then of its odd ones; 8 words of high bits, 4 of either half;
 // scales, a byte for 16 weights; the half they are times.
 float tile_halves(uint64_t row, uint tile, uint run, uint first, uint halves) {
-  uint lane = share_lane(), odd = lane / 4u, next_lane = (lane + 1u) % 8u;
+  uint lane = share_lane(), odd = lane / 4u;
   uint64_t at = row + uint64_t(tile * 210u);
-  uint shift = 8u * (uint(at) & 6u);
-  Addresses words = Addresses(at & ~uint64_t(7));
-  uint64_t own[4], next[4];
-  [[unroll]] for (uint i = 0; i < 4; i++) {
-    own[i] = words.v[i < 3u ? 8u * i + lane : 24u + min(lane, 2u)];
-    next[i] = packUint2x32(of_lane(unpackUint2x32(own[i]), next_lane));
-  }
   uvec2 stream[4];
-  [[unroll]] for (uint i = 0; i < 4; i++) stream[i] = unpackUint2x32(joined(own[i], i < 3u && lane == 7u ? next[min(i + 1u, 3u)] : next[i], shift));
-  float d = unpackHalf2x16(of_lane(uint(own[3] >> shift), 2u)).x, sum = 0.0;
+  if (kWordsAnywhere) {
+    Addresses words = Addresses(at);
+    [[unroll]] for (uint i = 0; i < 4; i++) stream[i] = unpackUint2x32(words.v[i < 3u ? 8u * i + lane : 24u + min(lane, 2u)]);
+  } else {  // behind aligned ones
+    uint shift = 8u * (uint(at) & 6u), next_lane = (lane + 1u) % 8u;
+    Addresses words = Addresses(at & ~uint64_t(7));
+    uint64_t own[4], next[4];
+    [[unroll]] for (uint i = 0; i < 4; i++) {
+      own[i] = words.v[i < 3u ? 8u * i + lane : 24u + min(lane, 2u)];
+      next[i] = packUint2x32(of_lane(unpackUint2x32(own[i]), next_lane));
+    }
+    [[unroll]] for (uint i = 0; i < 4; i++) stream[i] = unpackUint2x32(joined(own[i], i < 3u && lane == 7u ? next[min(i + 1u, 3u)] : next[i], shift));
+  }
+  float d = unpackHalf2x16(of_lane(stream[3].x, 2u)).x, sum = 0.0;
   [[unroll]] for (uint n = 0; n < halves; n++) {
     uint half_super = first + n;
     uvec2 high = of_lane(stream[2], 4u * half_super + lane % 4u) >> (2u * odd), low = half_super == 0u ? stream[0] : stream[1];

@@ -45,6 +45,9 @@ float run_product(uvec2 words, uint run) {
   [[unroll]] for (uint k = 0; k < 8; k++) sum += float(int(words[k / 4u] & (255u << (8u * (k % 4u))))) * own_x[run * 8u + k];
   return sum;
 }
+// Whether a word may be read from any address, as a CPU does for whom lanes are a vector; Vulkan asks for aligned ones of everybody, so
+// this form is for such drivers alone (engine/kernels/row_streams.cpp). It spares lanes a second gather, or what they would hand round.
+const bool kWordsAnywhere = STREAMED == 8u;
 // Of a stream of bytes that begins `shift` bits behind aligned words: one word, of two neighbours.
 uint64_t joined(uint64_t a, uint64_t b, uint shift) { return (a >> shift) | ((b << 1) << (63u - shift)); }
 

@@ -25,6 +25,7 @@ const bool NORM = true;
 #include "shaders/include/row_products.glsl"
 
 float logit[ROWS];  // of experts lane + 8 i
+#define LANES_MEET lanes_in_step
 #define ROUTER_LOGIT(row, e) logit[(e) / LANES]
 #include "shaders/include/folded_policy.glsl"
 
