@@ -18,6 +18,7 @@ constexpr std::uint32_t kChoosing = 16;  // subgroups of a workgroup that choose
 constexpr std::uint32_t kMostPagesFolded = 1536;
 constexpr std::uint32_t kTiledSubgroups = 6, kTiledBlocks = 6;  // of a prompt's scores as products of matrices
 constexpr std::uint32_t kQueryUnits = 2048;  // room for their queries on the way to registers (page_scores_tile.comp)
+constexpr std::uint32_t kTokenChunks = 2;      // workgroups that share the pages of a KV head on a CPU driver, to which each is dear
 constexpr std::uint32_t kPeripherySubgroups = 4;
 constexpr std::uint32_t kMostInFloat = 8;      // tokens, as of attention (attention_tile.cpp)
 constexpr std::uint64_t kMostScoreBytes = 32u << 20;
@@ -169,7 +170,7 @@ ScoreStep score_in_float(const KernelRecorder& kernels, const PageChoiceArgs& ar
   const PageScoring& wanted = args.scoring;
   const bool cpu = kernels.cpu_form();
   const std::uint32_t lanes = kernels.subgroup(), subgroups = subgroups_of(kernels, wanted.subgroups > 0 ? wanted.subgroups : 4);
-  const std::uint32_t chunk = std::max(wanted.blocks, 1u), at_once = std::min(shape.query_heads / shape.kv_heads, wanted.queries > 0 ? wanted.queries : 8u);
+  const std::uint32_t chunk = wanted.blocks > 0 ? wanted.blocks : cpu && shape.tokens == 1 ? divide_up(blocks_of(args.pages), kTokenChunks) : 1, at_once = std::min(shape.query_heads / shape.kv_heads, wanted.queries > 0 ? wanted.queries : 8u);
   const std::uint32_t turns = std::min(pieces_of(shape.head_width), wanted.pieces > 0 ? wanted.pieces : 4u);
   const bool staged = !cpu && staged_bytes(shape, shape.tokens == 1 ? 1 : args.rule.samples) <= kMostStagedBytes;
   ScoreStep step{.shader = ShaderId::page_scores, .constants = rule_constants(args, lanes * subgroups), .groups = divide_up(blocks_of(args.pages), chunk)};
@@ -230,7 +231,8 @@ Result<void> record_page_choice(KernelRecorder& kernels, const PageChoiceArgs& a
 Result<void> record_page_guide(KernelRecorder& kernels, const PageGuideArgs& args) {
   const shader::PageGuidePush push{.facts = args.facts, .decode_facts = args.decode_facts, .state = args.state, .kv_heads = args.kv_heads,
                                    .target = args.target, .by_entropy = args.by_entropy ? 1u : 0u, .mass = args.mass, .every = args.every};
-  return kernels.dispatch(ShaderId::page_guide, {}, push, args.layers);
+  constexpr std::uint32_t kHeadsTogether = 32;
+  return kernels.dispatch(ShaderId::page_guide, {kernels.facts().cpu ? kernels.subgroup() : kHeadsTogether}, push, args.layers);
 }
 
 Result<void> record_page_periphery(KernelRecorder& kernels, const PagePeripheryArgs& args) {

@@ -7,8 +7,9 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 
-layout(local_size_x = 32) in;
+layout(local_size_x_id = 0) in;
 #include "shaders/include/addresses.glsl"
+#include "shaders/include/meeting.glsl"
 #include "shaders/include/state.glsl"
 #include "shaders/interface/sparse_attention.h"
 
@@ -66,7 +67,7 @@ void main() {
   add(kAllRemote, all_remote);
   add(kAllChosen, all_chosen);
   add(kKeys, keys);
-  barrier();
+  meet();
   remote = total(kRemote);
   if (remote == 0.0) return;
   if (p.target != 0u) {
@@ -82,7 +83,7 @@ void main() {
   float weights = 0.0;
   for (uint head = gl_LocalInvocationID.x; head < p.kv_heads; head += gl_WorkGroupSize.x) weights += clamp(keys_of(head, log_keys) * float(p.kv_heads) / keys, 0.5, 2.0);
   add(kWeights, weights);
-  barrier();
+  meet();
   weights = total(kWeights);
   for (uint head = gl_LocalInvocationID.x; head < p.kv_heads; head += gl_WorkGroupSize.x) {
     float weight = clamp(keys_of(head, log_keys) * float(p.kv_heads) / keys, 0.5, 2.0) * float(p.kv_heads) / weights;

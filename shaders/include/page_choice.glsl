@@ -10,6 +10,8 @@
 #extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
 #extension GL_EXT_shader_subgroup_extended_types_int64 : require
 
+#include "meeting.glsl"
+
 const uint kForced = 1u << 30;  // above the bits of every mass, which is at most 1
 const float kMassUnit = 1073741824.0;  // 2^30
 
@@ -61,7 +63,7 @@ uvec2 group_prefix(uvec2 values, bool both, out uvec2 total) {
   uint turn = group_turn;
   group_turn ^= 1u;
   if (gl_SubgroupInvocationID == gl_SubgroupSize - 1u) group_totals[turn][gl_SubgroupID] = within;
-  barrier();
+  meet();
   uvec2 before = uvec2(0u), all = uvec2(0u);
   for (uint s = gl_SubgroupInvocationID; s < gl_NumSubgroups; s += gl_SubgroupSize) {
     uvec2 one = group_totals[turn][s];
@@ -180,12 +182,12 @@ Cut cut_of(uint slot, uint begin, uint end, uint remote, Budget budget) {
     counted = false;
     if (!by_first) {
       clear_bins();
-      barrier();
+      meet();
       [[dont_unroll]] for (uint page = begin; page < end; page += gl_WorkGroupSize.x) {
         uint rank = rank_of(slot, page);
         if (within(stretch, rank, page)) count_page(by_page ? page / kFewPages : (rank - stretch.from) >> shift, rank);
       }
-      barrier();
+      meet();
     }
     uint each = (kBins + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x, first = min(place * each, kBins), last = min(first + each, kBins);
     uvec2 own = uvec2(0u), total;
@@ -204,7 +206,7 @@ Cut cut_of(uint slot, uint begin, uint end, uint remote, Budget budget) {
       cut_above_mass = beyond.y;
       cut_pages = one.x;
     }
-    barrier();
+    meet();
     above = cut_above;
     above_mass = cut_above_mass;
     pages = min(cut_pages, remote);
@@ -224,7 +226,7 @@ Cut cut_of(uint slot, uint begin, uint end, uint remote, Budget budget) {
     uint rank = rank_of(slot, page);
     if (within(stretch, rank, page)) few[min(atomicAdd(few_count, 1u), kFewPages - 1u)] = uvec2(rank, page);
   }
-  barrier();
+  meet();
   pages = min(pages, kFewPages);
   for (uint i = place; i < pages; i += gl_WorkGroupSize.x) {
     uvec2 mine = few[i], beyond = uvec2(above, above_mass);
@@ -235,7 +237,7 @@ Cut cut_of(uint slot, uint begin, uint end, uint remote, Budget budget) {
     }
     if (!enough(budget, beyond.x, beyond.y) && enough(budget, beyond.x + 1u, beyond.y + mass_of(mine.x))) the_cut = Cut(mine.x, mine.y, beyond.x + 1u);
   }
-  barrier();
+  meet();
   return the_cut;
 }
 
@@ -247,7 +249,7 @@ void normalize_queries(PageTile t, uint slot) {
   if (place == 0u) few_count = 0u;
   for (uint i = place; i < kSums; i += gl_WorkGroupSize.x) group_sums[i] = 0u;
   clear_bins();
-  barrier();
+  meet();
   [[dont_unroll]] for (uint some_queries = gl_SubgroupID; some_queries < QUERIES; some_queries += kQueriesAtOnce * gl_NumSubgroups) {
     uint blocks[kQueriesAtOnce], first_at[kQueriesAtOnce], most = 0u;
     float maximum[kQueriesAtOnce], sum[kQueriesAtOnce];
@@ -306,7 +308,7 @@ void normalize_queries(PageTile t, uint slot) {
       }
     }
   }
-  barrier();
+  meet();
 }
 
 // What the pages read are thought to hold, for the trace: before the keys of the slots, backwards.
@@ -361,7 +363,7 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
   add_to_group(kEntropy, entropy);
   add_to_group(kForcedPages, forced_pages);
   add_to_group(kForcedMass, forced_mass);
-  barrier();
+  meet();
 
   for (uint i = place; i < kWords; i += gl_WorkGroupSize.x) marked[i] = 0u;
   uint remote = t.near - t.far, begin = place < t.far ? place + (t.far - place + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x * gl_WorkGroupSize.x : place;
@@ -377,7 +379,7 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
   if (!enough(budget, 0u, 0u))
     cut = cut_of(slot, begin, t.near, remote, budget);
   else
-    barrier();
+    meet();
   // Bits of the pages that are read, then the list: a page stands behind as many as there are bits before its own. Lanes of a
   // subgroup take neighbouring pages.
   uint mass = 0u, lane = gl_SubgroupInvocationID;
@@ -396,7 +398,7 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
     }
   }
   add_to_group(kTaken, mass);
-  barrier();
+  meet();
   uint words = (t.pages + 31u) / 32u, already = 0u;
   [[dont_unroll]] for (uint first = 0u; first < words; first += gl_WorkGroupSize.x) {
     uint word = first + place;
@@ -404,7 +406,7 @@ void choose_pages(PageTile t, uint kv_head, uint slot) {
     if (word < words) before[word] = already + lower.x;
     already += all.x;
   }
-  barrier();
+  meet();
   [[dont_unroll]] for (uint some = place; some < t.pages; some += kPagesAtOnce * gl_WorkGroupSize.x) {
     if (some != place) ask_pages(t, some, found);
     [[unroll]] for (uint i = 0; i < kPagesAtOnce; i++) {
