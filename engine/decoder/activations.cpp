@@ -49,6 +49,9 @@ std::uint64_t Activations::lay_out(const gpu::DeviceFacts& facts, const ModelCon
   take(split_partial, config.query_heads * splits * 2);
   take(split_arrived, config.query_heads);
   if (facts.cpu) take(lane_sums, attention_layer_bytes(config.kv_heads, strides.width) / sizeof(float));
+  const std::uint64_t of_layers = facts.cpu && mixture ? token_layers_bytes({.layers = config.layers, .query_heads = config.query_heads, .kv_heads = config.kv_heads, .head_width = config.head_width,
+                                                                            .width = config.width, .experts = config.experts, .slots = config.experts_used, .hidden = config.expert_feed_forward}) : 0;
+  if (of_layers > 0) take(token_layers, of_layers / sizeof(float));
   if (mixture) {
     take(router, tokens * strides.router);
     take(router_parts, std::uint64_t{config.width / 16} * config.experts);

@@ -38,6 +38,7 @@ class Activations {
   std::uint64_t attended = 0;   // float (T, attended)
   std::uint64_t split_values = 0, split_partial = 0, split_arrived = 0;  // decode attention
   std::uint64_t lane_sums = 0;  // float (kv_heads, width, 8): of a layer in two steps (engine/kernels/token_layer.hpp), on a CPU driver alone
+  std::uint64_t token_layers = 0;  // scratch of all layers in one step, likewise; 0: layers of another shape
   std::uint64_t router = 0;     // float (T, router)
   std::uint64_t router_parts = 0;  // float (width / 16, experts): of one token, as the product before leaves them (NextLogits)
   std::uint64_t experts = 0;    // uint (layers, T, S): routing of every layer, kept for the trace

@@ -7,6 +7,7 @@
 #include "engine/kernels/attention.hpp"
 #include "engine/kernels/attention_top.hpp"
 #include "engine/kernels/sample.hpp"
+#include "shaders/interface/expert_choice.h"
 #include "shaders/interface/step_state.h"
 
 namespace fovea {
@@ -317,6 +318,7 @@ Result<Step> Decoder::submit(PlanKey key, std::uint32_t tokens) {
   std::vector<const gpu::CommandPlan*> replays;
   for (std::uint32_t i = 0; i < (key.decode ? tokens : 1); ++i) {
     key.reuses = key.ahead && chosen_ && *chosen_ / selection_->every() == (position_ + i) / selection_->every();
+    key.ends = key.decode && follows_blocks() && (position_ + i + 1) % shader::kRouterBlock == 0;
     if (!key.ahead)
       chosen_.reset();
     else if (!key.reuses)
@@ -421,9 +423,10 @@ Result<void> Decoder::warm_up() {
       for (const bool own : {true, false})  // those that choose for themselves first: the last plan's steps are counted
         if (const bool dense = position < choosing_from(); position < options_.context && (!own || (ahead && !dense)))
           for (const bool reuses : {true, false})
-            if (!reuses || (ahead && !dense && !own && selection_->every() > 1))
-              FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages, .early = early,
-                              .deep = position >= kDeepAttention, .dense = dense, .ahead = ahead && !dense && !own, .reuses = reuses}));
+            for (const bool ends : {true, false})
+              if ((!reuses || (ahead && !dense && !own && selection_->every() > 1)) && (!ends || follows_blocks()))
+                FOVEA_TRY(plan({.decode = true, .slot = slot, .tokens = 1, .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages, .early = early,
+                                .deep = position >= kDeepAttention, .dense = dense, .ahead = ahead && !dense && !own, .reuses = reuses, .ends = ends}));
   FOVEA_TRY(plan({.decode = false, .slot = 0, .tokens = bucket(2, StepKind::draw), .kind = StepKind::draw, .routing = routing, .rows = rows, .pages = pages, .early = early}));
   if (routing || rows || pages || early) FOVEA_TRY(plan({.decode = true, .slot = 0, .tokens = 1, .kind = StepKind::draw, .ahead = ahead}));  // whose steps are counted
   if (!device_.facts().cpu || options_.context < 3) return {};

@@ -186,6 +186,7 @@ class Decoder {
     bool dense = false;  // decoding: everything is read although there is a policy of pages
     bool ahead = false;  // decoding: the queries of the token before choose the pages
     bool reuses = false; // likewise: or a token before it has chosen them
+    bool ends = false;   // decoding by a policy: the token is the last of a block, and maybe of a page
     bool chained = false;  // decoding: steps may follow one another by counts; filled in by plan()
     auto operator<=>(const PlanKey&) const = default;
   };
@@ -204,6 +205,8 @@ class Decoder {
   [[nodiscard]] std::uint32_t choosing_from() const;
   // Whether a token at the next position chooses pages, and by the queries that the one before it left.
   [[nodiscard]] bool chooses_ahead() const;
+  // Whether something happens at the ends of blocks of tokens: pages get their bounds, routers remember.
+  [[nodiscard]] bool follows_blocks() const { return selection_.has_value() || routing_.has_value(); }
   [[nodiscard]] bool records_routing() const { return trace_.routing && config_.mixture(); }
   [[nodiscard]] bool records_tokens() const { return records_routing() || !row_order_.empty() || page_capture_ || records_early() || timing_; }
   [[nodiscard]] bool records_early() const { return trace_.early_layers > 0; }

@@ -49,7 +49,7 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
                          .state = state_.address(), .history = history_.address(),
                          .logits = key.kind == StepKind::logits ? all_logits_.address() : activations_.logits,
                          .sample_keys = key.kind == StepKind::draw ? sample_scratch_.address() : 0,
-                         .activation_type = options_.activation_type, .deep = key.deep, .dense = key.dense, .ahead = key.ahead, .reuses = key.reuses,
+                         .activation_type = options_.activation_type, .deep = key.deep, .dense = key.dense, .ahead = key.ahead, .ends = key.ends || !key.decode, .reuses = key.reuses,
                          .selection = selection_ ? &*selection_ : nullptr, .routing = routing_ ? &*routing_ : nullptr,
                          .top_share = options_.top_share, .top_scores = options_.top_share ? top_scores_.address() : 0};
   // Every workgroup counts itself, which is dear where many have nothing to do (on an H200 olmoe-1b-7b decodes 1,360 t/s in place of

@@ -15,18 +15,51 @@ namespace fovea {
 Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, Head head, const CaptureLayout* capture) const {
   if (ahead && !reuses) {
     // Scores beside the embedding and the choice beside the first products: both wait for nothing in this token.
-    kernels.plan().tag("page choice");
+    kernels.plan().tag("page scores");
     FOVEA_TRY(selection->record_choice_ahead(kernels, attention_shape(0, tokens), PageChoiceArgs::Part::scores));
   }
+  const std::optional<TokenLayersArgs> together = token_layers(kernels, tokens, capture);
   kernels.plan().tag("embed");
-  FOVEA_TRY(record_embed(kernels, {.table = weights.token_embedding, .history = history, .x = activations.x, .state = state,
+  FOVEA_TRY(record_embed(kernels, {.table = weights.token_embedding, .history = history, .x = together ? together->x : activations.x, .state = state,
                                    .stride = activations.strides.width, .tokens = tokens}));
+  if (together) FOVEA_TRY(record_token_layers(kernels, *together, true));
   kernels.plan().barrier();
   if (ahead && !reuses) {
     kernels.plan().tag("page choice");
     FOVEA_TRY(selection->record_choice_ahead(kernels, attention_shape(0, tokens), PageChoiceArgs::Part::choice));
     if (takes_attention_layer(kernels, 0, tokens, capture)) kernels.plan().barrier();  // which attends as its first step
   }
+  if (together) {
+    kernels.plan().tag("layers");
+    FOVEA_TRY(record_token_layers(kernels, *together, false));
+    kernels.plan().barrier();
+  } else {
+    FOVEA_TRY(record_layers(kernels, tokens, capture));
+  }
+  static_assert(shader::kPageKeys % shader::kRouterBlock == 0);
+  if (selection != nullptr && tokens == 1 && ends) {
+    // Nobody reads them before the next token, and what comes next reads none of the cache: no step of its own.
+    kernels.plan().tag("page bounds");
+    FOVEA_TRY(selection->record_bounds_of_token(kernels, attention_shape(0, tokens), cache));
+  }
+  if (selection != nullptr && !dense && !reuses) {
+    kernels.plan().tag("page guide");
+    FOVEA_TRY(selection->record_guide(kernels, state, ahead));
+  }
+  if (routing != nullptr && tokens == 1 && ends && routing->folds() && (kernels.folds_steps() || chooses_in_router(kernels, tokens))) FOVEA_TRY(routing->record_memory(kernels, state));
+  if (cache.tiers() == nullptr || stages(tokens)) return record_head(kernels, tokens, head);
+  // Pages leave the window behind all that reads them, beside the head, which reads none.
+  kernels.plan().tag("tiers");
+  FOVEA_TRY(cache.tiers()->record_choice(kernels, state));
+  if (head == Head::none)
+    kernels.plan().barrier();
+  else
+    FOVEA_TRY(record_head(kernels, tokens, head));
+  kernels.plan().tag("tiers");
+  return cache.tiers()->record_store(kernels, state, tokens);
+}
+
+Result<void> ForwardPass::record_layers(KernelRecorder& kernels, std::uint32_t tokens, const CaptureLayout* capture) const {
   for (std::uint32_t layer = 0; layer < config.layers; ++layer) {
     const bool routed = takes_attention_layer(kernels, layer, tokens, capture);
     FOVEA_TRY(routed ? record_attention_layer(kernels, layer) : record_attention(kernels, layer, tokens, capture));
@@ -40,26 +73,7 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
                           std::uint64_t{tokens} * activations.strides.width * sizeof(float));
     }
   }
-  if (selection != nullptr && tokens == 1) {
-    // Nobody reads them before the next token, and what comes next reads none of the cache: no step of its own.
-    kernels.plan().tag("page bounds");
-    FOVEA_TRY(selection->record_bounds_of_token(kernels, attention_shape(0, tokens), cache));
-  }
-  if (selection != nullptr && !dense && !reuses) {
-    kernels.plan().tag("page choice");
-    FOVEA_TRY(selection->record_guide(kernels, state, ahead));
-  }
-  if (routing != nullptr && tokens == 1 && routing->folds() && (kernels.folds_steps() || chooses_in_router(kernels, tokens))) FOVEA_TRY(routing->record_memory(kernels, state));
-  if (cache.tiers() == nullptr || stages(tokens)) return record_head(kernels, tokens, head);
-  // Pages leave the window behind all that reads them, beside the head, which reads none.
-  kernels.plan().tag("tiers");
-  FOVEA_TRY(cache.tiers()->record_choice(kernels, state));
-  if (head == Head::none)
-    kernels.plan().barrier();
-  else
-    FOVEA_TRY(record_head(kernels, tokens, head));
-  kernels.plan().tag("tiers");
-  return cache.tiers()->record_store(kernels, state, tokens);
+  return {};
 }
 
 Result<ForwardPass::NormedRows> ForwardPass::record_norm(KernelRecorder& kernels, std::uint64_t weight, std::uint32_t tokens,
@@ -377,8 +391,7 @@ Result<void> ForwardPass::record_feed_forward(KernelRecorder& kernels, std::uint
 
   if (takes_expert_layer(kernels, layer, batch)) {
     kernels.plan().tag("experts");
-    FOVEA_TRY(record_expert_layer(kernels, batch, {.gate = w.gate, .up = w.up, .down = w.down, .x = a.x, .norm = input.norm, .act = a.hidden,
-                                                   .partial = a.partial, .arrived = a.split_arrived}));
+    FOVEA_TRY(record_expert_layer(kernels, batch, expert_layer(layer)));
     kernels.plan().barrier();
     return {};
   }

@@ -57,6 +57,7 @@ struct ForwardPass {
   bool deep = false;           // of one token: its position is kDeepAttention or more
   bool dense = false;          // of one token: it reads everything where pages are selected, too
   bool ahead = false;          // of one token: the queries of the token before choose its pages
+  bool ends = true;            // of one token: it may be the last of a router's block, or of a page, which is some of those
   bool reuses = false;         // likewise: or it reads those that a token before it chose
   const PageSelection* selection = nullptr;  // of sparse attention
   const ExpertRouting* routing = nullptr;    // of a policy of experts
@@ -81,9 +82,14 @@ struct ForwardPass {
   [[nodiscard]] Result<void> record_feed_forward(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture, bool routed) const;
   // The same attention with the router behind it in one step, where few cores of a CPU driver take one token and nobody looks between.
   [[nodiscard]] bool takes_attention_layer(const KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
+  [[nodiscard]] AttentionLayerArgs attention_layer(std::uint32_t layer) const;
   [[nodiscard]] Result<void> record_attention_layer(KernelRecorder& kernels, std::uint32_t layer) const;
   // Likewise the experts.
   [[nodiscard]] bool takes_expert_layer(const KernelRecorder& kernels, std::uint32_t layer, const ExpertBatch& batch) const;
+  [[nodiscard]] ExpertLayerArgs expert_layer(std::uint32_t layer) const;
+  // All layers so, in one step.
+  [[nodiscard]] std::optional<TokenLayersArgs> token_layers(const KernelRecorder& kernels, std::uint32_t tokens, const CaptureLayout* capture) const;
+  [[nodiscard]] Result<void> record_layers(KernelRecorder& kernels, std::uint32_t tokens, const CaptureLayout* capture) const;
   [[nodiscard]] RopeStoreArgs rope_of(const AttentionShape& shape, std::uint32_t layer) const;
   [[nodiscard]] bool is_sparse(std::uint32_t layer) const { return selection != nullptr && selection->chooses(layer) && !dense; }
   // Where the choice of a layer's experts goes.

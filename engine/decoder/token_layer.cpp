@@ -1,6 +1,8 @@
 // Layers of one token in two steps, on a CPU driver of few cores (engine/kernels/token_layer.hpp).
 #include "engine/kernels/token_layer.hpp"
 
+#include <utility>
+
 #include "engine/decoder/forward_pass.hpp"
 
 namespace fovea {
@@ -34,20 +36,42 @@ bool ForwardPass::takes_attention_layer(const KernelRecorder& kernels, std::uint
          runs_attention_layer(kernels, rope_of(attention_shape(layer, tokens), layer), w.qkv.front(), w.attention_output, w.router);
 }
 
-Result<void> ForwardPass::record_attention_layer(KernelRecorder& kernels, std::uint32_t layer) const {
+AttentionLayerArgs ForwardPass::attention_layer(std::uint32_t layer) const {
   const DeviceLayer& w = weights.layers[layer];
   const Activations& a = activations;
   const AttentionShape shape = attention_shape(layer, 1);
   RopeStoreArgs rope = rope_of(is_sparse(layer) ? selection->chosen(shape, layer, ahead) : shape, layer);
   const bool keeps = selection != nullptr && selection->chooses(layer) && selection->chooses_ahead();
   rope.query = keeps ? selection->kept_query(layer) : 0;
+  return {.rope = rope, .projections = w.qkv.front(), .output = w.attention_output, .x = a.x, .norm = {.weight = w.attention_norm, .epsilon = config.norm_epsilon},
+          .attended = a.attended, .sums = a.lane_sums, .arrived = a.split_arrived,
+          .router = router_token(layer, a.x, {.weight = w.feed_forward_norm, .epsilon = config.norm_epsilon})};
+}
+
+Result<void> ForwardPass::record_attention_layer(KernelRecorder& kernels, std::uint32_t layer) const {
   kernels.plan().tag("attention and router");
-  FOVEA_TRY(fovea::record_attention_layer(kernels, {.rope = rope, .projections = w.qkv.front(), .output = w.attention_output, .x = a.x,
-                                                    .norm = {.weight = w.attention_norm, .epsilon = config.norm_epsilon}, .attended = a.attended,
-                                                    .sums = a.lane_sums, .arrived = a.split_arrived,
-                                                    .router = router_token(layer, a.x, {.weight = w.feed_forward_norm, .epsilon = config.norm_epsilon})}));
+  FOVEA_TRY(fovea::record_attention_layer(kernels, attention_layer(layer)));
   kernels.plan().barrier();
   return {};
+}
+
+ExpertLayerArgs ForwardPass::expert_layer(std::uint32_t layer) const {
+  const DeviceLayer& w = weights.layers[layer];
+  const Activations& a = activations;
+  return {.gate = w.gate, .up = w.up, .down = w.down, .x = a.x, .norm = {.weight = w.feed_forward_norm, .epsilon = config.norm_epsilon}, .act = a.hidden,
+          .partial = a.partial, .arrived = a.split_arrived};
+}
+
+std::optional<TokenLayersArgs> ForwardPass::token_layers(const KernelRecorder& kernels, std::uint32_t tokens, const CaptureLayout* capture) const {
+  if (tokens != 1 || activations.token_layers == 0) return std::nullopt;
+  TokenLayersArgs args{.x = activations.normed, .y = activations.x, .scratch = &activations.buffer(), .offset = activations.offset_of(activations.token_layers)};
+  for (std::uint32_t layer = 0; layer < config.layers; ++layer) {
+    const RouterArgs choice = choice_of(layer, 1);
+    const ExpertBatch batch{.mode = ExpertMode::direct, .slots = choice.slots, .experts = choice.experts, .weights = choice.weights};
+    if (!takes_attention_layer(kernels, layer, 1, capture) || !takes_expert_layer(kernels, layer, batch)) return std::nullopt;
+    args.layers.push_back({.attention = attention_layer(layer), .batch = batch, .experts = expert_layer(layer)});
+  }
+  return runs_token_layers(args) ? std::optional(std::move(args)) : std::nullopt;
 }
 
 bool ForwardPass::takes_expert_layer(const KernelRecorder& kernels, std::uint32_t layer, const ExpertBatch& batch) const {

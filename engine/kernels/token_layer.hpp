@@ -1,6 +1,8 @@
-// A layer of one token in two steps, on a CPU driver of eight lanes and few cores: from one step to the next such a driver takes
-// longer than from a norm to a product. Both end in the residual; neither waits for another workgroup.
+// A layer of one token in two steps, or all layers in one, on a CPU driver of eight lanes and few cores: from one step to the next such
+// a driver takes longer than from a norm to a product. Nobody depends on another workgroup.
 #pragma once
+
+#include <vector>
 
 #include "engine/kernels/attention.hpp"
 #include "engine/kernels/experts.hpp"
@@ -36,6 +38,29 @@ struct ExpertLayerArgs {
 };
 [[nodiscard]] bool runs_expert_layer(const KernelRecorder& kernels, const DeviceMatrix& gate, const DeviceMatrix& down);
 [[nodiscard]] Result<void> record_expert_layer(KernelRecorder& kernels, const ExpertBatch& batch, const ExpertLayerArgs& args);
+
+// All layers of one token in one step, by two workgroups (shaders/attention/token_layers.comp).
+struct TokenLayersShape {
+  std::uint32_t layers = 0, query_heads = 0, kv_heads = 0, head_width = 0, width = 0, experts = 0, slots = 0, hidden = 0;
+};
+// Of a layer that both steps run; scratch of their own is not read.
+struct TokenLayerArgs {
+  AttentionLayerArgs attention;
+  ExpertBatch batch;
+  ExpertLayerArgs experts;
+};
+struct TokenLayersArgs {
+  std::vector<TokenLayerArgs> layers;
+  std::uint64_t x = 0, y = 0;  // float (width): the residual before the first layer and behind the last, in two places
+  const gpu::Buffer* scratch = nullptr;  // token_layers_bytes() at `offset`, zeros at first and left alone between tokens
+  std::uint64_t offset = 0;
+  std::uint32_t workgroups = 2;  // one comes to the same end
+};
+// 0 where no device runs layers of this shape.
+[[nodiscard]] std::uint64_t token_layers_bytes(const TokenLayersShape& shape);
+[[nodiscard]] bool runs_token_layers(const TokenLayersArgs& args);
+// In two steps: the first, which anything may share, tells what the layers are.
+[[nodiscard]] Result<void> record_token_layers(KernelRecorder& kernels, const TokenLayersArgs& args, bool tells);
 
 // Whether `workgroups` of equal work keep this machine's cores busy.
 [[nodiscard]] bool shares_cores_evenly(std::uint32_t workgroups);

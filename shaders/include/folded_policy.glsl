@@ -7,6 +7,13 @@
 
 #include "policy_choice.glsl"
 
+#ifndef LANES_MEET  // where lanes do not go in step (eight_lanes.glsl)
+#define LANES_MEET subgroupBarrier
+#endif
+#ifndef COUNTS_CHOICE  // whether who publishes a choice also counts it
+#define COUNTS_CHOICE true
+#endif
+
 // By all lanes, each for the slots that it holds. An expert is called once by a token, so nobody else touches its count.
 void note_choice(PolicyChoice c, bool begins, Uints memory, Uints facts) {
   uint predicted = predicted_calls(kept_address(memory, kRulePredicted), 0u, c.count);
@@ -15,7 +22,7 @@ void note_choice(PolicyChoice c, bool begins, Uints memory, Uints facts) {
     [[unroll]] for (uint i = 0; i < PER_LANE; i++)
       if (lane + i * LANES < EXPERTS) memory.v[calls + lane + i * LANES] = 0u;
     subgroupMemoryBarrierBuffer();
-    subgroupBarrier();
+    LANES_MEET();
   }
   [[unroll]] for (uint i = 0; i < PER_LANE_SLOTS; i++)
     if (lane + i * LANES < c.count) {
@@ -70,7 +77,7 @@ uint fold_policy(uint64_t logits, uint slot, bool publish, bool begins, uint64_t
   PolicyChoice c = policy_choice(logits, factor, memory.v[kRuleLeast], memory.v[kRuleMost], threshold, uintBitsToFloat(memory.v[kRuleTau]));
   if (publish) {
     write_choice(c, experts, weights);
-    note_choice(c, begins, memory, Uints(facts));
+    if (COUNTS_CHOICE) note_choice(c, begins, memory, Uints(facts));
   }
   return slot < c.count ? of_slot(own_id, slot) : kNoExpert;
 }

@@ -26,15 +26,11 @@ void put_query(uint g, uint d, float x) { rotated[(g * HEAD_WIDTH + d) / 4u][d %
 
 const uint ROUTER_ROWS = (EXPERTS + LANES - 1u) / LANES;
 float logit[ROUTER_ROWS];  // of experts lane + 8 i
+#define LANES_MEET lanes_in_step
 #define ROUTER_LOGIT(row, e) logit[(e) / LANES]
 #include "folded_policy.glsl"
 
-void see_all() {
-  subgroupMemoryBarrier();
-  subgroupBarrier();
-}
-
-const uint kQueries = GROUP * HEAD_WIDTH, kOwnRows = kQueries + 2u * HEAD_WIDTH, kOwnTiles = kQueries / kTileColumns;
+const uint kQueries = GROUP * HEAD_WIDTH, kOwnRows = kQueries + 2u * HEAD_WIDTH, kOwnTiles = kQueries / kTileColumns, kOwnBytes = kRowBytes / kTiles * kOwnTiles;
 
 // A KV head's rows of q, k and v, of the residual `x`.
 void project(uint kv_head, uint64_t x) {
@@ -55,13 +51,74 @@ void project(uint kv_head, uint64_t x) {
   }
 }
 
+#if PARTS_OF_PAIRS
+// Two parts of the attention of a pair of KV heads, of as many keys each: where lists of pages are of unlike lengths the part with the
+// shorter one takes some of the other, so that two cores are done together. Heads of about as many keys are a part each.
+const uint kAlike = 2u * kPageKeys;
+KeyRange part_of(uint part, bool second, uint keys_of_first, uint keys_of_second) {
+  uint keys = second ? keys_of_second : keys_of_first, middle = (keys_of_first + keys_of_second) / 2u;
+  if (max(keys_of_first, keys_of_second) - min(keys_of_first, keys_of_second) <= kAlike) middle = keys_of_first;
+  uint border = second ? max(middle, keys_of_first) - keys_of_first : middle;  // whole pages, or all
+  border = border < keys ? border / kPageKeys * kPageKeys : keys;
+  return part == 0u ? KeyRange(0u, border) : KeyRange(border, keys);
+}
+
+// What a part leaves of a KV head: of each query its sums, then (largest score, sum of weights); no weights: it has no keys of the head.
+const uint kLeftOfHead = GROUP * (HEAD_WIDTH + 2u) * 4u;  // bytes, two parts of each head
+uint64_t left_at(uint kv_head, uint part) { return p.left + uint64_t((2u * kv_head + part) * kLeftOfHead); }
+
+// Part `part` of KV heads 2 `pair` and 2 `pair` + 1, whose q, k and v are there.
+void attend_part(uint pair, uint part) {
+  uint lane = share_lane();
+  KeyTable tables[2] = {keys_of(2u * pair), keys_of(2u * pair + 1u)};
+  [[dont_unroll]] for (uint n = 0u; n < 2u; n++) {
+    own_head = 2u * pair + n;
+    KeyTable table;
+    table.pages = n == 0u ? tables[0].pages : tables[1].pages;
+    table.keys = n == 0u ? tables[0].keys : tables[1].keys;
+    KeyRange range = part_of(part, n == 1u, tables[0].keys, tables[1].keys);
+    uint64_t left = left_at(own_head, part), pairs = left + uint64_t(GROUP * HEAD_WIDTH * 4u);
+    if (range.first < range.end) {
+      attend_keys(own_head, table, range);
+      [[unroll]] for (uint g = 0; g < GROUP; g++) {
+        float all = over_lanes(sum[g]);
+        if (lane == 0u) Float2s(pairs).v[g] = vec2(maximum[g], all);
+        [[unroll]] for (uint w = 0; w < WORDS; w++) Float4s(left).v[(g * WORDS + w) * kLanes + lane + of_touches()] = acc[g * WORDS + w];
+      }
+    } else {
+      [[dont_unroll]] for (uint g = lane; g < GROUP; g += kLanes) Float2s(pairs).v[g] = vec2(kMinusInfinity, 0.0);
+    }
+  }
+}
+
+// Puts together what the parts have left of a KV head.
+void join_parts(uint kv_head) {
+  uint lane = share_lane();
+  [[dont_unroll]] for (uint g = 0; g < GROUP; g++) {
+    vec2 of_part[2];
+    [[unroll]] for (uint part = 0; part < 2u; part++) of_part[part] = Float2s(left_at(kv_head, part) + uint64_t(GROUP * HEAD_WIDTH * 4u)).v[g];
+    float highest = max(of_part[0].x, of_part[1].x), total = 0.0;
+    vec4 joined[WORDS];
+    [[unroll]] for (uint w = 0; w < WORDS; w++) joined[w] = vec4(0.0);
+    [[unroll]] for (uint part = 0; part < 2u; part++) {
+      if (of_part[part].y == 0.0) continue;
+      float factor = exp(of_part[part].x - highest);
+      total += of_part[part].y * factor;
+      [[unroll]] for (uint w = 0; w < WORDS; w++) joined[w] += factor * Float4s(left_at(kv_head, part)).v[(g * WORDS + w) * kLanes + lane];
+    }
+    float share = 1.0 / total;
+    [[unroll]] for (uint w = 0; w < WORDS; w++) Float4s(p.y).v[((kv_head * GROUP + g) * WORDS + w) * kLanes + lane] = joined[w] * share;
+  }
+}
+#endif
+
 // What a KV head's columns of the output projection add to the residual, of every lane.
 void leave_output(uint kv_head) {
   [[unroll]] for (uint run = 0; run < 4u * kOwnTiles; run++) load_run(p.y, 0ul, false, kv_head * kOwnTiles + run / 4u, run % 4u, run);
   Floats sums = Floats(p.sums + uint64_t(kv_head * COLUMNS) * 32ul);
   [[dont_unroll]] for (uint row = 0; row < COLUMNS; row++) {
     uint64_t at = p.output_rows + uint64_t(row) * uint64_t(kRowBytes);
-    touch(p.output_rows + uint64_t(min(row + kAhead, COLUMNS - 1u)) * uint64_t(kRowBytes));
+    touch_bytes(p.output_rows + uint64_t(min(row + kAhead, COLUMNS - 1u)) * uint64_t(kRowBytes) + uint64_t(kv_head * kOwnBytes), kOwnBytes);
     precise float sum = 0.0;
     [[unroll]] for (uint t = 0; t < kOwnTiles; t++) sum += tile_part(at, kv_head * kOwnTiles + t, 4u * t);
     sums.v[row * kLanes + share_lane() + of_touches()] = sum;
@@ -70,9 +127,9 @@ void leave_output(uint kv_head) {
 
 void attend_and_leave(uint kv_head, uint64_t x) {
   project(kv_head, x);
-  see_all();
+  lanes_in_step();
   attend(kv_head, 0u, 1u);
-  see_all();
+  lanes_in_step();
   leave_output(kv_head);
 }
 

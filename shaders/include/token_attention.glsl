@@ -32,10 +32,15 @@ void touch_rows(uint64_t rows) {
   [[unroll]] for (uint i = 0; i < kRowsLines / kLanes; i++) touch_at(rows + uint64_t((i * kLanes + gl_SubgroupInvocationID) * 64u));
 }
 
-void attend(uint kv_head, uint split, uint splits) {
+KeyTable keys_of(uint kv_head) { return key_table(p.pages, p.listed_keys, p.table_stride, kv_head, State(p.state).s.position + 1u); }
+
+// Of the GROUP queries over a range of keys: the largest score, and relative to it sums of weighted values, whose dimensions lanes have, and
+// of weights, each lane's of its own keys.
+vec4 acc[GROUP * WORDS];
+float maximum[GROUP], sum[GROUP];
+
+void attend_keys(uint kv_head, KeyTable table, KeyRange range) {
   uint lane = gl_SubgroupInvocationID;
-  KeyTable table = key_table(p.pages, p.listed_keys, p.table_stride, kv_head, State(p.state).s.position + 1u);
-  KeyRange range = split_range(table.keys, split, splits, 1u);
 #if STEP_ROTATES
   uint position = State(p.state).s.position;
   read_turns(position);
@@ -46,14 +51,12 @@ void attend(uint kv_head, uint split, uint splits) {
     keep_key(slot, rope_head(keys, kv_head, p.kv_heads, p.key_norm, p.epsilon), p.turns);
     keep_value(slot, keys + uint64_t((p.kv_heads + kv_head) * HEAD_WIDTH) * 4ul);
   }
-  subgroupMemoryBarrier();
-  subgroupBarrier();
+  lanes_in_step();
 #else
   Float4s queries = Float4s(p.query + uint64_t(kv_head * GROUP * HEAD_WIDTH) * 4ul);
 #endif
 
-  vec4 query[GROUP * WORDS], acc[GROUP * WORDS];
-  float maximum[GROUP], sum[GROUP];  // the sum of this lane's keys
+  vec4 query[GROUP * WORDS];
   [[unroll]] for (uint g = 0; g < GROUP; g++) {
     [[unroll]] for (uint w = 0; w < WORDS; w++) {
       uint at = g * (HEAD_WIDTH / 4u) + w * kLanes + lane;
@@ -111,7 +114,12 @@ void attend(uint kv_head, uint split, uint splits) {
       }
     }
   }
+}
 
+void attend(uint kv_head, uint split, uint splits) {
+  uint lane = gl_SubgroupInvocationID;
+  KeyTable table = keys_of(kv_head);
+  attend_keys(kv_head, table, split_range(table.keys, split, splits, 1u));
   [[unroll]] for (uint g = 0; g < GROUP; g++) {
     uint slot = (kv_head * GROUP + g) * splits + split;
     float all = over_lanes(sum[g]), share = WHOLE ? 1.0 / all : 1.0;

@@ -52,5 +52,45 @@ struct ExpertLayerPush {
   float epsilon;
 };
 
+// One layer of token_layers.comp, in a table in device memory: what both steps above are told.
+struct TokenLayer {
+  address norm, projections, query, pages, query_norm, key_norm, listed_keys, output_rows, sums;
+  address qkv;   // scratch: float, query heads, then key heads, then value heads
+  address left;  // scratch: of attention, float (kv_heads, 2, group * (head_width + 2))
+  address feed_norm, router, memory, facts;
+  address gate, up, down;
+  address partial;
+  address traced_experts, traced_weights;  // where the choice is left for who looks at it
+  uint layer_offset, table_stride;
+  uint gate_bytes_low, gate_bytes_high, down_bytes_low, down_bytes_high;
+  // Filled in by a workgroup: scratch of its own, and what is the same in all layers.
+  address y, logits, experts, weights, act, turns, state;
+  uint query_heads, kv_heads;
+  float epsilon, scale;
+};
+
+// All layers of one token.
+struct TokenLayersPush {
+  address layers;  // TokenLayer (layer_count)
+  address x;       // float (columns): the residual before the first layer
+  address y;       // float (columns): behind the last; another place than x
+  address room;    // scratch of two workgroups, `room_bytes` each
+  address marks;   // uint (kMarkHead + layer_count * (kAttentionSteps * kv_heads + kMarksBehind)): 0 before the first token, then left alone
+  address turns;   // as in AttentionLayerPush, from here on
+  address state;
+  uint room_bytes;
+  uint layer_bytes;  // of a TokenLayer
+  uint layer_count;
+  uint query_heads, kv_heads;
+  float epsilon, scale;
+};
+
+// Of the marks: tokens that have passed, workgroups that have left, and which are there.
+const uint kMarkHead = 4;
+// Of a layer: a mark for each KV head in each step of attention, q, k and v, then its parts, then the output product,
+const uint kAttentionSteps = 3;
+// and behind those: of both parts of the experts, and of who has counted the choice.
+const uint kMarksBehind = 3;
+
 FOVEA_PUSH_END
 #endif
