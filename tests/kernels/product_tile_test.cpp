@@ -250,8 +250,8 @@ TEST_F(TileRules, tiles_grow_with_the_product) {
     EXPECT_EQ(expert_tile(kernels, false, 1024, 128).tokens, 32u);
     const auto most = std::ranges::find_if(shapes, [](const TileShape& shape) { return shape.tokens <= 128; });
     for (const std::uint32_t assignments : {8192u, 16384u}) EXPECT_EQ(expert_tile(kernels, false, assignments, 128).tokens, most->tokens);
-    // Experts of 24 to 95 tokens: lanes, where the device's fragments are known.
-    for (const auto& [assignments, in_lanes] : {std::pair{2944u, false}, {3072u, true}, {12160u, true}, {12288u, false}})
+    // Experts of 24 to 256 tokens: lanes, where the device's fragments are known.
+    for (const auto& [assignments, in_lanes] : {std::pair{2944u, false}, {3072u, true}, {32768u, true}, {32896u, false}})
       EXPECT_EQ(expert_tile(kernels, true, assignments, 128).in_lanes, in_lanes && kernels.fills_fragments());
     for (const TileShape& shape : shapes) EXPECT_TRUE(runs(device().facts(), shape));
   }

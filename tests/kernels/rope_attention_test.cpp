@@ -325,7 +325,9 @@ TEST_P(RopeAttention, as_matrices_nearly_equals_its_twin_and_the_reference) {
     ++ran;
     for (const std::uint32_t position : {0u, 333u}) check(position, 4, 0, 1, std::nullopt, tile);
     check_lists(333, 4, 1, tile);
-    check(640, 3, 0, 4, std::nullopt, runs(wide, form) ? wide : tile);
+    // A CPU driver takes seconds to compile a kernel: wide workgroups are tried by one case there.
+    const bool tries_wide = runs(wide, form) && (!device().facts().cpu || c.kv_heads == 2);
+    check(640, 3, 0, 4, std::nullopt, tries_wide ? wide : tile);
   }
   if (c.kv != DType::F16 || c.head_width % 16 != 0) {
     EXPECT_EQ(ran, 0u);
