@@ -309,8 +309,10 @@ TEST_P(RopeAttention, of_eight_lanes_on_a_cpu_driver_equals_its_twin_and_the_ref
 
 TEST_P(RopeAttention, takes_all_query_heads_of_a_kv_head_in_one_workgroup_or_one_in_each_and_values_early_or_late) {
   const std::uint32_t group = GetParam().query_heads / GetParam().kv_heads;
+  // Each with each on a GPU; a CPU driver takes a second and more to compile one of them.
   for (const std::uint32_t heads : {1u, group})
-    for (const bool early : {false, true}) check(400, 4, heads, early ? 1 : 4, early);
+    for (const bool early : {false, true})
+      if (!device().facts().cpu || early == (heads == group)) check(400, 4, heads, early ? 1 : 4, early);
 }
 
 // Splits of one page and of several, subgroups without keys, a last step of one key.
