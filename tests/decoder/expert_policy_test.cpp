@@ -263,6 +263,24 @@ TEST_F(ExpertPolicy, holds_a_wished_mean_in_every_layer) {
   for (const LayerRouting& layer : must(decoder_->routing_facts()).prefill) EXPECT_NEAR(layer.mean_experts(), 2.5, 0.2);
 }
 
+// Routers remember at the ends of blocks while tokens are decoded, too, and every token is counted once, also where all layers are one step.
+TEST_F(ExpertPolicy, holds_means_of_each_layer_while_decoding) {
+  const ModelShape wide{.name = "policy_wide", .architecture = "qwen3moe", .type = DType::Q8_0, .width = 512, .head_width = 64, .query_heads = 8, .kv_heads = 2,
+                        .hidden = 256, .experts = 16, .used = 4, .layers = 3, .context = 1024};
+  constexpr std::uint32_t kTokens = 700;
+  for (const ModelShape& shape : {kNormalised, wide}) {
+    SCOPED_TRACE(shape.name);
+    load_with(shape, ExpertRule{.layer_target_k = {3.5, 1.5, 2.5}});
+    const Generation run = generate(*decoder_, tokens(24, 2), kTokens, {}, {.temperature = 1, .seed = 5}, 24, 16);
+    ASSERT_EQ(run.drawn.size(), kTokens);
+    const RoutingWork held = must(decoder_->routing_facts()).decode;
+    for (const LayerRouting& layer : held) EXPECT_EQ(layer.tokens, kTokens - 1);  // the prompt drew the first
+    EXPECT_NEAR(held[0].mean_experts(), 3.5, 0.2);
+    EXPECT_NEAR(held[1].mean_experts(), 1.5, 0.2);
+    EXPECT_NEAR(held[2].mean_experts(), 2.5, 0.2);
+  }
+}
+
 TEST_F(ExpertPolicy, gives_layers_budgets_of_their_own) {
   load_with(kNormalised, ExpertRule{.count = ExpertCount::fixed, .layer_kmax = {4, 1, 3}});
   (void)all_logits(*decoder_, tokens(40, 8), 128);
