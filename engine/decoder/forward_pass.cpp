@@ -22,7 +22,7 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
   kernels.plan().tag("embed");
   FOVEA_TRY(record_embed(kernels, {.table = weights.token_embedding, .history = history, .x = together ? together->x : activations.x, .state = state,
                                    .stride = activations.strides.width, .tokens = tokens}));
-  if (together) FOVEA_TRY(record_token_layers(kernels, *together, true));
+  if (together) record_token_table(kernels, *together);
   kernels.plan().barrier();
   if (ahead && !reuses) {
     kernels.plan().tag("page choice");
@@ -31,7 +31,7 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
   }
   if (together) {
     kernels.plan().tag("layers");
-    FOVEA_TRY(record_token_layers(kernels, *together, false));
+    FOVEA_TRY(record_token_layers(kernels, *together));
     kernels.plan().barrier();
   } else {
     FOVEA_TRY(record_layers(kernels, tokens, capture));

@@ -150,50 +150,52 @@ bool runs_token_layers(const TokenLayersArgs& args) {
   return first.rope.shape.kv_heads % kTokenGroups == 0 && token_shader(first.output.type, args.layers.front().experts.gate.type) && std::ranges::all_of(args.layers, same);
 }
 
-Result<void> record_token_layers(KernelRecorder& kernels, const TokenLayersArgs& args, bool tells) {
+void record_token_table(KernelRecorder& kernels, const TokenLayersArgs& args) {
+  const TokenScratch at(shape_of(args));
+  const std::uint64_t base = args.scratch->address() + args.offset;
+  std::vector<shader::TokenLayer> table;
+  for (const TokenLayerArgs& layer : args.layers) {
+    const AttentionLayerArgs& a = layer.attention;
+    const ExpertLayerArgs& e = layer.experts;
+    const std::uint64_t n = table.size();
+    shader::TokenLayer row{};
+    row.norm = a.norm.weight;
+    row.projections = a.projections.address;
+    row.query = a.rope.query;
+    row.pages = a.rope.shape.pages;
+    row.query_norm = a.rope.query_norm;
+    row.key_norm = a.rope.key_norm;
+    row.listed_keys = a.rope.shape.listed_keys;
+    row.output_rows = a.output.address;
+    row.sums = base + at.sums + n * at.layer_sums;
+    row.qkv = base + at.qkv + n * at.layer_qkv;
+    row.left = base + at.left + n * at.layer_left;
+    row.feed_norm = a.router.norm.weight;
+    row.router = a.router.router.address;
+    row.memory = a.router.policy.memory;
+    row.facts = a.router.policy.facts;
+    row.gate = e.gate.address;
+    row.up = e.up.address;
+    row.down = e.down.address;
+    row.partial = base + at.partial + n * at.layer_partial;
+    row.traced_experts = layer.batch.experts;
+    row.traced_weights = layer.batch.weights;
+    row.layer_offset = a.rope.shape.layer_offset;
+    row.table_stride = a.rope.shape.table_stride;
+    row.gate_bytes_low = e.gate.matrix_bytes_low();
+    row.gate_bytes_high = e.gate.matrix_bytes_high();
+    row.down_bytes_low = e.down.matrix_bytes_low();
+    row.down_bytes_high = e.down.matrix_bytes_high();
+    table.push_back(row);
+  }
+  kernels.plan().write(*args.scratch, args.offset + at.table, std::as_bytes(std::span(table)));
+}
+
+Result<void> record_token_layers(KernelRecorder& kernels, const TokenLayersArgs& args) {
   const TokenLayerArgs& first = args.layers.front();
   const RopeStoreArgs& rope = first.attention.rope;
   const TokenScratch at(shape_of(args));
   const std::uint64_t base = args.scratch->address() + args.offset;
-  if (tells) {
-    std::vector<shader::TokenLayer> table;
-    for (const TokenLayerArgs& layer : args.layers) {
-      const AttentionLayerArgs& a = layer.attention;
-      const ExpertLayerArgs& e = layer.experts;
-      const std::uint64_t n = table.size();
-      shader::TokenLayer row{};
-      row.norm = a.norm.weight;
-      row.projections = a.projections.address;
-      row.query = a.rope.query;
-      row.pages = a.rope.shape.pages;
-      row.query_norm = a.rope.query_norm;
-      row.key_norm = a.rope.key_norm;
-      row.listed_keys = a.rope.shape.listed_keys;
-      row.output_rows = a.output.address;
-      row.sums = base + at.sums + n * at.layer_sums;
-      row.qkv = base + at.qkv + n * at.layer_qkv;
-      row.left = base + at.left + n * at.layer_left;
-      row.feed_norm = a.router.norm.weight;
-      row.router = a.router.router.address;
-      row.memory = a.router.policy.memory;
-      row.facts = a.router.policy.facts;
-      row.gate = e.gate.address;
-      row.up = e.up.address;
-      row.down = e.down.address;
-      row.partial = base + at.partial + n * at.layer_partial;
-      row.traced_experts = layer.batch.experts;
-      row.traced_weights = layer.batch.weights;
-      row.layer_offset = a.rope.shape.layer_offset;
-      row.table_stride = a.rope.shape.table_stride;
-      row.gate_bytes_low = e.gate.matrix_bytes_low();
-      row.gate_bytes_high = e.gate.matrix_bytes_high();
-      row.down_bytes_low = e.down.matrix_bytes_low();
-      row.down_bytes_high = e.down.matrix_bytes_high();
-      table.push_back(row);
-    }
-    kernels.plan().write(*args.scratch, args.offset + at.table, std::as_bytes(std::span(table)));
-    return {};
-  }
   const shader::TokenLayersPush push{.layers = base + at.table, .x = args.x, .y = args.y, .room = base + at.rooms, .marks = base + at.marks, .turns = rope.turns,
                                      .state = rope.shape.state, .room_bytes = static_cast<std::uint32_t>(at.room_bytes), .layer_bytes = sizeof(shader::TokenLayer),
                                      .layer_count = static_cast<std::uint32_t>(args.layers.size()), .query_heads = rope.shape.query_heads, .kv_heads = rope.shape.kv_heads,

@@ -59,8 +59,9 @@ struct TokenLayersArgs {
 // 0 where no device runs layers of this shape.
 [[nodiscard]] std::uint64_t token_layers_bytes(const TokenLayersShape& shape);
 [[nodiscard]] bool runs_token_layers(const TokenLayersArgs& args);
-// In two steps: the first, which anything may share, tells what the layers are.
-[[nodiscard]] Result<void> record_token_layers(KernelRecorder& kernels, const TokenLayersArgs& args, bool tells);
+// Tells the device what the layers are: in a step before theirs, which anything may share.
+void record_token_table(KernelRecorder& kernels, const TokenLayersArgs& args);
+[[nodiscard]] Result<void> record_token_layers(KernelRecorder& kernels, const TokenLayersArgs& args);
 
 // Whether `workgroups` of equal work keep this machine's cores busy.
 [[nodiscard]] bool shares_cores_evenly(std::uint32_t workgroups);
