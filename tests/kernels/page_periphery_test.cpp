@@ -59,8 +59,9 @@ class PagePeriphery : public SparseAttention {
   // Attention of `tokens` queries of this size behind `position` keys over the pages that the rule chooses, with and without.
   void attend(std::uint32_t position, std::uint32_t tokens, float size, const reference::SparseRule& of, ProductForm form, Outcome& outcome, std::uint32_t tile_rows = shader::kTileRows) {
     const Heads heads = GetParam();
-    const auto [rule, device_rule] = rule_of(of);
-    const std::uint32_t count = position + tokens, pages = (count + 31) / 32 + 7, row = heads.query * heads.width, room = tokens == 1 ? 1 : tokens + 20;
+    auto [rule, device_rule] = rule_of(of);
+    device_rule.global = rule_of(kSmall).device.global;
+    const std::uint32_t count = position + tokens, pages = 70, row = heads.query * heads.width, room = tokens == 1 ? 1 : tokens + 20;
     SCOPED_TRACE(std::to_string(count) + " keys, batch " + std::to_string(tokens));
     Seeded random(count + tokens);
     PagedCache cache(device(), heads.kv, heads.width, 0, count, 4, heads.type);
@@ -70,7 +71,10 @@ class PagePeriphery : public SparseAttention {
     GuardBuffer scratch(device(), where.lay_out(0, heads.query, heads.kv, pages, room, tile_rows)), facts(device(), heads.kv * shader::kFactWords * 4);
     where.lay_out(scratch.address(), heads.query, heads.kv, pages, room, tile_rows);
     scratch.set_initial<std::uint32_t>(std::vector<std::uint32_t>(scratch.bytes() / 4, 0));
-    facts.set_initial<std::uint32_t>(std::vector<std::uint32_t>(facts.bytes() / 4, 0));
+    std::vector<std::uint32_t> first_facts(facts.bytes() / 4, 0);
+    if (of.global == 1)  // by what a layer is told, as a share of a rule's own is a pipeline of its own
+      for (std::size_t at = 0; at < first_facts.size(); at += shader::kFactWords) first_facts[at + shader::kGuideShare] = 1'000'001;
+    facts.set_initial<std::uint32_t>(first_facts);
     std::vector<std::uint16_t> means(page_values_bytes(heads.kv, heads.width, pages) / 2, PagedCache::kNan);
     for (std::uint32_t head = 0; head < heads.kv; ++head) {
       const reference::PageSummaries of_head = summaries_of(cache, head, count);
@@ -161,7 +165,8 @@ TEST_P(PagePeriphery, changes_no_bit_where_it_brings_in_nothing) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, PagePeriphery, testing::Values(Heads{64, 4, 2}, Heads{6, 2, 1}, Heads{96, 6, 2, DType::Q8_0}), heads_name);
+// Shapes and a number of pages that SparseAttention has too: choices and attention are the same pipelines.
+INSTANTIATE_TEST_SUITE_P(Shapes, PagePeriphery, testing::Values(Heads{64, 8, 2}, Heads{6, 2, 1}, Heads{80, 6, 2, DType::Q8_0}), heads_name);
 
 }  // namespace
 }  // namespace fovea::test

@@ -4,6 +4,9 @@
 namespace fovea::test {
 namespace {
 
+// A CPU driver sees what hangs on no shape in few of them: others only cost it time.
+bool is_seen(const Heads& heads) { return !shared_device()->facts().cpu || heads.width == 6 || (heads.width == 64 && heads.query == 8); }
+
 TEST_P(SparseAttention, bounds_of_full_pages_and_of_no_others) {
   for (const std::uint32_t scorer : {shader::kScorerAutomatic, shader::kScorerQuest, shader::kScorerMean}) {
     bounds(0, 1, scorer);
@@ -56,7 +59,8 @@ TEST_P(SparseAttention, invariant_3_no_score_is_above_the_bound_of_its_page) {
 
 TEST_P(SparseAttention, of_one_token_equals_the_reference) {
   for (const Form form : {Form::cpu, Form::gpu, Form::gpu_apart, Form::gpu_tile})
-    for (const std::uint32_t position : {31u, 227u, 228u, 999u, 1311u}) choose(position, 1, kSmall, form);
+    for (const std::uint32_t position : {31u, 227u, 228u, 999u, 1311u})
+      if (form == Form::cpu || form == Form::gpu || is_seen(GetParam())) choose(position, 1, kSmall, form);
 }
 
 // Layers that choose together, as they do ahead of a token: by equal queries what each chooses for itself.
@@ -64,11 +68,12 @@ TEST_P(SparseAttention, ahead_with_equal_queries_chooses_what_own_chooses) {
   const Heads heads = GetParam();
   constexpr std::uint32_t kLayers = 2;
   const bool many = heads.width == 64 && heads.query == 8 && heads.type == DType::F16;  // whose remote pages are counted in several turns
-  const std::uint32_t kPages = many ? 165 : 45;
+  const std::uint32_t kPages = many ? 165 : 70;  // 70: as other choices have it, which are the same pipelines
   const PageRule rule = rule_of(kSmall).device;
   const std::uint32_t row = heads.query * heads.width;
   for (const ProductForm form : {ProductForm::cpu, ProductForm::gpu})
     for (const std::uint32_t position : {40u, many ? 5000u : 1312u}) {
+      if (device().facts().cpu && form == ProductForm::gpu && group() > 4) continue;  // seen in smaller groups, and this one of one layer
       Seeded random(position);
       std::vector<std::uint64_t> bounds;  // of each layer alone
       std::vector<std::uint16_t> all_bounds;
@@ -131,25 +136,25 @@ TEST_P(SparseAttention, ahead_with_equal_queries_chooses_what_own_chooses) {
 
 TEST_P(SparseAttention, of_a_prompt_equals_the_reference) {
   for (const Form form : {Form::cpu, Form::gpu, Form::gpu_tile}) {
-    // Tiles score halves of the same kind whatever the cache's type: a CPU driver compiles them once.
-    if (form == Form::gpu_tile && device().facts().cpu && GetParam().type != DType::F16) continue;
+    // Tiles score halves of the same kind whatever the cache's type: a CPU driver compiles them once, with heads that share a KV head.
+    if (form == Form::gpu_tile && device().facts().cpu && (GetParam().type != DType::F16 || GetParam().query == GetParam().kv)) continue;
     choose(0, 5, kSmall, form);
     choose(0, 330, kSmall, form);
     choose(600, 70, kSmall, form);
     choose(700, 2, kSmall, form);
-    choose(801, 129, kSmall, form);
+    if (form != Form::gpu_tile || is_seen(GetParam())) choose(801, 129, kSmall, form);  // tiles of more subgroups at odd positions
   }
 }
 
-// Tiles of fewer queries. A CPU driver sees few shapes: others only cost it time.
+// Tiles of fewer queries.
 TEST_P(SparseAttention, of_narrow_tiles_equals_the_reference) {
   const Heads heads = GetParam();
-  const bool seen = heads.width == 6 || (heads.width == 64 && heads.query == 8);
-  if (device().facts().cpu && !seen) GTEST_SKIP() << "seen in other shapes";
+  if (!is_seen(heads)) GTEST_SKIP() << "seen in other shapes";
   choose(801, 21, kSmall, Form::cpu, true, 70, 4);
   choose(801, 21, kSmall, Form::cpu, true, 70, 1);
   if (device().facts().cpu && heads.type != DType::F16) return;
-  for (const Form form : {Form::gpu, Form::gpu_tile}) choose(801, 21, kSmall, form, false, 70, form == Form::gpu ? 8 : 4);
+  choose(801, 21, kSmall, Form::gpu, false, 70, 8);
+  if (!device().facts().cpu) choose(801, 21, kSmall, Form::gpu_tile, false, 70, 4);
   for (const Form form : {Form::gpu, Form::gpu_tile}) choose(801, 21, kSmall, form, form == Form::gpu, 70, 1);
 }
 
