@@ -7,8 +7,12 @@
 namespace fovea::test {
 namespace {
 
-// Every rule is a pipeline of its own, hence few shapes.
-class SparseRules : public SparseAttention {};
+// Every rule is a pipeline of its own, hence few shapes. All of them are tried in the form that chooses in a step of its own. The step that
+// also scores has the same code for it, and a CPU driver compiles it for seconds: there it sees those that its own loops hang on.
+class SparseRules : public SparseAttention {
+ protected:
+  static bool only_own_step(Form form) { return device().facts().cpu && form == Form::gpu; }
+};
 
 TEST_P(SparseRules, of_any_kind_give_what_the_reference_gives) {
   for (const Form form : {Form::cpu, Form::gpu}) {
@@ -18,6 +22,7 @@ TEST_P(SparseRules, of_any_kind_give_what_the_reference_gives) {
       choose(700, 1, rule, form);
     }
     for (const double global : {0.0, 0.013, 1.0}) {
+      if (only_own_step(form) && global != 0.013) continue;
       reference::SparseRule rule = kSmall;
       rule.global = global;
       choose(1400, 1, rule, form);
@@ -26,11 +31,13 @@ TEST_P(SparseRules, of_any_kind_give_what_the_reference_gives) {
     odd.window = 1;
     odd.sinks = 0;
     choose(1023, 1, odd, form);
-    odd.window = 5000;
-    choose(1023, 1, odd, form);
-    odd = kSmall;
-    odd.sinks = 4000;
-    choose(1023, 1, odd, form);
+    if (!only_own_step(form)) {
+      odd.window = 5000;
+      choose(1023, 1, odd, form);
+      odd = kSmall;
+      odd.sinks = 4000;
+      choose(1023, 1, odd, form);
+    }
     odd = kSmall;
     odd.dense_below = 1000;
     choose(998, 1, odd, form);
@@ -51,6 +58,7 @@ TEST_P(SparseRules, with_an_adaptive_budget_give_what_the_reference_gives) {
   for (const Form form : {Form::cpu, Form::gpu})
     for (const double mass : {0.3, 0.95, 1.0})
       for (const double most : {0.4, 1.0}) {
+        if (device().facts().cpu && ((mass < 0.9) == (most < 0.9) || (only_own_step(form) && mass == 0.95))) continue;  // each with some other
         reference::SparseRule rule = kSmall;
         rule.budget = PageBudget::adaptive;
         rule.mass = mass;
@@ -62,11 +70,12 @@ TEST_P(SparseRules, with_an_adaptive_budget_give_what_the_reference_gives) {
 TEST_P(SparseRules, with_pages_that_are_kept_read_them_whatever_the_budget) {
   for (const Form form : {Form::cpu, Form::gpu})
     for (const double global : {0.0, 0.02, 0.5}) {
+      if (only_own_step(form) && global != 0.02) continue;
       reference::SparseRule rule = kSmall;
       rule.global = global;
       rule.kept = {0, 5, 6, 17, 33, 60};  // sinks, remote ones, and one behind all
       choose(1333, 1, rule, form);
-      choose(900, 50, rule, form, false);
+      if (!device().facts().cpu || global == 0.02) choose(900, 50, rule, form, false);
     }
   reference::SparseRule rule = kSmall;
   rule.budget = PageBudget::adaptive;
@@ -96,7 +105,7 @@ TEST_P(SparseRules, of_weighted_heads_give_what_the_reference_gives) {
     rule.weight = weight;
     for (const double global : {0.25, 0.7, 1.0}) {
       rule.global = global;
-      choose(1333, 1, rule, Form::gpu, false);
+      choose(1333, 1, rule, only_own_step(Form::gpu) && global > 0.5 ? Form::cpu : Form::gpu, false);
     }
     rule.budget = PageBudget::adaptive;
     rule.least = 0.2;
