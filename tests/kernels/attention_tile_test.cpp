@@ -138,27 +138,28 @@ class AttentionTiles : public KernelTest, public testing::WithParamInterface<Hea
     expect_halves(halves, got, row, stride);
     return got;
   }
-  // A CPU driver takes seconds to compile a tile of wide heads, so it sees all tiles for narrow ones alone.
+  // A CPU driver takes seconds to compile a tile, so it sees all of them for one kind of narrow heads alone.
+  static bool sees_all() { return !device().facts().cpu || (GetParam().width == 16 && GetParam().query == 4); }
   void check_all(ProductForm form) {
-    const bool narrow = GetParam().width == 16 && GetParam().type == DType::F16;
-    const std::vector<AttentionTile> all = tiles(form, GetParam(), narrow || !device().facts().cpu);
+    const std::vector<AttentionTile> all = tiles(form, GetParam(), sees_all());
     ASSERT_FALSE(all.empty());
     for (const AttentionTile& tile : all) {
       for (const Keys keys : {Keys{9, 9}, {31, 31}, {32, 20}, {65, 65}, {257, 70}, {300, 9}, {131, 130}})
         check(tile, form, keys, 1.5f, kTile);
       check(tile, form, {140, 35}, 300, kSharp);
     }
-    if (narrow || !device().facts().cpu) check(all.front(), form, {31, 20}, 1.5f, kTile, Lists::none, true);
+    if (sees_all()) check(all.front(), form, {31, 20}, 1.5f, kTile, Lists::none, true);
   }
   // Over lists: against the reference, and with all pages listed to the bit what tiles over all keys give.
   void check_lists(ProductForm form) {
-    const bool narrow = GetParam().width == 16 && GetParam().type == DType::F16;
+    // Fragments of several heads are tried with three of them there, which fill none.
+    const bool odd = GetParam().width == 16 && GetParam().query == 6;
     const std::vector<AttentionTile> dense = tiles(form, GetParam(), false);
     ASSERT_FALSE(dense.empty());
     std::vector<AttentionTile> listed;
-    for (const AttentionTile& bare : tiles(form, GetParam(), narrow || !device().facts().cpu))
+    for (const AttentionTile& bare : tiles(form, GetParam(), sees_all()))
       for (AttentionShape of_rows = shape(GetParam(), 9); const std::uint32_t rows : {16u, 8u, 4u}) {
-        if (rows < 16 && device().facts().cpu && !(narrow && listed.size() < 3)) continue;
+        if (rows < 16 && device().facts().cpu && !odd) continue;
         of_rows.tile_rows = rows;
         listed.push_back(over_lists(bare, of_rows));
       }
@@ -195,8 +196,8 @@ std::string heads_name(const testing::TestParamInfo<Heads>& info) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, AttentionTiles,
                          testing::Values(Heads{16, 6, 2}, Heads{16, 4, 1}, Heads{64, 8, 2}, Heads{80, 4, 4}, Heads{96, 8, 1},
-                                         Heads{128, 4, 1}, Heads{16, 8, 1, DType::Q8_0}, Heads{80, 4, 2, DType::Q8_0},
-                                         Heads{128, 2, 2, DType::Q8_0}),
+                                         Heads{128, 4, 1}, Heads{16, 8, 1, DType::Q8_0}, Heads{80, 6, 2, DType::Q8_0},
+                                         Heads{128, 4, 1, DType::Q8_0}),
                          heads_name);
 
 class AttentionTileChoice : public KernelTest {};

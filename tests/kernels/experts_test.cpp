@@ -413,6 +413,7 @@ TEST_F(FeedForward, grouped_in_tiles_equal_the_reference) {
       Seeded random(87);
       const Network net = network(type, type == DType::Q8_0 ? Widths{96, 160} : Widths{256, 512}, kExperts, random);
       check(net, assign(70, 2, kSome, random), 80, ExpertMode::grouped, form, true);
+      if (device().facts().cpu && type != DType::Q8_0) continue;  // to which every size of a tile is seconds of compiling
       check(net, assign(150, 4, kSome, random), 150, ExpertMode::grouped, form, true);
       Assignments skewed = assign(70, 1, {5}, random);
       skewed.experts[41] = 2;

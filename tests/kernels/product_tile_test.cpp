@@ -101,6 +101,8 @@ class ProductTile : public KernelTest, public testing::WithParamInterface<DType>
     ASSERT_FALSE(shapes.empty());
     std::uint64_t seed = 1;
     for (const TileShape& shape : shapes) {
+      // Unpacking is the same in all of them, and each is seconds of compiling to a CPU driver: it sees one of each kind of blocks in all.
+      if (device().facts().cpu && &shape != &shapes.back() && GetParam() != DType::F16 && GetParam() != DType::Q6_K) continue;
       check({narrow, 1, 9}, form, &shape, seed++);
       check({wide, 83, 33}, form, &shape, seed++);
       check({wide, 200, 130}, form, &shape, seed++);
