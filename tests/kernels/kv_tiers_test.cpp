@@ -359,6 +359,8 @@ TEST_P(KvTierKernels, are_attended_to_by_one_token_in_one_step_as_by_the_referen
   qkv.insert(qkv.end(), values_.end() - static_cast<std::ptrdiff_t>(row_), values_.end());
   const std::uint64_t all = place(qkv), turns = place(std::vector<std::uint64_t>(heads.width / 2, 0));
   for (const auto& [together, splits] : {std::pair(false, 1u), {true, 4u}}) {
+    // One split puts nothing together, whatever the heads: a CPU driver, which compiles it for seconds, sees it for narrow ones.
+    if (splits == 1 && device().facts().cpu && heads.width > 32) continue;
     GuardBuffer y = output(row), values = output(std::uint64_t{padded} * splits), partial = output(std::uint64_t{heads.query} * splits * 2),
                 arrived = output(heads.query);
     arrived.set_initial<std::uint32_t>(std::vector<std::uint32_t>(heads.query, 0));
