@@ -98,15 +98,17 @@ TEST_F(ExpertPolicy, that_changes_nothing_is_the_models_own_routing_to_the_bit) 
         SCOPED_TRACE(std::string(shape.name) + ", form " + std::to_string(static_cast<int>(form)));
         load_with(shape, std::nullopt, form, activations);
         const std::vector<std::int32_t> prompt = tokens(90, 3);
-        const std::vector<float> logits = all_logits(*decoder_, prompt, 71);
-        const std::vector<std::int32_t> drawn = generate(*decoder_, prompt, 40, {}, {.temperature = 1, .seed = 5}, 71, 16).drawn;
+        // Tiles of one more type are seconds of compiling to a CPU driver: there the third model's batches are too small for them.
+        const std::uint32_t batch = device().facts().cpu && form == ProductForm::gpu && shape.type == DType::Q5_0 ? 8 : 71;
+        const std::vector<float> logits = all_logits(*decoder_, prompt, batch);
+        const std::vector<std::int32_t> drawn = generate(*decoder_, prompt, 40, {}, {.temperature = 1, .seed = 5}, batch, 16).drawn;
         // All three where experts are many and weights normalised; the rule that has most to leave alone elsewhere: each takes a model's pipelines.
         std::vector<ExpertRule> rules{ExpertRule{.p = 1, .balance = ExpertBalance::headroom, .gamma = 0}};
         if (std::string_view(shape.name) == kNormalised.name) rules.insert(rules.end(), {static_rule(shape.used).policy, ExpertRule{.p = 1}});
         for (const ExpertRule& rule : rules) {
           load_with(shape, rule, form, activations);
-          EXPECT_EQ(all_logits(*decoder_, prompt, 71), logits);
-          EXPECT_EQ(generate(*decoder_, prompt, 40, {}, {.temperature = 1, .seed = 5}, 71, 16).drawn, drawn);
+          EXPECT_EQ(all_logits(*decoder_, prompt, batch), logits);
+          EXPECT_EQ(generate(*decoder_, prompt, 40, {}, {.temperature = 1, .seed = 5}, batch, 16).drawn, drawn);
         }
       }
 }

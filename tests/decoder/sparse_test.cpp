@@ -217,6 +217,8 @@ TEST_F(SparseDecoder, invariant_1_all_pages_are_dense_attention_to_the_bit) {
     const std::vector<std::int32_t> drawn = generate(*decoder_, prompt, 90, {}, greedy(), batch).drawn;
     for (const SparseAttention& rule : {all, wide, brief, late, none}) {
       if (rule.dense_layers == 3 && form == ProductForm::gpu) continue;  // whatever the form
+      // A window and a length are pipelines of their own, seconds of compiling to a CPU driver, and the same code in both forms.
+      if (device().facts().cpu && form == ProductForm::gpu && (rule.window != kRule.window || rule.dense_below > 0)) continue;
       load_with(rule, form);
       EXPECT_TRUE(all_logits(*decoder_, prompt, batch) == dense);
       EXPECT_EQ(generate(*decoder_, prompt, 90, {}, greedy(), batch).drawn, drawn);
@@ -273,6 +275,7 @@ TEST_F(SparseDecoder, invariant_2_later_tokens_change_nothing) {
 TEST_F(SparseDecoder, invariant_4_choices_keep_to_the_budget) {
   double last = 0;
   for (const double global : {0.0, 0.1, 0.25, 0.7, 1.0}) {
+    if (device().facts().cpu && global == 0.7) continue;  // each is pipelines of its own
     SparseAttention rule = kRule;
     rule.global = global;
     rule.every = 1;
