@@ -51,7 +51,11 @@ const uint QUERY_ROOM = TILE_UNITS / (OPERAND_KINDS * OPERAND), QUERY_TURN = QUE
 #include "shaders/sample/ordered_key.glsl"
 
 const uint WIDTH_FRAGMENTS = HEAD_WIDTH / kFragment, COLUMNS = kPageBlock / kFragment;
+#if MATRIX_PLAIN
+const uint kTogether = 1u;
+#else
 const uint kTogether = 8u;  // units of queries whose loads are issued together
+#endif
 const float kLog2E = 1.4426950408889634, kLn2 = 0.6931471805599453;
 const float kLeast = -1.0e30;  // what is no page weighs nothing even where a block has none
 shared float spreads[ROOMS * kPageBlock];  // of a block's pages
@@ -215,7 +219,7 @@ void main() {
     }
     barrier();
     if (gl_SubgroupID >= from && gl_SubgroupID < from + QUERY_TURN)
-      [[unroll]] for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
+      FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
         uint unit = OPERANDS + (gl_SubgroupID - from) * (OPERAND_KINDS * OPERAND) + d * 2u;
         load_queries(queries[d], unit);
         if (OPERAND_KINDS > 1u) load_queries(magnitudes[d], unit + OPERAND);
