@@ -58,7 +58,7 @@ TEST_P(SparseRules, with_an_adaptive_budget_give_what_the_reference_gives) {
   for (const Form form : {Form::cpu, Form::gpu})
     for (const double mass : {0.3, 0.95, 1.0})
       for (const double most : {0.4, 1.0}) {
-        if (device().facts().cpu && ((mass < 0.9) == (most < 0.9) || (only_own_step(form) && mass == 0.95))) continue;  // each with some other
+        if (device().facts().cpu && ((mass < 0.9) == (most < 0.9) || (only_own_step(form) && mass > 0.9))) continue;  // each with some other
         reference::SparseRule rule = kSmall;
         rule.budget = PageBudget::adaptive;
         rule.mass = mass;
@@ -69,20 +69,20 @@ TEST_P(SparseRules, with_an_adaptive_budget_give_what_the_reference_gives) {
 
 TEST_P(SparseRules, with_pages_that_are_kept_read_them_whatever_the_budget) {
   for (const Form form : {Form::cpu, Form::gpu})
-    for (const double global : {0.0, 0.02, 0.5}) {
-      if (only_own_step(form) && global != 0.02) continue;
+    for (const double global : {0.0, 0.013, 0.5}) {
+      if (only_own_step(form) && global != 0.013) continue;
       reference::SparseRule rule = kSmall;
       rule.global = global;
       rule.kept = {0, 5, 6, 17, 33, 60};  // sinks, remote ones, and one behind all
       choose(1333, 1, rule, form);
-      if (!device().facts().cpu || global == 0.02) choose(900, 50, rule, form, false);
+      if (!device().facts().cpu || global == 0.013) choose(900, 50, rule, form, false);
     }
   reference::SparseRule rule = kSmall;
   rule.budget = PageBudget::adaptive;
   rule.mass = 0.01;
   rule.least = 0;
   rule.kept = {7, 8, 20};
-  choose(1333, 1, rule, Form::gpu, false);
+  choose(1333, 1, rule, only_own_step(Form::gpu) ? Form::cpu : Form::gpu, false);
 }
 
 TEST_P(SparseRules, that_widen_flat_choices_give_what_the_reference_gives) {
@@ -125,7 +125,7 @@ TEST_P(SparseRules, in_a_long_context_equal_the_reference) {
   for (const Form form : {Form::cpu, Form::gpu, Form::gpu_apart}) choose(1211, 1, kSmall, form, false, 40000);
   choose(600, 150, kSmall, Form::cpu, false, 40000);
   choose(600, 150, kSmall, Form::gpu, false, 40000);
-  choose(600, 150, kSmall, Form::gpu_tile, false, 40000);
+  if (!device().facts().cpu) choose(600, 150, kSmall, Form::gpu_tile, false, 40000);  // in the same turns
 }
 
 // Whatever queries hold, a choice ends, and is of as many pages as the budget says: the loops that look for its last page are bounded.
