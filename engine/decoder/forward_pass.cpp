@@ -444,7 +444,8 @@ Result<void> ForwardPass::record_down(KernelRecorder& kernels, std::uint32_t lay
     if (!config.mixture())
       return record_matvec_dot(kernels, {.weights = down, .x = hidden, .y = a.x, .accumulate = true, .next = next});
     return record_expert_down_dot(kernels, batch, {.down = down, .act = hidden.address, .x = a.x,
-                                                   .act_stride = q8_words(down.columns), .next = next});
+                                                   .act_stride = q8_words(down.columns), .next = next,
+                                                   .streamed = attends_in_few_workgroups(kernels, attention_shape(layer, 1), deep)});
   }
   kernels.plan().tag("down");
   if (config.mixture()) {

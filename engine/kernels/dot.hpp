@@ -89,6 +89,7 @@ struct DownDotArgs {
   std::uint64_t x = 0;      // float (rows): the residual that is added to
   std::uint32_t act_stride = 0;
   NextInput next{};
+  bool streamed = false;  // rows of few weights of Q6_K come through shared memory too, where words are left and there is room
 };
 // The batch's mode is direct, routed or by a policy.
 [[nodiscard]] Result<void> record_expert_down_dot(KernelRecorder& kernels, const ExpertBatch& batch, const DownDotArgs& args);

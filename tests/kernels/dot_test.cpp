@@ -248,6 +248,41 @@ TEST_P(DownOfSuperblocks, and_the_halves_of_blocks_that_it_leaves_equal_the_refe
   }
 }
 
+// Short rows, of superblocks that fill no turn: straight to registers, and through shared memory.
+TEST_P(DownOfSuperblocks, equals_the_reference_however_its_weights_come) {
+  constexpr std::uint32_t kExperts = 5, kSlots = 3, kRows = 64;
+  const std::vector<std::uint32_t> chosen{4, 0, 2};
+  const std::vector<float> weights{0.5f, 0.3f, 0.2f};
+  for (const std::uint32_t hidden : {256u, 768u}) {
+    SCOPED_TRACE(std::to_string(hidden) + " columns");
+    Seeded random(71);
+    const StoredMatrix down = stored_matrix(GetParam(), hidden, kRows, random, kExperts);
+    const std::vector<float> act = random.mixed(kSlots * hidden), residual = random.normals(kRows);
+    std::vector<float> expected = residual, out(kRows);
+    for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
+      reference::matvec(down.view(), rounded({act.begin() + slot * hidden, act.begin() + (slot + 1) * hidden}), out, {.matrix = chosen[slot]});
+      for (std::uint32_t i = 0; i < kRows; ++i) expected[i] += weights[slot] * out[i];
+    }
+    const ExpertBatch batch{.mode = ExpertMode::direct, .slots = kSlots, .experts = place(chosen), .weights = place(weights)};
+    const std::uint64_t at = place_rows(act, hidden, hidden), norms = place(random.normals(kRows));
+    const DeviceMatrix downs = place(down);
+    for (const bool streamed : {false, true}) {
+      SCOPED_TRACE(streamed ? "through shared memory" : "straight");
+      GuardBuffer y = output(kRows), act_words = output(kSlots * q8_words(hidden)), next = output(q8_words(kRows));
+      y.set_initial<float>(residual);
+      run(
+          [&](KernelRecorder& kernels, std::uint64_t) -> Result<void> {
+            FOVEA_TRY(record_quantize(kernels, {.x = at, .q8 = act_words.address(), .width = hidden, .x_stride = hidden, .q8_stride = q8_words(hidden), .rows = kSlots}));
+            kernels.plan().barrier();
+            return record_expert_down_dot(kernels, batch, {.down = downs, .act = act_words.address(), .x = y.address(), .act_stride = q8_words(hidden),
+                                                           .next = {next.address(), norms}, .streamed = streamed});
+          },
+          {&y, &act_words, &next}, ProductForm::gpu);
+      EXPECT_TRUE(near_enough(y.values<float>(), expected, kExact));
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, DownOfSuperblocks, testing::Values(DType::Q4_K, DType::Q6_K), [](const auto& entry) { return std::string(name(entry.param)); });
 
 // A router whose logits are left in parts by the product before: workgroups of 16 rows, and of 32.
