@@ -469,6 +469,14 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>解码词元的页由前一词元的查询为所有层一次选定；或由它自己的查询逐层选择，每次选择都要等待</translation>
     </message>
     <message>
+        <source>… for</source>
+        <translation>…供</translation>
+    </message>
+    <message>
+        <source>The tokens behind one that chooses ahead read the same pages: fewer choices, older pages</source>
+        <translation>提前选择之后的若干词元读取同样的页：选择更少，页更旧</translation>
+    </message>
+    <message>
         <source>Decoded tokens that see fewer keys read everything; auto: as few as make a choice pay on this device</source>
         <translation>看到的键少于此数的解码词元读取全部；自动：在此设备上选择开始划算的键数</translation>
     </message>
@@ -523,6 +531,14 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
     <message>
         <source>even</source>
         <translation>均分</translation>
+    </message>
+    <message>
+        <source>one token</source>
+        <translation>一个词元</translation>
+    </message>
+    <message>
+        <source>%1 tokens</source>
+        <translation>%1 个词元</translation>
     </message>
     <message>
         <source>ahead: by the token before</source>
@@ -4121,6 +4137,10 @@ the policy&apos;s semantic router is left out: it was trained for a model of ano
     <message>
         <source>semantic router</source>
         <translation>语义路由器</translation>
+    </message>
+    <message>
+        <source>chosen every %1</source>
+        <translation>每 %1 个选一次</translation>
     </message>
     <message>
         <source>even heads</source>

@@ -318,14 +318,23 @@ TEST_F(PolicyPanelTest, AChangeOfOneThingLeavesTheOthers) {
   ASSERT_TRUE(wait_for(3));
   sparse.chooser = PageChooser::ahead;
   EXPECT_EQ(told_.back(), sparse);
-  attention_.dense_layers_box().setValue(1);
+  EXPECT_EQ(attention_.every_box().currentIndex(), 1);  // 2 tokens
+  attention_.every_box().setCurrentIndex(3);
   ASSERT_TRUE(wait_for(4));
+  sparse.every = 8;
+  EXPECT_EQ(told_.back(), sparse);
+  attention_.choice_box().setCurrentIndex(1);
+  EXPECT_FALSE(attention_.every_box().isEnabled()) << "who chooses for itself serves nobody else";
+  attention_.choice_box().setCurrentIndex(0);
+  EXPECT_TRUE(attention_.every_box().isEnabled());
+  attention_.dense_layers_box().setValue(1);
+  ASSERT_TRUE(wait_for(5));
   sparse.dense_layers = 1;
   sparse.layer_shares.clear();
   EXPECT_EQ(told_.back(), sparse) << "the number of dense layers takes the place of the shares";
   attention_.layers_field().setText("0.4/1/0.3");
   Q_EMIT attention_.layers_field().editingFinished();
-  ASSERT_TRUE(wait_for(5));
+  ASSERT_TRUE(wait_for(6));
   sparse.dense_layers = 0;
   sparse.layer_shares = {0.4, 1, 0.3};
   EXPECT_EQ(told_.back(), sparse) << "and they that of the number";

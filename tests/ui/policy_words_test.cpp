@@ -34,6 +34,7 @@ TEST(PolicyWords, SayOfAttentionWhatTellsRunsApart) {
   EXPECT_EQ(words("sparse:layers=0.3/1,budget=adaptive,most=0.7"), "sparse 512 + up to 70 %, layers 30/100 %");
   EXPECT_EQ(words("sparse:layers=0.3/1,budget=adaptive,target=0.28,most=0.7"), "sparse 512 + 28 % on average, layers 30/100 %");
   EXPECT_EQ(words("sparse:dense-layers=0,scorer=mean,choice=own,heads=even,periphery=means"), "sparse 512 + 25 %, mean, own, even heads, means");
+  EXPECT_EQ(words("sparse:dense-layers=0,every=8"), "sparse 512 + 25 %, chosen every 8");
   EXPECT_EQ(attention_words(std::string("entropy:keep=0.3")), "largest 30 % of a row");
 }
 

@@ -57,6 +57,9 @@ QComboBox* choices(int count) {
   return made;
 }
 
+// A choice serves 2^index tokens.
+constexpr int kEveryChoices = std::bit_width(kAttentionPage);
+
 double& share_of(SparseAttention& sparse) { return sparse.budget == PageBudget::adaptive ? sparse.most : sparse.global; }
 
 // What the fields under More say, that a policy does not say by default.
@@ -65,7 +68,7 @@ int set_beyond(const SparseAttention& sparse) {
   const bool adaptive = sparse.budget == PageBudget::adaptive;
   const bool set[]{!sparse.by_depth && !sparse.layer_shares.empty(), sparse.sinks != plain.sinks, adaptive, adaptive && sparse.mass != plain.mass,
                    adaptive && sparse.least != plain.least, sparse.target.has_value(), !sparse.heads_by_entropy, sparse.widen > 0, sparse.widen > 0 && sparse.flat != plain.flat,
-                   sparse.chooser != plain.chooser, sparse.decode_dense_below.has_value(), sparse.periphery != plain.periphery};
+                   sparse.chooser != plain.chooser, sparse.every != plain.every, sparse.decode_dense_below.has_value(), sparse.periphery != plain.periphery};
   return static_cast<int>(std::ranges::count(set, true));
 }
 }  // namespace
@@ -73,7 +76,7 @@ int set_beyond(const SparseAttention& sparse) {
 AttentionPolicyForm::AttentionPolicyForm(QWidget* parent)
     : QWidget(parent), mode_(new QButtonGroup(this)), dense_(new QToolButton), sparse_(new QToolButton), title_(new QLabel), share_note_(new QLabel), fields_(new FieldGrid),
       more_fields_(new FieldGrid), more_(new Disclosure(more_fields_)), window_(slider(kLargestStep)), share_(slider(100)), scorer_(choices(3)), budget_(choices(2)),
-      heads_(choices(2)), choice_(choices(2)), periphery_(choices(2)), dense_layers_(count_box(kAutomatic, 1)), dense_below_(count_box(0, 128)), sinks_(count_box(0, 32)),
+      heads_(choices(2)), choice_(choices(2)), every_(choices(kEveryChoices)), periphery_(choices(2)), dense_layers_(count_box(kAutomatic, 1)), dense_below_(count_box(0, 128)), sinks_(count_box(0, 32)),
       decode_below_(count_box(kAutomatic, 1024)), mass_(share_box()), least_(share_box()), target_(share_box()), widen_(share_box()), flat_(new NumberBox(0, 1, 2)),
       layers_(new NumberList(0, 1)) {
   title_->setProperty("heading", true);
@@ -92,7 +95,7 @@ AttentionPolicyForm::AttentionPolicyForm(QWidget* parent)
   share_note_->setProperty("dim", true);
   for (QWidget* field : std::initializer_list<QWidget*>{window_, share_, share_note_, scorer_, dense_layers_, dense_below_})
     fields_->add(field, field == window_ || field == share_);
-  for (QWidget* field : std::initializer_list<QWidget*>{layers_, sinks_, budget_, mass_, least_, target_, heads_, widen_, flat_, choice_, decode_below_, periphery_})
+  for (QWidget* field : std::initializer_list<QWidget*>{layers_, sinks_, budget_, mass_, least_, target_, heads_, widen_, flat_, choice_, every_, decode_below_, periphery_})
     more_fields_->add(field);
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 0, 0, 0);
@@ -105,7 +108,7 @@ AttentionPolicyForm::AttentionPolicyForm(QWidget* parent)
     if (on) by_hand();
   });
   for (QSlider* bar : {window_, share_}) connect(bar, &QSlider::valueChanged, this, &AttentionPolicyForm::by_hand);
-  for (QComboBox* box : {scorer_, budget_, heads_, choice_, periphery_}) connect(box, &QComboBox::currentIndexChanged, this, &AttentionPolicyForm::by_hand);
+  for (QComboBox* box : {scorer_, budget_, heads_, choice_, every_, periphery_}) connect(box, &QComboBox::currentIndexChanged, this, &AttentionPolicyForm::by_hand);
   for (QSpinBox* box : {dense_below_, sinks_, decode_below_}) connect(box, &QSpinBox::valueChanged, this, &AttentionPolicyForm::by_hand);
   for (NumberBox* box : {mass_, least_, target_, widen_, flat_}) connect(box, &QDoubleSpinBox::valueChanged, this, &AttentionPolicyForm::by_hand);
   connect(budget_, &QComboBox::currentIndexChanged, this, [this] {
@@ -139,6 +142,7 @@ std::optional<SparseAttention> AttentionPolicyForm::policy() const {
   sparse.widen = widen_->number();
   sparse.flat = flat_->number();
   sparse.chooser = choice_->currentIndex() == 1 ? PageChooser::own : PageChooser::ahead;
+  if (every_->currentIndex() >= 0) sparse.every = 1u << every_->currentIndex();
   sparse.decode_dense_below = decode_below_->value() == kAutomatic ? std::nullopt : std::optional(taken_from(*decode_below_, base_.decode_dense_below.value_or(0)));
   sparse.target = sparse.budget == PageBudget::adaptive ? target_->number_or_none() : std::nullopt;
   sparse.periphery = periphery_->currentIndex() == 1 && sparse.scorer != PageScorer::quest ? PagePeriphery::means : PagePeriphery::off;
@@ -155,7 +159,7 @@ void AttentionPolicyForm::show_policy(const std::optional<SparseAttention>& atte
   const QSignalBlocker blocked[] = {QSignalBlocker(mode_), QSignalBlocker(window_), QSignalBlocker(share_), QSignalBlocker(scorer_), QSignalBlocker(dense_layers_),
                                     QSignalBlocker(dense_below_), QSignalBlocker(layers_), QSignalBlocker(sinks_), QSignalBlocker(budget_), QSignalBlocker(mass_),
                                     QSignalBlocker(least_), QSignalBlocker(target_), QSignalBlocker(heads_), QSignalBlocker(widen_), QSignalBlocker(flat_),
-                                    QSignalBlocker(choice_), QSignalBlocker(decode_below_), QSignalBlocker(periphery_)};
+                                    QSignalBlocker(choice_), QSignalBlocker(every_), QSignalBlocker(decode_below_), QSignalBlocker(periphery_)};
   if (attention) base_ = *attention;
   model_layers_ = layers;
   (attention ? sparse_ : dense_)->setChecked(true);
@@ -176,6 +180,7 @@ void AttentionPolicyForm::show_policy(const std::optional<SparseAttention>& atte
   widen_->set_number(base_.widen);
   flat_->set_number(base_.flat);
   choice_->setCurrentIndex(base_.chooser == PageChooser::own ? 1 : 0);
+  every_->setCurrentIndex(std::countr_zero(base_.every));
   decode_below_->setValue(base_.decode_dense_below ? shown_in(*decode_below_, *base_.decode_dense_below) : kAutomatic);
   periphery_->setCurrentIndex(base_.periphery == PagePeriphery::means ? 1 : 0);
   show_values();
@@ -203,6 +208,7 @@ void AttentionPolicyForm::show_values() {
   for (std::size_t row = kLayers; row <= kPeriphery; ++row) more_fields_->set_row_enabled(row, sparse);
   for (const MoreRow row : {kMass, kLeast, kTarget}) more_fields_->set_row_visible(row, adaptive);
   more_fields_->set_row_enabled(kFlat, sparse && widen_->value() > 0);
+  more_fields_->set_row_enabled(kEvery, sparse && choice_->currentIndex() == 0);
   more_fields_->set_row_enabled(kPeriphery, sparse && scorer_->currentIndex() != static_cast<int>(PageScorer::quest));
   const std::uint32_t window = step_of(base_.window) == window_->value() ? base_.window : window_of(window_->value());
   fields_->set_value(kWindow, tr("%1 keys").arg(shown_count(window)));
@@ -259,13 +265,14 @@ void AttentionPolicyForm::retranslate() {
   more_fields_->set_words(kWiden, tr("Widen to"), tr("A choice whose attention is nearly even may read this share of the pages where that is more"));
   more_fields_->set_words(kFlat, tr("… where above"), tr("What counts as nearly even: the attention's entropy over the logarithm of the keys, 1 being even"));
   more_fields_->set_words(kChoice, tr("Decoding chooses"), tr("A decoded token's pages are chosen by the queries of the token before, for all layers at once; or by its own, layer by layer, which waits for every choice"));
+  more_fields_->set_words(kEvery, tr("… for"), tr("The tokens behind one that chooses ahead read the same pages: fewer choices, older pages"));
   more_fields_->set_words(kDecodeBelow, tr("… dense below"), tr("Decoded tokens that see fewer keys read everything; auto: as few as make a choice pay on this device"));
   more_fields_->set_words(kPeriphery, tr("Periphery"), tr("Where attention is flat, pages that are not read take part with their mean values; not with the scorer quest"));
   for (QSpinBox* box : {dense_below_, sinks_, decode_below_}) box->setSuffix(tr(" keys"));
   for (QSpinBox* box : {dense_layers_, decode_below_}) box->setSpecialValueText(tr("auto"));
   target_->setSpecialValueText(tr("free"));
   widen_->setSpecialValueText(tr("off"));
-  const QSignalBlocker blocked[] = {QSignalBlocker(scorer_), QSignalBlocker(budget_), QSignalBlocker(heads_), QSignalBlocker(choice_), QSignalBlocker(periphery_)};
+  const QSignalBlocker blocked[] = {QSignalBlocker(scorer_), QSignalBlocker(budget_), QSignalBlocker(heads_), QSignalBlocker(choice_), QSignalBlocker(every_), QSignalBlocker(periphery_)};
   const auto say = [](QComboBox* box, const QStringList& words) {
     for (int i = 0; i < words.size(); ++i) box->setItemText(i, words[i]);
   };
@@ -273,6 +280,9 @@ void AttentionPolicyForm::retranslate() {
   say(budget_, {tr("strict: the same share"), tr("adaptive: as few as hold it")});
   say(heads_, {tr("by entropy"), tr("even")});
   say(choice_, {tr("ahead: by the token before"), tr("own: by the token itself")});
+  QStringList served{tr("one token")};
+  while (served.size() < kEveryChoices) served << tr("%1 tokens").arg(1u << served.size());
+  say(every_, served);
   say(periphery_, {tr("off: nothing of the rest"), tr("means: the rest's mean values")});
   show_values();
 }

@@ -41,6 +41,7 @@ class AttentionPolicyForm : public QWidget {
   [[nodiscard]] QComboBox& budget_box() const { return *budget_; }
   [[nodiscard]] NumberBox& target_box() const { return *target_; }
   [[nodiscard]] QComboBox& choice_box() const { return *choice_; }
+  [[nodiscard]] QComboBox& every_box() const { return *every_; }
   [[nodiscard]] QComboBox& periphery_box() const { return *periphery_; }
   [[nodiscard]] Disclosure& more() const { return *more_; }
 
@@ -52,7 +53,7 @@ class AttentionPolicyForm : public QWidget {
 
  private:
   enum Row : std::size_t { kWindow, kShare, kShareNote, kScorer, kDenseLayers, kDenseBelow };
-  enum MoreRow : std::size_t { kLayers, kSinks, kBudget, kMass, kLeast, kTarget, kHeads, kWiden, kFlat, kChoice, kDecodeBelow, kPeriphery };
+  enum MoreRow : std::size_t { kLayers, kSinks, kBudget, kMass, kLeast, kTarget, kHeads, kWiden, kFlat, kChoice, kEvery, kDecodeBelow, kPeriphery };
   void by_hand();
   void dense_layers_by_hand();
   void layers_by_hand();
@@ -66,7 +67,7 @@ class AttentionPolicyForm : public QWidget {
   FieldGrid *fields_, *more_fields_;
   Disclosure* more_;
   QSlider *window_, *share_;
-  QComboBox *scorer_, *budget_, *heads_, *choice_, *periphery_;
+  QComboBox *scorer_, *budget_, *heads_, *choice_, *every_, *periphery_;
   QSpinBox *dense_layers_, *dense_below_, *sinks_, *decode_below_;  // -1: automatic, where there is that
   NumberBox *mass_, *least_, *target_, *widen_, *flat_;
   NumberList* layers_;
