@@ -381,6 +381,10 @@ TEST_F(PolicyPanelTest, TheFoldedPartSaysHowMuchOfItIsSet) {
   EXPECT_EQ(attention_.layers_field().placeholderText(), "auto: 0.25/0.75");
   panel_.show_attention(SparseAttention{.by_depth = true, .chooser = PageChooser::own}, 6);
   EXPECT_EQ(attention_.more().button().text(), "More, 1 set");
+  panel_.show_attention(SparseAttention{.by_depth = true, .chooser = PageChooser::own, .every = 8}, 6);
+  EXPECT_EQ(attention_.more().button().text(), "More, 1 set") << "who chooses for itself serves nobody else";
+  panel_.show_attention(SparseAttention{.by_depth = true, .every = 8}, 6);
+  EXPECT_EQ(attention_.more().button().text(), "More, 1 set");
   panel_.show_experts(ExpertRule{.kmin = 2, .layer_target_k = {2, 2, 2, 2, 3, 3}}, 4, 6);
   EXPECT_EQ(panel_.experts_form().more().button().text(), "More, 2 set");
 }

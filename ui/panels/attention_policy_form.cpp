@@ -68,7 +68,7 @@ int set_beyond(const SparseAttention& sparse) {
   const bool adaptive = sparse.budget == PageBudget::adaptive;
   const bool set[]{!sparse.by_depth && !sparse.layer_shares.empty(), sparse.sinks != plain.sinks, adaptive, adaptive && sparse.mass != plain.mass,
                    adaptive && sparse.least != plain.least, sparse.target.has_value(), !sparse.heads_by_entropy, sparse.widen > 0, sparse.widen > 0 && sparse.flat != plain.flat,
-                   sparse.chooser != plain.chooser, sparse.every != plain.every, sparse.decode_dense_below.has_value(), sparse.periphery != plain.periphery};
+                   sparse.chooser != plain.chooser, sparse.chooser == PageChooser::ahead && sparse.every != plain.every, sparse.decode_dense_below.has_value(), sparse.periphery != plain.periphery};
   return static_cast<int>(std::ranges::count(set, true));
 }
 }  // namespace
