@@ -52,9 +52,8 @@ Result<gpu::CommandPlan> Decoder::record(const PlanKey& key) {
                          .activation_type = options_.activation_type, .deep = key.deep, .dense = key.dense, .ahead = key.ahead, .ends = key.ends || !key.decode, .reuses = key.reuses,
                          .selection = selection_ ? &*selection_ : nullptr, .routing = routing_ ? &*routing_ : nullptr,
                          .top_share = options_.top_share, .top_scores = options_.top_share ? top_scores_.address() : 0};
-  // Every workgroup counts itself, which is dear where many have nothing to do (on an H200 olmoe-1b-7b decodes 1,360 t/s in place of
-  // 1,420 at depth 0). A CPU driver chains only where it was asked to.
-  if (key.chained && (device_.facts().cpu || attends_in_few_workgroups(kernels, pass.attention_shape(0, 1), key.deep))) recorder.chain_steps();
+  // A CPU driver chains only where it was asked to.
+  if (key.chained && (device_.facts().cpu || gains_by_chained_steps(kernels, pass.attention_shape(0, 1)))) recorder.chain_steps();
   const Head head = key.kind == StepKind::fill ? Head::none : key.kind == StepKind::draw ? Head::last_logits : Head::all_logits;
   if (key.decode) decode_activations_ = pass.decode_activations(kernels);
   const bool captures = key.rows || key.pages || key.early;

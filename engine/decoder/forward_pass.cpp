@@ -443,10 +443,10 @@ Result<void> ForwardPass::record_down(KernelRecorder& kernels, std::uint32_t lay
     const NextInput next = next_input(kernels, batch.tokens, down, norm_after(layer));
     if (!config.mixture())
       return record_matvec_dot(kernels, {.weights = down, .x = hidden, .y = a.x, .accumulate = true, .next = next});
-    // By the keys' number, as plans are chained, and not by the chain itself: a token is the same with barriers.
+    // By what plans are chained by, and not by the chain itself: a token is the same with barriers.
     return record_expert_down_dot(kernels, batch, {.down = down, .act = hidden.address, .x = a.x,
                                                    .act_stride = q8_words(down.columns), .next = next,
-                                                   .streamed = attends_in_few_workgroups(kernels, attention_shape(layer, 1), deep)});
+                                                   .streamed = gains_by_chained_steps(kernels, attention_shape(layer, 1))});
   }
   kernels.plan().tag("down");
   if (config.mixture()) {

@@ -69,9 +69,9 @@ struct RopeAttentionTile {
 // Whether the device runs it in the recorder's form, for heads of this shape and so many splits.
 [[nodiscard]] bool runs_rope_attention_tile(const KernelRecorder& kernels, const RopeAttentionTile& tile, const AttentionShape& shape,
                                             std::uint32_t splits);
-// Whether one token over many keys (`deep`) is attended to by as few workgroups as a device runs at once: elsewhere each of many
-// splits has one, most of which find nothing to do.
-[[nodiscard]] bool attends_in_few_workgroups(const KernelRecorder& kernels, const AttentionShape& shape, bool deep);
+// Whether the steps of a token with attention of this shape gain by following one another by counts (KernelRecorder::chains): where
+// several query heads share a KV head.
+[[nodiscard]] bool gains_by_chained_steps(const KernelRecorder& kernels, const AttentionShape& shape);
 
 // Norm, rotation, KV write and attention of one token in one step, for a recorder that folds steps.
 struct RopeAttentionArgs {

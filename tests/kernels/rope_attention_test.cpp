@@ -382,5 +382,20 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"q8_0_six_wide", 4, 2, 6, 4, RopeLayout::halves, QkNorm::none, DType::Q8_0}),
     [](const auto& entry) { return std::string(entry.param.name); });
 
+// Steps follow one another by counts where that was measured to gain, at any depth: where query heads share keys.
+class ChainedSteps : public KernelTest {};
+TEST_F(ChainedSteps, gain_where_query_heads_share_a_kv_head) {
+  auto recorder = device().record();
+  ASSERT_TRUE(recorder);
+  const KernelRecorder kernels(device(), *recorder, ProductForm::gpu);
+  const auto gains = [&](std::uint32_t query_heads, std::uint32_t kv_heads) {
+    return gains_by_chained_steps(kernels, {.query_heads = query_heads, .kv_heads = kv_heads, .head_width = 128, .tokens = 1});
+  };
+  EXPECT_TRUE(gains(32, 4)) << "qwen3-30b-a3b";
+  EXPECT_TRUE(gains(32, 8)) << "llama-8b";
+  EXPECT_FALSE(gains(16, 16)) << "olmoe-1b-7b";
+  EXPECT_FALSE(gains(16, 8)) << "not measured";
+}
+
 }  // namespace
 }  // namespace fovea::test
