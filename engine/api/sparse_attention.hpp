@@ -82,7 +82,11 @@ struct SparseAttention {
   // A decoded token that sees fewer keys reads everything; none: below as many as make a choice pay on the device.
   std::optional<std::uint32_t> decode_dense_below = std::nullopt;
   PageChooser chooser = PageChooser::ahead;
-  std::uint32_t every = 2;          // ahead: tokens at multiples of this position choose, those between read what they chose; a power of two, a page at most
+  // ahead: tokens at multiples of this position choose, those between read what they chose; a power of two, a page at most; none: as many
+  // as make a choice pay on the device.
+  std::optional<std::uint32_t> every = std::nullopt;
+  // On a CPU driver choices for every second token take some tenth of the time of decoding, on a GPU next to nothing (docs/performance.md).
+  [[nodiscard]] std::uint32_t every_on(bool cpu) const { return every.value_or(cpu ? 4 : 2); }
   [[nodiscard]] std::uint32_t rows_of(std::uint32_t layer) const { return layer < layer_rows.size() ? layer_rows[layer] : kChoiceRows; }
   [[nodiscard]] std::uint32_t samples_of(std::uint32_t layer) const { return std::min(layer < layer_samples.size() ? layer_samples[layer] : kChoiceSamples, rows_of(layer)); }
   bool operator==(const SparseAttention&) const = default;

@@ -90,7 +90,7 @@ Result<PageSelection> PageSelection::create(gpu::Device& device, const ModelConf
       !share(rule.flat) || !share(rule.widen) || !std::ranges::all_of(rule.layer_shares, share) || (rule.target && !(share(*rule.target) && rule.mass > 0 && rule.mass < 1)))
     return fail(ErrorCode::usage, "sparse attention", "a window of 0 or a share outside of 0 to 1 was asked for", "correct the policy");
   const auto power_up_to = [](std::uint32_t most) { return [=](std::uint32_t n) { return n <= most && std::has_single_bit(n); }; };
-  if (!std::ranges::all_of(rule.layer_rows, power_up_to(kChoiceRows)) || !std::ranges::all_of(rule.layer_samples, power_up_to(kChoiceSamples)) || !power_up_to(kAttentionPage)(rule.every))
+  if (!std::ranges::all_of(rule.layer_rows, power_up_to(kChoiceRows)) || !std::ranges::all_of(rule.layer_samples, power_up_to(kChoiceSamples)) || !power_up_to(kAttentionPage)(rule.every.value_or(1)))
     return fail(ErrorCode::usage, "sparse attention", "a choice was asked for of a number of queries that none is made for", "correct the policy");
   if (const std::size_t named = std::max({rule.layer_shares.size(), rule.layer_rows.size(), rule.layer_samples.size()}); named > config.layers)
     return fail(ErrorCode::usage, "sparse attention", "the policy has numbers for " + std::to_string(named) + " layers and the model has " + std::to_string(config.layers),
@@ -164,13 +164,13 @@ Result<void> PageSelection::record_guide(KernelRecorder& kernels, std::uint64_t 
   return record_page_guide(kernels, {.facts = facts_at(2, sparse_.dense_layers), .decode_facts = facts_at(1, sparse_.dense_layers), .state = state,
                                      .kv_heads = kv_heads_, .layers = layers_ - sparse_.dense_layers,
                                      .target = sparse_.target ? millionths(*sparse_.target) : 0, .by_entropy = sparse_.heads_by_entropy,
-                                     .mass = static_cast<float>(sparse_.mass), .every = ahead ? sparse_.every : 0});
+                                     .mass = static_cast<float>(sparse_.mass), .every = ahead ? every() : 0});
 }
 
 Result<void> PageSelection::record_choice_ahead(KernelRecorder& kernels, const AttentionShape& shape, PageChoiceArgs::Part part) const {
   const std::uint32_t first = sparse_.dense_layers;
   return record_page_choice(kernels, {.shape = shape, .rule = of_token_rule_, .buffers = of_layers_, .query = kept_query(first), .bounds = bounds_at(first),
-                                      .facts = facts_at(1, first), .pages = pages_, .layers = layers_ - first, .part = part, .apart = true, .every = sparse_.every});
+                                      .facts = facts_at(1, first), .pages = pages_, .layers = layers_ - first, .part = part, .apart = true, .every = every()});
 }
 
 std::uint32_t PageSelection::narrowest_tile() const { return narrowest(sparse_, layers_); }

@@ -49,7 +49,7 @@ class PageSelection {
   // Whether decoded tokens choose by the queries of the token before, which every step then leaves behind in kept_query().
   [[nodiscard]] bool chooses_ahead() const { return sparse_.chooser == PageChooser::ahead && sparse_.dense_layers < layers_; }
   // Tokens that choose ahead do so at multiples of this position; those behind them in between read the same pages. Divides a page.
-  [[nodiscard]] std::uint32_t every() const { return sparse_.every; }
+  [[nodiscard]] std::uint32_t every() const { return sparse_.every_on(device_->facts().cpu); }
   // float (query_heads * head_width): the rotated queries of the last token, of a layer that chooses.
   [[nodiscard]] std::uint64_t kept_query(std::uint32_t layer) const { return kept_queries_.address() + (layer - sparse_.dense_layers) * layer_queries_; }
   // The choice of a token in all layers by them, before its first step: scores, and behind a barrier the choice.

@@ -111,8 +111,12 @@ tl::expected<SparseAttention, std::string> read_sparse_attention(const Spec& spe
     else
       refuse("choice", *value, "own or ahead");
   }
-  count("every", 1, sparse.every);
-  if (!std::has_single_bit(sparse.every) || sparse.every > kAttentionPage) refuse("every", *spec.find("every"), fmt::format("1, 2, 4, ... or {}", kAttentionPage));
+  if (const std::string* value = spec.find("every"); value != nullptr && *value != "auto") {
+    std::uint32_t tokens = 1;
+    count("every", 1, tokens);
+    if (!std::has_single_bit(tokens) || tokens > kAttentionPage) refuse("every", *value, fmt::format("1, 2, 4, ... or {}, or auto", kAttentionPage));
+    sparse.every = tokens;
+  }
   if (const std::string* value = spec.find("budget")) {
     if (*value == "adaptive")
       sparse.budget = PageBudget::adaptive;
@@ -159,7 +163,7 @@ std::string shown_attention(const std::optional<SparseAttention>& attention, std
   if (a.widen > 0) more += fmt::format(",flat={},widen={}", a.flat, a.widen);
   if (a.decode_dense_below) more += fmt::format(",decode-dense-below={}", *a.decode_dense_below);
   if (a.chooser != SparseAttention{}.chooser) more += fmt::format(",choice={}", name(a.chooser));
-  if (a.every != SparseAttention{}.every) more += fmt::format(",every={}", a.every);
+  if (a.every) more += fmt::format(",every={}", *a.every);
   if (a.periphery != SparseAttention{}.periphery) more += fmt::format(",periphery={}", name(a.periphery));
   return fmt::format("sparse:window={},{},page={},sinks={},scorer={},dense-layers={},dense-below={},budget={}{}", a.window,
                      adaptive ? fmt::format("mass={},least={},most={}", a.mass, a.least, a.most) : fmt::format("global={}", a.global),

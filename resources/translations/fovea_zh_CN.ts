@@ -473,8 +473,8 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>…供</translation>
     </message>
     <message>
-        <source>The tokens behind one that chooses ahead read the same pages: fewer choices, older pages</source>
-        <translation>提前选择之后的若干词元读取同样的页：选择更少，页更旧</translation>
+        <source>The tokens behind one that chooses ahead read the same pages: fewer choices, older pages; auto: as many as make a choice pay on this device</source>
+        <translation>提前选择之后的若干词元读取同样的页：选择更少，页更旧；自动：在此设备上让选择划算的词元数</translation>
     </message>
     <message>
         <source>Decoded tokens that see fewer keys read everything; auto: as few as make a choice pay on this device</source>

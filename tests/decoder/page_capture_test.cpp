@@ -68,7 +68,7 @@ TEST_F(PageCaptureTest, marks_are_the_pages_that_the_reference_reads) {
     const std::vector<std::int32_t> prompt = tokens(400, 1);
     const Run got = run(prompt, 20, {.measure_every = 64}, batch);
     const reference::SparseRule same{.window = kRule.window, .page = 32, .sinks = kRule.sinks, .global = kRule.global, .dense_below = 0};
-    reference::ReferenceDecoder judge = must(reference::ReferenceDecoder::create(*file_, {.kv = kShape.kv, .sparse = same, .dense_layers = 1, .tile = kChoiceRows, .layer_tiles = {kChoiceRows, 8}, .ahead = chooser == PageChooser::ahead, .every = rule.every}));
+    reference::ReferenceDecoder judge = must(reference::ReferenceDecoder::create(*file_, {.kv = kShape.kv, .sparse = same, .dense_layers = 1, .tile = kChoiceRows, .layer_tiles = {kChoiceRows, 8}, .ahead = chooser == PageChooser::ahead, .every = rule.every_on(device().facts().cpu)}));
     std::vector<std::int32_t> all = prompt;
     all.insert(all.end(), got.drawn.begin(), got.drawn.end());
     std::size_t left_out = 0;

@@ -48,7 +48,7 @@ class SparseDecoder : public DecoderTest {
   static reference::ReferenceOptions judging(const SparseAttention& rule, const ModelShape& shape) {
     const reference::SparseRule same{.window = rule.window, .page = 32, .sinks = rule.sinks, .global = rule.global, .dense_below = rule.dense_below};
     return {.kv = shape.kv, .sparse = same, .dense_layers = rule.dense_layers, .layer_shares = rule.layer_shares, .tile = kChoiceRows, .layer_tiles = {rule.layer_rows.begin(), rule.layer_rows.end()},
-            .layer_samples = {rule.layer_samples.begin(), rule.layer_samples.end()}, .ahead = rule.chooser == PageChooser::ahead, .every = rule.every,
+            .layer_samples = {rule.layer_samples.begin(), rule.layer_samples.end()}, .ahead = rule.chooser == PageChooser::ahead, .every = rule.every_on(device().facts().cpu),
             .periphery = rule.periphery == PagePeriphery::means};
   }
   reference::ReferenceDecoder judge(const SparseAttention& rule, const ModelShape& shape = kShape) {

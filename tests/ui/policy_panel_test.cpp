@@ -318,8 +318,8 @@ TEST_F(PolicyPanelTest, AChangeOfOneThingLeavesTheOthers) {
   ASSERT_TRUE(wait_for(3));
   sparse.chooser = PageChooser::ahead;
   EXPECT_EQ(told_.back(), sparse);
-  EXPECT_EQ(attention_.every_box().currentIndex(), 1);  // 2 tokens
-  attention_.every_box().setCurrentIndex(3);
+  EXPECT_EQ(attention_.every_box().currentIndex(), 0);  // auto
+  attention_.every_box().setCurrentIndex(4);
   ASSERT_TRUE(wait_for(4));
   sparse.every = 8;
   EXPECT_EQ(told_.back(), sparse);

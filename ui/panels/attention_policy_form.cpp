@@ -57,8 +57,8 @@ QComboBox* choices(int count) {
   return made;
 }
 
-// A choice serves 2^index tokens.
-constexpr int kEveryChoices = std::bit_width(kAttentionPage);
+// What a choice serves: by default, or 2^(index - 1) tokens.
+constexpr int kEveryChoices = 1 + std::bit_width(kAttentionPage);
 
 double& share_of(SparseAttention& sparse) { return sparse.budget == PageBudget::adaptive ? sparse.most : sparse.global; }
 
@@ -68,7 +68,7 @@ int set_beyond(const SparseAttention& sparse) {
   const bool adaptive = sparse.budget == PageBudget::adaptive;
   const bool set[]{!sparse.by_depth && !sparse.layer_shares.empty(), sparse.sinks != plain.sinks, adaptive, adaptive && sparse.mass != plain.mass,
                    adaptive && sparse.least != plain.least, sparse.target.has_value(), !sparse.heads_by_entropy, sparse.widen > 0, sparse.widen > 0 && sparse.flat != plain.flat,
-                   sparse.chooser != plain.chooser, sparse.chooser == PageChooser::ahead && sparse.every != plain.every, sparse.decode_dense_below.has_value(), sparse.periphery != plain.periphery};
+                   sparse.chooser != plain.chooser, sparse.chooser == PageChooser::ahead && sparse.every.has_value(), sparse.decode_dense_below.has_value(), sparse.periphery != plain.periphery};
   return static_cast<int>(std::ranges::count(set, true));
 }
 }  // namespace
@@ -142,7 +142,7 @@ std::optional<SparseAttention> AttentionPolicyForm::policy() const {
   sparse.widen = widen_->number();
   sparse.flat = flat_->number();
   sparse.chooser = choice_->currentIndex() == 1 ? PageChooser::own : PageChooser::ahead;
-  if (every_->currentIndex() >= 0) sparse.every = 1u << every_->currentIndex();
+  if (const int index = every_->currentIndex(); index >= 0) sparse.every = index == 0 ? std::nullopt : std::optional(1u << (index - 1));
   sparse.decode_dense_below = decode_below_->value() == kAutomatic ? std::nullopt : std::optional(taken_from(*decode_below_, base_.decode_dense_below.value_or(0)));
   sparse.target = sparse.budget == PageBudget::adaptive ? target_->number_or_none() : std::nullopt;
   sparse.periphery = periphery_->currentIndex() == 1 && sparse.scorer != PageScorer::quest ? PagePeriphery::means : PagePeriphery::off;
@@ -180,7 +180,7 @@ void AttentionPolicyForm::show_policy(const std::optional<SparseAttention>& atte
   widen_->set_number(base_.widen);
   flat_->set_number(base_.flat);
   choice_->setCurrentIndex(base_.chooser == PageChooser::own ? 1 : 0);
-  every_->setCurrentIndex(std::countr_zero(base_.every));
+  every_->setCurrentIndex(base_.every ? 1 + std::countr_zero(*base_.every) : 0);
   decode_below_->setValue(base_.decode_dense_below ? shown_in(*decode_below_, *base_.decode_dense_below) : kAutomatic);
   periphery_->setCurrentIndex(base_.periphery == PagePeriphery::means ? 1 : 0);
   show_values();
@@ -265,7 +265,7 @@ void AttentionPolicyForm::retranslate() {
   more_fields_->set_words(kWiden, tr("Widen to"), tr("A choice whose attention is nearly even may read this share of the pages where that is more"));
   more_fields_->set_words(kFlat, tr("… where above"), tr("What counts as nearly even: the attention's entropy over the logarithm of the keys, 1 being even"));
   more_fields_->set_words(kChoice, tr("Decoding chooses"), tr("A decoded token's pages are chosen by the queries of the token before, for all layers at once; or by its own, layer by layer, which waits for every choice"));
-  more_fields_->set_words(kEvery, tr("… for"), tr("The tokens behind one that chooses ahead read the same pages: fewer choices, older pages"));
+  more_fields_->set_words(kEvery, tr("… for"), tr("The tokens behind one that chooses ahead read the same pages: fewer choices, older pages; auto: as many as make a choice pay on this device"));
   more_fields_->set_words(kDecodeBelow, tr("… dense below"), tr("Decoded tokens that see fewer keys read everything; auto: as few as make a choice pay on this device"));
   more_fields_->set_words(kPeriphery, tr("Periphery"), tr("Where attention is flat, pages that are not read take part with their mean values; not with the scorer quest"));
   for (QSpinBox* box : {dense_below_, sinks_, decode_below_}) box->setSuffix(tr(" keys"));
@@ -280,8 +280,8 @@ void AttentionPolicyForm::retranslate() {
   say(budget_, {tr("strict: the same share"), tr("adaptive: as few as hold it")});
   say(heads_, {tr("by entropy"), tr("even")});
   say(choice_, {tr("ahead: by the token before"), tr("own: by the token itself")});
-  QStringList served{tr("one token")};
-  while (served.size() < kEveryChoices) served << tr("%1 tokens").arg(1u << served.size());
+  QStringList served{tr("auto"), tr("one token")};
+  while (served.size() < kEveryChoices) served << tr("%1 tokens").arg(1u << (served.size() - 1));
   say(every_, served);
   say(periphery_, {tr("off: nothing of the rest"), tr("means: the rest's mean values")});
   show_values();

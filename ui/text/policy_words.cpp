@@ -88,7 +88,7 @@ QString attention_words(const std::optional<SparseAttention>& attention) {
                     .layers = a.layer_shares};
   if (a.scorer != PageScorer::automatic) words.others << spelled(name(a.scorer));
   if (a.chooser != SparseAttention{}.chooser) words.others << spelled(name(a.chooser));
-  else if (a.every != SparseAttention{}.every) words.others << chosen_every(a.every);
+  else if (a.every) words.others << chosen_every(*a.every);
   if (!a.heads_by_entropy) words.others << even_heads();
   if (a.periphery != PagePeriphery::off) words.others << spelled(name(a.periphery));
   return told(words);
@@ -105,7 +105,7 @@ QString attention_words(const std::string& written) {
   const QString scorer = parameter(spec, "scorer");
   if (!scorer.isEmpty() && scorer != QLatin1String("auto")) words.others << scorer;
   if (const QString choice = parameter(spec, "choice"); !choice.isEmpty() && choice != spelled(name(SparseAttention{}.chooser))) words.others << choice;
-  else if (const QString every = parameter(spec, "every"); !every.isEmpty() && every.toUInt() != SparseAttention{}.every) words.others << chosen_every(every.toUInt());
+  else if (const QString every = parameter(spec, "every"); !every.isEmpty() && every != QLatin1String("auto")) words.others << chosen_every(every.toUInt());
   if (parameter(spec, "heads") == QLatin1String("even")) words.others << even_heads();
   if (const QString periphery = parameter(spec, "periphery"); !periphery.isEmpty() && periphery != QLatin1String("off")) words.others << periphery;
   return told(words);

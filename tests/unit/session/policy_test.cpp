@@ -92,7 +92,7 @@ TEST(Policy, AttentionIsDenseOrSparseByPages) {
     EXPECT_EQ(spec_problem("attention", shown), "") << shown;
     EXPECT_EQ(sparse_attention(chosen(shown.c_str()).value()), rule) << shown;
   }
-  EXPECT_EQ(sparse_attention(chosen("sparse:decode-dense-below=auto,dense-layers=auto").value()), SparseAttention{.by_depth = true});
+  EXPECT_EQ(sparse_attention(chosen("sparse:decode-dense-below=auto,dense-layers=auto,every=auto").value()), SparseAttention{.by_depth = true});
   EXPECT_EQ(shown_attention(std::nullopt), "dense");
   const SparseAttention guided = sparse_attention(chosen("sparse:budget=adaptive,target=0.2,heads=even,flat=0.9,widen=0.5").value()).value();
   EXPECT_EQ(guided.target, 0.2);
@@ -120,7 +120,7 @@ TEST(Policy, SparseAttentionSaysWhatIsNoValue) {
         {"sparse:decode-dense-below=soon", "a whole number or auto"}, {"sparse:target=0.2", "it is of budget=adaptive"},
         {"sparse:budget=adaptive,target=0.5", "lies between least and most"}, {"sparse:budget=adaptive,target=0", "above 0 and at most 1"},
         {"sparse:budget=adaptive,target=0.25,mass=1", "above 0 and below 1"}, {"sparse:heads=odd", "even or entropy"}, {"sparse:widen=2", "from 0 to 1"},
-        {"sparse:flat=-1", "from 0 to 1"}, {"sparse:choice=later", "own or ahead"}, {"sparse:every=3", "1, 2, 4, ... or 32"}, {"sparse:every=64", "1, 2, 4, ... or 32"}, {"sparse:every=0", "at least 1"},
+        {"sparse:flat=-1", "from 0 to 1"}, {"sparse:choice=later", "own or ahead"}, {"sparse:every=3", "1, 2, 4, ... or 32, or auto"}, {"sparse:every=64", "1, 2, 4, ... or 32"}, {"sparse:every=0", "at least 1"},
         {"sparse:rows=3", "1, 2, 4, 8 or 16"}, {"sparse:rows=0", "1, 2, 4, 8 or 16"}, {"sparse:rows=8/32", "1, 2, 4, 8 or 16"}, {"sparse:samples=8", "1, 2 or 4"}, {"sparse:samples=2/3", "1, 2 or 4"},
         {"sparse:layers=odd", "with / between them"}, {"sparse:layers=0.5/", "with / between them"},
         {"sparse:layers=0.5/2", "with / between them"}, {"sparse:layers=0.5,dense-layers=auto", "leave one out"}, {"sparse:periphery=on", "off or means"},
