@@ -246,7 +246,7 @@ Result<void> ForwardPass::record_attention(KernelRecorder& kernels, std::uint32_
     }
     kernels.plan().tag("attention");
     RopeAttentionArgs attention{.rope = rope, .y = rounds ? a.attended_words : a.attended, .rounded = rounds, .values = a.split_values, .partial = a.split_partial,
-                                .arrived = a.split_arrived, .splits = attention_splits(kernels.facts(), config.kv_heads),
+                                .arrived = a.split_arrived, .splits = rope_attention_splits(kernels.facts(), config.kv_heads, deep),
                                 .deep = deep};
     if (!captured && !measured && !ranked && !keeps) attention.rope.query = 0;
     if (sparse) attention.rope.shape = selection->chosen(shape, layer, ahead);

@@ -155,6 +155,13 @@ std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_h
   return splits;
 }
 
+std::uint32_t rope_attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_heads, bool deep) {
+  // Each has workgroups, which wait and count themselves for nothing where it finds no keys (qwen3-30b-a3b at depths 0 and 1,000 in 599 and
+  // 551 t/s instead of 594 and 543).
+  const std::uint32_t splits = attention_splits(facts, kv_heads);
+  return deep || facts.cpu ? splits : std::min(splits, kDeepAttention / (kLeastPages * shader::kPageKeys));
+}
+
 namespace {
 
 // Lanes share rows of f16, eight of them 64 bytes at a time (shaders/attention/attention_token.comp).
@@ -216,9 +223,10 @@ SuitedTile suited_tile(const KernelRecorder& kernels, const AttentionShape& shap
 }  // namespace
 
 bool gains_by_chained_steps(const KernelRecorder& kernels, const AttentionShape& shape) {
-  // On an H200 at depth 0 and 1,000: qwen3-30b-a3b 12 and 9 %, llama-8b 4 and 2 %, mixtral-8x7b 1 and 0 %; olmoe-1b-7b, whose heads have
-  // keys of their own, loses 1 to 3 %.
-  return takes_rope_attention(kernels, shape) && shape.query_heads / shape.kv_heads >= kLeastGroup;
+  // On an H200 at depth 0 and 1,000: qwen3-30b-a3b with 8 heads 12 and 9 %, llama-8b 4 and 2 % and mixtral-8x7b 1 and 0 % with 4; olmoe-1b-7b,
+  // whose heads have keys of their own, loses 1 to 3 %.
+  constexpr std::uint32_t kLeastSharing = 4;
+  return takes_rope_attention(kernels, shape) && shape.query_heads / shape.kv_heads >= kLeastSharing;
 }
 
 Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionArgs& args) {
@@ -257,13 +265,10 @@ Result<void> record_rope_attention(KernelRecorder& kernels, const RopeAttentionA
                             {lanes * tile.subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, group, lanes,
                              tile.subgroups, suited.splits, least, args.rounded ? 1u : 0u},
                             push, shape.kv_heads, suited.splits);
-  // Of few keys no more splits than find any: each has workgroups, which wait and count themselves for nothing (qwen3-30b-a3b at depths
-  // 0 and 1,000 in 599 and 551 t/s instead of 594 and 543).
-  const std::uint32_t used = args.deep ? splits : std::min(splits, (kDeepAttention + least * shader::kPageKeys - 1) / (least * shader::kPageKeys));
   return kernels.dispatch_chained(id,
                           {lanes * subgroups, shape.head_width, rope.rope_width, rope.halves ? 1u : 0u, rope.norm, heads, lanes,
-                           subgroups, used, least, shape.query_heads / shape.kv_heads / heads, args.rounded ? 1u : 0u, early ? 1u : 0u},
-                          push, shape.query_heads / heads, used);
+                           subgroups, splits, least, shape.query_heads / shape.kv_heads / heads, args.rounded ? 1u : 0u, early ? 1u : 0u},
+                          push, shape.query_heads / heads, splits);
 }
 
 Result<void> record_attention_rows(KernelRecorder& kernels, const AttentionRowsArgs& args) {

@@ -70,7 +70,7 @@ struct RopeAttentionTile {
 [[nodiscard]] bool runs_rope_attention_tile(const KernelRecorder& kernels, const RopeAttentionTile& tile, const AttentionShape& shape,
                                             std::uint32_t splits);
 // Whether the steps of a token with attention of this shape gain by following one another by counts (KernelRecorder::chains): where
-// several query heads share a KV head.
+// four query heads or more share a KV head.
 [[nodiscard]] bool gains_by_chained_steps(const KernelRecorder& kernels, const AttentionShape& shape);
 
 // Norm, rotation, KV write and attention of one token in one step, for a recorder that folds steps.
@@ -94,6 +94,8 @@ struct RopeAttentionArgs {
 
 // How many splits decode uses on this device; the scratch above is sized by it.
 [[nodiscard]] std::uint32_t attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_heads);
+// Those of attention in one step: of few keys (not `deep`) no more than find any.
+[[nodiscard]] std::uint32_t rope_attention_splits(const gpu::DeviceFacts& facts, std::uint32_t kv_heads, bool deep);
 
 struct AttentionRowsArgs {
   AttentionShape shape;

@@ -397,5 +397,14 @@ TEST_F(ChainedSteps, gain_where_query_heads_share_a_kv_head) {
   EXPECT_FALSE(gains(16, 8)) << "not measured";
 }
 
+// Splits of a few pages: over few keys a GPU has as many as find some, and none that only waits.
+TEST(AttentionSplits, are_fewer_over_few_keys) {
+  const gpu::DeviceFacts gpu{}, cpu{.cpu = true};
+  EXPECT_EQ(rope_attention_splits(gpu, 4, true), 64u);
+  EXPECT_EQ(rope_attention_splits(gpu, 4, false), 16u) << "2,048 keys in splits of four pages";
+  EXPECT_EQ(rope_attention_splits(gpu, 32, false), 8u) << "no more than of many keys";
+  EXPECT_EQ(rope_attention_splits(cpu, 1, false), attention_splits(cpu, 1));
+}
+
 }  // namespace
 }  // namespace fovea::test

@@ -93,6 +93,9 @@ TEST(Policy, AttentionIsDenseOrSparseByPages) {
     EXPECT_EQ(sparse_attention(chosen(shown.c_str()).value()), rule) << shown;
   }
   EXPECT_EQ(sparse_attention(chosen("sparse:decode-dense-below=auto,dense-layers=auto,every=auto").value()), SparseAttention{.by_depth = true});
+  EXPECT_EQ(SparseAttention{}.every_on(true), 4u);
+  EXPECT_EQ(SparseAttention{}.every_on(false), 2u);
+  EXPECT_EQ(held.every_on(true), 8u);
   EXPECT_EQ(shown_attention(std::nullopt), "dense");
   const SparseAttention guided = sparse_attention(chosen("sparse:budget=adaptive,target=0.2,heads=even,flat=0.9,widen=0.5").value()).value();
   EXPECT_EQ(guided.target, 0.2);
