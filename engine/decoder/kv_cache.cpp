@@ -10,7 +10,11 @@
 namespace fovea {
 namespace {
 
-constexpr std::uint64_t kSlabBytes = 32ull << 20;  // pages are allocated in slabs of about this size
+// A layer's part of a slab: where a GPU maps memory in pages of that size, as large ones do, attention of a layer needs the fewest of
+// them. Layers apart in every page of positions instead, 98,304 keys of qwen3-30b-a3b touched 3,072 a layer in place of 96, and an H200 decoded
+// 224 tokens a second in place of 246 (5 % of the keys: 453 and 487).
+constexpr std::uint64_t kLayerSlabBytes = 2ull << 20;
+constexpr std::uint32_t kMostSlabPages = 32;  // memory grows by no more than 1,024 positions
 
 }  // namespace
 
@@ -18,14 +22,15 @@ Result<KvCache> KvCache::create(gpu::Device& device, const ModelConfig& config, 
   if (!kv_type_runs(type))
     return fail(ErrorCode::unsupported, "the KV cache", "it cannot be kept as " + std::string(name(type)), "use f16 or q8_0");
   KvCache cache(device, context, type);
-  const std::uint64_t layer_bytes = std::uint64_t{2} * config.kv_heads * shader::kPageKeys * kv_row_bytes(type, config.head_width);
-  cache.page_bytes_ = layer_bytes * config.layers;
-  if (cache.page_bytes_ > 0xFFFFFFFFull)
+  cache.part_bytes_ = std::uint64_t{2} * config.kv_heads * shader::kPageKeys * kv_row_bytes(type, config.head_width);
+  const std::uint64_t page_bytes = cache.part_bytes_ * config.layers;
+  if (page_bytes > 0xFFFFFFFFull)
     return fail(ErrorCode::unsupported, "the KV cache", "one page of 32 positions would take more than 4 GiB", "use a model with fewer layers or heads");
-  cache.layer_bytes_ = static_cast<std::uint32_t>(layer_bytes);
   const std::uint32_t pages = (context + shader::kPageKeys - 1) / shader::kPageKeys;
-  cache.pages_per_slab_ = static_cast<std::uint32_t>(
-      std::clamp<std::uint64_t>(kSlabBytes / cache.page_bytes_, 1, std::min<std::uint32_t>(pages, 32)));
+  const std::uint64_t most = std::min<std::uint64_t>({pages, kMostSlabPages, 0xFFFFFFFFull / page_bytes});
+  cache.pages_per_slab_ = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(kLayerSlabBytes / cache.part_bytes_, 1, most));
+  cache.slab_bytes_ = page_bytes * cache.pages_per_slab_;
+  cache.layer_stride_ = static_cast<std::uint32_t>(cache.part_bytes_ * cache.pages_per_slab_);
   // Every token's attention reads it: from the host's memory that would take 5 us a layer of 98,304 positions.
   FOVEA_ASSIGN(cache.table_, device.create_buffer(std::uint64_t{pages} * sizeof(std::uint64_t), gpu::MemoryUse::compute));
   FOVEA_TRY(cache.reserve(1));
@@ -35,8 +40,7 @@ Result<KvCache> KvCache::create(gpu::Device& device, const ModelConfig& config, 
 Result<KvCache> KvCache::create_tiered(gpu::Device& device, const ModelConfig& config, std::uint32_t context, const KvTiers& tiers) {
   KvCache cache(device, context, DType::F16);
   FOVEA_ASSIGN(cache.tiers_, TierStore::create(device, config, context, tiers));
-  cache.page_bytes_ = cache.tiers_->shape().fresh_bytes;
-  cache.layer_bytes_ = static_cast<std::uint32_t>(cache.page_bytes_ / config.layers);
+  cache.layer_stride_ = static_cast<std::uint32_t>(cache.tiers_->shape().fresh_bytes / config.layers);
   return cache;
 }
 
@@ -51,9 +55,9 @@ Result<void> KvCache::reserve(std::uint32_t positions) {
   std::vector<gpu::Buffer> more;
   std::vector<std::uint64_t> addresses;  // of their pages
   while (had + more.size() * pages_per_slab_ < pages) {
-    FOVEA_ASSIGN(gpu::Buffer slab, device_->create_buffer(page_bytes_ * pages_per_slab_, gpu::MemoryUse::kv));
+    FOVEA_ASSIGN(gpu::Buffer slab, device_->create_buffer(slab_bytes_, gpu::MemoryUse::kv));
     const std::uint32_t count = std::min(pages_per_slab_, table_pages - had - static_cast<std::uint32_t>(more.size()) * pages_per_slab_);
-    for (std::uint32_t i = 0; i < count; ++i) addresses.push_back(slab.address() + i * page_bytes_);
+    for (std::uint32_t i = 0; i < count; ++i) addresses.push_back(slab.address() + i * part_bytes_);
     more.push_back(std::move(slab));
   }
   if (more.empty()) return {};

@@ -1,5 +1,5 @@
-// Keys and values of every layer in pages of 32 positions; memory grows with the context. All of one type, or in tiers. Engine
-// thread only.
+// Keys and values of every layer in pages of 32 positions; memory grows with the context, by slabs of pages: (layers, pages of the
+// slab, what a layer has of a page). All of one type, or in tiers. Engine thread only.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,8 @@ class KvCache {
   [[nodiscard]] bool can_keep(std::uint32_t positions) const { return !tiers_ || tiers_->can_keep(positions); }
 
   [[nodiscard]] std::uint64_t page_table() const { return tiers_ ? tiers_->page_table() : table_.address(); }
-  [[nodiscard]] std::uint32_t layer_offset(std::uint32_t layer) const { return layer * layer_bytes_; }
+  // Bytes from a page's address to the layer's keys and values.
+  [[nodiscard]] std::uint32_t layer_offset(std::uint32_t layer) const { return layer * layer_stride_; }
   [[nodiscard]] std::uint32_t context() const { return context_; }
   [[nodiscard]] DType type() const { return type_; }  // in tiers: F16, that of new pages
   [[nodiscard]] const TierStore* tiers() const { return tiers_ ? &*tiers_ : nullptr; }
@@ -43,8 +44,9 @@ class KvCache {
   gpu::Device* device_;
   DType type_ = DType::F16;
   std::uint32_t context_ = 0;
-  std::uint32_t layer_bytes_ = 0;     // keys and values of one layer in a page
-  std::uint64_t page_bytes_ = 0;      // all layers
+  std::uint64_t part_bytes_ = 0;      // keys and values of one layer in a page
+  std::uint64_t slab_bytes_ = 0;      // all layers and pages
+  std::uint32_t layer_stride_ = 0;    // from a layer of a page to its next
   std::uint32_t pages_per_slab_ = 1;
   gpu::Buffer table_;                 // uint64 (pages): addresses
   std::vector<gpu::Buffer> slabs_;
