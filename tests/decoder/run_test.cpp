@@ -143,6 +143,26 @@ TEST_F(Runs, with_a_cache_of_a_type_that_attention_does_not_read_are_refused) {
   EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
 }
 
+// What a layer has of a slab's pages lies side by side: 2 MiB of it, but no more pages than make 1,024 positions or the context.
+TEST_F(Runs, keep_a_layers_part_of_a_slab_together) {
+  file_.emplace(must(seeded_model(kMixture).open()));
+  ModelConfig config = must(read_model_config(*file_));
+  const auto pages_together = [&](std::uint32_t context) {
+    const KvCache cache = must(KvCache::create(device(), config, context));
+    const std::uint32_t part = 2 * config.kv_heads * shader::kPageKeys * config.head_width * 2;
+    EXPECT_EQ(cache.layer_offset(0), 0u);
+    EXPECT_EQ(cache.layer_offset(2), 2 * cache.layer_offset(1));
+    EXPECT_EQ(cache.layer_offset(1) % part, 0u);
+    return cache.layer_offset(1) / part;
+  };
+  EXPECT_EQ(pages_together(3000), 32u);
+  EXPECT_EQ(pages_together(64), 2u);
+  config.kv_heads = 16;
+  config.head_width = 128;
+  config.layers = 3;
+  EXPECT_EQ(pages_together(3000), 8u) << "of 256 KiB";
+}
+
 TEST_F(Runs, on_more_than_one_slab_equal_the_reference) {
   load(kMixture, {.context = 3000});
   const std::vector<std::int32_t> prompt = tokens(1100, 12);
