@@ -461,6 +461,22 @@ In the map a row&apos;s f16 pages are those that it found; which far pages were 
         <translation>何谓接近均匀：注意力的熵除以键数的对数，1 为完全均匀</translation>
     </message>
     <message>
+        <source>Prompt choice for</source>
+        <translation>提示的选择供</translation>
+    </message>
+    <message>
+        <source>Queries of a prompt that share a choice, of the first layers, from the first on, with / between them, as 1/8/8: 16, 8, 4, 2 or 1; the others 16. Fewer choose better and cost a prompt more lists</source>
+        <translation>提示中共用一次选择的查询数，从第一层起，用 / 分隔，如 1/8/8：可为 16、8、4、2 或 1；其余各层为 16。数目越少，选择越准，但提示需要的列表越多</translation>
+    </message>
+    <message>
+        <source>… by</source>
+        <translation>…依据</translation>
+    </message>
+    <message>
+        <source>By how many of these queries the choice is made, of the first layers as above: 4, 2 or 1; the others 4</source>
+        <translation>由其中多少个查询作出选择，各层写法同上：可为 4、2 或 1；其余各层为 4</translation>
+    </message>
+    <message>
         <source>Decoding chooses</source>
         <translation>解码时的选择</translation>
     </message>

@@ -248,7 +248,8 @@ TEST_F(PolicyPanelTest, EveryParameterOfAttentionGoesThroughThePanel) {
         adaptive + ",target=0.3037", std::string("sparse:budget=adaptive,least=0,target=0.0001"), std::string("sparse:heads=even"), std::string("sparse:flat=0.8123,widen=0.5055"), std::string("sparse:widen=0.0001"),
         std::string("sparse:layers=0.5/1"), std::string("sparse:layers=0.25001/1/0.3"), std::string("sparse:layers=0.5/1,dense-layers=1"), std::string("sparse:dense-layers=auto"), std::string("sparse:dense-layers=0"),
         std::string("sparse:dense-layers=99"), std::string("sparse:dense-below=99"), std::string("sparse:choice=own"), std::string("sparse:decode-dense-below=0"),
-        std::string("sparse:decode-dense-below=4097"), std::string("sparse:decode-dense-below=auto"), std::string("sparse:periphery=means")}) {
+        std::string("sparse:decode-dense-below=4097"), std::string("sparse:decode-dense-below=auto"), std::string("sparse:periphery=means"), std::string("sparse:every=8"),
+        std::string("sparse:rows=1/8/16"), std::string("sparse:samples=4/1"), std::string("sparse:rows=2,samples=1/2,layers=0.5")}) {
     SCOPED_TRACE(spec);
     const auto parsed = parse_spec(spec);
     ASSERT_TRUE(parsed);
@@ -338,6 +339,27 @@ TEST_F(PolicyPanelTest, AChangeOfOneThingLeavesTheOthers) {
   sparse.dense_layers = 0;
   sparse.layer_shares = {0.4, 1, 0.3};
   EXPECT_EQ(told_.back(), sparse) << "and they that of the number";
+  attention_.rows_field().setText("1/8");
+  Q_EMIT attention_.rows_field().editingFinished();
+  ASSERT_TRUE(wait_for(7));
+  sparse.layer_rows = {1, 8};
+  EXPECT_EQ(told_.back(), sparse);
+  attention_.samples_field().setText("1");
+  Q_EMIT attention_.samples_field().editingFinished();
+  ASSERT_TRUE(wait_for(8));
+  sparse.layer_samples = {1};
+  EXPECT_EQ(told_.back(), sparse);
+  for (const char* never : {"3", "32", "0", "1/2/4/8/16/8/4"}) {
+    attention_.rows_field().setText(never);
+    Q_EMIT attention_.rows_field().editingFinished();
+    EXPECT_TRUE(attention_.rows_field().wrong()) << never;
+  }
+  EXPECT_EQ(attention_.policy(), sparse) << "what cannot be is not taken";
+  panel_.show_attention(SparseAttention{.by_depth = true}, 6);
+  EXPECT_EQ(attention_.rows_field().placeholderText(), "auto: 1/8/8/8/8/8");
+  EXPECT_EQ(attention_.samples_field().placeholderText(), "auto: 1/4/2/2/2/2");
+  panel_.show_attention(SparseAttention{.by_depth = true}, 48);
+  EXPECT_EQ(attention_.rows_field().placeholderText(), "auto: 16");
 }
 
 TEST_F(PolicyPanelTest, NumbersByLayerThatCannotBeAreMarkedAndNotTaken) {

@@ -60,6 +60,14 @@ QComboBox* choices(int count) {
 // What a choice serves: by default, or 2^(index - 1) tokens.
 constexpr int kEveryChoices = 1 + std::bit_width(kAttentionPage);
 
+// Counts by layer as the numbers of a list, and back.
+std::vector<double> numbers_of(const std::vector<std::uint32_t>& counts) { return {counts.begin(), counts.end()}; }
+std::vector<std::uint32_t> counts_of(const std::vector<double>& numbers) {
+  std::vector<std::uint32_t> counts;
+  for (const double number : numbers) counts.push_back(static_cast<std::uint32_t>(number));
+  return counts;
+}
+
 double& share_of(SparseAttention& sparse) { return sparse.budget == PageBudget::adaptive ? sparse.most : sparse.global; }
 
 // What the fields under More say, that a policy does not say by default.
@@ -67,7 +75,7 @@ int set_beyond(const SparseAttention& sparse) {
   const SparseAttention plain;
   const bool adaptive = sparse.budget == PageBudget::adaptive;
   const bool set[]{!sparse.by_depth && !sparse.layer_shares.empty(), sparse.sinks != plain.sinks, adaptive, adaptive && sparse.mass != plain.mass,
-                   adaptive && sparse.least != plain.least, sparse.target.has_value(), !sparse.heads_by_entropy, sparse.widen > 0, sparse.widen > 0 && sparse.flat != plain.flat,
+                   adaptive && sparse.least != plain.least, sparse.target.has_value(), !sparse.heads_by_entropy, sparse.widen > 0, sparse.widen > 0 && sparse.flat != plain.flat, !sparse.layer_rows.empty(), !sparse.layer_samples.empty(),
                    sparse.chooser != plain.chooser, sparse.chooser == PageChooser::ahead && sparse.every.has_value(), sparse.decode_dense_below.has_value(), sparse.periphery != plain.periphery};
   return static_cast<int>(std::ranges::count(set, true));
 }
@@ -78,7 +86,8 @@ AttentionPolicyForm::AttentionPolicyForm(QWidget* parent)
       more_fields_(new FieldGrid), more_(new Disclosure(more_fields_)), window_(slider(kLargestStep)), share_(slider(100)), scorer_(choices(3)), budget_(choices(2)),
       heads_(choices(2)), choice_(choices(2)), every_(choices(kEveryChoices)), periphery_(choices(2)), dense_layers_(count_box(kAutomatic, 1)), dense_below_(count_box(0, 128)), sinks_(count_box(0, 32)),
       decode_below_(count_box(kAutomatic, 1024)), mass_(share_box()), least_(share_box()), target_(share_box()), widen_(share_box()), flat_(new NumberBox(0, 1, 2)),
-      layers_(new NumberList(0, 1)) {
+      layers_(new NumberList(0, 1)), rows_(new NumberList(1, kChoiceRows, NumberList::Numbers::powers_of_two)),
+      samples_(new NumberList(1, kChoiceSamples, NumberList::Numbers::powers_of_two)) {
   title_->setProperty("heading", true);
   auto* head = new QHBoxLayout;
   head->addWidget(title_, 1);
@@ -95,7 +104,7 @@ AttentionPolicyForm::AttentionPolicyForm(QWidget* parent)
   share_note_->setProperty("dim", true);
   for (QWidget* field : std::initializer_list<QWidget*>{window_, share_, share_note_, scorer_, dense_layers_, dense_below_})
     fields_->add(field, field == window_ || field == share_);
-  for (QWidget* field : std::initializer_list<QWidget*>{layers_, sinks_, budget_, mass_, least_, target_, heads_, widen_, flat_, choice_, every_, decode_below_, periphery_})
+  for (QWidget* field : std::initializer_list<QWidget*>{layers_, sinks_, budget_, mass_, least_, target_, heads_, widen_, flat_, rows_, samples_, choice_, every_, decode_below_, periphery_})
     more_fields_->add(field);
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 0, 0, 0);
@@ -119,6 +128,7 @@ AttentionPolicyForm::AttentionPolicyForm(QWidget* parent)
   });
   connect(dense_layers_, &QSpinBox::valueChanged, this, &AttentionPolicyForm::dense_layers_by_hand);
   connect(layers_, &NumberList::changed, this, &AttentionPolicyForm::layers_by_hand);
+  for (NumberList* list : {rows_, samples_}) connect(list, &NumberList::changed, this, &AttentionPolicyForm::by_hand);
   show_policy(std::nullopt, 0);
   retranslate();
 }
@@ -134,6 +144,8 @@ std::optional<SparseAttention> AttentionPolicyForm::policy() const {
   sparse.by_depth = dense_layers_->value() == kAutomatic;
   if (!sparse.by_depth) sparse.dense_layers = taken_from(*dense_layers_, base_.dense_layers);
   sparse.layer_shares = layers_->numbers();
+  sparse.layer_rows = counts_of(rows_->numbers());
+  sparse.layer_samples = counts_of(samples_->numbers());
   sparse.dense_below = taken_from(*dense_below_, base_.dense_below);
   sparse.sinks = taken_from(*sinks_, base_.sinks);
   sparse.mass = mass_->number();
@@ -157,7 +169,7 @@ std::optional<SparseAttention> AttentionPolicyForm::policy() const {
 
 void AttentionPolicyForm::show_policy(const std::optional<SparseAttention>& attention, std::uint32_t layers) {
   const QSignalBlocker blocked[] = {QSignalBlocker(mode_), QSignalBlocker(window_), QSignalBlocker(share_), QSignalBlocker(scorer_), QSignalBlocker(dense_layers_),
-                                    QSignalBlocker(dense_below_), QSignalBlocker(layers_), QSignalBlocker(sinks_), QSignalBlocker(budget_), QSignalBlocker(mass_),
+                                    QSignalBlocker(dense_below_), QSignalBlocker(layers_), QSignalBlocker(rows_), QSignalBlocker(samples_), QSignalBlocker(sinks_), QSignalBlocker(budget_), QSignalBlocker(mass_),
                                     QSignalBlocker(least_), QSignalBlocker(target_), QSignalBlocker(heads_), QSignalBlocker(widen_), QSignalBlocker(flat_),
                                     QSignalBlocker(choice_), QSignalBlocker(every_), QSignalBlocker(decode_below_), QSignalBlocker(periphery_)};
   if (attention) base_ = *attention;
@@ -169,8 +181,10 @@ void AttentionPolicyForm::show_policy(const std::optional<SparseAttention>& atte
   dense_layers_->setRange(kAutomatic, layers > 0 ? static_cast<int>(layers) : 1'000);
   dense_layers_->setValue(base_.by_depth ? kAutomatic : shown_in(*dense_layers_, base_.dense_layers));
   dense_below_->setValue(shown_in(*dense_below_, base_.dense_below));
-  layers_->set_counts(1, layers > 0 ? layers : 4096);
+  for (NumberList* list : {layers_, rows_, samples_}) list->set_counts(1, layers > 0 ? layers : 4096);
   layers_->set_numbers(base_.layer_shares);
+  rows_->set_numbers(numbers_of(base_.layer_rows));
+  samples_->set_numbers(numbers_of(base_.layer_samples));
   sinks_->setValue(shown_in(*sinks_, base_.sinks));
   budget_->setCurrentIndex(base_.budget == PageBudget::adaptive ? 1 : 0);
   mass_->set_number(base_.mass);
@@ -217,6 +231,11 @@ void AttentionPolicyForm::show_values() {
   more_->set_count(sparse ? set_beyond(now) : 0);
   if (model_layers_ > 0) now = fitted(now, model_layers_);
   show_share(now);
+  const auto by_default = [&](NumberList* list, const std::vector<std::uint32_t>& numbers, std::uint32_t otherwise) {
+    list->setPlaceholderText(numbers.empty() ? tr("auto: %1").arg(otherwise) : tr("auto: %1").arg(written_numbers(numbers_of(numbers))));
+  };
+  by_default(rows_, now.layer_rows, kChoiceRows);
+  by_default(samples_, now.layer_samples, kChoiceSamples);
   layers_->setPlaceholderText(now.layer_shares.empty() ? tr("all alike") : tr("auto: %1").arg(written_numbers(now.layer_shares)));
 }
 
@@ -264,6 +283,8 @@ void AttentionPolicyForm::retranslate() {
   more_fields_->set_words(kHeads, tr("Heads"), tr("Heads whose attention is spread read more pages and sharp ones fewer, the sum being the same; or each its even part"));
   more_fields_->set_words(kWiden, tr("Widen to"), tr("A choice whose attention is nearly even may read this share of the pages where that is more"));
   more_fields_->set_words(kFlat, tr("… where above"), tr("What counts as nearly even: the attention's entropy over the logarithm of the keys, 1 being even"));
+  more_fields_->set_words(kRows, tr("Prompt choice for"), tr("Queries of a prompt that share a choice, of the first layers, from the first on, with / between them, as 1/8/8: 16, 8, 4, 2 or 1; the others 16. Fewer choose better and cost a prompt more lists"));
+  more_fields_->set_words(kSamples, tr("… by"), tr("By how many of these queries the choice is made, of the first layers as above: 4, 2 or 1; the others 4"));
   more_fields_->set_words(kChoice, tr("Decoding chooses"), tr("A decoded token's pages are chosen by the queries of the token before, for all layers at once; or by its own, layer by layer, which waits for every choice"));
   more_fields_->set_words(kEvery, tr("… for"), tr("The tokens behind one that chooses ahead read the same pages: fewer choices, older pages; auto: as many as make a choice pay on this device"));
   more_fields_->set_words(kDecodeBelow, tr("… dense below"), tr("Decoded tokens that see fewer keys read everything; auto: as few as make a choice pay on this device"));

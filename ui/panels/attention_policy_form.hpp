@@ -38,6 +38,8 @@ class AttentionPolicyForm : public QWidget {
   [[nodiscard]] QComboBox& scorer_box() const { return *scorer_; }
   [[nodiscard]] QSpinBox& dense_layers_box() const { return *dense_layers_; }
   [[nodiscard]] NumberList& layers_field() const { return *layers_; }
+  [[nodiscard]] NumberList& rows_field() const { return *rows_; }
+  [[nodiscard]] NumberList& samples_field() const { return *samples_; }
   [[nodiscard]] QComboBox& budget_box() const { return *budget_; }
   [[nodiscard]] NumberBox& target_box() const { return *target_; }
   [[nodiscard]] QComboBox& choice_box() const { return *choice_; }
@@ -53,7 +55,7 @@ class AttentionPolicyForm : public QWidget {
 
  private:
   enum Row : std::size_t { kWindow, kShare, kShareNote, kScorer, kDenseLayers, kDenseBelow };
-  enum MoreRow : std::size_t { kLayers, kSinks, kBudget, kMass, kLeast, kTarget, kHeads, kWiden, kFlat, kChoice, kEvery, kDecodeBelow, kPeriphery };
+  enum MoreRow : std::size_t { kLayers, kSinks, kBudget, kMass, kLeast, kTarget, kHeads, kWiden, kFlat, kRows, kSamples, kChoice, kEvery, kDecodeBelow, kPeriphery };
   void by_hand();
   void dense_layers_by_hand();
   void layers_by_hand();
@@ -70,7 +72,7 @@ class AttentionPolicyForm : public QWidget {
   QComboBox *scorer_, *budget_, *heads_, *choice_, *every_, *periphery_;
   QSpinBox *dense_layers_, *dense_below_, *sinks_, *decode_below_;  // -1: automatic, where there is that
   NumberBox *mass_, *least_, *target_, *widen_, *flat_;
-  NumberList* layers_;
+  NumberList *layers_, *rows_, *samples_;
   std::uint32_t model_layers_ = 0;
   SparseAttention base_{.by_depth = true};  // as shown last; what was chosen while dense is
 };

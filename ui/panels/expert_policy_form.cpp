@@ -42,7 +42,7 @@ ExpertPolicyForm::ExpertPolicyForm(QWidget* parent)
     : QWidget(parent), mode_(new QButtonGroup(this)), static_(new QToolButton), dynamic_(new QToolButton), body_(new QWidget), fields_(new FieldGrid),
       more_fields_(new FieldGrid), more_(new Disclosure(more_fields_)), title_(new QLabel), note_(new QLabel), kept_(new QLabel), number_(new QSlider(Qt::Horizontal)),
       threshold_(new QSlider(Qt::Horizontal)), mean_(new QSlider(Qt::Horizontal)), strength_(new QSlider(Qt::Horizontal)), count_(new QComboBox), balance_(new QComboBox),
-      lasts_(new QComboBox), fewest_(new QSpinBox), numbers_(new NumberList(1, 1, true)), shares_(new NumberList(0, 1)), means_(new NumberList(1, 1)),
+      lasts_(new QComboBox), fewest_(new QSpinBox), numbers_(new NumberList(1, 1, NumberList::Numbers::whole)), shares_(new NumberList(0, 1)), means_(new NumberList(1, 1)),
       even_(new NumberBox(0, 100, 2)), retained_(new NumberBox(0, 1, 1, 100)), substitute_(new NumberBox(0, 1, 1, 100)), half_life_(new NumberBox(1, kMostTokens, 0)),
       calibrate_(new QToolButton) {
   title_->setProperty("heading", true);

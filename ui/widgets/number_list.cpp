@@ -13,7 +13,7 @@ QString written_numbers(const std::vector<double>& numbers) {
   return words.join('/');
 }
 
-NumberList::NumberList(double least, double most, bool whole, QWidget* parent) : QLineEdit(parent), least_(least), most_(most), whole_(whole) {
+NumberList::NumberList(double least, double most, Numbers numbers, QWidget* parent) : QLineEdit(parent), least_(least), most_(most), kind_(numbers) {
   setMaxLength(1 << 14);
   connect(this, &QLineEdit::editingFinished, this, &NumberList::take);
   connect(this, &QLineEdit::textEdited, this, [this] { mark(false); });
@@ -31,6 +31,17 @@ void NumberList::set_numbers(const std::vector<double>& numbers) {
   mark(false);
 }
 
+bool NumberList::takes(double number) const {
+  if (!(number >= least_ && number <= most_)) return false;
+  int exponent = 0;
+  switch (kind_) {
+    case Numbers::any: return true;
+    case Numbers::whole: return number == std::floor(number);
+    case Numbers::powers_of_two: return number >= 1 && std::frexp(number, &exponent) == 0.5;
+  }
+  return false;
+}
+
 void NumberList::take() {
   std::vector<double> read;
   bool good = true;
@@ -39,7 +50,7 @@ void NumberList::take() {
     for (const QString& word : written.split('/')) {
       bool number = false;
       const double value = QLocale::c().toDouble(word, &number);
-      good = good && number && value >= least_ && value <= most_ && (!whole_ || value == std::floor(value));
+      good = good && number && takes(value);
       read.push_back(value);
     }
   mark(!good || (!read.empty() && (read.size() < fewest_ || read.size() > most_numbers_)));

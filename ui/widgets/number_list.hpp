@@ -2,6 +2,7 @@
 #pragma once
 
 #include <QLineEdit>
+#include <cstdint>
 #include <vector>
 
 namespace fovea {
@@ -9,8 +10,9 @@ namespace fovea {
 class NumberList : public QLineEdit {
   Q_OBJECT
  public:
-  // Bounds of every number; `whole`: no fractions.
-  NumberList(double least, double most, bool whole = false, QWidget* parent = nullptr);
+  enum class Numbers : std::uint8_t { any, whole, powers_of_two };
+  // Bounds of every number, and what it has to be between them.
+  NumberList(double least, double most, Numbers numbers = Numbers::any, QWidget* parent = nullptr);
 
   void set_most(double most) { most_ = most; }
   // How many numbers there can be, beside none.
@@ -26,8 +28,11 @@ class NumberList : public QLineEdit {
   void take();
   void mark(bool wrong);
 
+  [[nodiscard]] bool takes(double number) const;
+
   double least_, most_;
-  bool whole_, wrong_ = false;
+  Numbers kind_;
+  bool wrong_ = false;
   std::size_t fewest_ = 1, most_numbers_ = 4096;
   std::vector<double> numbers_;
 };
