@@ -232,7 +232,7 @@ void AttentionPolicyForm::show_values() {
   if (model_layers_ > 0) now = fitted(now, model_layers_);
   show_share(now);
   const auto by_default = [&](NumberList* list, const std::vector<std::uint32_t>& numbers, std::uint32_t otherwise) {
-    list->setPlaceholderText(numbers.empty() ? tr("auto: %1").arg(otherwise) : tr("auto: %1").arg(written_numbers(numbers_of(numbers))));
+    list->setPlaceholderText(tr("auto: %1").arg(numbers.empty() ? QString::number(otherwise) : written_numbers(numbers_of(numbers))));
   };
   by_default(rows_, now.layer_rows, kChoiceRows);
   by_default(samples_, now.layer_samples, kChoiceSamples);
