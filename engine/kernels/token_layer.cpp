@@ -197,7 +197,7 @@ Result<void> record_token_layers(KernelRecorder& kernels, const TokenLayersArgs&
   const TokenScratch at(shape_of(args));
   const std::uint64_t base = args.scratch->address() + args.offset;
   const shader::TokenLayersPush push{.layers = base + at.table, .x = args.x, .y = args.y, .room = base + at.rooms, .marks = base + at.marks, .turns = rope.turns,
-                                     .state = rope.shape.state, .room_bytes = static_cast<std::uint32_t>(at.room_bytes), .layer_bytes = sizeof(shader::TokenLayer),
+                                     .state = rope.shape.state, .output_norm = args.output_norm, .output_words = args.output_words, .room_bytes = static_cast<std::uint32_t>(at.room_bytes), .layer_bytes = sizeof(shader::TokenLayer),
                                      .layer_count = static_cast<std::uint32_t>(args.layers.size()), .query_heads = rope.shape.query_heads, .kv_heads = rope.shape.kv_heads,
                                      .epsilon = rope.epsilon, .scale = 1.0f / std::sqrt(static_cast<float>(rope.shape.head_width))};
   std::vector<std::uint32_t> constants = attention_constants(kernels, first.attention);

@@ -52,6 +52,7 @@ struct TokenLayerArgs {
 struct TokenLayersArgs {
   std::vector<TokenLayerArgs> layers;
   std::uint64_t x = 0, y = 0;  // float (width): the residual before the first layer and behind the last, in two places
+  std::uint64_t output_norm = 0, output_words = 0;  // float (width): of the norm behind; what record_eight_rows reads of y (eight_input_bytes), or 0
   const gpu::Buffer* scratch = nullptr;  // token_layers_bytes() at `offset`, zeros at first and left alone between tokens
   std::uint64_t offset = 0;
   std::uint32_t workgroups = 2;  // one comes to the same end

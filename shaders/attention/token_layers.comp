@@ -87,6 +87,7 @@ bool counts_choice = false;
 #include "shaders/include/row_format.glsl"
 #undef NORM
 #include "shaders/include/layer_experts.glsl"
+#include "shaders/include/eight_input.glsl"
 
 // What a workgroup has for itself.
 const uint kRoomX = 0u, kRoomY = kRoomX + COLUMNS * 4u, kRoomChoice = kRoomY + COLUMNS * 4u, kRoomLogits = kRoomChoice + (SLOTS + 7u) / 8u * 64u,
@@ -198,7 +199,9 @@ void main() {
     add_experts(used, x, room);
     lanes_in_step();
   }
-  if (!made)
+  if (!made) {
     [[dont_unroll]] for (uint column = share_lane(); column < COLUMNS; column += LANES) Floats(token.y).v[column] = Floats(x).v[column];
+    if (token.output_words != 0ul) leave_eight_input(x, token.output_norm, true, token.epsilon, token.output_words);
+  }
   if (is_last_workgroup(token.marks + 4ul) && subgroupElect()) atomicExchange(OthersCounts(token.marks).v[0], number);
 }

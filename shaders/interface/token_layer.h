@@ -78,6 +78,8 @@ struct TokenLayersPush {
   address marks;   // uint (kMarkHead + layer_count * (kAttentionSteps * kv_heads + kMarksBehind)): 0 before the first token, then left alone
   address turns;   // as in AttentionLayerPush, from here on
   address state;
+  address output_norm;   // float (columns): weights of the norm behind the last layer
+  address output_words;  // what it makes of y for an output product of rows in eights (eight_rows.h), or 0
   uint room_bytes;
   uint layer_bytes;  // of a TokenLayer
   uint layer_count;

@@ -1,11 +1,15 @@
 // All layers of one token in one step: to the bit what two steps a layer make of it, by two workgroups and by one alone.
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <string>
 #include <vector>
 
 #include "engine/decoder/device_weights.hpp"
 #include "engine/kernels/token_layer.hpp"
+#include "engine/reference/quantize.hpp"
+#include "engine/reference/rms_norm.hpp"
+#include "engine/tensor/eight_rows.hpp"
 #include "tests/kernels/paged_cache.hpp"
 #include "tests/support/kernel_test.hpp"
 #include "tests/support/tolerance.hpp"
@@ -55,6 +59,7 @@ class TokenLayers : public KernelTest, public testing::WithParamInterface<Case> 
     config.rope_base = 10000.0f;
     turns_ = place(rope_turns(config));
     residual_ = random.normals(kWidth);
+    output_norm_ = random.normals(kWidth);
   }
 
   // `listed`: pages that the KV heads of the second layer read, the last ones; none: all of them.
@@ -74,12 +79,14 @@ class TokenLayers : public KernelTest, public testing::WithParamInterface<Case> 
     x.set_initial<float>(residual_);
     arrived.set_initial<std::uint32_t>(std::vector<std::uint32_t>{0});
     const TokenLayersShape shape{.layers = kLayers, .query_heads = heads(), .kv_heads = kKvHeads, .head_width = c.head_width, .width = kWidth, .experts = kExperts, .slots = kSlots, .hidden = c.hidden};
+    GuardBuffer words = output(eight_input_bytes(kWidth) / sizeof(float));
+    const std::uint64_t output_norm = place(output_norm_);
     constexpr std::uint64_t kOffset = 256;
     const auto scratch = device().create_buffer(kOffset + token_layers_bytes(shape), gpu::MemoryUse::compute);
     EXPECT_TRUE(scratch);
     run(
         [&](KernelRecorder& kernels, std::uint64_t state) -> Result<void> {
-          TokenLayersArgs all{.x = x.address(), .y = y.address(), .scratch = &*scratch, .offset = kOffset, .workgroups = how == How::by_one ? 1u : 2u};
+          TokenLayersArgs all{.x = x.address(), .y = y.address(), .output_norm = output_norm, .output_words = words.address(), .scratch = &*scratch, .offset = kOffset, .workgroups = how == How::by_one ? 1u : 2u};
           for (std::uint32_t n = 0; n < kLayers; ++n) {
             const Layer& w = layers_[n];
             AttentionShape keys{.query_heads = heads(), .kv_heads = kKvHeads, .head_width = c.head_width, .tokens = 1, .layer_offset = caches[n].layer_offset(), .pages = place(caches[n].table()), .state = state};
@@ -109,11 +116,28 @@ class TokenLayers : public KernelTest, public testing::WithParamInterface<Case> 
           }
           return {};
         },
-        {&x, &y, &qkv, &queries[1], &attended, &sums, &arrived, &logits, &experts, &weights, &act, &partial, &caches[0].memory(), &caches[1].memory(), &caches[2].memory()}, ProductForm::cpu);
+        {&x, &y, &qkv, &queries[1], &attended, &words, &sums, &arrived, &logits, &experts, &weights, &act, &partial, &caches[0].memory(), &caches[1].memory(), &caches[2].memory()}, ProductForm::cpu);
     Left left{.x = (how == How::two_steps_a_layer ? x : y).values<float>(), .weights = weights.values<float>(), .experts = experts.values<std::uint32_t>()};
     for (PagedCache& cache : caches) left.caches.push_back(cache.memory().contents());
     left.queries.push_back(queries[1].contents());
+    if (how != How::two_steps_a_layer) expect_rounded(words.values<std::uint32_t>(), left.x);
     return left;
+  }
+
+  // What an output product of rows in eights reads: columns 4n to 4n + 3 in two words, the first two in their upper halves.
+  void expect_rounded(const std::vector<std::uint32_t>& words, const std::vector<float>& x) {
+    std::vector<float> normed(kWidth), expected(kWidth), got(kWidth);
+    reference::rms_norm(x, output_norm_, kEpsilon, normed);
+    reference::round_to_8_bits(normed, expected);
+    for (std::uint32_t i = 0; i < kWidth; ++i) {
+      const std::uint32_t word = words[i / 4 * 2 + i % 2], four = words[kWidth / 2 + i / 8];
+      const auto low = static_cast<std::int16_t>(word & 0xFFFF), high = static_cast<std::int16_t>((word - static_cast<std::uint32_t>(low)) >> 16);
+      got[i] = std::bit_cast<float>(words[kWidth / 2 + kWidth / 8 + i / 16]) * static_cast<float>(i % 4 < 2 ? high : low);
+      const std::size_t first = i / 8 * 4;
+      ASSERT_EQ(four, 32768u - 32u * 65537u * (words[first] + words[first + 1] + words[first + 2] + words[first + 3])) << i;
+    }
+    // A step of the rounding more or less now and then, where the norm differs in its last bit.
+    EXPECT_TRUE(near_enough(got, expected, {.relative_l2 = 2e-3, .scaled_max = 1e-2}));
   }
 
   void expect_same(std::uint32_t position, How how, const std::vector<std::uint32_t>& listed) {
@@ -146,7 +170,7 @@ class TokenLayers : public KernelTest, public testing::WithParamInterface<Case> 
 
   std::vector<Layer> layers_;
   std::uint64_t turns_ = 0;
-  std::vector<float> residual_;
+  std::vector<float> residual_, output_norm_;
 };
 
 TEST_P(TokenLayers, make_what_two_steps_a_layer_make) {
