@@ -7,6 +7,7 @@
 #include "engine/kernels/experts.hpp"
 #include "engine/kernels/product_tile.hpp"
 #include "engine/kernels/token_layer.hpp"
+#include "engine/tensor/eight_rows.hpp"
 
 namespace fovea {
 namespace {
@@ -68,6 +69,7 @@ std::uint64_t Activations::lay_out(const gpu::DeviceFacts& facts, const ModelCon
   take(words, std::max<std::uint64_t>(q8_words(std::max(strides.width, strides.attended) + 31), slots * q8_words(strides.hidden + 31)));
   take(residual_words, q8_words(strides.width + 31));
   take(attended_words, q8_words(strides.attended + 31));
+  if (facts.cpu) take(output_words, eight_input_bytes(config.width) / sizeof(float));
   return at - base;
 }
 

@@ -53,6 +53,7 @@ class Activations {
   std::uint64_t words = 0;           // any of them, S inputs at most
   std::uint64_t residual_words = 0;  // the residual, normed or as a product leaves it
   std::uint64_t attended_words = 0;
+  std::uint64_t output_words = 0;  // what the output product reads of rows in eights, on a CPU driver alone
 
   [[nodiscard]] const gpu::Buffer& buffer() const { return buffer_; }
   [[nodiscard]] const gpu::Buffer& dispatch() const { return dispatch_; }

@@ -6,6 +6,8 @@
 #include <numbers>
 #include <utility>
 
+#include "engine/tensor/eight_rows.hpp"
+
 namespace fovea {
 namespace {
 
@@ -105,12 +107,20 @@ std::vector<std::uint64_t> rope_turns(const ModelConfig& config) {
 
 Result<DeviceWeights> DeviceWeights::upload(gpu::Device& device, const ModelConfig& config, const ModelWeights& weights,
                                             const std::function<void(double)>& progress, std::stop_token stop,
-                                            std::span<const FurtherExpert> further) {
+                                            std::span<const FurtherExpert> further, bool output_in_eights) {
   DeviceWeights result;
   Placements placements;
   placements.matrix(result.token_embedding, weights.token_embedding);
   placements.vector(result.output_norm, weights.output_norm);
   if (!config.tied_output) placements.matrix(result.output, weights.output);
+  std::vector<std::byte> eights;
+  const WeightView& output = config.tied_output ? weights.token_embedding : weights.output;
+  if (output_in_eights && lies_in_eights(output.type, output.columns, output.rows)) {
+    eights.resize(eight_rows_bytes(output.columns, output.rows));
+    lay_in_eights(output.bytes, output.columns, output.rows, eights);
+    result.output_eights = {.columns = output.columns, .rows = output.rows};
+    placements.bytes(result.output_eights.address, eights);
+  }
   const std::vector<std::uint64_t> turns = rope_turns(config);
   placements.bytes(result.turns, std::as_bytes(std::span(turns)));
   result.layers.resize(weights.layers.size());

@@ -10,6 +10,7 @@
 #include "engine/base/result.hpp"
 #include "engine/gpu/device.hpp"
 #include "engine/kernels/device_matrix.hpp"
+#include "engine/kernels/eight_rows.hpp"
 #include "engine/model/model_config.hpp"
 #include "engine/model/model_weights.hpp"
 
@@ -31,13 +32,15 @@ struct FurtherExpert {
 
 class DeviceWeights {
  public:
-  // Copies every tensor of `weights` once; `further`, one for each layer or none, behind the experts of its layer. `progress` gets
-  // the fraction done; a stop ends between tensors.
+  // Copies every tensor of `weights` once; `further`, one for each layer or none, behind the experts of its layer; where it lies in
+  // eights and `output_in_eights`, the output matrix a second time as decoding reads it then. `progress` gets the fraction done; a stop
+  // ends between tensors.
   [[nodiscard]] static Result<DeviceWeights> upload(gpu::Device& device, const ModelConfig& config, const ModelWeights& weights,
                                                     const std::function<void(double)>& progress, std::stop_token stop,
-                                                    std::span<const FurtherExpert> further = {});
+                                                    std::span<const FurtherExpert> further = {}, bool output_in_eights = false);
 
   DeviceMatrix token_embedding, output;
+  EightRows output_eights;        // the output's rows once more, or none
   std::uint64_t output_norm = 0;  // float (width)
   std::uint64_t turns = 0;        // uint64 (rope_width / 2): rotation per position in units of 2^-64 turn
   std::vector<DeviceLayer> layers;

@@ -47,14 +47,15 @@ Result<void> ForwardPass::record(KernelRecorder& kernels, std::uint32_t tokens, 
     FOVEA_TRY(selection->record_guide(kernels, state, ahead));
   }
   if (routing != nullptr && tokens == 1 && ends && routing->folds() && (kernels.folds_steps() || chooses_in_router(kernels, tokens))) FOVEA_TRY(routing->record_memory(kernels, state));
-  if (cache.tiers() == nullptr || stages(tokens)) return record_head(kernels, tokens, head);
+  const bool rounded = together && together->output_words != 0;
+  if (cache.tiers() == nullptr || stages(tokens)) return record_head(kernels, tokens, head, rounded);
   // Pages leave the window behind all that reads them, beside the head, which reads none.
   kernels.plan().tag("tiers");
   FOVEA_TRY(cache.tiers()->record_choice(kernels, state));
   if (head == Head::none)
     kernels.plan().barrier();
   else
-    FOVEA_TRY(record_head(kernels, tokens, head));
+    FOVEA_TRY(record_head(kernels, tokens, head, rounded));
   kernels.plan().tag("tiers");
   return cache.tiers()->record_store(kernels, state, tokens);
 }
@@ -460,7 +461,7 @@ Result<void> ForwardPass::record_down(KernelRecorder& kernels, std::uint32_t lay
                                  .unpacked = a.unpacked, .halves = batch.in_tiles ? a.hidden : 0});
 }
 
-Result<void> ForwardPass::record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head) const {
+Result<void> ForwardPass::record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head, bool rounded) const {
   if (head == Head::none) return {};
   const bool last = head == Head::last_logits, in_tiles = !last && takes_tiles(kernels, weights.output, tokens);
   FOVEA_ASSIGN(const NormedRows input, record_norm(kernels, weights.output_norm, tokens, weights.output, &weights.layers.back().down,
@@ -471,15 +472,27 @@ Result<void> ForwardPass::record_head(KernelRecorder& kernels, std::uint32_t tok
     kernels.plan().barrier();
     return {};
   }
+  const std::uint64_t keys = last && keyed(kernels, tokens) ? sample_keys : 0;
+  if (last && in_eights(kernels, tokens)) {
+    FOVEA_TRY(record_eight_rows(kernels, {.weights = weights.output_eights, .x = input.x, .norm = input.norm, .words = activations.output_words, .rounded = rounded,
+                                          .y = logits, .keys = keys}));
+    kernels.plan().barrier();
+    return {};
+  }
   FOVEA_TRY(record_matmul(kernels, {.weights = weights.output, .x = input.x, .y = logits, .state = state,
                                     .x_stride = activations.strides.width, .y_stride = config.vocabulary, .tokens = tokens,
-                                    .one_row = last, .norm = input.norm, .halves = input.halves, .keys = last && keyed(kernels, tokens) ? sample_keys : 0}));
+                                    .one_row = last, .norm = input.norm, .halves = input.halves, .keys = keys}));
   kernels.plan().barrier();
   return {};
 }
 
+bool ForwardPass::in_eights(const KernelRecorder& kernels, std::uint32_t tokens) const {
+  return weights.output_eights.address != 0 && !uses_dot(kernels, tokens, weights.output);
+}
+
 bool ForwardPass::keyed(const KernelRecorder& kernels, std::uint32_t tokens) const {
-  return sample_keys != 0 && takes_keys(config.vocabulary) && leaves_keys(kernels, weights.output) && !uses_dot(kernels, tokens, weights.output);
+  return sample_keys != 0 && takes_keys(config.vocabulary) && !uses_dot(kernels, tokens, weights.output) &&
+         (in_eights(kernels, tokens) || leaves_keys(kernels, weights.output));
 }
 
 }  // namespace fovea

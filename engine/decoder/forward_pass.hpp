@@ -69,7 +69,9 @@ struct ForwardPass {
   // What the products of one token take: f32 where no product of this model on this device takes `activation_type`.
   [[nodiscard]] ActivationType decode_activations(const KernelRecorder& kernels) const;
 
-  // Whether the last logits leave keys.
+  // Whether the last logits are those of rows in eights.
+  [[nodiscard]] bool in_eights(const KernelRecorder& kernels, std::uint32_t tokens) const;
+  // Whether they leave keys.
   [[nodiscard]] bool keyed(const KernelRecorder& kernels, std::uint32_t tokens) const;
 
   [[nodiscard]] AttentionShape attention_shape(std::uint32_t layer, std::uint32_t tokens) const;
@@ -98,7 +100,8 @@ struct ForwardPass {
   // Copies the router's logits where they are recorded.
   void record_logits_trace(KernelRecorder& kernels, std::uint32_t layer, std::uint32_t tokens, const CaptureLayout* capture) const;
   [[nodiscard]] Result<void> record_down(KernelRecorder& kernels, std::uint32_t layer, const ExpertBatch& batch, bool rounded) const;
-  [[nodiscard]] Result<void> record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head) const;
+  // `rounded`: the layers have left the output product's input for rows in eights.
+  [[nodiscard]] Result<void> record_head(KernelRecorder& kernels, std::uint32_t tokens, Head head, bool rounded) const;
   // The residual's rows as products behind a norm read them: normed by a step of its own, or on the way in.
   struct NormedRows {
     std::uint64_t x = 0;

@@ -1,5 +1,6 @@
 #include "engine/decoder/step_cost.hpp"
 
+#include "engine/tensor/eight_rows.hpp"
 #include "engine/tensor/kv_row.hpp"
 #include "shaders/interface/kv_page.h"
 
@@ -8,7 +9,9 @@ namespace fovea {
 TokenBytes token_bytes(const ModelConfig& config, const DeviceWeights& weights, DType kv) {
   const std::uint64_t norm = std::uint64_t{config.width} * sizeof(float);
   TokenBytes bytes;
-  bytes.weights = weights.token_embedding.row_bytes + weights.output.matrix_bytes() + norm;
+  const EightRows& eights = weights.output_eights;
+  const std::uint64_t output = eights.address != 0 ? eight_rows_bytes(eights.columns, eights.rows) : weights.output.matrix_bytes();
+  bytes.weights = weights.token_embedding.row_bytes + output + norm;
   for (const DeviceLayer& layer : weights.layers) {
     for (const DeviceMatrix& projection : layer.qkv) bytes.weights += projection.matrix_bytes();
     bytes.weights += layer.attention_output.matrix_bytes() + 2 * norm;

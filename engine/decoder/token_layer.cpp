@@ -65,6 +65,10 @@ ExpertLayerArgs ForwardPass::expert_layer(std::uint32_t layer) const {
 std::optional<TokenLayersArgs> ForwardPass::token_layers(const KernelRecorder& kernels, std::uint32_t tokens, const CaptureLayout* capture) const {
   if (tokens != 1 || activations.token_layers == 0) return std::nullopt;
   TokenLayersArgs args{.x = activations.normed, .y = activations.x, .scratch = &activations.buffer(), .offset = activations.offset_of(activations.token_layers)};
+  if (in_eights(kernels, 1)) {
+    args.output_norm = weights.output_norm;
+    args.output_words = activations.output_words;
+  }
   for (std::uint32_t layer = 0; layer < config.layers; ++layer) {
     const RouterArgs choice = choice_of(layer, 1);
     const ExpertBatch batch{.mode = ExpertMode::direct, .slots = choice.slots, .experts = choice.experts, .weights = choice.weights};

@@ -17,9 +17,9 @@ namespace fovea {
 // Without a model: what the device's abilities alone decide.
 [[nodiscard]] DeviceFits device_fits(const gpu::DeviceFacts& facts);
 // And with one. `kv`: of the load; `kv_asked`: a person chose it. `f16`: the estimate with keys and values as f16. `activations`:
-// nullopt where what suits the device is taken.
+// nullopt where what suits the device is taken; `eights`: decoding reads a copy of the output matrix (output_eights_bytes).
 [[nodiscard]] DeviceFits device_fits(const gpu::DeviceFacts& facts, const ModelConfig& config, std::uint32_t context, KvType kv, bool kv_asked,
-                                     const MemoryBytes& f16, std::optional<ActivationType> activations);
+                                     const MemoryBytes& f16, std::optional<ActivationType> activations, bool eights = false);
 
 // What a run may take of the device's memory: nine tenths.
 [[nodiscard]] std::uint64_t usable_memory(const gpu::DeviceFacts& facts);

@@ -92,7 +92,8 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   }
   FOVEA_ASSIGN(DeviceWeights uploaded,
                DeviceWeights::upload(*device, config, kept,
-                                     [&](double done) { tell("Uploading weights", 0.05 + 0.75 * done); }, stop, escort.layers));
+                                     [&](double done) { tell("Uploading weights", 0.05 + 0.75 * done); }, stop, escort.layers,
+                                     output_eights_bytes(file, config, device->facts(), options.activations) > 0));
   summary.token_bytes = token_bytes(config, uploaded, element_type(summary.kv));
   const std::optional<KvTiers> tiers = summary.kv == KvType::tiered ? std::optional(summary.kv_tiers) : std::nullopt;
   if (tiers) summary.token_bytes->position = position_bytes(config, *tiers);

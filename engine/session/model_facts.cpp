@@ -15,12 +15,14 @@
 #include "engine/decoder/decoder.hpp"
 #include "engine/decoder/kv_tiers.hpp"
 #include "engine/kernels/attention_top.hpp"
+#include "engine/kernels/eight_rows.hpp"
 #include "engine/kernels/sample.hpp"
 #include "engine/model/model_weights.hpp"
 #include "engine/semantic_router/side_file.hpp"
 #include "engine/session/device_fits.hpp"
 #include "engine/session/engine.hpp"
 #include "engine/session/model_card.hpp"
+#include "engine/tensor/eight_rows.hpp"
 #include "engine/text/chat_template.hpp"
 
 namespace fovea {
@@ -121,14 +123,20 @@ ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uin
   const ChatFormat chat = recognise_chat_format(gguf.string_value("tokenizer.chat_template").value_or(""));
   summary.chat = chat != ChatFormat::none;
   summary.chat_format = std::string(name(chat));
-  const MemoryBytes f16 = estimate_run(file, config, context, KvType::f16, attention, top_share, facts, tiers);
+  const std::uint64_t eights = output_eights_bytes(file, config, facts, activations);
+  const auto estimated = [&](KvType type) {
+    MemoryBytes bytes = estimate_run(file, config, context, type, attention, top_share, facts, tiers);
+    bytes.weights += eights;
+    return bytes;
+  };
+  const MemoryBytes f16 = estimated(KvType::f16);
   summary.kv = kv.value_or(suitable_kv(facts, f16));
-  summary.fits = device_fits(facts, config, context, summary.kv, kv.has_value(), f16, activations);
+  summary.fits = device_fits(facts, config, context, summary.kv, kv.has_value(), f16, activations, eights > 0);
   summary.kv_tiers = tiers;
   summary.top_share = top_share;
-  summary.estimate = estimate_run(file, config, context, summary.kv, attention, top_share, facts, tiers);
+  summary.estimate = estimated(summary.kv);
   for (const KvType type : {KvType::f16, KvType::q8_0, KvType::tiered})
-    summary.estimates.emplace_back(type, type == summary.kv ? summary.estimate : estimate_run(file, config, context, type, attention, top_share, facts, tiers));
+    summary.estimates.emplace_back(type, type == summary.kv ? summary.estimate : estimated(type));
   summary.device_room = usable_memory(facts);
 
   std::map<std::string, std::uint64_t> bytes_of_type;
@@ -144,6 +152,13 @@ ModelSummary summarize(const GgufFile& file, const ModelConfig& config, std::uin
   summary.cards = read_model_cards(file.path());
   find_semantic_router(summary);
   return summary;
+}
+
+std::uint64_t output_eights_bytes(const GgufFile& file, const ModelConfig& config, const gpu::DeviceFacts& facts,
+                                  std::optional<ActivationType> activations) {
+  const GgufTensor* tensor = file.gguf().find_tensor(config.tied_output ? "token_embd.weight" : "output.weight");
+  if (activations || tensor == nullptr || !gains_by_eight_rows(facts, tensor->type, config.width, config.vocabulary)) return 0;
+  return eight_rows_bytes(config.width, config.vocabulary);
 }
 
 DType element_type(KvType kv) { return kv == KvType::q8_0 ? DType::Q8_0 : DType::F16; }

@@ -24,6 +24,10 @@ namespace fovea {
 // What sparse attention keeps beside the cache under a policy; nothing of a dense one.
 [[nodiscard]] PageSelection::Bytes page_bytes(const ModelConfig& config, std::uint32_t context, const std::optional<SparseAttention>& attention,
                                               const gpu::DeviceFacts& facts);
+// Of a second copy of the output matrix that decoding reads in 8 bits, with eight rows side by side (engine/kernels/eight_rows.hpp); 0: the
+// device gains nothing by it, or floats were asked for.
+[[nodiscard]] std::uint64_t output_eights_bytes(const GgufFile& file, const ModelConfig& config, const gpu::DeviceFacts& facts,
+                                                std::optional<ActivationType> activations);
 // What the engine's rooms call a type of cache: in tiers that of new pages.
 [[nodiscard]] DType element_type(KvType kv);
 // The context a load gets when `wanted` positions are asked for (0: a sensible default). Error: beyond the model's.

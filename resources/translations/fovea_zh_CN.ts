@@ -3912,6 +3912,10 @@ the policy&apos;s semantic router is left out: it was trained for a model of ano
         <translation>CPU 驱动的浮点乘法与读取权重一样快</translation>
     </message>
     <message>
+        <source>a CPU driver multiplies floats as fast as it reads weights, but for the output matrix: a copy with eight rows side by side is quicker, in 8 bits</source>
+        <translation>CPU 驱动的浮点乘法与读取权重一样快，输出矩阵除外：将其每八行并排另存一份，以 8 位计算更快</translation>
+    </message>
+    <message>
         <source>the device has packed integer dot products; floats would be several times slower in decoding</source>
         <translation>设备有打包的整数点积；解码时用浮点数会慢数倍</translation>
     </message>

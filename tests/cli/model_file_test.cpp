@@ -73,6 +73,20 @@ TEST(Inspect, EstimateGrowsWithTheContext) {
   EXPECT_LT(small["estimate"]["kv"].get<std::uint64_t>(), large["estimate"]["kv"].get<std::uint64_t>());
 }
 
+TEST(Inspect, EstimateCountsACopyOfTheOutputMatrix) {
+  const std::string model = FOVEA_SOURCE "/resources/models/fovea-moe-50m-Q4_K.gguf";
+  const auto as_suits = run_json({"inspect", model}), floats = run_json({"inspect", model, "--activations", "f32"});
+  const auto reason = [](const nlohmann::json& told) {
+    for (const auto& fit : told["adaptation"])
+      if (fit["what"] == "activations") return fit["why"].get<std::string>();
+    return std::string();
+  };
+  const bool copied = reason(as_suits).find("output matrix") != std::string::npos;
+  EXPECT_EQ(reason(floats).find("output matrix"), std::string::npos);
+  // 16,384 rows of 512 weights: a byte each, and a float for 16.
+  EXPECT_EQ(as_suits["estimate"]["weights"].get<std::uint64_t>(), floats["estimate"]["weights"].get<std::uint64_t>() + (copied ? 16'384u * (512u + 32u * 4u) : 0u));
+}
+
 TEST(Inspect, EstimateFollowsThePolicy) {
   const auto f16 = run_json({"inspect", stories_model()})["estimate"];
   EXPECT_EQ(f16["kv_type"], "f16");

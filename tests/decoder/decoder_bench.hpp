@@ -29,11 +29,11 @@ inline gpu::Device* shared_device() {
   return made ? made->get() : nullptr;
 }
 
-inline std::unique_ptr<Decoder> make_decoder(gpu::Device& device, const GgufFile& file, DecoderOptions options) {
+inline std::unique_ptr<Decoder> make_decoder(gpu::Device& device, const GgufFile& file, DecoderOptions options, bool output_in_eights = false) {
   const ModelConfig config = must(read_model_config(file));
   const ModelWeights weights = must(read_model_weights(file, config));
   if (options.context == 0) options.context = config.context;
-  return must(Decoder::create(device, config, must(DeviceWeights::upload(device, config, weights, {}, {})), options));
+  return must(Decoder::create(device, config, must(DeviceWeights::upload(device, config, weights, {}, {}, {}, output_in_eights)), options));
 }
 
 inline std::vector<std::int32_t> seeded_tokens(std::size_t count, std::uint32_t vocabulary, std::uint64_t seed) {

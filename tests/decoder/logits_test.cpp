@@ -42,6 +42,47 @@ TEST_P(Families, logits_equal_the_reference_in_batches_of_any_size) {
   }
 }
 
+class Eights : public DecoderTest {
+ protected:
+  // Logits behind every token, each decoded by itself.
+  std::vector<float> given_logits(std::span<const std::int32_t> tokens) {
+    must(decoder_->begin(tokens, greedy(), {}));
+    std::vector<float> logits, row(decoder_->config().vocabulary);
+    for (const std::int32_t token : tokens) {
+      must(decoder_->finish(must(decoder_->submit_given(token))));
+      must(decoder_->logits_of_step(row));
+      logits.insert(logits.end(), row.begin(), row.end());
+    }
+    return logits;
+  }
+};
+
+// Decoding takes the copy, which rounds activations to 8 bits; prompts' logits are the matrix's own.
+TEST_F(Eights, of_the_output_matrix_are_near_the_reference) {
+  if (!gains_by_eight_rows(device().facts(), DType::Q6_K, 256, 264)) GTEST_SKIP() << "only a CPU driver of eight lanes multiplies eight rows side by side";
+  for (const bool tied : {false, true}) {
+    SCOPED_TRACE(tied ? "tied" : "a matrix of its own");
+    load({.name = "eights", .type = DType::Q6_K, .width = 256, .head_width = 64, .query_heads = 4, .hidden = 256, .tied = tied, .vocabulary = 264});
+    const std::vector<std::int32_t> prompt = tokens(21, 4);
+    const std::vector<float> expected = must(reference_->logits(prompt)), plain = given_logits(prompt), several = all_logits(*decoder_, prompt, 7);
+    EXPECT_TRUE(near_enough(plain, expected, kLogits));
+    decoder_ = make_decoder(device(), *file_, {}, true);
+    const std::vector<float> eights = given_logits(prompt);
+    EXPECT_TRUE(near_enough(eights, expected, {.relative_l2 = 1e-2, .scaled_max = 1e-2}));
+    EXPECT_GT(difference(eights, expected).relative_l2, 1e-3) << "rows in eights were not taken";
+    EXPECT_EQ(all_logits(*decoder_, prompt, 7), several);
+    // The highest logit is drawn, by the keys that the product leaves.
+    const Generation run = generate(*decoder_, prompt, 20);
+    std::vector<std::int32_t> all = prompt;
+    all.insert(all.end(), run.drawn.begin(), run.drawn.end() - 1);
+    const std::vector<float> logits = given_logits(all);
+    for (std::size_t i = 1; i < run.drawn.size(); ++i) {  // the first is drawn behind the prompt, whose residual is another product's
+      const std::span<const float> row = std::span(logits).subspan((prompt.size() - 1 + i) * 264, 264);
+      EXPECT_GE(row[static_cast<std::size_t>(run.drawn[i])], *std::ranges::max_element(row) - 1e-3f) << "draw " << i;
+    }
+  }
+}
+
 // Decoding leaves no logits for the host: its choices are judged, which depend on every one of them.
 TEST_P(Families, drawn_tokens_are_those_of_highest_reference_logit) {
   const std::vector<std::int32_t> prompt = tokens(20, 2);

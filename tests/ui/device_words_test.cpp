@@ -27,14 +27,15 @@ TEST(DeviceWords, EveryReasonOfEveryKindOfDeviceIsSaidInChinese) {
   int sentences = 0;
   for (const gpu::DeviceFacts& device : {cpu, plain, subgroups, workgroups})
     for (const ModelConfig& model : {dense, mixture})
-      for (const std::uint64_t weights : {1ull << 30, 20ull << 30})
-        for (const DeviceFit& fit : device_fits(device, model, 4096, KvType::tiered, true, {.weights = weights}, std::nullopt)) {
-          EXPECT_NE(fit_reason(fit).toStdString(), why(fit)) << "not translated";
-          EXPECT_FALSE(fit_reason(fit).contains('%')) << fit_reason(fit).toStdString();
-          EXPECT_NE(fit_name(fit).toStdString(), fit.what);
-          for (const std::string& figure : fit.figures) EXPECT_TRUE(fit_reason(fit).contains(QString::fromStdString(figure))) << fit_reason(fit).toStdString();
-          ++sentences;
-        }
+      for (const bool eights : {false, device.cpu})
+        for (const std::uint64_t weights : {1ull << 30, 20ull << 30})
+          for (const DeviceFit& fit : device_fits(device, model, 4096, KvType::tiered, true, {.weights = weights}, std::nullopt, eights)) {
+            EXPECT_NE(fit_reason(fit).toStdString(), why(fit)) << "not translated";
+            EXPECT_FALSE(fit_reason(fit).contains('%')) << fit_reason(fit).toStdString();
+            EXPECT_NE(fit_name(fit).toStdString(), fit.what);
+            for (const std::string& figure : fit.figures) EXPECT_TRUE(fit_reason(fit).contains(QString::fromStdString(figure))) << fit_reason(fit).toStdString();
+            ++sentences;
+          }
   EXPECT_GT(sentences, 60);
   for (const char* said : {"chosen: the only device", "chosen: the only usable device", "chosen: asked for by its number", "chosen: the discrete device",
                            "chosen: the integrated device with the most memory", "chosen: the cpu device that comes first among equals"})

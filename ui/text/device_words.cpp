@@ -22,6 +22,7 @@ constexpr const char* kContext = "fovea::device";
     QT_TRANSLATE_NOOP("fovea::device", "apart"),
     QT_TRANSLATE_NOOP("fovea::device", "folded"),
     QT_TRANSLATE_NOOP("fovea::device", "a CPU driver multiplies floats as fast as it reads weights"),
+    QT_TRANSLATE_NOOP("fovea::device", "a CPU driver multiplies floats as fast as it reads weights, but for the output matrix: a copy with eight rows side by side is quicker, in 8 bits"),
     QT_TRANSLATE_NOOP("fovea::device", "the device has packed integer dot products; floats would be several times slower in decoding"),
     QT_TRANSLATE_NOOP("fovea::device", "the device has no packed integer dot products"),
     QT_TRANSLATE_NOOP("fovea::device", "a CPU driver has no shared memory that would pay: an invocation takes a row for up to 8 tokens"),

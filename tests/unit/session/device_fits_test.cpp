@@ -49,6 +49,9 @@ TEST(DeviceFits, SayWhatWasTakenAndWhy) {
   gpu::DeviceFacts cpu = gpu_of(8);
   cpu.cpu = true;
   EXPECT_EQ(entry(device_fits(cpu), "activations").taken, "f32");
+  const DeviceFits eights = device_fits(cpu, config, 4096, KvType::f16, false, run, std::nullopt, true);
+  EXPECT_EQ(entry(eights, "activations").taken, "f32");
+  EXPECT_NE(why(entry(eights, "activations")).find("output matrix"), std::string::npos) << why(entry(eights, "activations"));
   EXPECT_EQ(entry(device_fits(cpu), "prompt_products").taken, "rows");
   EXPECT_EQ(entry(device_fits(gpu_of(8)), "activations").taken, "q8_0");
 }
