@@ -67,9 +67,9 @@ std::uint32_t rope_tile_bytes(const AttentionShape& shape, const RopeAttentionTi
   const std::uint32_t group = shape.query_heads / shape.kv_heads, pitch = shape.head_width / 8 + 1;
   const std::uint32_t steps = tile.subgroups * kStep * pitch, queries = group * shape.head_width / 4;
   const bool plain = tile.matrix == AttentionMatrix::plain;
-  const std::uint32_t before = plain ? std::max(steps, queries) : queries, fragments = plain ? 16 * (kStep * 2 + 4) : 1024;
-  const std::uint32_t left = tile.subgroups * 16 * (std::max(1u, shape.head_width / 64) * 8 + 1), sums = std::max(64 * tile.subgroups, group * shape.head_width / 4);
-  return 16 * std::max({steps, before + 16 * pitch, left, sums}) + tile.subgroups * fragments + 4 * (splits + tile.subgroups + 2) * group + 64;
+  const std::uint32_t before = plain ? std::max(steps, queries) : queries, fragments = plain ? 16 * (kStep * 2 + 4 + 8) : 1024;
+  const std::uint32_t sums = std::max(64 * tile.subgroups, group * shape.head_width / 4);
+  return 16 * std::max({steps, before + 16 * pitch, sums}) + tile.subgroups * fragments + 4 * splits * group + 64;
 }
 
 struct Combination {

@@ -6,7 +6,7 @@
 // values are on their way. The first ones are asked for before the queries are there.
 //
 // Precision: queries (times scale and log2 e) and weights relative to the running maximum are rounded to halves (each off by
-// 2^-11 of itself at most), products are exact and sums, maxima and the weights' sum are float. Scaled queries beyond
+// 2^-11 of itself at most), as is each subgroup's own output; products are exact and sums, maxima and the weights' sum are float. Scaled queries beyond
 // 65504 are taken as 65504 of their sign. Twins: rope_store and attention_decode.
 #version 460
 #if CHAINED
@@ -39,23 +39,21 @@ layout(push_constant, scalar) uniform Push { RopeAttentionPush p; };
 
 const uint STEP = 16, BLOCK_KEYS = STEP, WIDTH_UNITS = HEAD_WIDTH / 8u, PITCH = WIDTH_UNITS + 1u;
 // Shared memory: what each subgroup has of keys or values; before them the queries in floats, behind these in halves, where
-// PLAIN fragments go on reading them; after them the subgroups' sums, a few fragments at a time.
+// PLAIN fragments go on reading them; after them what each subgroup's output is, in halves.
 const uint OWN_UNITS = STEP * PITCH, QUERY_FLOATS = GROUP * WIDTH_UNITS * 2u;
 #if MATRIX_PLAIN
 const uint QUERIES = SUBGROUPS * OWN_UNITS > QUERY_FLOATS ? SUBGROUPS * OWN_UNITS : QUERY_FLOATS;
 #else
 const uint QUERIES = QUERY_FLOATS;
 #endif
-// Fragments of sums that lie side by side: an even number, so that eight vectors, which share a block of rounded words, leave
-// together.
-const uint LEFT_PLACES = HEAD_WIDTH >= 128u ? HEAD_WIDTH / 64u * 2u : 2u, LEFT_PITCH = LEFT_PLACES * 4u + 1u, LEFT_UNITS = SUBGROUPS * 16u * LEFT_PITCH;
 const uint STEP_UNITS = SUBGROUPS * OWN_UNITS > QUERIES + 16u * PITCH ? SUBGROUPS * OWN_UNITS : QUERIES + 16u * PITCH;
 const uint SUM_UNITS = LANES * SUBGROUPS > GROUP * WIDTH_UNITS * 2u ? LANES * SUBGROUPS : GROUP * WIDTH_UNITS * 2u;  // of split_sums.glsl
-const uint MOST_UNITS = LEFT_UNITS > SUM_UNITS ? LEFT_UNITS : SUM_UNITS, TILE_UNITS = STEP_UNITS > MOST_UNITS ? STEP_UNITS : MOST_UNITS;
+const uint TILE_UNITS = STEP_UNITS > SUM_UNITS ? STEP_UNITS : SUM_UNITS;
 #include "shaders/include/attention_fragments.glsl"
 
 const uint WIDTH_FRAGMENTS = HEAD_WIDTH / kFragment;
 const uint PIECES = STEP * WIDTH_UNITS, OWN_PIECES = (PIECES + LANES - 1u) / LANES;  // of 16 bytes
+const uint kWholePages = SUBGROUPS * STEP > kPageKeys ? SUBGROUPS * STEP / kPageKeys : 1u;  // that all subgroups take at a time
 const float kMinusInfinity = -3.0e38;                // for the splits
 const float kMasked = -3.0e38, kLowest = -1.0e30;  // a masked score weighs nothing even where all are masked
 const float kLog2E = 1.4426950408889634;
@@ -65,9 +63,6 @@ void put_query(uint g, uint d, float x) { tile[g * WIDTH_UNITS * 2u + d / 4u][d 
 void put_sum(uint i, vec4 x) { tile[i] = floatBitsToUint(x); }
 vec4 sum_at(uint i) { return uintBitsToFloat(tile[i]); }
 #include "shaders/include/split_sums.glsl"
-
-shared float of_subgroup[SUBGROUPS * GROUP];  // what a subgroup's sums count in the workgroup's
-shared vec2 of_row[GROUP];                    // the workgroup's maximum and total
 
 uvec2 query_halves(vec4 v) {
   v = clamp(v * (p.scale * kLog2E), vec4(-65504.0), vec4(65504.0));
@@ -94,9 +89,9 @@ void attend() {
   uint position = State(p.state).s.position;
   KeyTable table = key_table(p.pages, p.listed_keys, p.table_stride, kv_head, position + 1u);
   uint keys = table.keys;
-  KeyRange range = split_range(keys, split, SPLITS, LEAST_PAGES);
+  KeyRange range = split_range(keys, split, SPLITS, LEAST_PAGES, kWholePages);
   if (range.first >= range.end) return;
-  uint used = splits_used(keys, SPLITS, LEAST_PAGES), stride = SUBGROUPS * STEP;
+  uint used = splits_used(keys, SPLITS, LEAST_PAGES, kWholePages), stride = SUBGROUPS * STEP;
   uint base = range.first + gl_SubgroupID * STEP, last = range.end - 1u;
   uint64_t page = layer_address(table.pages, p.layer_offset, min(base, last));
   uint64_t next_page = layer_address(table.pages, p.layer_offset, min(base + stride, last));
@@ -186,38 +181,29 @@ void attend() {
     next_page = later_page;
   }
 
-  // The workgroup's sums: over its subgroups, in their order.
+  // Every subgroup's own output goes where its keys were, and the workgroup's sums are over these, in their order.
   reduce_totals(totals);
-  // Of a row columns before the middle hold the maximum, the others the total.
-  Sums of_rows;
-  load_columns(of_rows);
-  EACH(i, of_rows) AT(of_rows, i) = AT(of_rows, i) < 8.0 ? AT(maxima, i) : AT(totals, i);
-  uint left = gl_SubgroupID * 16u * LEFT_PITCH;
-  barrier();
-  store_sums(of_rows, left, LEFT_PITCH);
-  barrier();
-  for (uint g = gl_LocalInvocationID.x; g < GROUP; g += gl_WorkGroupSize.x) {
-    float highest = kLowest, weight = 0.0;
-    [[unroll]] for (uint n = 0; n < SUBGROUPS; n++) highest = max(highest, sum_at((n * 16u + g) * LEFT_PITCH).x);
-    [[unroll]] for (uint n = 0; n < SUBGROUPS; n++) {
-      float share = exp2(sum_at((n * 16u + g) * LEFT_PITCH).x - highest);
-      weight += share * sum_at((n * 16u + g) * LEFT_PITCH + 2u).x;
-      of_subgroup[n * GROUP + g] = share;
-    }
-    of_row[g] = vec2(highest / kLog2E, weight);
-  }
+  keep_rows(maxima, totals);
   FRAGMENT_LOOP for (uint d = 0; d < WIDTH_FRAGMENTS; d++) {
-    if (d % LEFT_PLACES == 0u) barrier();
-    store_sums(sums[d], left + d % LEFT_PLACES * 4u, LEFT_PITCH);
-    if (d % LEFT_PLACES != LEFT_PLACES - 1u && d != WIDTH_FRAGMENTS - 1u) continue;
-    barrier();
-    const uint from = d / LEFT_PLACES * LEFT_PLACES, vectors = (d + 1u - from) * 4u;  // of each head
-    [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < GROUP * vectors; i += gl_WorkGroupSize.x) {
-      uint g = i / vectors, vector = i % vectors;
-      vec4 y = vec4(0.0);
-      [[unroll]] for (uint n = 0; n < SUBGROUPS; n++) y += of_subgroup[n * GROUP + g] * sum_at((n * 16u + g) * LEFT_PITCH + vector);
-      leave(g, from * 4u + vector, y, of_row[g].x, of_row[g].y, split, used);
+    EACH(i, totals) AT(sums[d], i) /= max(AT(totals, i), 1.0e-30);
+    store_halves(sums[d], own + d * 2u);
+  }
+  barrier();
+  const uint kOutputVectors = HEAD_WIDTH / 4u;
+  [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < GROUP * kOutputVectors; i += gl_WorkGroupSize.x) {
+    uint g = i / kOutputVectors, vector = i % kOutputVectors;
+    float highest = kLowest, weight = 0.0;
+    [[unroll]] for (uint n = 0; n < SUBGROUPS; n++) highest = max(highest, row_state(n, g).x);
+    vec4 y = vec4(0.0);
+    [[unroll]] for (uint n = 0; n < SUBGROUPS; n++) {
+      vec2 row = row_state(n, g);
+      float share = exp2(row.x - highest) * row.y;
+      uvec4 halves = tile[n * OWN_UNITS + g * PITCH + vector / 2u];
+      uvec2 words = vector % 2u == 0u ? halves.xy : halves.zw;
+      weight += share;
+      y += share * vec4(unpackHalf2x16(words.x), unpackHalf2x16(words.y));
     }
+    leave(g, vector, y, highest / kLog2E, weight, split, used);
   }
   finish(used);
 }

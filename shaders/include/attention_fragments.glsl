@@ -75,8 +75,19 @@ void load_columns(out Sums columns) {
   subgroupBarrier();
 }
 
-// All of it as floats to shared memory, rows `pitch` units apart.
-void store_sums(Sums sums, uint unit, uint pitch) { coopMatStore(sums, tile, unit, pitch, gl_CooperativeMatrixLayoutRowMajor); }
+// All of it as halves to `tile`, rows PITCH units apart.
+void store_halves(Sums sums, uint unit) { coopMatStore(HalfSums(sums), tile, unit, PITCH, gl_CooperativeMatrixLayoutRowMajor); }
+// Of this subgroup's rows the maxima and totals, which all columns hold, for row_state behind a barrier.
+void keep_rows(Sums maxima, Sums totals) {
+  Sums both;
+  load_columns(both);
+  EACH(i, both) AT(both, i) = AT(both, i) < 8.0 ? AT(maxima, i) : AT(totals, i);
+  coopMatStore(both, stage, stage_base(), kStagePitch, gl_CooperativeMatrixLayoutRowMajor);
+}
+vec2 row_state(uint subgroup, uint row) {
+  uint at = subgroup * kStageUnits + row * kStagePitch;
+  return vec2(stage[at].x, stage[at + 2u].x);
+}
 
 // Rows to their places from y on.
 void write_sums(Sums sums, uint64_t y, RowPlaces places) {
@@ -237,13 +248,20 @@ void keep_weights(out Left kept, Sums weights, uint fragment) {
           packHalf2x16(vec2(weights.v[r * OWN_COLUMNS + 2u * c], weights.v[r * OWN_COLUMNS + 2u * c + 1u]));
 }
 void load_weights(inout Left kept, uint fragment) { kept = weight_word(fragment); }
-void store_sums(Sums sums, uint unit, uint pitch) {
+void store_halves(Sums sums, uint unit) {
   [[unroll]] for (uint r = 0; r < OWN_ROWS; r++)
-    [[unroll]] for (uint c = 0; c < OWN_COLUMNS; c++) {
-      uint row = lane_row() + r * LANE_ROWS, column = lane_column() + c;
-      tile[unit + row * pitch + column / 4u][column % 4u] = floatBitsToUint(sums.v[r * OWN_COLUMNS + c]);
+    [[unroll]] for (uint c = 0; c < OWN_PAIRS; c++) {
+      uint row = lane_row() + r * LANE_ROWS, word = lane_column() / 2u + c;
+      tile[unit + row * PITCH + word / 4u][word % 4u] = packHalf2x16(vec2(sums.v[r * OWN_COLUMNS + 2u * c], sums.v[r * OWN_COLUMNS + 2u * c + 1u]));
     }
 }
+shared vec2 row_states[SUBGROUPS * kFragment];
+void keep_rows(Sums maxima, Sums totals) {
+  if (lane_column() != 0u) return;
+  [[unroll]] for (uint r = 0; r < OWN_ROWS; r++)
+    row_states[gl_SubgroupID * kFragment + lane_row() + r * LANE_ROWS] = vec2(maxima.v[r * OWN_COLUMNS], totals.v[r * OWN_COLUMNS]);
+}
+vec2 row_state(uint subgroup, uint row) { return row_states[subgroup * kFragment + row]; }
 void write_sums(Sums sums, uint64_t y, RowPlaces places) {
   [[unroll]] for (uint r = 0; r < OWN_ROWS; r++) {
     uint row = lane_row() + r * LANE_ROWS;
