@@ -1,6 +1,5 @@
 #include "engine/tensor/eight_rows.hpp"
 
-#include <algorithm>
 #include <cstring>
 
 #include "engine/tensor/half.hpp"
